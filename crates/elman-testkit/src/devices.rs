@@ -1,0 +1,50 @@
+use std::fmt;
+
+use burn::tensor::Device;
+
+/// A device that is compiled in, with the name of its backend.
+#[derive(Clone, Debug)]
+pub struct TestDevice {
+    /// The backend's feature name: `flex`, `ndarray`, `wgpu`.
+    pub name: &'static str,
+    /// The device, without autodiff.
+    pub device: Device,
+}
+
+impl TestDevice {
+    /// The same device with gradients.
+    pub fn autodiff(&self) -> Device {
+        self.device.clone().autodiff()
+    }
+}
+
+impl fmt::Display for TestDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// Every device that the compiled features offer, one per backend. `ELMAN_TEST_DEVICES=flex,wgpu` narrows the list.
+///
+/// # Panics
+/// If nothing is left: a test over no device shows nothing.
+pub fn devices() -> Vec<TestDevice> {
+    #[allow(unused_mut)]
+    let mut all: Vec<TestDevice> = Vec::new();
+    #[cfg(feature = "flex")]
+    all.push(TestDevice { name: "flex", device: Device::flex() });
+    #[cfg(feature = "ndarray")]
+    #[allow(deprecated)] // burn deprecates the backend; elman supports it
+    all.push(TestDevice { name: "ndarray", device: Device::ndarray() });
+    #[cfg(feature = "wgpu")]
+    all.push(TestDevice { name: "wgpu", device: Device::wgpu(Default::default()) });
+    #[cfg(feature = "cuda")]
+    all.push(TestDevice { name: "cuda", device: Device::cuda(0) });
+    #[cfg(feature = "rocm")]
+    all.push(TestDevice { name: "rocm", device: Device::rocm(0) });
+    if let Ok(names) = std::env::var("ELMAN_TEST_DEVICES") {
+        all.retain(|d| names.split(',').any(|n| n.trim() == d.name));
+    }
+    assert!(!all.is_empty(), "no device to test on: compile a backend feature in, or widen ELMAN_TEST_DEVICES");
+    all
+}

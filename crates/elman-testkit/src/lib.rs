@@ -1,0 +1,18 @@
+//! Shared pieces of elman's tests: the devices that are compiled in, golden files, closeness with a named tolerance,
+//! and the one way to find test data that lives beside the repository.
+
+#[cfg(feature = "tensor")]
+mod close;
+#[cfg(feature = "tensor")]
+mod devices;
+#[cfg(feature = "tensor")]
+mod golden;
+mod shared;
+
+#[cfg(feature = "tensor")]
+pub use close::{Tolerance, assert_close, assert_close_data};
+#[cfg(feature = "tensor")]
+pub use devices::{TestDevice, devices};
+#[cfg(feature = "tensor")]
+pub use golden::Golden;
+pub use shared::shared;
