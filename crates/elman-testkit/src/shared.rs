@@ -8,10 +8,8 @@ use std::path::PathBuf;
 /// # Panics
 /// If the file is absent and `ELMAN_REQUIRE_SHARED=1`.
 pub fn shared(relative: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("ELMAN_SHARED").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")),
-        PathBuf::from,
-    );
+    let folder = std::env::var_os("ELMAN_SHARED")
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")), PathBuf::from);
     let path = folder.join(relative);
     if path.exists() {
         return Some(path);

@@ -1,0 +1,76 @@
+use burn::tensor::{
+    Tensor,
+    activation::{sigmoid, softplus},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Cell, Linear, gates};
+
+/// minGRU (Feng et al. 2024, "Were RNNs All We Needed?", section 3.1 and appendix B); gates packed z, h̃.
+///
+/// ```text
+/// z = σ(W_z x + b_z)
+/// h̃ = g(W_h x + b_h)      g(v) = v + 1/2 for v ≥ 0, σ(v) otherwise
+/// h_t = (1 − z) ⊙ h_{t-1} + z ⊙ h̃
+/// ```
+///
+/// No gate sees the previous state, so all time steps are known at once and the scan runs in parallel over time. It
+/// works on the values themselves and not on their logarithms, so that any initial state is allowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MinGruCell;
+
+impl MinGruCell {
+    fn coefficients<const D: usize>(&self, input: Tensor<D>) -> Linear<D> {
+        let [z, candidate] = gates(input);
+        let z = sigmoid(z);
+        Linear { decay: -z.clone() + 1.0, update: z * positive(candidate) }
+    }
+}
+
+/// minLSTM (Feng et al. 2024, section 3.2 and appendix B); gates packed f, i, h̃.
+///
+/// ```text
+/// f = σ(W_f x + b_f)    i = σ(W_i x + b_i)    h̃ = g(W_h x + b_h)
+/// f' = f / (f + i)      i' = i / (f + i)
+/// h_t = f' ⊙ h_{t-1} + i' ⊙ h̃
+/// ```
+///
+/// `f'` is computed as `σ(softplus(−i) − softplus(−f))` of the raw gates, which stays exact where both gates close.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MinLstmCell;
+
+impl MinLstmCell {
+    fn coefficients<const D: usize>(&self, input: Tensor<D>) -> Linear<D> {
+        let [f, i, candidate] = gates(input);
+        let log_ratio = softplus(-i, 1.0) - softplus(-f, 1.0);
+        Linear { decay: sigmoid(log_ratio.clone()), update: sigmoid(-log_ratio) * positive(candidate) }
+    }
+}
+
+/// `g` of appendix B: v + 1/2 for v ≥ 0, σ(v) otherwise; continuous and positive.
+fn positive<const D: usize>(v: Tensor<D>) -> Tensor<D> {
+    let negative = v.clone().lower_elem(0.0);
+    (v.clone() + 0.5).mask_where(negative, sigmoid(v))
+}
+
+macro_rules! linear_cell {
+    ($cell:ty, $gates:expr) => {
+        impl Cell for $cell {
+            const GATES: usize = $gates;
+            const STATES: usize = 1;
+            const RECURRENT: bool = false;
+
+            fn forward(&self, input: Tensor<2>, _recurrent: Option<Tensor<2>>, state: &[Tensor<2>]) -> Vec<Tensor<2>> {
+                let Linear { decay, update } = self.coefficients(input);
+                vec![decay * state[0].clone() + update]
+            }
+
+            fn linear(&self, input: Tensor<3>) -> Option<Linear<3>> {
+                Some(self.coefficients(input))
+            }
+        }
+    };
+}
+
+linear_cell!(MinGruCell, 2);
+linear_cell!(MinLstmCell, 3);

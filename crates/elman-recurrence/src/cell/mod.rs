@@ -1,0 +1,122 @@
+//! What a cell does with its gates, and nothing else.
+//!
+//! A [`Cell`] is the pointwise part of a recurrent layer: it says how many gates and states it has and how one time
+//! step turns gate inputs and the previous state into the next. How a sequence is walked, where weights lie, lengths,
+//! directions and layers are the business of the scan and of [`Recurrent`](crate::Recurrent).
+
+mod gru;
+mod lstm;
+mod min;
+mod rnn;
+
+use std::fmt::Debug;
+
+use burn::tensor::Tensor;
+
+pub use gru::{GruCell, Reset};
+pub use lstm::LstmCell;
+pub use min::{MinGruCell, MinLstmCell};
+pub use rnn::RnnCell;
+
+/// The pointwise mathematics of a recurrent cell.
+///
+/// Legend: `B` batch, `T` time, `H` hidden units. The scan computes, for each time step, the input product
+/// `x_t W_ihᵀ + b_ih` and the recurrent product `h_{t-1} W_hhᵀ + b_hh`, both `[B, GATES·H]`, and hands them to
+/// [`forward`](Cell::forward).
+///
+/// A cell of one's own needs the two counts and `forward`:
+///
+/// ```
+/// use burn::tensor::{Device, Distribution, Tensor, activation::sigmoid};
+/// use elman_recurrence::{Cell, RecurrentConfig};
+///
+/// /// h_t = u ⊙ h_{t-1} + (1 − u) ⊙ tanh(n), the update gate recurrent neural network (Collins et al. 2017).
+/// #[derive(Clone, Debug, Default)]
+/// struct UgrnnCell;
+///
+/// impl Cell for UgrnnCell {
+///     const GATES: usize = 2;
+///     const STATES: usize = 1;
+///
+///     fn forward(&self, input: Tensor<2>, recurrent: Option<Tensor<2>>, state: &[Tensor<2>]) -> Vec<Tensor<2>> {
+///         let gates = input + recurrent.expect("this cell has a recurrent product");
+///         let [u, n] = gates.chunk(2, 1).try_into().expect("two gates");
+///         let (u, n) = (sigmoid(u), n.tanh());
+///         vec![u.clone() * state[0].clone() + (-u + 1.0) * n]
+///     }
+/// }
+///
+/// let device = Device::flex();
+/// let layer = RecurrentConfig::<UgrnnCell>::new(3, 5).with_layers(2).init(&device);
+/// let (output, state) = layer.forward(Tensor::random([4, 7, 3], Distribution::Default, &device), None);
+/// assert_eq!(output.dims(), [4, 7, 5]);
+/// assert_eq!(state.hidden().dims(), [2, 4, 5]);
+/// ```
+pub trait Cell: Clone + Debug + Send + Sync + 'static {
+    /// Gates per hidden unit: `weight_ih` has `GATES·H` rows.
+    const GATES: usize;
+
+    /// State tensors; the first is the hidden state `h`, which is the layer's output.
+    const STATES: usize;
+
+    /// Whether a recurrent product `h W_hhᵀ` exists. Cells without one are linear in their state.
+    const RECURRENT: bool = true;
+
+    /// Whether the recurrent bias only ever enters as part of the sum of both products, so that it can be added to the
+    /// input product once for all time steps.
+    fn sums_biases(&self) -> bool {
+        true
+    }
+
+    /// How many of the last gates have their recurrent product taken from [`late_input`](Cell::late_input) instead of
+    /// from `h_{t-1}`.
+    fn late_gates(&self) -> usize {
+        0
+    }
+
+    /// What the late gates' recurrent weights are multiplied with, from the products of the other gates.
+    ///
+    /// # Shapes
+    /// - `input`: `[B, GATES·H]`
+    /// - `recurrent`: `[B, (GATES − late_gates)·H]`
+    /// - `state`: `STATES` tensors of `[B, H]`
+    /// - returned: `[B, H]`
+    fn late_input(&self, input: &Tensor<2>, recurrent: &Tensor<2>, state: &[Tensor<2>]) -> Tensor<2> {
+        let _ = (input, recurrent);
+        state[0].clone()
+    }
+
+    /// One time step.
+    ///
+    /// # Shapes
+    /// - `input`: `[B, GATES·H]`, the input product with its bias
+    /// - `recurrent`: `[B, GATES·H]`, the recurrent product; `None` exactly if [`RECURRENT`](Cell::RECURRENT) is false
+    /// - `state`: `STATES` tensors of `[B, H]`
+    /// - returned: the next state, in the order of `state`
+    fn forward(&self, input: Tensor<2>, recurrent: Option<Tensor<2>>, state: &[Tensor<2>]) -> Vec<Tensor<2>>;
+
+    /// For a cell that is linear in its state, the coefficients of `h_t = decay_t ⊙ h_{t-1} + update_t` for all time
+    /// steps at once; the scan then runs in parallel over time. `None` (the default) walks step by step.
+    ///
+    /// # Shapes
+    /// - `input`: `[T, B, GATES·H]`
+    /// - returned: both `[T, B, H]`
+    fn linear(&self, input: Tensor<3>) -> Option<Linear<3>> {
+        let _ = input;
+        None
+    }
+}
+
+/// The coefficients of the linear recurrence `h_t = decay_t ⊙ h_{t-1} + update_t`.
+#[derive(Clone, Debug)]
+pub struct Linear<const D: usize> {
+    /// How much of the previous state stays.
+    pub decay: Tensor<D>,
+    /// What is added.
+    pub update: Tensor<D>,
+}
+
+/// Splits gates that lie side by side on the last axis.
+pub(crate) fn gates<const D: usize, const N: usize>(packed: Tensor<D>) -> [Tensor<D>; N] {
+    packed.chunk(N, D - 1).try_into().expect("chunk returns as many pieces as asked for when they divide the axis")
+}

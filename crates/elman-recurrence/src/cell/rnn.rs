@@ -1,0 +1,32 @@
+use burn::tensor::Tensor;
+use elman_activations::Activation;
+use serde::{Deserialize, Serialize};
+
+use super::Cell;
+
+/// The simple recurrent cell (Elman 1990, eq. of section "Networks with memory").
+///
+/// ```text
+/// h_t = f(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RnnCell {
+    /// `f`; tanh unless chosen otherwise. Identity gives a linear recurrence, ReLU the cell of Le et al. 2015.
+    pub activation: Activation,
+}
+
+impl Default for RnnCell {
+    fn default() -> Self {
+        Self { activation: Activation::Tanh }
+    }
+}
+
+impl Cell for RnnCell {
+    const GATES: usize = 1;
+    const STATES: usize = 1;
+
+    fn forward(&self, input: Tensor<2>, recurrent: Option<Tensor<2>>, _state: &[Tensor<2>]) -> Vec<Tensor<2>> {
+        let sum = input + recurrent.expect("the scan supplies a recurrent product");
+        vec![self.activation.apply(sum)]
+    }
+}

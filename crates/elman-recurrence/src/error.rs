@@ -1,0 +1,109 @@
+use std::{io, path::PathBuf};
+
+use safetensors::SafeTensorError;
+
+/// Why a saved state could not be written or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// The file could not be written.
+    #[error("cannot write the state '{}': {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// The file could not be read.
+    #[error("cannot read the state '{}': {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// The file is damaged or of another kind.
+    #[error("the state '{}' is no valid safetensors file: {source}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The reader's reason.
+        source: SafeTensorError,
+    },
+    /// The file's tensors do not make a state.
+    #[error("the state '{}' is not one of a recurrent network: expected {expected}, found {found}", path.display())]
+    Tensors {
+        /// The file.
+        path: PathBuf,
+        /// What a state has.
+        expected: String,
+        /// What the file has.
+        found: String,
+    },
+}
+
+/// Why weights could not be imported.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// The file could not be read.
+    #[error("cannot read the weights '{}': {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// The file could not be written.
+    #[error("cannot write the weights '{}': {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// The file's name has neither of the endings that are read.
+    #[error("the weights '{}' are of no known format: expected a name ending in .safetensors, .pt, .pth or .bin", path.display())]
+    Unknown {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is damaged or of another kind than its name says.
+    #[error("the weights '{}' cannot be parsed: {reason}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The reader's reason, on one line.
+        reason: String,
+    },
+    /// A tensor that the network needs is not there.
+    #[error("the weights '{}' have no tensor '{name}' (they have: {found})", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// The name that was looked for.
+        name: String,
+        /// The names that are there, shortened.
+        found: String,
+    },
+    /// A tensor has another shape than the network.
+    #[error("the weights '{}' disagree with the network: '{name}' should be {expected:?} and is {found:?}", path.display())]
+    Shape {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// The network's shape.
+        expected: Vec<usize>,
+        /// The file's shape.
+        found: Vec<usize>,
+    },
+    /// The file has tensors under the prefix that the network does not.
+    #[error("the weights '{}' have tensors that the network lacks: {names} (another number of layers, or directions, a bias or a projection?)", path.display())]
+    Unused {
+        /// The file.
+        path: PathBuf,
+        /// Their names, shortened.
+        names: String,
+    },
+}

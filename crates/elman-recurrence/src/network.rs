@@ -1,0 +1,216 @@
+use std::{fmt, str::FromStr};
+
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Gru, GruConfig, Lstm, LstmConfig, MinGru, MinGruConfig, MinLstm, MinLstmConfig, Output, Rnn, RnnConfig, Sequence,
+    SimpleRnn, SimpleRnnConfig, State,
+};
+
+/// The kinds of recurrent network, for those who choose at run time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CellKind {
+    /// [`SimpleRnn`]
+    Simple,
+    /// [`Rnn`]
+    Rnn,
+    /// [`Gru`]
+    Gru,
+    /// [`Lstm`]
+    #[default]
+    Lstm,
+    /// [`MinGru`]
+    MinGru,
+    /// [`MinLstm`]
+    MinLstm,
+}
+
+impl CellKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [Self::Simple, Self::Rnn, Self::Gru, Self::Lstm, Self::MinGru, Self::MinLstm];
+
+    /// The name that [`FromStr`] reads and [`Display`](fmt::Display) writes.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Simple => "simple",
+            Self::Rnn => "rnn",
+            Self::Gru => "gru",
+            Self::Lstm => "lstm",
+            Self::MinGru => "min-gru",
+            Self::MinLstm => "min-lstm",
+        }
+    }
+}
+
+impl fmt::Display for CellKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name that is no kind of cell.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown cell '{found}': expected simple, rnn, gru, lstm, min-gru or min-lstm")]
+pub struct UnknownCell {
+    /// The name.
+    pub found: String,
+}
+
+impl FromStr for CellKind {
+    type Err = UnknownCell;
+
+    fn from_str(name: &str) -> Result<Self, UnknownCell> {
+        let kind = Self::ALL.into_iter().find(|kind| kind.name() == name);
+        kind.ok_or_else(|| UnknownCell { found: name.into() })
+    }
+}
+
+/// Configuration of a [`Network`], whose kind of cell is chosen at run time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NetworkConfig {
+    /// The kind of cell.
+    pub cell: CellKind,
+    /// Width of the input.
+    pub d_input: usize,
+    /// Hidden units per layer and direction.
+    pub d_hidden: usize,
+    /// Layers upon each other.
+    pub layers: usize,
+    /// Whether each layer also reads the sequence backwards.
+    pub bidirectional: bool,
+    /// Probability with which an element between two layers is dropped in training.
+    pub dropout: f64,
+    /// Whether there are biases.
+    pub bias: bool,
+}
+
+impl NetworkConfig {
+    /// One layer, one direction, with biases, no dropout.
+    pub fn new(cell: CellKind, d_input: usize, d_hidden: usize) -> Self {
+        Self { cell, d_input, d_hidden, layers: 1, bidirectional: false, dropout: 0.0, bias: true }
+    }
+
+    /// Sets the number of layers.
+    #[must_use]
+    pub fn with_layers(self, layers: usize) -> Self {
+        Self { layers, ..self }
+    }
+
+    /// Sets whether each layer also reads the sequence backwards.
+    #[must_use]
+    pub fn with_bidirectional(self, bidirectional: bool) -> Self {
+        Self { bidirectional, ..self }
+    }
+
+    /// Sets the dropout between layers.
+    #[must_use]
+    pub fn with_dropout(self, dropout: f64) -> Self {
+        Self { dropout, ..self }
+    }
+
+    /// Sets whether there are biases.
+    #[must_use]
+    pub fn with_bias(self, bias: bool) -> Self {
+        Self { bias, ..self }
+    }
+
+    /// Makes the network. A [`SimpleRnn`]'s read-out is as wide as its hidden layer.
+    ///
+    /// # Panics
+    /// If a width or the number of layers is 0, or `dropout` is not in [0, 1).
+    pub fn init(&self, device: &Device) -> Network {
+        macro_rules! init {
+            ($config:expr) => {
+                $config
+                    .with_layers(self.layers)
+                    .with_bidirectional(self.bidirectional)
+                    .with_dropout(self.dropout)
+                    .with_bias(self.bias)
+                    .init(device)
+            };
+        }
+        let (i, h) = (self.d_input, self.d_hidden);
+        match self.cell {
+            CellKind::Simple => Network::Simple(init!(SimpleRnnConfig::new(i, h, h))),
+            CellKind::Rnn => Network::Rnn(init!(RnnConfig::new(i, h))),
+            CellKind::Gru => Network::Gru(init!(GruConfig::new(i, h))),
+            CellKind::Lstm => Network::Lstm(init!(LstmConfig::new(i, h))),
+            CellKind::MinGru => Network::MinGru(init!(MinGruConfig::new(i, h))),
+            CellKind::MinLstm => Network::MinLstm(init!(MinLstmConfig::new(i, h))),
+        }
+    }
+}
+
+/// A recurrent network whose kind of cell was chosen at run time.
+#[derive(Module, Debug)]
+pub enum Network {
+    /// See [`SimpleRnn`].
+    Simple(SimpleRnn),
+    /// See [`Rnn`].
+    Rnn(Rnn),
+    /// See [`Gru`].
+    Gru(Gru),
+    /// See [`Lstm`].
+    Lstm(Lstm),
+    /// See [`MinGru`].
+    MinGru(MinGru),
+    /// See [`MinLstm`].
+    MinLstm(MinLstm),
+}
+
+macro_rules! each {
+    ($network:expr, $inner:ident => $body:expr) => {
+        match $network {
+            Network::Simple($inner) => $body,
+            Network::Rnn($inner) => $body,
+            Network::Gru($inner) => $body,
+            Network::Lstm($inner) => $body,
+            Network::MinGru($inner) => $body,
+            Network::MinLstm($inner) => $body,
+        }
+    };
+}
+
+impl Network {
+    /// As [`Recurrent::forward`](crate::Recurrent::forward).
+    pub fn forward(&self, x: Tensor<3>, state: Option<State>) -> (Tensor<3>, State) {
+        each!(self, net => net.forward(x, state))
+    }
+
+    /// As [`Recurrent::forward_with`](crate::Recurrent::forward_with).
+    pub fn forward_with(&self, x: Tensor<3>, sequence: Sequence) -> Output {
+        each!(self, net => net.forward_with(x, sequence))
+    }
+
+    /// As [`Recurrent::step`](crate::Recurrent::step).
+    pub fn step(&self, x: Tensor<2>, state: Option<State>) -> (Tensor<2>, State) {
+        each!(self, net => net.step(x, state))
+    }
+
+    /// Width of the output.
+    pub fn d_output(&self) -> usize {
+        each!(self, net => net.d_output())
+    }
+
+    /// Whether each layer also reads the sequence backwards.
+    pub fn bidirectional(&self) -> bool {
+        each!(self, net => net.bidirectional())
+    }
+
+    /// The kind of cell.
+    pub fn cell(&self) -> CellKind {
+        match self {
+            Self::Simple(_) => CellKind::Simple,
+            Self::Rnn(_) => CellKind::Rnn,
+            Self::Gru(_) => CellKind::Gru,
+            Self::Lstm(_) => CellKind::Lstm,
+            Self::MinGru(_) => CellKind::MinGru,
+            Self::MinLstm(_) => CellKind::MinLstm,
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! How a sequence is walked: one driver for every cell.
+//!
+//! [`scan`] takes the input product of all time steps (one matrix product, made by the layer) and runs the recurrence.
+//! It is the only place that knows the targets: today the *reference* walk, composed of burn's operations, which runs
+//! on every backend and is differentiable; and the *parallel* scan for cells that are linear in their state.
+
+mod parallel;
+mod sequential;
+mod steps;
+
+use burn::tensor::{Bool, Tensor};
+
+use crate::cell::Cell;
+
+/// What a scan reads. Legend: `T` time, `B` batch, `G` gates, `H` hidden units, `P` output width (`H`, or the
+/// projection's).
+#[derive(Clone, Debug)]
+pub struct ScanInput {
+    /// The input product with its bias, `[T, B, G·H]`.
+    pub input: Tensor<3>,
+    /// The recurrent weights; `None` for cells without a recurrent product.
+    pub recurrent: Option<RecurrentWeights>,
+    /// The initial state: `STATES` tensors, the first `[B, P]`, the others `[B, H]`.
+    pub state: Vec<Tensor<2>>,
+    /// Which rows are active when; `None` if all are at all times.
+    pub active: Option<Active>,
+    /// Walk from the last time step to the first.
+    pub reverse: bool,
+}
+
+/// The weights that are used again at every time step.
+#[derive(Clone, Debug)]
+pub struct RecurrentWeights {
+    /// `W_hh`, `[G·H, P]`.
+    pub hidden: Tensor<2>,
+    /// `b_hh`, `[G·H]`; `None` if there is none or it has been added to the input product already.
+    pub bias: Option<Tensor<1>>,
+    /// The projection `W_hr`, `[P, H]`.
+    pub projection: Option<Tensor<2>>,
+}
+
+/// Active rows of a ragged batch.
+#[derive(Clone, Debug)]
+pub struct Active {
+    /// `[T, B, 1]`: whether the row has not ended yet.
+    pub mask: Tensor<3, Bool>,
+    /// Time steps below this one have every row active.
+    pub full_until: usize,
+}
+
+/// What a scan returns.
+#[derive(Clone, Debug)]
+pub struct ScanOutput {
+    /// The states at every time step, `[T, B, ·]` each: the hidden state, and the others where they were asked for.
+    /// Values of rows that have ended are those of the last active step.
+    pub states: Vec<Tensor<3>>,
+    /// The state after the last step that was walked.
+    pub last: Vec<Tensor<2>>,
+}
+
+/// Runs the recurrence of `cell` over a sequence. `keep` states are returned for every time step.
+pub fn scan<C: Cell>(cell: &C, scan: ScanInput, keep: usize) -> ScanOutput {
+    match cell.linear(scan.input.clone()) {
+        Some(coefficients) => parallel::walk(coefficients, scan),
+        None => sequential::walk(cell, scan, keep),
+    }
+}
+
+/// [`scan`], step by step for every cell: what the parallel form is compared with.
+pub fn scan_sequential<C: Cell>(cell: &C, scan: ScanInput, keep: usize) -> ScanOutput {
+    sequential::walk(cell, scan, keep)
+}

@@ -1,0 +1,197 @@
+use burn::{
+    module::{Module, Param},
+    nn::{Dropout, DropoutConfig, Linear, LinearConfig},
+    tensor::{Device, Tensor},
+};
+use elman_activations::Activation;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cell::RnnCell,
+    sequence::{Output, Sequence},
+    stack::{Direction, Stack},
+    state::State,
+};
+
+/// Configuration of [`SimpleRnn`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SimpleRnnConfig {
+    /// Width of the input.
+    pub d_input: usize,
+    /// Hidden units per layer and direction.
+    pub d_hidden: usize,
+    /// Width of the read-out.
+    pub d_output: usize,
+    /// Activation of the hidden layer; tanh unless chosen otherwise.
+    pub activation: Activation,
+    /// Layers upon each other.
+    pub layers: usize,
+    /// Whether each layer also reads the sequence backwards.
+    pub bidirectional: bool,
+    /// Probability with which an element between two layers is dropped in training.
+    pub dropout: f64,
+    /// Whether there are biases.
+    pub bias: bool,
+}
+
+impl SimpleRnnConfig {
+    /// One layer, one direction, tanh, with biases, no dropout.
+    pub fn new(d_input: usize, d_hidden: usize, d_output: usize) -> Self {
+        let (activation, layers, bidirectional, dropout, bias) = (Activation::Tanh, 1, false, 0.0, true);
+        Self { d_input, d_hidden, d_output, activation, layers, bidirectional, dropout, bias }
+    }
+
+    /// Sets the activation of the hidden layer.
+    #[must_use]
+    pub fn with_activation(self, activation: Activation) -> Self {
+        Self { activation, ..self }
+    }
+
+    /// Sets the number of layers.
+    #[must_use]
+    pub fn with_layers(self, layers: usize) -> Self {
+        Self { layers, ..self }
+    }
+
+    /// Sets whether each layer also reads the sequence backwards.
+    #[must_use]
+    pub fn with_bidirectional(self, bidirectional: bool) -> Self {
+        Self { bidirectional, ..self }
+    }
+
+    /// Sets the dropout between layers.
+    #[must_use]
+    pub fn with_dropout(self, dropout: f64) -> Self {
+        Self { dropout, ..self }
+    }
+
+    /// Sets whether there are biases.
+    #[must_use]
+    pub fn with_bias(self, bias: bool) -> Self {
+        Self { bias, ..self }
+    }
+
+    /// Makes the network, each dense layer with weights uniform in ±1/√fan-in.
+    ///
+    /// # Panics
+    /// If a width or the number of layers is 0, or `dropout` is not in [0, 1).
+    pub fn init(&self, device: &Device) -> SimpleRnn {
+        let Self { d_input, d_hidden, d_output, layers, .. } = *self;
+        assert!(
+            d_input > 0 && d_hidden > 0 && d_output > 0 && layers > 0,
+            "[d_input, d_hidden, d_output, layers] = [{d_input}, {d_hidden}, {d_output}, {layers}] must be at least 1"
+        );
+        let directions = 1 + usize::from(self.bidirectional);
+        let dense = |d_in, d_out| LinearConfig::new(d_in, d_out).with_bias(self.bias).init(device);
+        let layer = |l: usize| {
+            let d_below = if l == 0 { d_input } else { d_hidden * directions };
+            (0..directions).map(|_| dense(d_below + d_hidden, d_hidden)).collect()
+        };
+        SimpleRnn {
+            w0: (0..layers).map(layer).collect(),
+            w1: dense(d_hidden * directions, d_output),
+            dropout: DropoutConfig::new(self.dropout).init(),
+            cell: RnnCell { activation: self.activation },
+        }
+    }
+}
+
+/// The simple recurrent network of the textbooks (Elman 1990): one dense layer over the input and the previous hidden
+/// state side by side, and a read-out.
+///
+/// ```text
+/// h_t = f(w0 [x_t; h_{t-1}])
+/// y_t = w1 h_t
+/// ```
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use elman_recurrence::SimpleRnnConfig;
+///
+/// let device = Device::flex();
+/// let rnn = SimpleRnnConfig::new(2, 8, 1).init(&device);
+/// let (mut y, mut h) = rnn.step(Tensor::ones([1, 2], &device), None);
+/// for _ in 0..3 {
+///     (y, h) = rnn.step(Tensor::ones([1, 2], &device), Some(h));
+/// }
+/// assert_eq!(y.dims(), [1, 1]);
+/// assert_eq!(h.hidden().dims(), [1, 1, 8]);
+/// ```
+#[derive(Module, Debug)]
+pub struct SimpleRnn {
+    /// The hidden layers, `[layer][direction]`; each weight is `[d_input + d_hidden, d_hidden]`, the rows of the input
+    /// first.
+    pub w0: Vec<Vec<Linear>>,
+    /// The read-out, `[directions·d_hidden, d_output]`.
+    pub w1: Linear,
+    dropout: Dropout,
+    #[module(skip)]
+    cell: RnnCell,
+}
+
+impl SimpleRnn {
+    /// Runs the whole sequence from `state`, or from zeros, and returns the read-out `y` and the final hidden state.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, time, d_input]`
+    /// - `y`: `[batch, time, d_output]`
+    ///
+    /// # Panics
+    /// If `x` or `state` has other axes.
+    pub fn forward(&self, x: Tensor<3>, state: Option<State>) -> (Tensor<3>, State) {
+        let out = self.forward_with(x, Sequence::new().with_state(state));
+        (out.output, out.state)
+    }
+
+    /// Runs a batch of sequences with everything that [`Sequence`] offers. The read-out past a row's length is that of
+    /// a zero hidden state. The hidden states themselves are in [`Output::all_states`].
+    ///
+    /// # Shapes
+    /// As [`forward`](SimpleRnn::forward).
+    ///
+    /// # Panics
+    /// If `x`, the state or the lengths do not fit each other.
+    pub fn forward_with(&self, x: Tensor<3>, sequence: Sequence) -> Output {
+        let layers = self.w0.iter().map(|l| l.iter().map(direction).collect()).collect();
+        let out = Stack { cell: &self.cell, layers, dropout: &self.dropout }.run(x, sequence);
+        Output { output: self.w1.forward(out.output), ..out }
+    }
+
+    /// Runs one time step: the same numbers as [`forward`](SimpleRnn::forward) gives for a sequence of one.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, d_input]`
+    /// - `y`: `[batch, d_output]`
+    ///
+    /// # Panics
+    /// If the network is bidirectional, which has no next step before it has the last.
+    pub fn step(&self, x: Tensor<2>, state: Option<State>) -> (Tensor<2>, State) {
+        assert!(!self.bidirectional(), "step: a bidirectional network reads whole sequences; use forward");
+        let (y, state) = self.forward(x.unsqueeze_dim(1), state);
+        (y.squeeze_dim(1), state)
+    }
+
+    /// Width of the read-out.
+    pub fn d_output(&self) -> usize {
+        self.w1.weight.dims()[1]
+    }
+
+    /// Whether each layer also reads the sequence backwards.
+    pub fn bidirectional(&self) -> bool {
+        self.w0[0].len() == 2
+    }
+}
+
+/// `w0 [x; h] = W_x x + W_h h + b`: the rows of the input and those of the hidden state.
+fn direction(w0: &Linear) -> Direction {
+    let weight = w0.weight.val();
+    let [rows, d_hidden] = weight.dims();
+    let d_input = rows - d_hidden;
+    Direction {
+        weight_ih: weight.clone().narrow(0, 0, d_input).transpose(),
+        weight_hh: Some(weight.narrow(0, d_input, d_hidden).transpose()),
+        bias_ih: w0.bias.as_ref().map(Param::val),
+        bias_hh: None,
+        weight_hr: None,
+    }
+}

@@ -1,0 +1,139 @@
+use burn::{
+    nn::Dropout,
+    tensor::{Tensor, assert_shape},
+};
+
+use crate::{
+    cell::Cell,
+    scan::{Active, RecurrentWeights, ScanInput, ScanOutput, scan},
+    sequence::{LayerStates, Output, Sequence, active},
+    state::State,
+};
+
+/// The weights of one layer in one direction, as tensors. Shapes as in [`Weights`](crate::Weights).
+pub(crate) struct Direction {
+    pub weight_ih: Tensor<2>,
+    pub weight_hh: Option<Tensor<2>>,
+    pub bias_ih: Option<Tensor<1>>,
+    pub bias_hh: Option<Tensor<1>>,
+    pub weight_hr: Option<Tensor<2>>,
+}
+
+/// Layers upon each other, one or two directions each: the one place that stacks.
+pub(crate) struct Stack<'a, C> {
+    pub cell: &'a C,
+    /// `[layer][direction]`
+    pub layers: Vec<Vec<Direction>>,
+    /// Between layers.
+    pub dropout: &'a Dropout,
+}
+
+impl<C: Cell> Stack<'_, C> {
+    /// Runs all layers over `x`, `[batch, time, d_input]`.
+    pub(crate) fn run(self, x: Tensor<3>, sequence: Sequence) -> Output {
+        let [batch, time, _] = x.dims();
+        let d_input = self.layers[0][0].weight_ih.dims()[1];
+        assert_shape!(x, [batch, time, d_input]);
+        assert!(batch > 0 && time > 0, "input: [batch, time] = [{batch}, {time}] must both be at least 1");
+        let device = x.device();
+        let active = active(sequence.lengths.as_deref(), batch, time, &device);
+        let initial = self.initial_state(sequence.state, batch, &x);
+        let keep = if sequence.all_states { C::STATES } else { 1 };
+
+        let mut x = zero_ended(x.swap_dims(0, 1), &active);
+        let mut last: Vec<Vec<Tensor<3>>> = vec![Vec::new(); C::STATES];
+        let mut all = sequence.all_states.then(Vec::new);
+        let directions = self.layers[0].len();
+        let top = self.layers.len() - 1;
+        for (l, layer) in self.layers.into_iter().enumerate() {
+            let mut sides: Vec<Vec<Tensor<3>>> = vec![Vec::new(); keep];
+            for (d, direction) in layer.into_iter().enumerate() {
+                let index = l * directions + d;
+                let state = initial.parts().iter().map(|p| p.clone().narrow(0, index, 1).squeeze_dim(0)).collect();
+                let out = direction.scan(self.cell, x.clone(), state, active.clone(), d == 1, keep);
+                for (side, states) in sides.iter_mut().zip(out.states) {
+                    side.push(zero_ended(states, &active));
+                }
+                for (last, state) in last.iter_mut().zip(out.last) {
+                    last.push(state.unsqueeze_dim(0));
+                }
+            }
+            let states: Vec<Tensor<3>> = sides.into_iter().map(|s| cat(s, 2)).collect();
+            x = states[0].clone();
+            if let Some(all) = &mut all {
+                all.push(LayerStates { states: states.into_iter().map(|s| s.swap_dims(0, 1)).collect() });
+            }
+            if l < top {
+                x = self.dropout.forward(x);
+            }
+        }
+        let state = State::new(last.into_iter().map(|parts| cat(parts, 0)).collect());
+        Output { output: x.swap_dims(0, 1), state, all_states: all }
+    }
+
+    /// The given state, checked, or zeros.
+    fn initial_state(&self, state: Option<State>, batch: usize, like: &Tensor<3>) -> State {
+        let first = &self.layers[0][0];
+        let rows = self.layers.len() * self.layers[0].len();
+        let d_hidden = first.weight_ih.dims()[0] / C::GATES;
+        let d_output = first.weight_hr.as_ref().map_or(d_hidden, |w| w.dims()[0]);
+        let widths = std::iter::once(d_output).chain(std::iter::repeat_n(d_hidden, C::STATES - 1));
+        match state {
+            None => {
+                let options = (&like.device(), like.dtype());
+                State::new(widths.map(|w| Tensor::zeros([rows, batch, w], options)).collect())
+            }
+            Some(state) => {
+                let expected: Vec<_> = widths.map(|w| [rows, batch, w]).collect();
+                let found: Vec<_> = state.parts().iter().map(Tensor::dims).collect();
+                assert_eq!(
+                    found, expected,
+                    "initial state: shapes [layers·directions, batch, width] (found, expected)"
+                );
+                state
+            }
+        }
+    }
+}
+
+impl Direction {
+    /// The input product for all time steps as one matrix product, then the scan. `x` is `[time, batch, d_input]`.
+    fn scan<C: Cell>(
+        self,
+        cell: &C,
+        x: Tensor<3>,
+        state: Vec<Tensor<2>>,
+        active: Option<Active>,
+        reverse: bool,
+        keep: usize,
+    ) -> ScanOutput {
+        let [time, batch, d_input] = x.dims();
+        let rows = self.weight_ih.dims()[0];
+        let (input_bias, recurrent_bias) = match (self.bias_ih, self.bias_hh) {
+            (Some(i), Some(h)) if cell.sums_biases() => (Some(i + h), None),
+            biases => biases,
+        };
+        let mut input = x.reshape([time * batch, d_input]).matmul(self.weight_ih.transpose());
+        if let Some(bias) = input_bias {
+            input = input + bias.unsqueeze();
+        }
+        let recurrent =
+            self.weight_hh.map(|hidden| RecurrentWeights { hidden, bias: recurrent_bias, projection: self.weight_hr });
+        scan(cell, ScanInput { input: input.reshape([time, batch, rows]), recurrent, state, active, reverse }, keep)
+    }
+}
+
+/// Zeros where a row has ended: what padding holds, be it NaN, reaches neither values nor gradients.
+fn zero_ended(x: Tensor<3>, active: &Option<Active>) -> Tensor<3> {
+    match active {
+        None => x,
+        Some(active) => {
+            let shape = x.dims();
+            x.mask_fill(active.mask.clone().bool_not().expand(shape), 0.0)
+        }
+    }
+}
+
+fn cat(mut parts: Vec<Tensor<3>>, dim: usize) -> Tensor<3> {
+    if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(parts, dim) }
+}
