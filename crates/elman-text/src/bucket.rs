@@ -1,0 +1,64 @@
+use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
+
+use crate::error::TextError;
+
+/// Sentences of similar length side by side, so that little of a batch is padding.
+///
+/// Sentences are sorted by length (equal lengths keep their order), cut into batches, and the batches are shuffled. Each
+/// sentence occurs exactly once.
+#[derive(Clone, Debug)]
+pub struct SentenceBatches<'a> {
+    sentences: &'a [Vec<u32>],
+    batches: std::vec::IntoIter<Vec<usize>>,
+}
+
+/// Padded sentences.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentenceBatch {
+    /// Token ids `[rows, steps]` in row-major order, 0 past a row's length.
+    pub ids: Vec<u32>,
+    /// Tokens of each row.
+    pub lengths: Vec<usize>,
+    /// Where each row stood among the sentences.
+    pub indices: Vec<usize>,
+    /// The longest row.
+    pub steps: usize,
+}
+
+impl<'a> SentenceBatches<'a> {
+    /// Batches of up to `batch` sentences; `seed` shuffles them, `None` leaves the longest first.
+    ///
+    /// # Errors
+    /// [`TextError::Zero`].
+    pub fn new(sentences: &'a [Vec<u32>], batch: usize, seed: Option<u64>) -> Result<Self, TextError> {
+        if batch == 0 {
+            return Err(TextError::Zero { name: "batch" });
+        }
+        let mut order: Vec<usize> = (0..sentences.len()).collect();
+        order.sort_by_key(|i| std::cmp::Reverse(sentences[*i].len()));
+        let mut batches: Vec<Vec<usize>> = order.chunks(batch).map(<[usize]>::to_vec).collect();
+        if let Some(seed) = seed {
+            batches.shuffle(&mut StdRng::seed_from_u64(seed));
+        }
+        Ok(Self { sentences, batches: batches.into_iter() })
+    }
+}
+
+impl Iterator for SentenceBatches<'_> {
+    type Item = SentenceBatch;
+
+    fn next(&mut self) -> Option<SentenceBatch> {
+        let indices = self.batches.next()?;
+        let lengths: Vec<usize> = indices.iter().map(|i| self.sentences[*i].len()).collect();
+        let steps = lengths.iter().copied().max().unwrap_or(0);
+        let pad = |i: &usize| self.sentences[*i].iter().copied().chain(std::iter::repeat(0)).take(steps);
+        let ids = indices.iter().flat_map(pad).collect();
+        Some(SentenceBatch { ids, lengths, indices, steps })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.batches.size_hint()
+    }
+}
+
+impl ExactSizeIterator for SentenceBatches<'_> {}

@@ -1,0 +1,97 @@
+use std::{io, path::PathBuf};
+
+/// Why a text, a tokenizer or a batch could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TextError {
+    /// A file or folder cannot be read.
+    #[error("cannot read '{}': {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write '{}': {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// A file has no content.
+    #[error("'{}' is empty: there is no text to read", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A folder has no text files.
+    #[error("the folder '{}' has no text files", path.display())]
+    NoFiles {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file is not UTF-8.
+    #[error("'{}' is not UTF-8 text: invalid byte at offset {offset}, line {line}", path.display())]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// Bytes before the invalid one.
+        offset: u64,
+        /// The line, counted from 1.
+        line: u64,
+    },
+    /// A vocabulary cannot be that small.
+    #[error("a vocabulary of {size} is too small: {unit} tokens need at least {least}")]
+    Vocabulary {
+        /// What was asked for.
+        size: usize,
+        /// The kind of token.
+        unit: crate::Unit,
+        /// The smallest that works.
+        least: usize,
+    },
+    /// A token id that the vocabulary does not have.
+    #[error("token {id} is unknown: the vocabulary has {vocabulary} tokens, 0 to {}", vocabulary.saturating_sub(1))]
+    UnknownToken {
+        /// The id.
+        id: u32,
+        /// The size of the vocabulary.
+        vocabulary: usize,
+    },
+    /// A text that names no unit.
+    #[error("unknown kind of token '{found}': expected char, word or bpe")]
+    UnknownUnit {
+        /// The text.
+        found: String,
+    },
+    /// A `tokenizer.json` that cannot be used.
+    #[error("the tokenizer '{}' cannot be used: {reason}", path.display())]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// Why, on one line.
+        reason: String,
+    },
+    /// The tokenizer library failed.
+    #[error("the text cannot be tokenised: {reason}")]
+    Encode {
+        /// Its reason.
+        reason: String,
+    },
+    /// A batch has more columns than the text can fill.
+    #[error("a batch of {batch} needs at least {} tokens, and the text has {tokens}: choose a smaller batch or a longer text", batch * 2)]
+    Batch {
+        /// Columns.
+        batch: usize,
+        /// Tokens.
+        tokens: usize,
+    },
+    /// A number that must be at least 1.
+    #[error("{name} must be at least 1, not 0")]
+    Zero {
+        /// Which.
+        name: &'static str,
+    },
+}

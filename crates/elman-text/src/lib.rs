@@ -1,0 +1,37 @@
+//! Tokenizers, corpora of any size and batching for language models. No tensors.
+//!
+//! ```
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("text.txt");
+//! # std::fs::write(&path, "the cat sat on the mat\nthe dog sat on the rug\n")?;
+//! use elman_text::{BpttBatches, Corpus, Tokenizer, TokenizerConfig, Unit};
+//!
+//! let corpus = Corpus::open([&path])?;
+//! let tokenizer = TokenizerConfig::new(Unit::Word).train(&corpus)?;
+//! assert_eq!(tokenizer.decode(&tokenizer.encode("the cat sat\n")?)?, "the cat sat\n");
+//! for batch in BpttBatches::new(&corpus.encode(&tokenizer)?, 2, 3)? {
+//!     assert_eq!(batch.inputs.len(), batch.rows * batch.steps);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod bptt;
+mod bucket;
+mod corpus;
+mod decode;
+mod error;
+mod map;
+mod tokenizer;
+mod tokens;
+mod train;
+mod unit;
+
+pub use bptt::{BpttBatch, BpttBatches};
+pub use bucket::{SentenceBatch, SentenceBatches};
+pub use corpus::Corpus;
+pub use decode::DecodeStream;
+pub use error::TextError;
+pub use tokenizer::{END_OF_LINE, TextTokenizer, Tokenizer, UNKNOWN};
+pub use tokens::Tokens;
+pub use train::TokenizerConfig;
+pub use unit::Unit;

@@ -1,0 +1,91 @@
+//! Corpora: files, folders, pieces, and what the errors say.
+
+use std::{fs, path::Path};
+
+use elman_text::{Corpus, TextError, Tokenizer, TokenizerConfig, Unit};
+use tempfile::tempdir;
+
+fn open(path: &Path) -> Result<Corpus, TextError> {
+    Corpus::open([path])
+}
+
+#[test]
+fn files_and_folders_are_read_in_order() {
+    let folder = tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir_all(at("b/deep")).unwrap();
+    for (name, text) in
+        [("b/deep/x", "3\n"), ("a.txt", "1\n"), ("b/a", "2"), (".hidden", "no"), ("empty", ""), ("z", "4")]
+    {
+        fs::write(at(name), text).unwrap();
+    }
+    fs::write(at("picture"), b"\x89PNG\0\0").unwrap();
+    let corpus = open(folder.path()).unwrap();
+    let names: Vec<_> = corpus.paths().map(|p| p.strip_prefix(folder.path()).unwrap().to_str().unwrap()).collect();
+    assert_eq!(names, ["a.txt", "b/a", "b/deep/x", "z"]);
+    let lines: Vec<&str> = corpus.lines().collect::<Result<_, _>>().unwrap();
+    assert_eq!(lines, ["1", "2", "3", "4"]);
+    // each file's last line is ended for words, and left alone for characters
+    let words = TokenizerConfig::new(Unit::Word).train(&corpus).unwrap();
+    assert_eq!(words.decode(&corpus.encode(&words).unwrap().iter().collect::<Vec<_>>()).unwrap(), "1\n2\n3\n4\n");
+    let chars = TokenizerConfig::new(Unit::Char).train(&corpus).unwrap();
+    assert_eq!(chars.decode(&corpus.encode(&chars).unwrap().iter().collect::<Vec<_>>()).unwrap(), "1\n23\n4");
+}
+
+#[test]
+fn pieces_make_up_the_text_whatever_its_lines() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("text");
+    for text in [
+        "one line".to_owned(),
+        "ends\r\nwith\r\n".to_owned(),
+        "🦀 ".repeat(1_000_000),
+        "é".repeat(2_000_000),
+        "short\n\n".repeat(100_000),
+    ] {
+        fs::write(&path, &text).unwrap();
+        let corpus = open(&path).unwrap();
+        let pieces: Vec<&str> = corpus.pieces().collect::<Result<_, _>>().unwrap();
+        assert!(pieces.iter().all(|p| p.len() <= 1 << 20), "pieces are bounded");
+        assert!(pieces.concat() == text);
+        assert_eq!(corpus.bytes(), text.len() as u64);
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_no_text() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("text");
+    fs::write(&path, "\u{feff}hello\n").unwrap();
+    assert_eq!(open(&path).unwrap().lines().next().unwrap().unwrap(), "hello");
+}
+
+#[test]
+fn errors_name_the_file_and_the_place() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("text");
+    let message = || open(&path).unwrap_err().to_string();
+    assert!(message().starts_with(&format!("cannot read '{}': No such file", path.display())));
+    fs::write(&path, "").unwrap();
+    assert_eq!(message(), format!("'{}' is empty: there is no text to read", path.display()));
+    fs::create_dir(folder.path().join("none")).unwrap();
+    let none = open(&folder.path().join("none")).unwrap_err().to_string();
+    assert!(none.ends_with("has no text files"), "{none}");
+
+    for (lines, tail) in [(2_usize, "caf\u{e9}"), (50_000, "x")] {
+        let mut bytes = "line\n".repeat(lines).into_bytes();
+        bytes.extend(tail.bytes());
+        let offset = bytes.len();
+        bytes.extend(b"\xff\xfe more");
+        fs::write(&path, &bytes).unwrap();
+        let corpus = open(&path).unwrap();
+        let error = corpus.pieces().find_map(Result::err).expect("invalid").to_string();
+        let place = format!("is not UTF-8 text: invalid byte at offset {offset}, line {}", lines + 1);
+        assert!(error.ends_with(&place), "{error}");
+        assert_eq!(corpus.pieces().filter(Result::is_err).count(), 1, "reading ends there");
+        for unit in [Unit::Char, Unit::Word, Unit::Bpe] {
+            let error = TokenizerConfig::new(unit).train(&corpus).expect_err("invalid");
+            assert!(matches!(error, TextError::NotUtf8 { .. }), "{error}");
+        }
+    }
+}
