@@ -6,6 +6,18 @@ use crate::error::TextError;
 ///
 /// Sentences are sorted by length (equal lengths keep their order), cut into batches, and the batches are shuffled. Each
 /// sentence occurs exactly once.
+///
+/// ```
+/// use elman_text::SentenceBatches;
+///
+/// let sentences = [vec![1], vec![2, 3, 4], vec![5, 6]];
+/// let batches: Vec<_> = SentenceBatches::new(&sentences, 2, None)?.collect();
+/// assert_eq!(batches[0].ids, [2, 3, 4, 5, 6, 0]);
+/// assert_eq!(batches[0].lengths, [3, 2]);
+/// assert_eq!(batches[0].indices, [1, 2]); // in `sentences`
+/// assert_eq!(batches[1].ids, [1]);
+/// # Ok::<(), elman_text::TextError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct SentenceBatches<'a> {
     sentences: &'a [Vec<u32>],

@@ -1,21 +1,23 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
-    str,
 };
 
 use memmap2::Mmap;
 
-use crate::{error::TextError, map::map, tokenizer::TextTokenizer, tokenizer::Tokenizer, tokens::Tokens, unit::Unit};
-
-/// Pieces are cut at the first line's end past this many bytes.
-const PIECE: usize = 1 << 16;
-/// A line longer than this is cut within, at a space or, failing that, at a character.
-const LONGEST: usize = 1 << 20;
+use crate::{
+    error::TextError,
+    map::map,
+    pieces::{Pieces, mark},
+    tokenizer::Tokenizer,
+    tokens::Tokens,
+    unit::Unit,
+};
 
 /// Text files, mapped into memory and read piece by piece: a corpus may be larger than memory.
 ///
-/// A byte order mark at a file's beginning is skipped. Line ends are kept as they are.
+/// A byte order mark at a file's beginning is skipped. Line ends are kept as they are: the `\r` of a `\r\n` is a
+/// character like any other, and white space to word tokenizers.
 #[derive(Debug)]
 pub struct Corpus {
     files: Vec<(PathBuf, Mmap)>,
@@ -37,7 +39,7 @@ impl Corpus {
                 walk(path, &mut found)?;
                 for path in found {
                     let map = open(&path)?;
-                    if !map.is_empty() && !is_binary(&map) {
+                    if has_text(&map) && !is_binary(&map) {
                         files.push((path, map));
                     }
                 }
@@ -46,7 +48,7 @@ impl Corpus {
                 }
             } else {
                 let map = open(path)?;
-                if map.is_empty() {
+                if !has_text(&map) {
                     return Err(TextError::Empty { path: path.into() });
                 }
                 files.push((path.into(), map));
@@ -60,36 +62,53 @@ impl Corpus {
         self.files.iter().map(|(path, _)| path.as_path())
     }
 
-    /// Bytes of all files.
+    /// Bytes of all files, known without reading them.
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|(_, map)| map.len() as u64).sum()
     }
 
-    /// The text in pieces of some 64 KiB that end at a line's end, or at the file's.
-    pub fn pieces(&self) -> impl Iterator<Item = Result<&str, TextError>> {
-        self.files.iter().flat_map(|(path, map)| Pieces { path, bytes: map, at: skip_mark(map), lines: 0 })
+    /// Characters, lines and bytes of the text, without byte order marks; reads all of it.
+    ///
+    /// # Errors
+    /// [`TextError::NotUtf8`].
+    pub fn count(&self) -> Result<TextCounts, TextError> {
+        let mut counts = TextCounts::default();
+        for line in self.each(Pieces::lines) {
+            let line = line?;
+            counts.bytes += line.len() as u64;
+            counts.characters += line.chars().count() as u64;
+            counts.lines += 1;
+        }
+        Ok(counts)
     }
 
-    /// The text line by line, without line ends.
+    /// The text in pieces of some 64 KiB, cut before white space that follows a word, or at a file's end. A word over
+    /// 1 MiB is cut between two characters.
+    ///
+    /// # Errors
+    /// An item is [`TextError::NotUtf8`] where a file's text ends for that reason.
+    pub fn pieces(&self) -> impl Iterator<Item = Result<&str, TextError>> {
+        self.each(Pieces::new)
+    }
+
+    /// The text line by line, without line ends (`\n` or `\r\n`).
+    ///
+    /// # Errors
+    /// As [`pieces`](Self::pieces).
     pub fn lines(&self) -> impl Iterator<Item = Result<&str, TextError>> {
-        self.pieces().flat_map(|piece| {
-            let (lines, error) = match piece {
-                Ok(text) => (text, None),
-                Err(error) => ("", Some(Err(error))),
-            };
-            lines.lines().map(Ok).chain(error)
-        })
+        let bare = |line: &str| line.strip_suffix('\n').map_or(line.len(), |l| l.strip_suffix('\r').unwrap_or(l).len());
+        self.each(Pieces::lines).map(move |line| line.map(|line| &line[..bare(line)]))
     }
 
     /// The whole corpus as token ids. Word tokenizers end a file's last line too, as if it ended with a line's end.
     ///
     /// # Errors
     /// [`TextError::NotUtf8`], [`TextError::Encode`].
-    pub fn encode(&self, tokenizer: &TextTokenizer) -> Result<Tokens, TextError> {
+    pub fn encode(&self, tokenizer: &dyn Tokenizer) -> Result<Tokens, TextError> {
         let mut tokens = Tokens::new();
         for (path, map) in &self.files {
             let mut ended = true;
-            for piece in (Pieces { path, bytes: map, at: skip_mark(map), lines: 0 }) {
+            for piece in Pieces::new(path, map) {
                 let piece = piece?;
                 tokens.extend(&tokenizer.encode(piece)?, piece.chars().count(), piece.len());
                 ended = piece.ends_with('\n');
@@ -100,6 +119,24 @@ impl Corpus {
         }
         Ok(tokens)
     }
+
+    fn each<'a>(
+        &'a self,
+        read: fn(&'a Path, &'a [u8]) -> Pieces<'a>,
+    ) -> impl Iterator<Item = <Pieces<'a> as Iterator>::Item> {
+        self.files.iter().flat_map(move |(path, map)| read(path, map))
+    }
+}
+
+/// How long a text is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TextCounts {
+    /// Bytes.
+    pub bytes: u64,
+    /// Characters (Unicode scalar values), line ends included.
+    pub characters: u64,
+    /// Lines; a file's last line counts with or without a line's end.
+    pub lines: u64,
 }
 
 fn open(path: &Path) -> Result<Mmap, TextError> {
@@ -125,69 +162,11 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), TextError> {
     Ok(())
 }
 
+fn has_text(bytes: &[u8]) -> bool {
+    bytes.len() > mark(bytes)
+}
+
 /// As grep and git tell: text has no NUL.
 fn is_binary(bytes: &[u8]) -> bool {
     bytes[..bytes.len().min(8192)].contains(&0)
-}
-
-fn skip_mark(bytes: &[u8]) -> usize {
-    if bytes.starts_with("\u{feff}".as_bytes()) { 3 } else { 0 }
-}
-
-struct Pieces<'a> {
-    path: &'a Path,
-    bytes: &'a [u8],
-    at: usize,
-    lines: u64,
-}
-
-impl<'a> Iterator for Pieces<'a> {
-    type Item = Result<&'a str, TextError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let rest = &self.bytes[self.at..];
-        if rest.is_empty() {
-            return None;
-        }
-        let piece = &rest[..cut(rest)];
-        match str::from_utf8(piece) {
-            Ok(text) => {
-                self.at += piece.len();
-                self.lines += piece.iter().filter(|b| **b == b'\n').count() as u64;
-                Some(Ok(text))
-            }
-            Err(error) => {
-                let good = error.valid_up_to();
-                let line = self.lines + 1 + piece[..good].iter().filter(|b| **b == b'\n').count() as u64;
-                let offset = (self.at + good) as u64;
-                self.at = self.bytes.len();
-                Some(Err(TextError::NotUtf8 { path: self.path.into(), offset, line }))
-            }
-        }
-    }
-}
-
-/// Where the piece at the beginning of `bytes` ends.
-fn cut(bytes: &[u8]) -> usize {
-    if bytes.len() <= PIECE {
-        return bytes.len();
-    }
-    let reach = &bytes[PIECE..bytes.len().min(LONGEST)];
-    // A line's end between two characters that are no white space, where no tokenizer joins both sides; else any.
-    let lone = |w: &[u8]| w[1] == b'\n' && !w[0].is_ascii_whitespace() && !w[2].is_ascii_whitespace();
-    if let Some(before) = reach.windows(3).position(lone) {
-        return PIECE + before + 2;
-    }
-    if let Some(end) = reach.iter().position(|b| *b == b'\n') {
-        return PIECE + end + 1;
-    }
-    if bytes.len() <= LONGEST {
-        return bytes.len();
-    }
-    let head = &bytes[..LONGEST];
-    if let Some(space) = head[PIECE..].iter().rposition(|b| *b == b' ') {
-        return PIECE + space; // the space begins the next piece, as it begins the next word
-    }
-    // not within a character
-    (PIECE..LONGEST).rev().find(|i| bytes[*i] & 0xC0 != 0x80).unwrap_or(LONGEST)
 }

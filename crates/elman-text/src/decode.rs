@@ -1,11 +1,11 @@
 use crate::{
     error::TextError,
-    tokenizer::{END_OF_LINE, TextTokenizer, Tokenizer},
-    unit::Unit,
+    tokenizer::{TextTokenizer, Tokenizer},
 };
 
-/// A character's bytes are spread over at most this many tokens.
-const LONGEST: usize = 4;
+/// The tokens that are kept for what comes next: a character has at most four bytes, so at most the last three can be
+/// part of one that is not whole yet; one before them says whether a space belongs between.
+const CONTEXT: usize = 4;
 
 /// Turns ids that come one at a time into text; see [`TextTokenizer::decode_stream`].
 ///
@@ -13,34 +13,36 @@ const LONGEST: usize = 4;
 #[derive(Clone, Debug)]
 pub struct DecodeStream<'a> {
     tokenizer: &'a TextTokenizer,
-    held: Vec<u32>,
-    /// The last token needs a space before the next word.
-    after_word: bool,
+    last: Vec<u32>,
+    /// Bytes of the text of `last` that were given out.
+    given: usize,
 }
 
 impl<'a> DecodeStream<'a> {
     pub(crate) fn new(tokenizer: &'a TextTokenizer) -> Self {
-        Self { tokenizer, held: Vec::new(), after_word: false }
+        Self { tokenizer, last: Vec::new(), given: 0 }
     }
 
     /// The text that this token completes; empty if it completes none.
     ///
     /// # Errors
-    /// [`TextError::UnknownToken`].
+    /// [`TextError::UnknownToken`], after which the stream goes on as if the token had not come.
     pub fn push(&mut self, id: u32) -> Result<String, TextError> {
-        self.held.push(id);
-        let text = match self.tokenizer.decode(&self.held) {
+        self.last.push(id);
+        let text = match self.tokenizer.decode(&self.last) {
             Ok(text) => text,
             Err(error) => {
-                self.held.pop();
+                self.last.pop();
                 return Err(error);
             }
         };
-        if text.ends_with(char::REPLACEMENT_CHARACTER) && self.held.len() < LONGEST {
-            return Ok(String::new());
+        let new = text.get(self.given..whole(&text)).unwrap_or_default().to_owned();
+        self.given = self.given.max(whole(&text));
+        if self.last.len() > CONTEXT {
+            self.last.remove(0);
+            self.given = whole(&self.tokenizer.decode(&self.last)?);
         }
-        self.held.clear();
-        Ok(self.spaced(text, id))
+        Ok(new)
     }
 
     /// What was held back, with � for bytes that make no character.
@@ -48,17 +50,13 @@ impl<'a> DecodeStream<'a> {
     /// # Errors
     /// As [`push`](Self::push).
     pub fn finish(&mut self) -> Result<String, TextError> {
-        let held = std::mem::take(&mut self.held);
-        if held.is_empty() { Ok(String::new()) } else { self.tokenizer.decode(&held) }
+        let text = self.tokenizer.decode(&self.last)?;
+        self.last.clear();
+        Ok(text.get(std::mem::take(&mut self.given)..).unwrap_or_default().to_owned())
     }
+}
 
-    fn spaced(&mut self, text: String, id: u32) -> String {
-        if self.tokenizer.unit() != Unit::Word {
-            return text;
-        }
-        let ends_line = self.tokenizer.token_to_id(END_OF_LINE) == Some(id);
-        let space = self.after_word && !ends_line;
-        self.after_word = !ends_line;
-        if space { format!(" {text}") } else { text }
-    }
+/// The text up to a character of which bytes may be missing: decoders write one � for it, at the end.
+fn whole(text: &str) -> usize {
+    text.strip_suffix(char::REPLACEMENT_CHARACTER).unwrap_or(text).len()
 }

@@ -33,7 +33,7 @@ pub enum TextError {
         path: PathBuf,
     },
     /// A file is not UTF-8.
-    #[error("'{}' is not UTF-8 text: invalid byte at offset {offset}, line {line}", path.display())]
+    #[error("'{}' is not UTF-8 text: invalid byte at offset {offset}, line {line}: convert the file to UTF-8", path.display())]
     NotUtf8 {
         /// The file.
         path: PathBuf,
@@ -81,7 +81,7 @@ pub enum TextError {
         reason: String,
     },
     /// A batch has more columns than the text can fill.
-    #[error("a batch of {batch} needs at least {} tokens, and the text has {tokens}: choose a smaller batch or a longer text", batch * 2)]
+    #[error("a batch of {batch} needs at least {} tokens, and the text has {tokens}: choose a smaller batch or a longer text", batch.saturating_mul(2))]
     Batch {
         /// Columns.
         batch: usize,

@@ -21,6 +21,8 @@ mod corpus;
 mod decode;
 mod error;
 mod map;
+mod pieces;
+mod pipeline;
 mod tokenizer;
 mod tokens;
 mod train;
@@ -28,7 +30,7 @@ mod unit;
 
 pub use bptt::{BpttBatch, BpttBatches};
 pub use bucket::{SentenceBatch, SentenceBatches};
-pub use corpus::Corpus;
+pub use corpus::{Corpus, TextCounts};
 pub use decode::DecodeStream;
 pub use error::TextError;
 pub use tokenizer::{END_OF_LINE, TextTokenizer, Tokenizer, UNKNOWN};

@@ -1,18 +1,21 @@
 use std::{collections::HashMap, fs, io::Write, path::Path};
 
 use atomic_write_file::AtomicWriteFile;
-use tokenizers::{ModelWrapper, PreTokenizerWrapper, Tokenizer as Inner};
+use tokenizers::Tokenizer as Library;
 
-use crate::{decode::DecodeStream, error::TextError, unit::Unit};
+use crate::{decode::DecodeStream, error::TextError, pipeline::detect, unit::Unit};
 
 /// The token of what the vocabulary does not have.
 pub const UNKNOWN: &str = "<unk>";
 /// The token at each line's end, of word tokenizers.
 pub const END_OF_LINE: &str = "<eos>";
 
+/// The largest `tokenizer.json` that is read; those of today's largest vocabularies have some 35 MB.
+const LARGEST_FILE: u64 = 256 << 20;
+
 /// Text to token ids and back.
 pub trait Tokenizer: Send + Sync {
-    /// The ids of a text. Encoding it in pieces that are cut at single line ends gives the same ids.
+    /// The ids of a text. Those of its pieces are the same if it is cut before white space that follows a word.
     ///
     /// # Errors
     /// [`TextError::Encode`].
@@ -40,7 +43,7 @@ pub trait Tokenizer: Send + Sync {
 /// A tokenizer that is saved as a Hugging Face `tokenizer.json`.
 #[derive(Clone, Debug)]
 pub struct TextTokenizer {
-    inner: Inner,
+    library: Library,
     unit: Unit,
     lookup: Lookup,
 }
@@ -54,11 +57,11 @@ enum Lookup {
 }
 
 impl TextTokenizer {
-    pub(crate) fn new(inner: Inner) -> Self {
-        let mut tokenizer = Self { unit: detect(&inner), inner, lookup: Lookup::Library };
-        let vocabulary = || tokenizer.inner.get_vocab(true);
-        let unknown = tokenizer.inner.token_to_id(UNKNOWN);
-        let end = tokenizer.inner.token_to_id(END_OF_LINE);
+    pub(crate) fn new(library: Library) -> Self {
+        let mut tokenizer = Self { unit: detect(&library), library, lookup: Lookup::Library };
+        let vocabulary = || tokenizer.library.get_vocab(true);
+        let unknown = tokenizer.library.token_to_id(UNKNOWN);
+        let end = tokenizer.library.token_to_id(END_OF_LINE);
         tokenizer.lookup = match (tokenizer.unit, unknown, end) {
             (Unit::Char, Some(unknown), _) => {
                 let single = |token: &str| token.chars().next().filter(|c| c.len_utf8() == token.len());
@@ -73,22 +76,29 @@ impl TextTokenizer {
         tokenizer
     }
 
-    /// Reads a `tokenizer.json` of any kind that the `tokenizers` crate reads.
+    /// Reads a `tokenizer.json` of any kind that the `tokenizers` crate reads. Its settings for truncation and padding
+    /// are left out, since they would change a text's tokens.
     ///
     /// # Errors
     /// [`TextError::Read`], [`TextError::Tokenizer`].
     pub fn load(path: impl AsRef<Path>) -> Result<Self, TextError> {
         let path = path.as_ref();
-        let bytes = fs::read(path).map_err(|source| TextError::Read { path: path.into(), source })?;
+        let read = |source| TextError::Read { path: path.into(), source };
         let failed = |reason: String| TextError::Tokenizer { path: path.into(), reason };
-        let inner = Inner::from_bytes(&bytes).map_err(|e| failed(one_line(e)))?;
-        let (count, largest) = (inner.get_vocab_size(true), inner.get_vocab(true).into_values().max());
+        let length = fs::metadata(path).map_err(read)?.len();
+        if length > LARGEST_FILE {
+            return Err(failed(format!("it has {length} bytes, and at most {LARGEST_FILE} are read")));
+        }
+        let bytes = fs::read(path).map_err(read)?;
+        let mut library = Library::from_bytes(&bytes).map_err(|e| failed(one_line(e)))?;
+        library.with_truncation(None).map_err(|e| failed(one_line(e)))?.with_padding(None);
+        let (count, largest) = (library.get_vocab_size(true), library.get_vocab(true).into_values().max());
         match largest {
             None => Err(failed("its vocabulary is empty".into())),
             Some(largest) if largest as usize >= count => {
                 Err(failed(format!("it has {count} tokens, but an id of {largest}: ids must be 0 to {}", count - 1)))
             }
-            Some(_) => Ok(Self::new(inner)),
+            Some(_) => Ok(Self::new(library)),
         }
     }
 
@@ -98,7 +108,7 @@ impl TextTokenizer {
     /// [`TextError::Write`], [`TextError::Tokenizer`].
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), TextError> {
         let path = path.as_ref();
-        let json = self.inner.to_string(true);
+        let json = self.library.to_string(true);
         let json = json.map_err(|e| TextError::Tokenizer { path: path.into(), reason: one_line(e) })?;
         let failed = |source| TextError::Write { path: path.into(), source };
         let mut file = AtomicWriteFile::open(path).map_err(failed)?;
@@ -128,7 +138,7 @@ impl Tokenizer for TextTokenizer {
                 Ok(out)
             }
             Lookup::Library => {
-                let encoding = self.inner.encode_fast(text, false);
+                let encoding = self.library.encode_fast(text, false);
                 let encoding = encoding.map_err(|e| TextError::Encode { reason: one_line(e) })?;
                 Ok(encoding.get_ids().to_vec())
             }
@@ -137,11 +147,11 @@ impl Tokenizer for TextTokenizer {
 
     fn decode(&self, ids: &[u32]) -> Result<String, TextError> {
         let vocabulary = self.vocab_size();
-        if let Some(&id) = ids.iter().find(|id| **id as usize >= vocabulary) {
+        if let Some(&id) = ids.iter().find(|id| self.library.id_to_token(**id).is_none()) {
             return Err(TextError::UnknownToken { id, vocabulary });
         }
         if self.unit != Unit::Word {
-            return self.inner.decode(ids, false).map_err(|e| TextError::Encode { reason: one_line(e) });
+            return self.library.decode(ids, false).map_err(|e| TextError::Encode { reason: one_line(e) });
         }
         let mut text = String::new();
         for id in ids {
@@ -159,29 +169,19 @@ impl Tokenizer for TextTokenizer {
     }
 
     fn vocab_size(&self) -> usize {
-        self.inner.get_vocab_size(true)
+        self.library.get_vocab_size(true)
     }
 
     fn token_to_id(&self, token: &str) -> Option<u32> {
-        self.inner.token_to_id(token)
+        self.library.token_to_id(token)
     }
 
     fn id_to_token(&self, id: u32) -> Option<String> {
-        self.inner.id_to_token(id)
+        self.library.id_to_token(id)
     }
 
     fn unit(&self) -> Unit {
         self.unit
-    }
-}
-
-/// Which of our own tokenizers this is.
-fn detect(inner: &Inner) -> Unit {
-    match (inner.get_model(), inner.get_pre_tokenizer()) {
-        (ModelWrapper::WordLevel(_), Some(PreTokenizerWrapper::Split(_))) => Unit::Char,
-        (ModelWrapper::WordLevel(_), Some(PreTokenizerWrapper::WhitespaceSplit(_))) => Unit::Word,
-        (ModelWrapper::BPE(_), Some(PreTokenizerWrapper::ByteLevel(_))) => Unit::Bpe,
-        _ => Unit::Other,
     }
 }
 

@@ -1,25 +1,18 @@
-use std::collections::HashMap;
+use std::{borrow::Borrow, cmp::Reverse, collections::HashMap, hash::Hash};
 
 use tokenizers::{
-    AddedToken, Tokenizer as Inner,
-    decoders::{byte_level::ByteLevel as ByteLevelDecoder, fuse::Fuse},
     models::{
         TrainerWrapper,
         bpe::{BPE, BpeTrainer},
         wordlevel::WordLevel,
     },
-    normalizers::replace::Replace,
-    pre_tokenizers::{
-        byte_level::ByteLevel,
-        split::{Split, SplitPattern},
-        whitespace::WhitespaceSplit,
-    },
-    tokenizer::normalizer::SplitDelimiterBehavior,
+    pre_tokenizers::byte_level::ByteLevel,
 };
 
 use crate::{
     corpus::Corpus,
     error::TextError,
+    pipeline,
     tokenizer::{END_OF_LINE, TextTokenizer, UNKNOWN, one_line},
     unit::Unit,
 };
@@ -27,7 +20,7 @@ use crate::{
 /// How a tokenizer is learned from a corpus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenizerConfig {
-    /// What a token is; [`Unit::Other`] cannot be trained and is taken as [`Unit::Bpe`].
+    /// What a token is; [`Unit::Other`] cannot be trained.
     pub unit: Unit,
     /// The most tokens that the vocabulary may have, special ones included; no limit if `None` (for byte-pair encoding:
     /// [`DEFAULT_BPE`](Self::DEFAULT_BPE)).
@@ -61,14 +54,15 @@ impl TokenizerConfig {
     ///
     /// # Errors
     /// [`TextError::Vocabulary`] for a vocabulary that cannot hold the special tokens and one other (byte-pair encoding:
-    /// the 256 bytes); what reading the corpus can give.
+    /// the 256 bytes); [`TextError::UnknownUnit`] for [`Unit::Other`]; [`TextError::NotUtf8`].
     pub fn train(&self, corpus: &Corpus) -> Result<TextTokenizer, TextError> {
         let least = match self.unit {
             Unit::Char => 2,
             Unit::Word => 3,
-            Unit::Bpe | Unit::Other => 256,
+            Unit::Bpe => 256,
+            Unit::Other => return Err(TextError::UnknownUnit { found: self.unit.to_string() }),
         };
-        if let Some(size) = self.vocab_size.filter(|s| *s < least) {
+        if let Some(size) = self.vocab_size.filter(|size| *size < least) {
             return Err(TextError::Vocabulary { size, unit: self.unit, least });
         }
         match self.unit {
@@ -79,64 +73,63 @@ impl TokenizerConfig {
     }
 
     fn characters(&self, corpus: &Corpus) -> Result<TextTokenizer, TextError> {
-        let mut count = Count::default();
+        let mut count = Count::<char>::default();
         for piece in corpus.pieces() {
-            let mut buffer = [0; 4];
-            piece?.chars().for_each(|c| count.add(c.encode_utf8(&mut buffer)));
+            piece?.chars().for_each(|c| count.add(&c));
         }
-        let mut inner = Inner::new(self.word_level(count, &[UNKNOWN])?);
-        let every = Split::new(SplitPattern::Regex("(?s).".into()), SplitDelimiterBehavior::Isolated, false);
-        inner.with_pre_tokenizer(Some(every.map_err(library)?));
-        inner.with_decoder(Some(Fuse::default()));
-        Ok(TextTokenizer::new(inner))
+        let model = self.word_level(&[UNKNOWN], count.sorted(self.min_frequency))?;
+        Ok(TextTokenizer::new(pipeline::characters(model).map_err(failed)?))
     }
 
     fn words(&self, corpus: &Corpus) -> Result<TextTokenizer, TextError> {
-        let mut count = Count::default();
+        let special = [UNKNOWN, END_OF_LINE];
+        let mut count = Count::<String>::default();
         for piece in corpus.pieces() {
-            piece?.split_whitespace().filter(|w| ![UNKNOWN, END_OF_LINE].contains(w)).for_each(|w| count.add(w));
+            piece?.split_whitespace().filter(|word| !special.contains(word)).for_each(|word| count.add(word));
         }
-        let mut inner = Inner::new(self.word_level(count, &[UNKNOWN, END_OF_LINE])?);
-        let line_ends = Replace::new("\n", format!(" {END_OF_LINE} ")).map_err(library)?;
-        inner.with_normalizer(Some(line_ends)).map_err(library)?;
-        inner.with_pre_tokenizer(Some(WhitespaceSplit));
-        Ok(TextTokenizer::new(inner))
+        let model = self.word_level(&special, count.sorted(self.min_frequency))?;
+        Ok(TextTokenizer::new(pipeline::words(model).map_err(failed)?))
     }
 
-    fn word_level(&self, count: Count, special: &[&str]) -> Result<WordLevel, TextError> {
-        let limit = self.vocab_size.unwrap_or(usize::MAX);
-        let tokens = special.iter().map(|s| (*s).to_owned()).chain(count.sorted(self.min_frequency)).take(limit);
-        let ids = tokens.enumerate().map(|(id, token)| (token, id as u32)).collect();
-        WordLevel::builder().vocab(ids).unk_token(UNKNOWN.into()).build().map_err(library)
+    fn word_level<T: ToString>(&self, special: &[&str], tokens: Vec<T>) -> Result<WordLevel, TextError> {
+        let tokens = special.iter().map(ToString::to_string).chain(tokens.iter().map(T::to_string));
+        let limited = tokens.take(self.vocab_size.unwrap_or(usize::MAX));
+        let ids = limited.enumerate().map(|(id, token)| (token, id as u32)).collect();
+        WordLevel::builder().vocab(ids).unk_token(UNKNOWN.into()).build().map_err(failed)
     }
 
     fn byte_pairs(&self, corpus: &Corpus) -> Result<TextTokenizer, TextError> {
-        let mut inner = Inner::new(BPE::default());
-        inner.with_pre_tokenizer(Some(ByteLevel::new(false, false, true)));
-        inner.with_decoder(Some(ByteLevelDecoder::default()));
         let trainer = BpeTrainer::builder()
             .vocab_size(self.vocab_size.unwrap_or(Self::DEFAULT_BPE))
             .min_frequency(self.min_frequency)
             .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
-            .special_tokens(Vec::<AddedToken>::new())
             .show_progress(false)
             .build();
+        let mut library = pipeline::byte_pairs(BPE::default());
         let mut failure = None;
-        let lines = corpus.pieces().map_while(|piece| piece.map_err(|e| failure = Some(e)).ok());
-        inner.train(&mut TrainerWrapper::from(trainer), lines.map(str::to_owned)).map_err(library)?;
+        let pieces = corpus.pieces().map_while(|piece| piece.map_err(|error| failure = Some(error)).ok());
+        library.train(&mut TrainerWrapper::from(trainer), pieces.map(str::to_owned)).map_err(failed)?;
         match failure {
             Some(error) => Err(error),
-            None => Ok(TextTokenizer::new(inner)),
+            None => Ok(TextTokenizer::new(library)),
         }
     }
 }
 
 /// How often each token occurs, and which came first.
-#[derive(Default)]
-struct Count(HashMap<String, (u64, usize)>);
+struct Count<T>(HashMap<T, (u64, usize)>);
 
-impl Count {
-    fn add(&mut self, token: &str) {
+impl<T> Default for Count<T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<T: Eq + Hash> Count<T> {
+    fn add<Q: Eq + Hash + ToOwned<Owned = T> + ?Sized>(&mut self, token: &Q)
+    where
+        T: Borrow<Q>,
+    {
         if let Some((count, _)) = self.0.get_mut(token) {
             *count += 1;
         } else {
@@ -145,13 +138,14 @@ impl Count {
         }
     }
 
-    fn sorted(self, min_frequency: u64) -> impl Iterator<Item = String> {
+    /// By falling frequency, then by first occurrence.
+    fn sorted(self, min_frequency: u64) -> Vec<T> {
         let mut tokens: Vec<_> = self.0.into_iter().filter(|(_, (count, _))| *count >= min_frequency).collect();
-        tokens.sort_by_key(|(_, (count, first))| (std::cmp::Reverse(*count), *first));
-        tokens.into_iter().map(|(token, _)| token)
+        tokens.sort_unstable_by_key(|(_, (count, first))| (Reverse(*count), *first));
+        tokens.into_iter().map(|(token, _)| token).collect()
     }
 }
 
-fn library(error: impl std::fmt::Display) -> TextError {
+fn failed(error: impl std::fmt::Display) -> TextError {
     TextError::Encode { reason: one_line(error) }
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use elman_text::{Corpus, TextError, Tokenizer, TokenizerConfig, Unit};
+use elman_text::{Corpus, TextCounts, TextError, Tokenizer, TokenizerConfig, Unit};
 use tempfile::tempdir;
 
 fn open(path: &Path) -> Result<Corpus, TextError> {
@@ -57,7 +57,25 @@ fn a_byte_order_mark_is_no_text() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("text");
     fs::write(&path, "\u{feff}hello\n").unwrap();
-    assert_eq!(open(&path).unwrap().lines().next().unwrap().unwrap(), "hello");
+    let corpus = open(&path).unwrap();
+    assert_eq!(corpus.lines().next().unwrap().unwrap(), "hello");
+    assert_eq!((corpus.bytes(), corpus.count().unwrap().bytes), (9, 6));
+    fs::write(&path, "\u{feff}").unwrap();
+    assert!(matches!(open(&path), Err(TextError::Empty { .. })), "nothing but a mark");
+}
+
+#[test]
+fn lines_are_whole_and_counted() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("text");
+    let long = "é ".repeat(1_000_000);
+    let text = format!("one\r\n\n{long}\nlast\r");
+    fs::write(&path, &text).unwrap();
+    let corpus = Corpus::open([&path, &path]).unwrap();
+    let lines: Vec<&str> = corpus.lines().collect::<Result<_, _>>().unwrap();
+    assert!(lines == ["one", "", &long, "last\r", "one", "", &long, "last\r"]);
+    let (bytes, characters) = (2 * text.len() as u64, 2 * text.chars().count() as u64);
+    assert_eq!(corpus.count().unwrap(), TextCounts { bytes, characters, lines: 8 });
 }
 
 #[test]
@@ -80,7 +98,10 @@ fn errors_name_the_file_and_the_place() {
         fs::write(&path, &bytes).unwrap();
         let corpus = open(&path).unwrap();
         let error = corpus.pieces().find_map(Result::err).expect("invalid").to_string();
-        let place = format!("is not UTF-8 text: invalid byte at offset {offset}, line {}", lines + 1);
+        let place = format!(
+            "is not UTF-8 text: invalid byte at offset {offset}, line {}: convert the file to UTF-8",
+            lines + 1
+        );
         assert!(error.ends_with(&place), "{error}");
         assert_eq!(corpus.pieces().filter(Result::is_err).count(), 1, "reading ends there");
         for unit in [Unit::Char, Unit::Word, Unit::Bpe] {

@@ -132,6 +132,84 @@ fn tokenizer_files_are_checked() {
     let gap = fs::read_to_string(&path).unwrap().replace("\"c\": 3", "\"c\": 7");
     assert!(load(&gap).contains("an id of 7: ids must be 0 to 3"));
     assert!(matches!(TextTokenizer::load(folder.path().join("no")), Err(TextError::Read { .. })));
+    fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
+    let huge = TextTokenizer::load(&path).unwrap_err().to_string();
+    assert!(huge.contains("it has 1099511627776 bytes, and at most 268435456 are read"), "{huge}");
+    let nowhere = folder.path().join("no/tokenizer.json");
+    let error = train(Unit::Char, "abc").save(&nowhere).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("cannot write '{}': ", nowhere.display())), "{error}");
+}
+
+#[test]
+fn files_from_elsewhere_give_the_ids_that_the_library_gives() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    let edits: [(Unit, &str, &str, Unit); 6] = [
+        // not every character, not every line end: none of ours
+        (Unit::Char, r"[\\s\\S]", r"\\w", Unit::Other),
+        (Unit::Word, r#""String": "\n""#, r#""String": "\t""#, Unit::Other),
+        (Unit::Word, r#""unk_token": "<unk>""#, r#""unk_token": "<eos>""#, Unit::Other),
+        (
+            Unit::Char,
+            r#""added_tokens": []"#,
+            r#""added_tokens": [{"id": 1, "content": "the", "single_word": false, "lstrip": false, "rstrip": false,
+                "normalized": false, "special": false}]"#,
+            Unit::Other,
+        ),
+        // settings for a model's inputs, which are no part of tokenizing
+        (
+            Unit::Bpe,
+            r#""truncation": null"#,
+            r#""truncation": {"direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0}"#,
+            Unit::Bpe,
+        ),
+        (
+            Unit::Bpe,
+            r#""padding": null"#,
+            r#""padding": {"strategy": {"Fixed": 500}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0,
+                "pad_type_id": 0, "pad_token": "x"}"#,
+            Unit::Bpe,
+        ),
+    ];
+    for (unit, from, to, expected) in edits {
+        train(unit, TEXT).save(&path).unwrap();
+        let json = fs::read_to_string(&path).unwrap();
+        assert!(json.contains(from), "{from} in {json}");
+        fs::write(&path, json.replace(from, to)).unwrap();
+        let tokenizer = TextTokenizer::load(&path).unwrap();
+        assert_eq!(tokenizer.unit(), expected, "{to}");
+        let mut library = tokenizers::Tokenizer::from_file(&path).unwrap();
+        library.with_truncation(None).unwrap().with_padding(None);
+        assert_eq!(tokenizer.encode(TEXT).unwrap(), library.encode(TEXT, false).unwrap().get_ids(), "{to}");
+    }
+}
+
+#[test]
+fn units_have_names() {
+    for unit in [Unit::Char, Unit::Word, Unit::Bpe] {
+        assert_eq!(unit.to_string().parse::<Unit>().unwrap(), unit);
+        assert_eq!(serde_json::to_string(&unit).unwrap(), format!("\"{unit}\""));
+    }
+    let unknown = "unknown kind of token 'other': expected char, word or bpe";
+    assert_eq!("other".parse::<Unit>().unwrap_err().to_string(), unknown);
+    let untrained = TokenizerConfig::new(Unit::Other).train(&corpus(TEXT).1).expect_err("other");
+    assert_eq!(untrained.to_string(), unknown);
+}
+
+#[test]
+fn a_corpus_in_pieces_has_the_tokens_of_the_whole() {
+    for lines in
+        [" the cat \n", "the cat sat\r\n", "the cat\n\n\nthe dog\n", "über 猫\n  🦀🦀\n", "猫、犬。\n\n", "\tx\n"]
+    {
+        let text = lines.repeat(300_000 / lines.len());
+        let (_folder, corpus) = corpus(&text);
+        assert!(corpus.pieces().count() > 3);
+        for unit in [Unit::Char, Unit::Word, Unit::Bpe] {
+            let tokenizer = TokenizerConfig::new(unit).with_vocab_size(300).train(&corpus).unwrap();
+            let whole = tokenizer.encode(&text).unwrap();
+            assert!(corpus.encode(&tokenizer).unwrap().iter().eq(whole), "{unit} {lines:?}");
+        }
+    }
 }
 
 proptest! {
@@ -140,6 +218,20 @@ proptest! {
         thread_local!(static BPE: TextTokenizer = train(Unit::Bpe, TEXT));
         let back = BPE.with(|t| t.decode(&t.encode(&text).unwrap()).unwrap());
         prop_assert_eq!(back, text);
+    }
+
+    #[test]
+    fn a_stream_gives_the_text_of_all_its_tokens(ids in prop::collection::vec(0..256_u32, 0..40), text in any::<String>()) {
+        thread_local!(static BPE: TextTokenizer = train(Unit::Bpe, TEXT));
+        BPE.with(|tokenizer| {
+            // bytes that are mostly no characters, then some that are
+            let ids = [ids, tokenizer.encode(&text).unwrap()].concat();
+            let mut stream = tokenizer.decode_stream();
+            let mut out: String = ids.iter().map(|id| stream.push(*id).unwrap()).collect();
+            out += &stream.finish().unwrap();
+            prop_assert_eq!(out, tokenizer.decode(&ids).unwrap());
+            Ok(())
+        })?;
     }
 
     #[test]

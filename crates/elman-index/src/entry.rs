@@ -1,0 +1,141 @@
+use serde_json::Value;
+
+use crate::error::IndexError;
+
+/// Facts about an entry: a JSON object.
+pub type Metadata = serde_json::Map<String, Value>;
+
+/// The most dimensions that a vector may have.
+pub const MAX_D_EMBED: usize = 65_536;
+
+/// The deepest that JSON may be nested. Readers of JSON have such a limit too, and it must not be below this one.
+pub(crate) const MAX_DEPTH: usize = 64;
+
+/// What a store holds: a text and its vector, under an id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The name of the entry, unique in its store and not empty.
+    pub id: String,
+    /// The embedding, `[d_embed]`; every value finite.
+    pub vector: Vec<f32>,
+    /// The text that was embedded.
+    pub text: String,
+    /// Anything else worth keeping, such as where the text came from.
+    pub metadata: Option<Metadata>,
+}
+
+impl Entry {
+    /// An entry without metadata.
+    pub fn new(id: impl Into<String>, vector: Vec<f32>, text: impl Into<String>) -> Self {
+        Self { id: id.into(), vector, text: text.into(), metadata: None }
+    }
+
+    /// Sets the metadata.
+    pub fn with_metadata(mut self, metadata: Metadata) -> Self {
+        self.metadata = Some(metadata);
+        self
+    }
+
+    /// Checks all that every store demands of an entry.
+    pub(crate) fn check(&self, d_embed: usize) -> Result<(), IndexError> {
+        if self.id.is_empty() {
+            return Err(IndexError::EmptyId);
+        }
+        if self.vector.len() != d_embed {
+            let found = self.vector.len();
+            return Err(IndexError::EntryDimension { id: self.id.clone(), expected: d_embed, found });
+        }
+        if let Some(position) = non_finite(&self.vector) {
+            let found = self.vector[position];
+            return Err(IndexError::EntryNotFinite { id: self.id.clone(), position, found });
+        }
+        let shallow = self.metadata.iter().flat_map(Metadata::values).all(|value| nests_within(value, MAX_DEPTH - 1));
+        if !shallow {
+            return Err(IndexError::MetadataDepth { id: self.id.clone(), limit: MAX_DEPTH });
+        }
+        Ok(())
+    }
+}
+
+/// An entry that a search found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hit {
+    /// The name of the entry.
+    pub id: String,
+    /// The [`Metric`](crate::Metric)'s value for the query and the entry.
+    pub score: f32,
+    /// The text that was embedded.
+    pub text: String,
+    /// The metadata of the entry.
+    pub metadata: Option<Metadata>,
+}
+
+/// Checks all that every store demands of a query.
+pub(crate) fn check_query(query: &[f32], d_embed: usize) -> Result<(), IndexError> {
+    if query.len() != d_embed {
+        return Err(IndexError::QueryDimension { expected: d_embed, found: query.len() });
+    }
+    match non_finite(query) {
+        Some(position) => Err(IndexError::QueryNotFinite { position, found: query[position] }),
+        None => Ok(()),
+    }
+}
+
+/// Whether a JSON value is nested at most `limit` deep. Looks no deeper than that.
+pub(crate) fn nests_within(value: &Value, limit: usize) -> bool {
+    match value {
+        Value::Array(_) | Value::Object(_) if limit == 0 => false,
+        Value::Array(values) => values.iter().all(|inner| nests_within(inner, limit - 1)),
+        Value::Object(map) => map.values().all(|inner| nests_within(inner, limit - 1)),
+        _ => true,
+    }
+}
+
+fn non_finite(vector: &[f32]) -> Option<usize> {
+    vector.iter().position(|value| !value.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn nested(depth: usize) -> Value {
+        (1..depth).fold(json!([]), |inner, _| json!([inner]))
+    }
+
+    #[test]
+    fn depth_counts_arrays_and_objects() {
+        assert!(nests_within(&json!(1), 0));
+        assert!(!nests_within(&json!({}), 0));
+        assert!(nests_within(&json!({"a": [1]}), 2));
+        assert!(!nests_within(&json!({"a": [[]]}), 2));
+    }
+
+    #[test]
+    fn metadata_at_the_limit_is_kept_and_beyond_it_refused() {
+        let entry = |depth: usize| {
+            let metadata = Metadata::from_iter([("deep".to_string(), nested(depth - 1))]);
+            Entry::new("a", vec![1.0], "").with_metadata(metadata).check(1)
+        };
+        assert!(entry(MAX_DEPTH).is_ok());
+        assert!(matches!(entry(MAX_DEPTH + 1), Err(IndexError::MetadataDepth { id, limit: 64 }) if id == "a"));
+    }
+
+    #[test]
+    fn entries_and_queries_are_checked() {
+        assert!(matches!(Entry::new("", vec![1.0], "").check(1), Err(IndexError::EmptyId)));
+        let error = Entry::new("a", vec![1.0], "").check(2).unwrap_err();
+        assert_eq!(error.to_string(), "the vector of entry 'a' has 1 dimensions, but the store holds vectors of 2");
+        let error = Entry::new("a", vec![1.0, f32::NAN], "").check(2).unwrap_err();
+        assert_eq!(error.to_string(), "the vector of entry 'a' is NaN at position 1: every value must be finite");
+        let error = check_query(&[1.0], 2).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the query has 1 dimensions, but the store holds vectors of 2: embed it as the entries were"
+        );
+        let error = check_query(&[f32::NEG_INFINITY, 0.0], 2).unwrap_err();
+        assert_eq!(error.to_string(), "the query is -inf at position 0: every value must be finite");
+    }
+}

@@ -1,0 +1,40 @@
+use serde_json::Value;
+
+use crate::metric::Metric;
+
+/// What a new store holds.
+///
+/// ```
+/// use elman_index::{FlatStoreConfig, Metric};
+///
+/// let config = FlatStoreConfig::new(256).with_metric(Metric::Dot).with_model("model@5e884898");
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlatStoreConfig {
+    /// The length of every vector.
+    pub d_embed: usize,
+    /// How near two vectors are; the cosine unless chosen otherwise.
+    pub metric: Metric,
+    /// What the vectors are made with, in any words that tell two models apart, such as a path and a hash; null unless
+    /// chosen otherwise.
+    pub model: Value,
+}
+
+impl FlatStoreConfig {
+    /// The settings for vectors of length `d_embed`.
+    pub fn new(d_embed: usize) -> Self {
+        Self { d_embed, metric: Metric::default(), model: Value::Null }
+    }
+
+    /// Sets the metric.
+    pub fn with_metric(mut self, metric: Metric) -> Self {
+        self.metric = metric;
+        self
+    }
+
+    /// Sets the identity of the model. Use [`serde_json::to_value`] for a type of your own.
+    pub fn with_model(mut self, model: impl Into<Value>) -> Self {
+        self.model = model.into();
+        self
+    }
+}

@@ -1,0 +1,205 @@
+use std::collections::HashSet;
+
+use indexmap::IndexMap;
+
+use crate::{
+    entry::{Entry, Hit, MAX_D_EMBED, Metadata, check_query},
+    error::IndexError,
+    metric::Metric,
+    rank::top_k,
+    store::VectorStore,
+};
+
+/// Exact search in memory: every query is compared with every vector.
+///
+/// Hits with equal scores come in the order in which their ids were first stored; an entry that is replaced keeps its
+/// place. Search reads n·d_embed numbers, delete moves at most as many, once for all ids of a call.
+/// [`flush`](VectorStore::flush) has nothing to do.
+///
+/// ```
+/// use elman_index::{Entry, MemoryStore, Metric, VectorStore};
+///
+/// let mut store = MemoryStore::new(2, Metric::Cosine)?;
+/// store.upsert(vec![Entry::new("a", vec![1.0, 0.0], "east"), Entry::new("b", vec![0.0, 1.0], "north")])?;
+/// let hits = store.search(&[0.9, 0.1], 1)?;
+/// assert_eq!(hits[0].text, "east");
+/// # Ok::<(), elman_index::IndexError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct MemoryStore {
+    d_embed: usize,
+    metric: Metric,
+    /// Ids in order, and what belongs to each but its vector.
+    entries: IndexMap<String, Payload>,
+    /// The vectors of `entries`, one after another.
+    vectors: Vec<f32>,
+}
+
+/// An entry without id and vector.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Payload {
+    pub(crate) text: String,
+    pub(crate) metadata: Option<Metadata>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    ///
+    /// # Errors
+    /// If `d_embed` is 0 or above [`MAX_D_EMBED`].
+    pub fn new(d_embed: usize, metric: Metric) -> Result<Self, IndexError> {
+        if d_embed == 0 || d_embed > MAX_D_EMBED {
+            return Err(IndexError::Dimension { limit: MAX_D_EMBED, found: d_embed });
+        }
+        Ok(Self { d_embed, metric, entries: IndexMap::new(), vectors: Vec::new() })
+    }
+
+    /// Fills an empty store with parts that are known to agree.
+    pub(crate) fn filled(mut self, entries: IndexMap<String, Payload>, vectors: Vec<f32>) -> Self {
+        debug_assert_eq!(entries.len() * self.d_embed, vectors.len());
+        self.entries = entries;
+        self.vectors = vectors;
+        self
+    }
+
+    pub(crate) fn entries(&self) -> &IndexMap<String, Payload> {
+        &self.entries
+    }
+
+    pub(crate) fn vectors(&self) -> &[f32] {
+        &self.vectors
+    }
+
+    fn vector(&self, position: usize) -> &[f32] {
+        &self.vectors[position * self.d_embed..][..self.d_embed]
+    }
+}
+
+impl VectorStore for MemoryStore {
+    fn d_embed(&self) -> usize {
+        self.d_embed
+    }
+
+    fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    fn upsert(&mut self, entries: Vec<Entry>) -> Result<(), IndexError> {
+        entries.iter().try_for_each(|entry| entry.check(self.d_embed))?;
+        for Entry { id, vector, text, metadata } in entries {
+            let (position, replaced) = self.entries.insert_full(id, Payload { text, metadata });
+            match replaced {
+                Some(_) => self.vectors[position * self.d_embed..][..self.d_embed].copy_from_slice(&vector),
+                None => self.vectors.extend_from_slice(&vector),
+            }
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self, ids: &[&str]) -> Result<(), IndexError> {
+        let doomed: HashSet<&str> = ids.iter().copied().collect();
+        let mut kept = 0;
+        for (position, id) in self.entries.keys().enumerate() {
+            if !doomed.contains(id.as_str()) {
+                let start = position * self.d_embed;
+                self.vectors.copy_within(start..start + self.d_embed, kept * self.d_embed);
+                kept += 1;
+            }
+        }
+        self.vectors.truncate(kept * self.d_embed);
+        self.entries.retain(|id, _| !doomed.contains(id.as_str()));
+        Ok(())
+    }
+
+    fn get(&self, id: &str) -> Result<Option<Entry>, IndexError> {
+        Ok(self.entries.get_full(id).map(|(position, id, payload)| Entry {
+            id: id.clone(),
+            vector: self.vector(position).to_vec(),
+            text: payload.text.clone(),
+            metadata: payload.metadata.clone(),
+        }))
+    }
+
+    fn search(&self, query: &[f32], count: usize) -> Result<Vec<Hit>, IndexError> {
+        check_query(query, self.d_embed)?;
+        let sign = if self.metric.is_distance() { -1.0 } else { 1.0 };
+        let scores = self.metric.scores(query, self.vectors.chunks_exact(self.d_embed));
+        let best = top_k(scores.map(|score| sign * score), count);
+        let hit = |(position, score): (usize, f32)| {
+            let (id, Payload { text, metadata }) = &self.entries.get_index(position).expect("an entry for each vector");
+            Hit { id: id.to_string(), score: sign * score, text: text.clone(), metadata: metadata.clone() }
+        };
+        Ok(best.into_iter().map(hit).collect())
+    }
+
+    fn count(&self) -> Result<usize, IndexError> {
+        Ok(self.entries.len())
+    }
+
+    fn flush(&mut self) -> Result<(), IndexError> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store(metric: Metric) -> MemoryStore {
+        let mut store = MemoryStore::new(2, metric).unwrap();
+        let vectors = [("a", [1.0, 0.0]), ("b", [0.0, 1.0]), ("c", [3.0, 0.0]), ("d", [0.0, 0.0])];
+        store.upsert(vectors.map(|(id, vector)| Entry::new(id, vector.to_vec(), id)).into()).unwrap();
+        store
+    }
+
+    fn ids(store: &MemoryStore, query: [f32; 2], count: usize) -> String {
+        store.search(&query, count).unwrap().into_iter().map(|hit| hit.id).collect()
+    }
+
+    #[test]
+    fn best_first_and_ties_in_order_of_insertion() {
+        assert_eq!(ids(&store(Metric::Cosine), [2.0, 0.0], 9), "acbd");
+        assert_eq!(ids(&store(Metric::Dot), [2.0, 0.0], 9), "cabd");
+        assert_eq!(ids(&store(Metric::Euclidean), [2.0, 0.0], 3), "acd");
+        assert_eq!(store(Metric::Euclidean).search(&[3.0, 4.0], 1).unwrap()[0].score, 4.0);
+    }
+
+    #[test]
+    fn a_replaced_entry_keeps_its_place_and_a_deleted_one_loses_it() {
+        let mut store = store(Metric::Cosine);
+        store.upsert(vec![Entry::new("a", vec![5.0, 0.0], "new")]).unwrap();
+        assert_eq!(ids(&store, [1.0, 0.0], 2), "ac");
+        store.delete(&["a", "d", "nowhere", "a"]).unwrap();
+        assert_eq!(store.get("c").unwrap().unwrap().vector, [3.0, 0.0]);
+        store.upsert(vec![Entry::new("a", vec![5.0, 0.0], "newer")]).unwrap();
+        assert_eq!(ids(&store, [1.0, 0.0], 9), "cab");
+        assert_eq!(store.count().unwrap(), 3);
+        assert_eq!(store.get("a").unwrap().unwrap().text, "newer");
+    }
+
+    #[test]
+    fn an_invalid_entry_changes_nothing() {
+        let mut store = store(Metric::Cosine);
+        let entries = vec![Entry::new("e", vec![1.0, 1.0], ""), Entry::new("f", vec![1.0], "")];
+        assert!(matches!(store.upsert(entries), Err(IndexError::EntryDimension { expected: 2, found: 1, .. })));
+        assert_eq!(store.count().unwrap(), 4);
+    }
+
+    #[test]
+    fn dimensions_have_limits() {
+        for d_embed in [0, MAX_D_EMBED + 1] {
+            let error = MemoryStore::new(d_embed, Metric::Dot).unwrap_err();
+            assert_eq!(error.to_string(), format!("vectors of {d_embed} dimensions cannot be stored: use 1 to 65536"));
+        }
+    }
+
+    #[test]
+    fn is_an_object_that_threads_can_share() {
+        fn shared<T: Send + Sync>(value: T) -> T {
+            value
+        }
+        let mut stores: Vec<Box<dyn VectorStore>> = vec![Box::new(shared(store(Metric::Dot)))];
+        stores[0].flush().unwrap();
+        assert_eq!((stores[0].d_embed(), stores[0].metric()), (2, Metric::Dot));
+    }
+}

@@ -1,0 +1,60 @@
+use std::cmp::Ordering;
+
+/// The `count` greatest scores, greatest first, each with its position.
+///
+/// Equal scores keep their order, and NaN comes after every number. Fewer scores than `count` give them all. For the
+/// least of a distance, pass it negated. Time O(n + k log k), memory O(n).
+///
+/// ```
+/// use elman_index::{cosine, top_k};
+///
+/// let vectors = [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]];
+/// let nearest = top_k(vectors.iter().map(|vector| cosine(&[2.0, 0.1], vector)), 2);
+/// assert_eq!(nearest.iter().map(|&(position, _)| position).collect::<Vec<_>>(), [0, 2]);
+/// ```
+pub fn top_k(scores: impl IntoIterator<Item = f32>, count: usize) -> Vec<(usize, f32)> {
+    let mut ranked: Vec<_> = scores.into_iter().enumerate().collect();
+    if count < ranked.len() {
+        ranked.select_nth_unstable_by(count, best_first);
+        ranked.truncate(count);
+        ranked.shrink_to_fit();
+    }
+    ranked.sort_unstable_by(best_first);
+    ranked
+}
+
+/// A total order: no two positions are equal, so an unstable sort has one result.
+fn best_first(a: &(usize, f32), b: &(usize, f32)) -> Ordering {
+    let by_score = b.1.partial_cmp(&a.1).unwrap_or_else(|| a.1.is_nan().cmp(&b.1.is_nan()));
+    by_score.then(a.0.cmp(&b.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn positions(scores: &[f32], count: usize) -> Vec<usize> {
+        top_k(scores.iter().copied(), count).into_iter().map(|(position, _)| position).collect()
+    }
+
+    #[test]
+    fn greatest_first_and_ties_in_order() {
+        assert_eq!(positions(&[1.0, 3.0, 2.0, 3.0], 3), [1, 3, 2]);
+        assert_eq!(positions(&[0.0, -0.0, 0.0, 1.0], 3), [3, 0, 1]);
+    }
+
+    #[test]
+    fn any_count_is_fine() {
+        assert_eq!(positions(&[1.0, 2.0], 0), [0; 0]);
+        assert_eq!(positions(&[1.0, 2.0], 2), [1, 0]);
+        assert_eq!(positions(&[1.0, 2.0], usize::MAX), [1, 0]);
+        assert_eq!(positions(&[], 5), [0; 0]);
+    }
+
+    #[test]
+    fn nan_comes_last() {
+        let scores = [f32::NAN, f32::NEG_INFINITY, f32::INFINITY, -f32::NAN, 0.0];
+        assert_eq!(positions(&scores, 5), [2, 4, 1, 0, 3]);
+        assert_eq!(positions(&scores, 3), [2, 4, 1]);
+    }
+}

@@ -1,0 +1,59 @@
+use crate::{
+    entry::{Entry, Hit},
+    error::IndexError,
+    metric::Metric,
+};
+
+/// Keeps vectors and finds the ones nearest to a query.
+///
+/// The trait is the same for a store in memory, in a folder or on a server, and can be used as `dyn VectorStore`.
+/// A store that checks its input does so before it changes anything: an entry that is not valid leaves the store as it
+/// was. Reads see what was written through the same value, flushed or not.
+pub trait VectorStore {
+    /// The length of every vector.
+    fn d_embed(&self) -> usize;
+
+    /// What [`Hit::score`] is, and the order of hits.
+    fn metric(&self) -> Metric;
+
+    /// Stores entries; one whose id is there already replaces it. Of two with one id, the later counts.
+    ///
+    /// # Errors
+    /// If an id is empty, a vector has the wrong length or a value that is not finite, or metadata is nested too deep;
+    /// or as the kind of store has it.
+    fn upsert(&mut self, entries: Vec<Entry>) -> Result<(), IndexError>;
+
+    /// Removes entries. An id that is not there is ignored.
+    ///
+    /// # Errors
+    /// As the kind of store has it.
+    fn delete(&mut self, ids: &[&str]) -> Result<(), IndexError>;
+
+    /// The entry with this id, if there is one.
+    ///
+    /// # Errors
+    /// As the kind of store has it.
+    fn get(&self, id: &str) -> Result<Option<Entry>, IndexError>;
+
+    /// The `count` entries nearest to `query`, best first: the greatest similarity or the least distance. All of them
+    /// where `count` is more than the store holds.
+    ///
+    /// # Shapes
+    /// `query`: `[d_embed]`.
+    ///
+    /// # Errors
+    /// If the query has the wrong length or a value that is not finite; or as the kind of store has it.
+    fn search(&self, query: &[f32], count: usize) -> Result<Vec<Hit>, IndexError>;
+
+    /// How many entries there are.
+    ///
+    /// # Errors
+    /// As the kind of store has it.
+    fn count(&self) -> Result<usize, IndexError>;
+
+    /// Makes all changes since the last flush last. A store that has nothing to write does nothing.
+    ///
+    /// # Errors
+    /// As the kind of store has it.
+    fn flush(&mut self) -> Result<(), IndexError>;
+}
