@@ -1,0 +1,35 @@
+//! The layers around a recurrent network that burn-nn does not have: dense layers with an activation, feed-forward
+//! stacks that hand out their hidden activations, the dropouts of recurrent language models, an output layer tied to the
+//! embedding, and residual stacks.
+//!
+//! Linear maps, embeddings and normalisations are burn-nn's own. Axes are `[batch, time, feature]`; layers that work on
+//! the last axis alone take any number of axes before it.
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use elman_activations::Activation;
+//! use elman_layers::FeedForwardConfig;
+//!
+//! # #[cfg(feature = "flex")] {
+//! let device = Device::flex();
+//! let network = FeedForwardConfig::new([784, 128, 10]).with_activation(Activation::Tanh).init(&device);
+//! let (logits, hidden) = network.forward_hidden(Tensor::<2>::zeros([32, 784], &device));
+//! assert_eq!(logits.dims(), [32, 10]);
+//! assert_eq!(hidden[0].dims(), [32, 128]);
+//! # }
+//! ```
+//!
+//! The dropouts act where burn's own [`Dropout`](burn::nn::Dropout) does: on a device with autodiff, unless the module
+//! was frozen. So they act in training, and `module.valid()` turns them off.
+
+mod dense;
+mod dropout;
+mod feed_forward;
+mod residual;
+mod tied;
+
+pub use dense::{Dense, DenseConfig};
+pub use dropout::{EmbeddingDropout, LockedDropout, WeightDrop};
+pub use feed_forward::{FeedForward, FeedForwardConfig};
+pub use residual::{Branch, Residual, ResidualStack};
+pub use tied::{TiedOutput, TiedOutputConfig};

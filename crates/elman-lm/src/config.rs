@@ -1,0 +1,151 @@
+use burn::{
+    module::{Initializer, Param},
+    nn::{DropoutConfig, EmbeddingConfig, Linear, LinearConfig},
+    tensor::{Device, Tensor},
+};
+use elman_layers::TiedOutputConfig;
+use elman_recurrence::{CellKind, NetworkConfig};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::Error,
+    model::{Head, LanguageModel, Parts},
+    setting::{check, fraction, not_negative},
+};
+
+/// Configuration of a [`LanguageModel`].
+///
+/// The defaults are those of PyTorch's word-language-model example: an LSTM with two layers of 200 units, embeddings of
+/// 200, dropout 0.2, weights of the embedding and the output uniform in ±0.1.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use elman_lm::LanguageModelConfig;
+///
+/// let config = LanguageModelConfig { d_hidden: 64, d_embed: 32, tied: true, ..LanguageModelConfig::new(1000) };
+/// let model = config.init(&Device::flex())?;
+/// assert_eq!(model.config().vocabulary, 1000);
+/// # Ok::<(), elman_lm::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LanguageModelConfig {
+    /// Number of tokens.
+    pub vocabulary: usize,
+    /// Kind of recurrent cell.
+    pub cell: CellKind,
+    /// Width of the embedding of a token.
+    pub d_embed: usize,
+    /// Hidden units per layer.
+    pub d_hidden: usize,
+    /// Recurrent layers.
+    pub layers: usize,
+    /// Whether the recurrent layers have biases.
+    pub bias: bool,
+    /// Whether the output layer uses the embedding's weights (Press & Wolf 2017). A projection from `d_hidden` to
+    /// `d_embed` comes before it where these differ.
+    pub tied: bool,
+    /// Probability with which an element is dropped in training.
+    pub dropout: Dropouts,
+    /// The embedding's and the output's weights start uniform in ± this value.
+    pub init_range: f64,
+}
+
+/// Dropout at the three places where a language model has it (Zaremba et al. 2014), each a probability in [0, 1).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Dropouts {
+    /// After the embedding.
+    pub embedding: f64,
+    /// Between recurrent layers.
+    pub between_layers: f64,
+    /// Before the output.
+    pub output: f64,
+}
+
+impl Dropouts {
+    /// The same probability at all three places.
+    pub const fn all(p: f64) -> Self {
+        Self { embedding: p, between_layers: p, output: p }
+    }
+}
+
+/// Widths beyond this are taken for a mistake, or a damaged file, rather than allocated.
+const MAX_WIDTH: usize = 1 << 16;
+const MAX_LAYERS: usize = 256;
+/// Token ids are 32-bit signed integers on GPUs.
+const MAX_VOCABULARY: usize = i32::MAX as usize;
+
+impl LanguageModelConfig {
+    /// The defaults for a vocabulary of this many tokens.
+    pub fn new(vocabulary: usize) -> Self {
+        Self {
+            vocabulary,
+            cell: CellKind::Lstm,
+            d_embed: 200,
+            d_hidden: 200,
+            layers: 2,
+            bias: true,
+            tied: false,
+            dropout: Dropouts::all(0.2),
+            init_range: 0.1,
+        }
+    }
+
+    /// Checks that every setting is in its range.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] with the first that is not.
+    pub fn validate(&self) -> Result<(), Error> {
+        let width = |n: usize| (1..=MAX_WIDTH).contains(&n);
+        check(
+            "the vocabulary",
+            "1 to 2147483647 tokens",
+            self.vocabulary,
+            (1..=MAX_VOCABULARY).contains(&self.vocabulary),
+        )?;
+        check("d_embed", "1 to 65536", self.d_embed, width(self.d_embed))?;
+        check("d_hidden", "1 to 65536", self.d_hidden, width(self.d_hidden))?;
+        check("the number of layers", "1 to 256", self.layers, (1..=MAX_LAYERS).contains(&self.layers))?;
+        fraction("the embedding's dropout", self.dropout.embedding)?;
+        fraction("the dropout between layers", self.dropout.between_layers)?;
+        fraction("the output's dropout", self.dropout.output)?;
+        not_negative("init_range", self.init_range)
+    }
+
+    /// Makes the model. Seed the device ([`Device::seed`]) before for the same weights each time.
+    ///
+    /// # Errors
+    /// [`Error::Setting`], as [`validate`](Self::validate).
+    pub fn init(&self, device: &Device) -> Result<LanguageModel, Error> {
+        self.validate()?;
+        let uniform = match self.init_range {
+            0.0 => Initializer::Zeros, // burn has no uniform distribution over one number
+            range => Initializer::Uniform { min: -range, max: range },
+        };
+        let embedding =
+            EmbeddingConfig::new(self.vocabulary, self.d_embed).with_initializer(uniform.clone()).init(device);
+        let network = NetworkConfig::new(self.cell, self.d_embed, self.d_hidden)
+            .with_layers(self.layers)
+            .with_dropout(self.dropout.between_layers)
+            .with_bias(self.bias)
+            .init(device);
+        let d_output = network.d_output();
+        let projection =
+            (self.tied && d_output != self.d_embed).then(|| LinearConfig::new(d_output, self.d_embed).init(device));
+        let output = if self.tied {
+            Head::Tied(TiedOutputConfig::new(self.vocabulary).init(device))
+        } else {
+            let bias = Param::from_tensor(Tensor::zeros([self.vocabulary], device));
+            Head::Untied(Linear { weight: uniform.init([d_output, self.vocabulary], device), bias: Some(bias) })
+        };
+        let dropout = |p| DropoutConfig::new(p).init();
+        let parts = Parts {
+            embedding,
+            embedding_dropout: dropout(self.dropout.embedding),
+            network,
+            projection,
+            output_dropout: dropout(self.dropout.output),
+            output,
+        };
+        Ok(LanguageModel::new(self.clone(), parts))
+    }
+}

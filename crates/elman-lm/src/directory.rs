@@ -1,0 +1,162 @@
+use std::{
+    fs,
+    io::{self, Read},
+    path::Path,
+};
+
+use burn::{module::Module, tensor::Device};
+use elman_recurrence::StateDict;
+use elman_text::{TextTokenizer, Tokenizer, Unit};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{card::ModelCard, config::LanguageModelConfig, error::Error, files, model::LanguageModel};
+
+const CONFIG: &str = "config.json";
+const WEIGHTS: &str = "model.safetensors";
+const TOKENIZER: &str = "tokenizer.json";
+const CARD: &str = "README.md";
+
+/// The newest `format_version` that is read.
+const FORMAT_VERSION: u32 = 1;
+
+/// Larger configuration files are not read.
+const MAX_CONFIG_BYTES: u64 = 1 << 20;
+
+/// What `config.json` holds.
+#[derive(Debug, Serialize, Deserialize)]
+struct ConfigFile {
+    format_version: u32,
+    /// The version of elman that wrote it, for people.
+    elman_version: String,
+    tokens: Unit,
+    model: LanguageModelConfig,
+}
+
+/// The part of `config.json` that every version has.
+#[derive(Deserialize)]
+struct Version {
+    format_version: u32,
+}
+
+impl LanguageModel {
+    /// Saves the model as a directory in the Hugging Face layout: `tokenizer.json`, `config.json`, `README.md` (the
+    /// model card), `model.safetensors` (float32, tensors named as PyTorch names them).
+    ///
+    /// Each file is replaced at once or not at all, the weights last. Weights of another model that are in the way are
+    /// removed first, so that a crash leaves a directory that either loads or says what it lacks.
+    ///
+    /// # Errors
+    /// [`Error::Write`], [`Error::Weights`], [`Error::Text`] if a file cannot be written.
+    pub fn save_dir(&self, path: impl AsRef<Path>, tokenizer: &TextTokenizer, card: &ModelCard) -> Result<(), Error> {
+        let path = path.as_ref();
+        files::make_dir(path)?;
+        let config = ConfigFile {
+            format_version: FORMAT_VERSION,
+            elman_version: env!("CARGO_PKG_VERSION").into(),
+            tokens: tokenizer.unit(),
+            model: self.config().clone(),
+        };
+        let mut config = serde_json::to_vec_pretty(&config).expect("a configuration is valid JSON");
+        config.push(b'\n');
+        let old_tokenizer = fs::read(path.join(TOKENIZER)).ok();
+        if fs::read(path.join(CONFIG)).ok().as_ref() != Some(&config) {
+            remove_weights(path)?;
+        }
+        tokenizer.save(path.join(TOKENIZER))?;
+        if fs::read(path.join(TOKENIZER)).ok() != old_tokenizer {
+            remove_weights(path)?;
+        }
+        files::replace(&path.join(CONFIG), &config)?;
+        files::replace(&path.join(CARD), card.markdown(self.config(), tokenizer.unit()).as_bytes())?;
+        Ok(StateDict::of(self).save(path.join(WEIGHTS))?)
+    }
+
+    /// Loads a model and its tokenizer from a directory that [`save_dir`](Self::save_dir) wrote.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if a file is missing; [`Error::Config`], [`Error::Version`], [`Error::Setting`] for a
+    /// `config.json` that cannot be used; [`Error::Text`] for the tokenizer; [`Error::Vocabulary`],
+    /// [`Error::TooSmall`], [`Error::Weights`] where the files disagree or are damaged.
+    pub fn load_dir(path: impl AsRef<Path>, device: &Device) -> Result<(Self, TextTokenizer), Error> {
+        let path = path.as_ref();
+        for file in [CONFIG, TOKENIZER, WEIGHTS] {
+            if !path.join(file).is_file() {
+                return Err(Error::NoModel { path: path.into(), file });
+            }
+        }
+        let config = read_config(&path.join(CONFIG))?;
+        let tokenizer = TextTokenizer::load(path.join(TOKENIZER))?;
+        if tokenizer.vocab_size() != config.vocabulary {
+            return Err(Error::Vocabulary {
+                path: path.join(TOKENIZER),
+                tokenizer: tokenizer.vocab_size(),
+                config: config.vocabulary,
+            });
+        }
+        let weights = path.join(WEIGHTS);
+        let found = fs::metadata(&weights).map_err(|source| Error::Read { path: weights.clone(), source })?.len();
+        let expected = config.least_bytes();
+        if found < expected {
+            return Err(Error::TooSmall { path: weights, expected, found });
+        }
+        let model = StateDict::open(&weights)?.load_into(config.init(device)?)?;
+        Ok((model.valid(), tokenizer))
+    }
+}
+
+impl LanguageModelConfig {
+    /// Bytes that the embedding and the recurrent layers take at least: a bound that is known before anything is
+    /// allocated.
+    fn least_bytes(&self) -> u64 {
+        let [vocabulary, d_embed, d_hidden, layers] =
+            [self.vocabulary, self.d_embed, self.d_hidden, self.layers].map(|n| n as u64);
+        // `validate` keeps each factor small enough for the sum to stay below 2⁶⁴
+        4 * (vocabulary * d_embed + d_embed * d_hidden + (layers - 1) * d_hidden * d_hidden)
+    }
+}
+
+fn remove_weights(path: &Path) -> Result<(), Error> {
+    let path = path.join(WEIGHTS);
+    match fs::remove_file(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Write { path, source }),
+        _ => Ok(()),
+    }
+}
+
+fn read_config(path: &Path) -> Result<LanguageModelConfig, Error> {
+    let read = |source| Error::Read { path: path.into(), source };
+    let mut text = Vec::new();
+    fs::File::open(path).map_err(read)?.take(MAX_CONFIG_BYTES).read_to_end(&mut text).map_err(read)?;
+    let config = |source| Error::Config { path: path.into(), source };
+    let Version { format_version } = serde_json::from_slice(&text).map_err(config)?;
+    if format_version > FORMAT_VERSION {
+        return Err(Error::Version { path: path.into(), found: format_version, supported: FORMAT_VERSION });
+    }
+    let file: ConfigFile = serde_json::from_slice(&text).map_err(config)?;
+    file.model.validate()?;
+    Ok(file.model)
+}
+
+/// Identifies a model directory by its contents: SHA-256 over `tokenizer.json` and `model.safetensors`, in hexadecimal.
+/// What was computed with a model can remember it, and notice when it is asked about another.
+///
+/// # Errors
+/// [`Error::Read`].
+pub fn fingerprint(path: impl AsRef<Path>) -> Result<String, Error> {
+    let mut hash = Sha256::new();
+    for name in [TOKENIZER, WEIGHTS] {
+        let path = path.as_ref().join(name);
+        let read = |source| Error::Read { path: path.clone(), source };
+        let mut file = fs::File::open(&path).map_err(read)?;
+        hash.update(file.metadata().map_err(read)?.len().to_le_bytes());
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match file.read(&mut buffer).map_err(read)? {
+                0 => break,
+                n => hash.update(&buffer[..n]),
+            }
+        }
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,127 @@
+use std::{error, io, path::PathBuf};
+
+use elman_recurrence::ImportError;
+use elman_text::TextError;
+
+/// Why a language model could not be made, trained, evaluated, run, saved or loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting has a value outside its range.
+    #[error("{name} must be {expected}, not {found}")]
+    Setting {
+        /// The setting.
+        name: &'static str,
+        /// Its range, in words.
+        expected: &'static str,
+        /// Its value.
+        found: String,
+    },
+    /// A text that names no learning-rate schedule.
+    #[error(
+        "unknown schedule '{found}': expected constant, cosine, cosine:warmup=STEPS, plateau or plateau:factor=NUMBER"
+    )]
+    UnknownSchedule {
+        /// The text.
+        found: String,
+    },
+    /// A text that names no optimizer.
+    #[error("unknown optimizer '{found}': expected sgd, adam or adamw")]
+    UnknownOptimizer {
+        /// The text.
+        found: String,
+    },
+    /// The plateau schedule has nothing to watch.
+    #[error("the plateau schedule follows the validation loss: give a validation text, or choose constant or cosine")]
+    PlateauWithoutValidation,
+    /// The text could not be cut into batches or encoded, has a token that the model does not, or the tokenizer could
+    /// not be read or written.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// The loss became infinite or NaN.
+    #[error(
+        "training diverged at step {step}: loss {loss}, gradient norm {gradient_norm}; lower the learning rate or clip the gradients more"
+    )]
+    Diverged {
+        /// The first step (from 1) with such a loss.
+        step: usize,
+        /// The loss.
+        loss: f32,
+        /// The global norm of the gradients of that step, before clipping.
+        gradient_norm: f32,
+    },
+    /// The model's output is infinite or NaN.
+    #[error("the model's output is not finite: its weights are damaged, or its training diverged")]
+    NotFinite,
+    /// A file could not be written.
+    #[error("cannot write '{}': {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// A file could not be read.
+    #[error("cannot read '{}': {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// The directory is not one of a model.
+    #[error("'{}' is no model directory: it has no {file}; give a directory that training wrote", path.display())]
+    NoModel {
+        /// The directory.
+        path: PathBuf,
+        /// The file that is missing.
+        file: &'static str,
+    },
+    /// `config.json` cannot be understood.
+    #[error("'{}' is no configuration of a language model: {source}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// The reader's reason, with line and column.
+        source: serde_json::Error,
+    },
+    /// `config.json` was written by a newer program.
+    #[error("'{}' has format version {found}, this program reads up to {supported}: update it", path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The newest version that is read.
+        supported: u32,
+    },
+    /// `model.safetensors` is too small for the model that `config.json` describes.
+    #[error("'{}' is too small for its config.json: the weights need {expected} bytes, the file has {found}; is it cut off, or from another model?", path.display())]
+    TooSmall {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that the configuration's largest matrices need.
+        expected: u64,
+        /// Bytes in the file.
+        found: u64,
+    },
+    /// `model.safetensors` cannot be read, or disagrees with `config.json`.
+    #[error(transparent)]
+    Weights(#[from] ImportError),
+    /// Tokenizer and model have different vocabularies.
+    #[error("'{}' has {tokenizer} tokens and config.json says {config}: the files are not from one model", path.display())]
+    Vocabulary {
+        /// The tokenizer's file.
+        path: PathBuf,
+        /// The tokenizer's vocabulary.
+        tokenizer: usize,
+        /// The model's vocabulary.
+        config: usize,
+    },
+    /// The plot could not be drawn.
+    #[error("cannot draw the training curves: {source}")]
+    Plot {
+        /// The plotting library's reason.
+        source: Box<dyn error::Error + Send + Sync>,
+    },
+}

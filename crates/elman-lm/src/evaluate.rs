@@ -1,0 +1,103 @@
+use burn::{module::Module, tensor::Tensor};
+use elman_text::{BpttBatches, Tokens};
+use serde::Serialize;
+
+use crate::{error::Error, model::LanguageModel};
+
+/// How well a model predicts a text.
+///
+/// The loss is the mean over all tokens that are predicted. The first token of each column has nothing before it and is
+/// not predicted; nor are the few tokens at the end that do not fill all columns. The figures per character and per
+/// byte scale the loss by the whole text's tokens per character and per byte.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// Tokens that were predicted.
+    pub tokens: usize,
+    /// Mean cross-entropy, nats per token.
+    pub loss: f64,
+    /// `exp(loss)`
+    pub perplexity: f64,
+    /// `loss / ln 2`
+    pub bits_per_token: f64,
+    /// `bits_per_token · tokens / characters`
+    pub bits_per_character: f64,
+    /// `bits_per_token · tokens / bytes`
+    pub bits_per_byte: f64,
+}
+
+/// Columns in which a validation text is read.
+const VALIDATION_BATCH: usize = 10;
+
+/// Device tensors that may wait before they are read.
+const WAITING: usize = 64;
+
+/// Measures how well `model` predicts `text`, read in `batch` columns, `bptt` tokens at a time, the state carried.
+///
+/// One column gives the exact figure; more are faster, and each gives away what its first tokens could have known.
+///
+/// # Errors
+/// [`Error::Text`] if the text is too short for the batch or has a token that the model does not, [`Error::NotFinite`].
+pub fn evaluate(model: &LanguageModel, text: &Tokens, batch: usize, bptt: usize) -> Result<Evaluation, Error> {
+    let model = model.valid();
+    let mut state = None;
+    let (mut sum, mut steps, mut rows) = (0.0, 0, 0);
+    let mut waiting = Waiting::default();
+    for batch in BpttBatches::new(text, batch, bptt)? {
+        let shape = [batch.rows, batch.steps];
+        let inputs = model.tokens(&batch.inputs, shape)?;
+        let targets = model.tokens(&batch.targets, shape)?;
+        let (loss, next) = model.loss(inputs, targets, state);
+        state = Some(next);
+        waiting.losses.push(loss);
+        waiting.steps.push(batch.steps);
+        steps += batch.steps;
+        rows = batch.rows;
+        if waiting.losses.len() == WAITING {
+            sum += waiting.sum();
+        }
+    }
+    sum += waiting.sum();
+    let loss = sum / steps as f64;
+    if !loss.is_finite() {
+        return Err(Error::NotFinite);
+    }
+    let bits_per_token = loss / std::f64::consts::LN_2;
+    let bits = bits_per_token * text.len() as f64;
+    Ok(Evaluation {
+        tokens: steps * rows,
+        loss,
+        perplexity: loss.exp(),
+        bits_per_token,
+        bits_per_character: bits / text.characters() as f64,
+        bits_per_byte: bits / text.bytes() as f64,
+    })
+}
+
+/// [`evaluate`] as it is done after each epoch: in ten columns, or fewer where the text is shorter than that.
+pub(crate) fn validate(model: &LanguageModel, text: &Tokens, bptt: usize) -> Result<Evaluation, Error> {
+    evaluate(model, text, VALIDATION_BATCH.min(text.len() / 2).max(1), bptt)
+}
+
+/// Losses that are still on the device, with the time steps that each is the mean of.
+#[derive(Default)]
+struct Waiting {
+    losses: Vec<Tensor<1>>,
+    steps: Vec<usize>,
+}
+
+impl Waiting {
+    /// The sum of loss × time steps; nothing waits afterwards.
+    fn sum(&mut self) -> f64 {
+        let steps = std::mem::take(&mut self.steps);
+        let losses = read(std::mem::take(&mut self.losses));
+        losses.into_iter().zip(steps).map(|(loss, steps)| f64::from(loss) * steps as f64).sum()
+    }
+}
+
+/// Reads many small tensors from their device at once.
+pub(crate) fn read(tensors: Vec<Tensor<1>>) -> Vec<f32> {
+    if tensors.is_empty() {
+        return Vec::new();
+    }
+    Tensor::cat(tensors, 0).into_data().iter::<f32>().collect()
+}

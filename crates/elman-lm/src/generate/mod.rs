@@ -1,0 +1,160 @@
+//! Generating text: an iterator of tokens, the filters that choose them, texts that end it.
+
+pub mod filter;
+mod options;
+mod stop;
+
+use burn::module::Module;
+use elman_recurrence::{Output, Sequence, State};
+use elman_text::{DecodeStream, TextTokenizer, Tokenizer};
+use rand::{RngExt, SeedableRng, rngs::ChaCha12Rng};
+
+use self::stop::{Released, StopTexts};
+use crate::{error::Error, model::LanguageModel};
+
+pub use options::GenerateOptions;
+
+/// A generated token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Its id.
+    pub token: u32,
+    /// The text that can be given out now: whole characters only, and nothing that may be the begin of a stop text. The
+    /// texts of all pieces together are the generated text, without the prompt.
+    pub text: String,
+}
+
+/// Generates text that continues `prompt`: an iterator of [`Piece`]s.
+///
+/// An empty prompt stands for a line's end.
+///
+/// ```no_run
+/// use burn::tensor::Device;
+/// use elman_lm::{LanguageModel, generate::{GenerateOptions, generate}};
+///
+/// let (model, tokenizer) = LanguageModel::load_dir("model", &Device::flex())?;
+/// for piece in generate(&model, &tokenizer, "To be", &GenerateOptions::default())? {
+///     print!("{}", piece?.text);
+/// }
+/// # Ok::<(), elman_lm::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Setting`] for an option out of range, [`Error::Text`] if the prompt cannot be encoded. The iterator gives
+/// [`Error::NotFinite`] if the model's output is no number, and ends.
+pub fn generate<'a>(
+    model: &LanguageModel,
+    tokenizer: &'a TextTokenizer,
+    prompt: &str,
+    options: &GenerateOptions,
+) -> Result<Generation<'a>, Error> {
+    options.validate()?;
+    let mut seen = tokenizer.encode(if prompt.is_empty() { "\n" } else { prompt })?;
+    // what the prompt's last token is decides whether a space comes before the next word
+    let mut decoder = tokenizer.decode_stream();
+    for token in &seen {
+        decoder.push(*token)?;
+    }
+    if seen.is_empty() {
+        seen.push(0); // a prompt, or a vocabulary, of nothing but spaces
+    }
+    Ok(Generation {
+        model: model.valid(),
+        state: None,
+        unread: seen.len(),
+        seen,
+        generated: 0,
+        done: false,
+        decoder,
+        stop: StopTexts::new(options.stop.clone()),
+        rng: ChaCha12Rng::seed_from_u64(options.seed),
+        options: options.clone(),
+    })
+}
+
+/// The iterator that [`generate`] returns.
+pub struct Generation<'a> {
+    model: LanguageModel,
+    state: Option<State>,
+    /// The prompt and what was generated.
+    seen: Vec<u32>,
+    /// Tokens at the end of `seen` that the model has not read.
+    unread: usize,
+    generated: usize,
+    done: bool,
+    decoder: DecodeStream<'a>,
+    stop: StopTexts,
+    rng: ChaCha12Rng,
+    options: GenerateOptions,
+}
+
+impl Generation<'_> {
+    fn piece(&mut self) -> Result<Piece, Error> {
+        let mut logits = self.logits()?;
+        self.options.filter(&mut logits, &self.seen);
+        let token = self.choose(&logits)?;
+        self.seen.push(token);
+        self.unread = 1;
+        self.generated += 1;
+
+        let decoded = self.decoder.push(token)?;
+        let Released { mut text, stopped } = self.stop.push(&decoded);
+        self.done = stopped || self.generated == self.options.max_tokens;
+        if self.done && !stopped {
+            let rest = self.decoder.finish()?;
+            let released = self.stop.push(&rest);
+            text += &released.text;
+            text += &self.stop.finish();
+        }
+        Ok(Piece { token, text })
+    }
+
+    /// The logits after what the model has not read yet.
+    fn logits(&mut self) -> Result<Vec<f32>, Error> {
+        /// Tokens of a long prompt that are read at once; bounds the memory.
+        const AT_ONCE: usize = 256;
+        let unread = &self.seen[self.seen.len() - self.unread..];
+        let mut last = None;
+        for ids in unread.chunks(AT_ONCE) {
+            let tokens = self.model.tokens(ids, [1, ids.len()])?;
+            let Output { output, state, .. } = self.model.hidden(tokens, Sequence::new().with_state(self.state.take()));
+            self.state = Some(state);
+            last = Some(output.narrow(1, ids.len() - 1, 1));
+        }
+        let hidden = last.expect("there is always a token that the model has not read");
+        let logits: Vec<f32> = self.model.logits(hidden).into_data().iter::<f32>().collect();
+        if logits.iter().all(|logit| logit.is_finite()) { Ok(logits) } else { Err(Error::NotFinite) }
+    }
+
+    /// The most likely token at temperature 0, else one drawn by its probability.
+    fn choose(&mut self, logits: &[f32]) -> Result<u32, Error> {
+        if self.options.temperature == 0.0 {
+            let best = logits.iter().enumerate().rev().max_by(|a, b| a.1.total_cmp(b.1));
+            return Ok(best.map_or(0, |(token, _)| token as u32));
+        }
+        let probabilities = filter::softmax(logits);
+        let mut left: f32 = self.rng.random();
+        let mut drawn = None;
+        for (token, probability) in probabilities.iter().enumerate().filter(|(_, p)| **p > 0.0) {
+            drawn = Some(token as u32);
+            left -= probability;
+            if left < 0.0 {
+                break;
+            }
+        }
+        drawn.ok_or(Error::NotFinite)
+    }
+}
+
+impl Iterator for Generation<'_> {
+    type Item = Result<Piece, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done || self.options.max_tokens == 0 {
+            return None;
+        }
+        let piece = self.piece();
+        self.done |= piece.is_err();
+        Some(piece)
+    }
+}

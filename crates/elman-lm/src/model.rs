@@ -1,0 +1,147 @@
+use burn::{
+    module::Module,
+    nn::{Dropout, Embedding, Linear, loss::CrossEntropyLoss},
+    tensor::{Device, Int, Tensor, TensorData},
+};
+use elman_layers::TiedOutput;
+use elman_recurrence::{Network, Output, Sequence, State};
+use elman_text::TextError;
+
+use crate::{config::LanguageModelConfig, error::Error};
+
+/// A recurrent language model: the probability of every next token, given those before.
+///
+/// ```text
+/// token → embedding → dropout → recurrent layers → (projection) → dropout → output → logits
+/// ```
+///
+/// Made by [`LanguageModelConfig::init`], read by [`LanguageModel::load_dir`].
+#[derive(Module, Debug)]
+pub struct LanguageModel {
+    embedding: Embedding,
+    embedding_dropout: Dropout,
+    network: Network,
+    projection: Option<Linear>,
+    output_dropout: Dropout,
+    output: Head,
+    #[module(skip)]
+    config: LanguageModelConfig,
+}
+
+/// The output layer.
+#[derive(Module, Debug)]
+pub(crate) enum Head {
+    /// Has weights of its own.
+    Untied(Linear),
+    /// Uses the embedding's.
+    Tied(TiedOutput),
+}
+
+/// The layers that [`LanguageModelConfig::init`] makes.
+pub(crate) struct Parts {
+    pub embedding: Embedding,
+    pub embedding_dropout: Dropout,
+    pub network: Network,
+    pub projection: Option<Linear>,
+    pub output_dropout: Dropout,
+    pub output: Head,
+}
+
+impl LanguageModel {
+    pub(crate) fn new(config: LanguageModelConfig, parts: Parts) -> Self {
+        let Parts { embedding, embedding_dropout, network, projection, output_dropout, output } = parts;
+        Self { embedding, embedding_dropout, network, projection, output_dropout, output, config }
+    }
+
+    /// The logits of the next token at every position, and the state to go on with.
+    ///
+    /// # Shapes
+    /// - `tokens`: `[batch, time]`, each below [`vocabulary`](LanguageModelConfig::vocabulary); see
+    ///   [`tokens`](Self::tokens)
+    /// - logits: `[batch, time, vocabulary]`
+    ///
+    /// # Panics
+    /// If `state` is of another batch or model.
+    pub fn forward(&self, tokens: Tensor<2, Int>, state: Option<State>) -> (Tensor<3>, State) {
+        let Output { output, state, .. } = self.hidden(tokens, Sequence::new().with_state(state));
+        (self.logits(output), state)
+    }
+
+    /// The recurrent layers' outputs and states without the output layer: what an embedding of the text is made of.
+    ///
+    /// # Shapes
+    /// - `tokens`: `[batch, time]`
+    /// - output: `[batch, time, d_hidden]`
+    ///
+    /// # Panics
+    /// If the state or the lengths do not fit `tokens`.
+    pub fn hidden(&self, tokens: Tensor<2, Int>, sequence: Sequence) -> Output {
+        let embedded = self.embedding_dropout.forward(self.embedding.forward(tokens));
+        self.network.forward_with(embedded, sequence)
+    }
+
+    /// The logits that belong to outputs of the recurrent layers.
+    ///
+    /// # Shapes
+    /// - `hidden`: `[batch, time, d_hidden]`
+    /// - logits: `[batch, time, vocabulary]`
+    pub fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
+        let projected = match &self.projection {
+            Some(projection) => projection.forward(hidden),
+            None => hidden,
+        };
+        let projected = self.output_dropout.forward(projected);
+        match &self.output {
+            Head::Untied(linear) => linear.forward(projected),
+            Head::Tied(tied) => tied.forward(projected, self.embedding.weight.val()),
+        }
+    }
+
+    /// The mean cross-entropy of `targets` given `inputs`, `−(1/N) Σ ln p(target)`, in nats per token.
+    ///
+    /// # Shapes
+    /// - `inputs`, `targets`: `[batch, time]`
+    /// - loss: `[1]`
+    pub fn loss(&self, inputs: Tensor<2, Int>, targets: Tensor<2, Int>, state: Option<State>) -> (Tensor<1>, State) {
+        let (logits, state) = self.forward(inputs, state);
+        let [batch, time, vocabulary] = logits.dims();
+        let logits = logits.reshape([batch * time, vocabulary]);
+        let loss = CrossEntropyLoss::new(None, &logits.device()).forward(logits, targets.reshape([batch * time]));
+        (loss, state)
+    }
+
+    /// Puts token ids on the model's device.
+    ///
+    /// # Shapes
+    /// - `ids`: `batch·time` in row-major order
+    /// - tokens: `[batch, time]`
+    ///
+    /// # Errors
+    /// [`TextError::UnknownToken`] if an id is not in the vocabulary.
+    ///
+    /// # Panics
+    /// If `ids` does not hold `batch·time` elements.
+    pub fn tokens(&self, ids: &[u32], shape: [usize; 2]) -> Result<Tensor<2, Int>, Error> {
+        let vocabulary = self.config.vocabulary;
+        if let Some(&id) = ids.iter().find(|id| **id as usize >= vocabulary) {
+            return Err(TextError::UnknownToken { id, vocabulary }.into());
+        }
+        let ids: Vec<i64> = ids.iter().map(|id| i64::from(*id)).collect();
+        Ok(Tensor::from_data(TensorData::new(ids, shape), &self.device()))
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &LanguageModelConfig {
+        &self.config
+    }
+
+    /// The recurrent layers.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Where the model's weights live.
+    pub fn device(&self) -> Device {
+        self.embedding.weight.lazy_device()
+    }
+}

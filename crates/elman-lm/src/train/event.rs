@@ -1,0 +1,134 @@
+use serde::Serialize;
+
+use crate::{error::Error, evaluate::Evaluation, model::LanguageModel};
+
+/// What happens in training, in the order in which it happens.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// Training begins.
+    Start(&'a Start),
+    /// A step is done; its number, counted from 1 over all epochs.
+    Step(usize),
+    /// The losses since the last interval have been read.
+    Interval(&'a Interval),
+    /// An epoch is over and validated.
+    Epoch(&'a Epoch),
+    /// This model is the best so far (without validation: the latest), in a form for inference.
+    Best(&'a LanguageModel, &'a Epoch),
+}
+
+/// Something that follows training: draws, logs, saves.
+pub trait Observer {
+    /// Is told of an event.
+    ///
+    /// # Errors
+    /// What fails here stops training.
+    fn observe(&mut self, event: Event<'_>) -> Result<(), Error>;
+}
+
+/// Follows nothing.
+impl Observer for () {
+    fn observe(&mut self, _event: Event<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// A closure that is called with every event.
+impl<F: FnMut(Event<'_>) -> Result<(), Error>> Observer for F {
+    fn observe(&mut self, event: Event<'_>) -> Result<(), Error> {
+        self(event)
+    }
+}
+
+/// All of them, in order.
+impl<O: Observer + ?Sized> Observer for Vec<Box<O>> {
+    fn observe(&mut self, event: Event<'_>) -> Result<(), Error> {
+        self.iter_mut().try_for_each(|observer| observer.observe(event))
+    }
+}
+
+/// What is known before the first step.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Start {
+    /// Number of the model's parameters.
+    pub parameters: usize,
+    /// Tokens that an epoch reads.
+    pub train_tokens: usize,
+    /// Steps in an epoch.
+    pub steps_per_epoch: usize,
+    /// Steps in all.
+    pub steps: usize,
+    /// Epochs in all.
+    pub epochs: usize,
+}
+
+/// Some steps of training, averaged.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Interval {
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// The last step, from 1 over all epochs.
+    pub step: usize,
+    /// Mean cross-entropy, nats per token.
+    pub loss: f64,
+    /// `exp(loss)`
+    pub perplexity: f64,
+    /// Mean global norm of the gradients, before clipping.
+    pub gradient_norm: f64,
+    /// The last step's learning rate.
+    pub learning_rate: f64,
+    /// Training speed.
+    pub tokens_per_second: f64,
+    /// Seconds since training began.
+    pub seconds: f64,
+}
+
+/// One reading of the text.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Epoch {
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// The last step, from 1 over all epochs.
+    pub step: usize,
+    /// Mean cross-entropy over the epoch's steps, nats per token, with dropout.
+    pub train_loss: f64,
+    /// The validation text's figures, if there is one.
+    pub valid: Option<Evaluation>,
+    /// Whether this is the best epoch so far.
+    pub best: bool,
+    /// The last step's learning rate.
+    pub learning_rate: f64,
+    /// Training speed, without validation.
+    pub tokens_per_second: f64,
+    /// Seconds since training began.
+    pub seconds: f64,
+}
+
+/// All figures of a training run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct History {
+    /// Every logged interval.
+    pub intervals: Vec<Interval>,
+    /// Every epoch.
+    pub epochs: Vec<Epoch>,
+}
+
+impl History {
+    /// The best epoch: the one whose model is kept.
+    pub fn best(&self) -> Option<&Epoch> {
+        self.epochs.iter().rev().find(|epoch| epoch.best)
+    }
+}
+
+/// Gathers intervals and epochs.
+impl Observer for History {
+    fn observe(&mut self, event: Event<'_>) -> Result<(), Error> {
+        match event {
+            Event::Interval(interval) => self.intervals.push(interval.clone()),
+            Event::Epoch(epoch) => self.epochs.push(epoch.clone()),
+            _ => {}
+        }
+        Ok(())
+    }
+}

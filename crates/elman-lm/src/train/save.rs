@@ -1,0 +1,32 @@
+use std::path::{Path, PathBuf};
+
+use elman_text::TextTokenizer;
+
+use super::{Event, Observer};
+use crate::{card::ModelCard, error::Error};
+
+/// Saves the best model so far into a directory, with its figures on the model card: what is trained is not lost when
+/// training is interrupted.
+#[derive(Clone, Debug)]
+pub struct SaveBest<'a> {
+    path: PathBuf,
+    tokenizer: &'a TextTokenizer,
+    card: ModelCard,
+}
+
+impl<'a> SaveBest<'a> {
+    /// Saves as [`LanguageModel::save_dir`](crate::LanguageModel::save_dir) does, into the directory at `path`.
+    pub fn new(path: impl AsRef<Path>, tokenizer: &'a TextTokenizer, card: ModelCard) -> Self {
+        Self { path: path.as_ref().into(), tokenizer, card }
+    }
+}
+
+impl Observer for SaveBest<'_> {
+    fn observe(&mut self, event: Event<'_>) -> Result<(), Error> {
+        if let Event::Best(model, epoch) = event {
+            self.card.result = Some(epoch.clone());
+            model.save_dir(&self.path, self.tokenizer, &self.card)?;
+        }
+        Ok(())
+    }
+}

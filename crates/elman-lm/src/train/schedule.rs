@@ -1,0 +1,164 @@
+use std::{f64::consts::PI, fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{error::Error, setting::check};
+
+/// How the learning rate changes over training. Written and read as `constant`, `cosine:warmup=100`,
+/// `plateau:factor=4`.
+///
+/// ```
+/// use elman_lm::train::Schedule;
+///
+/// let schedule: Schedule = "cosine:warmup=100".parse()?;
+/// assert_eq!(schedule, Schedule::Cosine { warmup: 100 });
+/// # Ok::<(), elman_lm::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Schedule {
+    /// The same learning rate throughout.
+    Constant,
+    /// Rises in a line over the first `warmup` steps, then falls along half a cosine to 0 at the last step
+    /// (Loshchilov & Hutter 2017, eq. 5, without restarts): `½ (1 + cos(π (t − warmup) / (steps − warmup)))`.
+    Cosine {
+        /// Steps until the full learning rate; 0 to begin with it.
+        warmup: usize,
+    },
+    /// Divides by `factor` whenever an epoch's validation loss is not the lowest so far.
+    Plateau {
+        /// What the learning rate is divided by; above 1.
+        factor: f64,
+    },
+}
+
+impl Schedule {
+    /// What the learning rate is multiplied with at step `step` of `steps`, both counted from 0, before any division by
+    /// a plateau.
+    pub fn factor(&self, step: usize, steps: usize) -> f64 {
+        match *self {
+            Self::Constant | Self::Plateau { .. } => 1.0,
+            Self::Cosine { warmup } if step < warmup => (step + 1) as f64 / warmup as f64,
+            Self::Cosine { warmup } => {
+                let done = (step - warmup) as f64 / steps.saturating_sub(warmup).max(1) as f64;
+                0.5 * (1.0 + (PI * done.min(1.0)).cos())
+            }
+        }
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        match *self {
+            Self::Plateau { factor } => {
+                check("the plateau's factor", "a number above 1", factor, factor.is_finite() && factor > 1.0)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Default for Schedule {
+    /// Divide by 4 when validation stops improving.
+    fn default() -> Self {
+        Self::Plateau { factor: 4.0 }
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Constant => f.write_str("constant"),
+            Self::Cosine { warmup: 0 } => f.write_str("cosine"),
+            Self::Cosine { warmup } => write!(f, "cosine:warmup={warmup}"),
+            Self::Plateau { factor } => write!(f, "plateau:factor={factor}"),
+        }
+    }
+}
+
+impl FromStr for Schedule {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let unknown = || Error::UnknownSchedule { found: text.into() };
+        let schedule = match text.split_once(':') {
+            None => match text {
+                "constant" => Self::Constant,
+                "cosine" => Self::Cosine { warmup: 0 },
+                "plateau" => Self::default(),
+                _ => return Err(unknown()),
+            },
+            Some(("cosine", setting)) => {
+                let warmup = setting.strip_prefix("warmup=").and_then(|n| n.parse().ok()).ok_or_else(unknown)?;
+                Self::Cosine { warmup }
+            }
+            Some(("plateau", setting)) => {
+                let factor = setting.strip_prefix("factor=").and_then(|n| n.parse().ok()).ok_or_else(unknown)?;
+                Self::Plateau { factor }
+            }
+            Some(_) => return Err(unknown()),
+        };
+        schedule.validate()?;
+        Ok(schedule)
+    }
+}
+
+impl TryFrom<String> for Schedule {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        text.parse()
+    }
+}
+
+impl From<Schedule> for String {
+    fn from(schedule: Schedule) -> Self {
+        schedule.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        for text in ["constant", "cosine", "cosine:warmup=100", "plateau:factor=4", "plateau:factor=2.5"] {
+            assert_eq!(text.parse::<Schedule>().unwrap().to_string(), text);
+        }
+        assert_eq!("plateau".parse::<Schedule>().unwrap(), Schedule::Plateau { factor: 4.0 });
+        let json = serde_json::to_string(&Schedule::Cosine { warmup: 7 }).unwrap();
+        assert_eq!(json, "\"cosine:warmup=7\"");
+        assert_eq!(serde_json::from_str::<Schedule>(&json).unwrap(), Schedule::Cosine { warmup: 7 });
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for text in ["", "linear", "cosine:", "cosine:warmup=-1", "cosine:factor=2", "constant:x=1", "plateau:factor="]
+        {
+            let message = text.parse::<Schedule>().unwrap_err().to_string();
+            assert_eq!(
+                message,
+                format!(
+                    "unknown schedule '{text}': expected constant, cosine, cosine:warmup=STEPS, plateau or \
+                     plateau:factor=NUMBER"
+                )
+            );
+        }
+        for factor in ["1", "0", "-4", "NaN", "inf"] {
+            let error = format!("plateau:factor={factor}").parse::<Schedule>().unwrap_err();
+            assert_eq!(error.to_string(), format!("the plateau's factor must be a number above 1, not {factor}"));
+        }
+    }
+
+    #[test]
+    fn cosine_rises_in_a_line_and_falls_to_zero() {
+        let cosine = Schedule::Cosine { warmup: 4 };
+        let at = |step| cosine.factor(step, 12);
+        assert_eq!([at(0), at(1), at(2), at(3), at(4)], [0.25, 0.5, 0.75, 1.0, 1.0]);
+        assert!((at(8) - 0.5).abs() < 1e-12);
+        assert!((at(6) - (0.5 + 0.5 * (PI / 4.0).cos())).abs() < 1e-12);
+        assert!(at(12) < 1e-12);
+        // a warm-up longer than training never divides by zero
+        assert_eq!(Schedule::Cosine { warmup: 20 }.factor(9, 10), 0.5);
+        assert_eq!(Schedule::Constant.factor(9, 10), 1.0);
+    }
+}
