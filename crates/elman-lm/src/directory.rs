@@ -85,15 +85,7 @@ impl LanguageModel {
                 return Err(Error::NoModel { path: path.into(), file });
             }
         }
-        let config = read_config(&path.join(CONFIG))?;
-        let tokenizer = TextTokenizer::load(path.join(TOKENIZER))?;
-        if tokenizer.vocab_size() != config.vocabulary {
-            return Err(Error::Vocabulary {
-                path: path.join(TOKENIZER),
-                tokenizer: tokenizer.vocab_size(),
-                config: config.vocabulary,
-            });
-        }
+        let (config, tokenizer) = read_description(&path.join(CONFIG), &path.join(TOKENIZER))?;
         let weights = path.join(WEIGHTS);
         let found = fs::metadata(&weights).map_err(|source| Error::Read { path: weights.clone(), source })?.len();
         let expected = config.least_bytes();
@@ -103,6 +95,50 @@ impl LanguageModel {
         let model = StateDict::open(&weights)?.load_into(config.init(device)?)?;
         Ok((model.valid(), tokenizer))
     }
+
+    /// Makes a model of weights that were trained elsewhere: a `.safetensors` file or a PyTorch `state_dict` (`.pt`,
+    /// parsed without running its pickle), a `config.json` and a `tokenizer.json`.
+    ///
+    /// Weights are called `embedding.weight`, `network.weight_ih_l0` and so on, `output.weight`, `output.bias`. The names
+    /// of common PyTorch programs are understood too: the network may be `rnn`, `lstm` or `gru`, the embedding
+    /// `encoder`, the output `head` or `decoder`. A tied model's output weight, which repeats the embedding's, is left
+    /// out.
+    ///
+    /// # Errors
+    /// As [`load_dir`](Self::load_dir) for the configuration and the tokenizer; [`Error::Weights`] where the weights
+    /// cannot be read or do not fit them.
+    pub fn import(
+        weights: impl AsRef<Path>,
+        config: impl AsRef<Path>,
+        tokenizer: impl AsRef<Path>,
+        device: &Device,
+    ) -> Result<(Self, TextTokenizer), Error> {
+        let (config, tokenizer) = read_description(config.as_ref(), tokenizer.as_ref())?;
+        let weights = StateDict::open(weights)?.rename(|name| {
+            let (module, weight) = name.split_once('.').unwrap_or((name, ""));
+            let module = match module {
+                "rnn" | "lstm" | "gru" => "network",
+                "encoder" => "embedding",
+                "head" | "decoder" => "output",
+                other => other,
+            };
+            (!config.tied || [module, weight] != ["output", "weight"]).then(|| format!("{module}.{weight}"))
+        });
+        let model = weights.load_into(config.init(device)?)?;
+        Ok((model.valid(), tokenizer))
+    }
+}
+
+/// `config.json` and `tokenizer.json`, which must agree on the vocabulary.
+fn read_description(config: &Path, tokenizer: &Path) -> Result<(LanguageModelConfig, TextTokenizer), Error> {
+    let config = read_config(config)?;
+    let path = tokenizer;
+    let tokenizer = TextTokenizer::load(path)?;
+    if tokenizer.vocab_size() != config.vocabulary {
+        let (tokenizer, config) = (tokenizer.vocab_size(), config.vocabulary);
+        return Err(Error::Vocabulary { path: path.into(), tokenizer, config });
+    }
+    Ok((config, tokenizer))
 }
 
 impl LanguageModelConfig {

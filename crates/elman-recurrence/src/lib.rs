@@ -1,4 +1,4 @@
-//! Recurrent layers on [burn](https://crates.io/crates/burn), as complete as PyTorch's: [`SimpleRnn`], [`Rnn`],
+//! Recurrent layers on [burn](https://burn.dev), as complete as PyTorch's: [`SimpleRnn`], [`Rnn`],
 //! [`Gru`], [`Lstm`], [`MinGru`], [`MinLstm`], and a [`Cell`] of one's own.
 //!
 //! All of them: any number of layers, one direction or two, dropout between layers, with or without biases, an initial

@@ -1,0 +1,63 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use elman::{lm, text::Corpus};
+
+use crate::{arguments::DeviceOption, error::CliError, model::ModelOption, output};
+
+/// Measure how well a model predicts a text.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  elman eval held-out.txt --model notes-model
+
+Perplexity is the number of tokens that the model hesitates between, on average. It depends on what a token is: to
+compare models with different tokens, compare bits per character or per byte.")]
+pub struct Eval {
+    /// Text files in UTF-8, or folders of them
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    model: ModelOption,
+
+    /// Parts that the text is cut into and read side by side: 1 is exact, more are faster and forget what came
+    /// before each part; fewer where the text is short
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    batch: usize,
+
+    /// Tokens that are read at a time; changes the speed only
+    #[arg(long, value_name = "N", default_value_t = 35)]
+    bptt: usize,
+
+    #[command(flatten)]
+    device: DeviceOption,
+
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Eval {
+    pub fn run(&self) -> Result<(), CliError> {
+        let device = self.device.open()?;
+        let (model, tokenizer) = self.model.load(&device)?;
+        let text = Corpus::open(&self.files)?.encode(&tokenizer)?;
+        let batch = self.batch.min((text.len() / 2).max(1));
+        let figures = lm::evaluate(&model, &text, batch, self.bptt)?;
+        if self.json {
+            return output::json(&figures);
+        }
+        for (name, value) in [
+            ("tokens", figures.tokens.to_string()),
+            ("loss (nats per token)", format!("{:.4}", figures.loss)),
+            ("perplexity", format!("{:.2}", figures.perplexity)),
+            ("bits per token", format!("{:.4}", figures.bits_per_token)),
+            ("bits per character", format!("{:.4}", figures.bits_per_character)),
+            ("bits per byte", format!("{:.4}", figures.bits_per_byte)),
+        ] {
+            output::line(format!("{name:<22} {value:>12}"))?;
+        }
+        Ok(())
+    }
+}

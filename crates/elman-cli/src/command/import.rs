@@ -1,0 +1,79 @@
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use elman::{
+    burn::module::Module,
+    lm::{LanguageModel, ModelCard},
+};
+use serde::Serialize;
+
+use crate::{
+    arguments::DeviceOption,
+    error::CliError,
+    model::{OutOption, damaged},
+    output,
+};
+
+/// Make a model directory of weights that were trained in PyTorch.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  elman import weights.pt --config config.json --tokenizer tokenizer.json --out model
+
+Weights are a state_dict: embedding.weight, rnn.weight_ih_l0 …, head.weight, head.bias. The network may also be called
+network, lstm or gru, the embedding encoder, the output output or decoder. A .pt file is parsed and never run.
+
+config.json says what the network is like; any model directory has one:
+  {\"format_version\": 1, \"elman_version\": \"0.1.0\", \"tokens\": \"word\", \"model\": {\"vocabulary\": 13777, \"cell\": \"lstm\",
+   \"d_embed\": 200, \"d_hidden\": 200, \"layers\": 2, \"bias\": true, \"tied\": false, \"init_range\": 0.1,
+   \"dropout\": {\"embedding\": 0.2, \"between_layers\": 0.2, \"output\": 0.2}}}")]
+pub struct Import {
+    /// Weights: .safetensors, or PyTorch's .pt, .pth, .bin
+    weights: PathBuf,
+
+    /// What the network is like
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+
+    /// Hugging Face tokenizer.json
+    #[arg(long, value_name = "FILE")]
+    tokenizer: PathBuf,
+
+    #[command(flatten)]
+    out: OutOption,
+
+    #[command(flatten)]
+    device: DeviceOption,
+
+    /// Print what was imported as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    model: &'a Path,
+    vocabulary: usize,
+    parameters: usize,
+}
+
+impl Import {
+    pub fn run(&self) -> Result<(), CliError> {
+        self.out.check()?;
+        let device = self.device.open()?;
+        let (model, tokenizer) = LanguageModel::import(&self.weights, &self.config, &self.tokenizer, &device)
+            .map_err(|source| damaged(&self.config, source))?;
+        self.out.create()?;
+        model.save_dir(&self.out.out, &tokenizer, &ModelCard::new(self.out.name()))?;
+        let report =
+            Report { model: &self.out.out, vocabulary: model.config().vocabulary, parameters: model.num_params() };
+        if self.json {
+            return output::json(&report);
+        }
+        let out = self.out.out.display();
+        output::line(format!(
+            "The model is in {out}: {} parameters, vocabulary of {}.",
+            report.parameters, report.vocabulary
+        ))
+    }
+}

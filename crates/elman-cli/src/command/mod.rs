@@ -1,0 +1,10 @@
+//! One file per subcommand.
+
+pub mod devices;
+pub mod embed;
+pub mod eval;
+pub mod generate;
+pub mod import;
+pub mod index;
+pub mod search;
+pub mod train;

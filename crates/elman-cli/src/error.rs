@@ -1,0 +1,115 @@
+use std::{error::Error, io, path::PathBuf, process::ExitCode};
+
+use elman::{DeviceError, embedding::EmbeddingError, index::IndexError, lm, recurrence::ImportError, text::TextError};
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    #[error(transparent)]
+    Text(#[from] TextError),
+    #[error(transparent)]
+    Model(#[from] lm::Error),
+    #[error(transparent)]
+    Embedding(#[from] EmbeddingError),
+    #[error(transparent)]
+    Weights(#[from] ImportError),
+    #[error(transparent)]
+    Store(#[from] IndexError),
+    /// A model whose settings are out of range, which is the file's fault and not the command line's.
+    #[error("the model '{}' cannot be used", path.display())]
+    DamagedModel { path: PathBuf, source: lm::Error },
+    #[error("cannot read '{name}'")]
+    Read { name: String, source: io::Error },
+    #[error("cannot write '{}'", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("cannot write to standard output")]
+    Output(#[source] io::Error),
+    #[error(
+        "'{name}' is not UTF-8 text: line {line} has an invalid byte at column {column}; convert the file to UTF-8"
+    )]
+    NotUtf8 { name: String, line: u64, column: usize },
+    #[error("'{name}' has no text")]
+    NoText { name: String },
+    #[error("'{}' already has a {file}: choose another --out, or replace it with --force", path.display())]
+    InTheWay { path: PathBuf, file: &'static str },
+    #[error("the store '{}' does not say which model made its vectors: give one that 'elman index' made", path.display())]
+    NoIdentity { path: PathBuf },
+    #[error("the store '{}' was made with another model or other settings than '{}' has now: index the texts again into a new store, or give the right --model", store.display(), model.display())]
+    OtherModel { store: PathBuf, model: PathBuf },
+    #[error("the model of the store '{}' cannot be loaded (if it has moved, give --model)", store.display())]
+    StoreModel { store: PathBuf, source: Box<CliError> },
+}
+
+impl CliError {
+    /// 2 where the command line is at fault, whatever the files hold; else 1.
+    fn exit_code(&self) -> u8 {
+        use EmbeddingError::{Layer, UnknownPooling, Zero};
+        use lm::Error::{PlateauWithoutValidation, Setting, UnknownOptimizer, UnknownSchedule};
+        match self {
+            Self::Device(_) | Self::InTheWay { .. } => 2,
+            Self::Model(Setting { .. } | UnknownSchedule { .. } | UnknownOptimizer { .. })
+            | Self::Model(PlateauWithoutValidation) => 2,
+            Self::Embedding(Layer { .. } | UnknownPooling { .. } | Zero { .. }) => 2,
+            _ => 1,
+        }
+    }
+
+    /// Whether it is no failure: who read the output wants no more, as in `elman search … | head -1`.
+    fn reader_left(&self) -> bool {
+        matches!(self, Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// Tells the user in one line on standard error; returns the exit code.
+    pub fn report(&self) -> ExitCode {
+        if self.reader_left() {
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("error: {}", one_line(self));
+        ExitCode::from(self.exit_code())
+    }
+}
+
+/// The error and its sources, each that adds something, joined by colons.
+fn one_line(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let reason = error.to_string();
+        if !text.contains(&reason) {
+            text = format!("{text}: {reason}");
+        }
+        source = error.source();
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_told_once() {
+        let source = io::Error::new(io::ErrorKind::NotFound, "no\nsuch file");
+        let error = CliError::Read { name: "a".into(), source };
+        assert_eq!(one_line(&error), "cannot read 'a': no such file");
+        let source = io::Error::new(io::ErrorKind::NotFound, "no such file");
+        let error = CliError::Model(lm::Error::Read { path: "a".into(), source });
+        assert_eq!(one_line(&error), "cannot read 'a': no such file");
+    }
+
+    #[test]
+    fn only_mistakes_of_the_command_line_exit_with_2() {
+        let setting = || lm::Error::Setting { name: "x", expected: "y", found: "z".into() };
+        assert_eq!(CliError::Model(setting()).exit_code(), 2);
+        assert_eq!(CliError::DamagedModel { path: "m".into(), source: setting() }.exit_code(), 1);
+        assert_eq!(CliError::NoText { name: "a".into() }.exit_code(), 1);
+    }
+
+    #[test]
+    fn a_reader_that_left_is_no_failure() {
+        assert!(CliError::Output(io::ErrorKind::BrokenPipe.into()).reader_left());
+        assert!(!CliError::Output(io::ErrorKind::StorageFull.into()).reader_left());
+    }
+}

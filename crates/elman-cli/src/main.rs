@@ -1,0 +1,32 @@
+//! `elman`: train a recurrent network on text, generate with it, and use its hidden state to embed and search.
+//!
+//! Exit code 0 is success, 1 a run that failed, 2 a command line that cannot be run.
+
+mod arguments;
+mod command;
+mod embedding;
+mod error;
+mod holdout;
+mod lines;
+mod model;
+mod output;
+mod store;
+mod usage;
+mod vectors;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::Cli;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::answer(&error),
+    };
+    match cli.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
+    }
+}

@@ -1,0 +1,80 @@
+//! Model directories: loading one, and keeping one from being overwritten.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use elman::{
+    burn::tensor::Device,
+    lm::{self, LanguageModel},
+    text::TextTokenizer,
+};
+
+use crate::error::CliError;
+
+/// The option that names a trained model.
+#[derive(Args, Debug)]
+pub struct ModelOption {
+    /// The model: a directory that 'elman train' or 'elman import' wrote
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+}
+
+impl ModelOption {
+    /// Loads the model and its tokenizer.
+    pub fn load(&self, device: &Device) -> Result<(LanguageModel, TextTokenizer), CliError> {
+        LanguageModel::load_dir(&self.model, device).map_err(|source| damaged(&self.model, source))
+    }
+}
+
+/// A setting out of range is the command line's fault everywhere but in a model's own file.
+pub fn damaged(path: &Path, source: lm::Error) -> CliError {
+    match source {
+        lm::Error::Setting { .. } => CliError::DamagedModel { path: path.into(), source },
+        source => source.into(),
+    }
+}
+
+/// The options of commands that write a model directory.
+#[derive(Args, Debug)]
+pub struct OutOption {
+    /// Where to put the model: a directory, made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// Replace a model that is in the directory already
+    #[arg(long)]
+    force: bool,
+}
+
+/// The files of a model directory; none is overwritten without being told to.
+const FILES: [&str; 6] = ["config.json", "model.safetensors", "tokenizer.json", "README.md", LOG, CURVES];
+
+/// The figures of training, as JSON lines.
+pub const LOG: &str = "train.jsonl";
+
+/// The plot of training.
+pub const CURVES: &str = "curves.svg";
+
+impl OutOption {
+    /// Refuses a directory whose files would be overwritten.
+    pub fn check(&self) -> Result<(), CliError> {
+        if self.force {
+            return Ok(());
+        }
+        match FILES.into_iter().find(|file| self.out.join(file).exists()) {
+            Some(file) => Err(CliError::InTheWay { path: self.out.clone(), file }),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the directory.
+    pub fn create(&self) -> Result<(), CliError> {
+        let failed = |source| CliError::Write { path: self.out.clone(), source };
+        std::fs::create_dir_all(&self.out).map_err(failed)
+    }
+
+    /// The name of the model: the directory's.
+    pub fn name(&self) -> String {
+        self.out.file_name().unwrap_or(self.out.as_os_str()).to_string_lossy().into_owned()
+    }
+}

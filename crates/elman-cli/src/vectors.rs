@@ -1,0 +1,216 @@
+//! Files of vectors, written row by row: however many there are, one is held at a time.
+
+use std::{
+    fs,
+    io::{self, BufWriter, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+use atomic_write_file::AtomicWriteFile;
+use npyz::WriterBuilder;
+use safetensors::{
+    Dtype,
+    tensor::{Metadata, TensorInfo},
+};
+use serde::Serialize;
+
+use crate::error::CliError;
+
+/// A text and its vector.
+pub type Row = (String, Vec<f32>);
+
+/// The kinds of file that vectors are written to, each known by the ending of its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// NumPy's: one float32 array, `[lines, d_embedding]`.
+    Npy,
+    /// One float32 tensor named `embeddings`, `[lines, d_embedding]`.
+    Safetensors,
+    /// A JSON object per line, with `text` and `embedding`.
+    JsonLines,
+}
+
+/// A file of vectors to write.
+#[derive(Clone, Debug)]
+pub struct VectorFile {
+    pub path: PathBuf,
+    format: Format,
+}
+
+impl std::str::FromStr for VectorFile {
+    type Err = String;
+
+    fn from_str(path: &str) -> Result<Self, String> {
+        let format = match Path::new(path).extension().and_then(|e| e.to_str()) {
+            Some("npy") => Format::Npy,
+            Some("safetensors") => Format::Safetensors,
+            Some("jsonl") => Format::JsonLines,
+            _ => return Err("the name must end in .npy, .safetensors or .jsonl".into()),
+        };
+        Ok(Self { path: path.into(), format })
+    }
+}
+
+impl VectorFile {
+    /// Writes all rows, each `width` wide, and returns their number. The file appears, or is replaced, when all of it
+    /// is written; where a row is an error nothing changes.
+    pub fn write(&self, width: usize, rows: impl Iterator<Item = Result<Row, CliError>>) -> Result<usize, CliError> {
+        let mut failed = None;
+        let rows = rows.map_while(|row| row.map_err(|error| failed = Some(error)).ok());
+        let written = self.try_write(width, rows);
+        match failed {
+            Some(error) => Err(error),
+            None => {
+                let (file, count) = written.map_err(|source| self.cannot_write(source))?;
+                file.commit().map_err(|source| self.cannot_write(source))?;
+                Ok(count)
+            }
+        }
+    }
+
+    fn try_write(&self, width: usize, rows: impl Iterator<Item = Row>) -> io::Result<(AtomicWriteFile, usize)> {
+        let mut file = BufWriter::new(AtomicWriteFile::open(&self.path)?);
+        let count = match self.format {
+            Format::Npy => npy(&mut file, width, rows)?,
+            Format::Safetensors => safetensors(&mut file, width, rows)?,
+            Format::JsonLines => json_lines(&mut file, rows)?,
+        };
+        Ok((file.into_inner()?, count))
+    }
+
+    fn cannot_write(&self, source: io::Error) -> CliError {
+        CliError::Write { path: self.path.clone(), source }
+    }
+
+    /// Fails now where writing would fail after hours: the folder is not there, or the name is a folder's.
+    pub fn check(&self) -> Result<(), CliError> {
+        if self.path.is_dir() {
+            return Err(self.cannot_write(io::ErrorKind::IsADirectory.into()));
+        }
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        folder.map_or(Ok(()), |folder| fs::metadata(folder).map(drop)).map_err(|source| self.cannot_write(source))
+    }
+}
+
+fn npy(file: impl Write + Seek, width: usize, rows: impl Iterator<Item = Row>) -> io::Result<usize> {
+    let mut writer = npyz::WriteOptions::new().default_dtype().writer(file).begin_2d(width as u64)?;
+    let mut count = 0;
+    for (_, vector) in rows {
+        writer.extend(vector)?;
+        count += 1;
+    }
+    writer.finish()?;
+    Ok(count)
+}
+
+/// Room for the longest header of one tensor: two shapes and two offsets of 20 digits, and the names.
+const HEADER: usize = 256;
+
+fn safetensors(mut file: impl Write + Seek, width: usize, rows: impl Iterator<Item = Row>) -> io::Result<usize> {
+    file.write_all(&[b' '; 8 + HEADER])?;
+    let mut count = 0;
+    for (_, vector) in rows {
+        for value in vector {
+            file.write_all(&value.to_le_bytes())?;
+        }
+        count += 1;
+    }
+    let size = count * width * size_of::<f32>();
+    let info = TensorInfo { dtype: Dtype::F32, shape: vec![count, width], data_offsets: (0, size) };
+    let header = Metadata::new(None, vec![("embeddings".into(), info)]).map_err(io::Error::other)?;
+    // the length counts the spaces that follow the JSON
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(&(HEADER as u64).to_le_bytes())?;
+    file.write_all(&serde_json::to_vec(&header)?)?;
+    file.flush()?;
+    Ok(count)
+}
+
+fn json_lines(mut file: impl Write, rows: impl Iterator<Item = Row>) -> io::Result<usize> {
+    let mut count = 0;
+    for row in rows {
+        writeln!(file, "{}", json_line(&row))?;
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// A row as one line of JSON.
+pub fn json_line((text, embedding): &Row) -> String {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        text: &'a str,
+        embedding: &'a [f32],
+    }
+    serde_json::to_string(&Line { text, embedding }).expect("texts and numbers are valid JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use safetensors::SafeTensors;
+
+    use super::*;
+
+    fn rows() -> impl Iterator<Item = Row> {
+        [("a \"b\"", [0.5, -1.0]), ("", [f32::MIN, 0.1])].map(|(t, v)| (t.into(), v.into())).into_iter()
+    }
+
+    const VALUES: [f32; 4] = [0.5, -1.0, f32::MIN, 0.1];
+
+    #[test]
+    fn npy_is_read_back() {
+        let mut file = Cursor::new(Vec::new());
+        assert_eq!(npy(&mut file, 2, rows()).unwrap(), 2);
+        let read = npyz::NpyFile::new(file.get_ref().as_slice()).unwrap();
+        assert_eq!(read.shape(), [2, 2]);
+        assert_eq!(read.into_vec::<f32>().unwrap(), VALUES);
+    }
+
+    #[test]
+    fn safetensors_are_read_back() {
+        let mut file = Cursor::new(Vec::new());
+        assert_eq!(safetensors(&mut file, 2, rows()).unwrap(), 2);
+        let read = SafeTensors::deserialize(file.get_ref()).unwrap();
+        let view = read.tensor("embeddings").unwrap();
+        assert_eq!((view.dtype(), view.shape()), (Dtype::F32, [2, 2].as_slice()));
+        let bytes: Vec<u8> = VALUES.iter().flat_map(|v| v.to_le_bytes()).collect();
+        assert_eq!(view.data(), bytes);
+    }
+
+    #[test]
+    fn no_rows_make_valid_files() {
+        let mut file = Cursor::new(Vec::new());
+        npy(&mut file, 3, std::iter::empty()).unwrap();
+        assert_eq!(npyz::NpyFile::new(file.get_ref().as_slice()).unwrap().shape(), [0, 3]);
+        let mut file = Cursor::new(Vec::new());
+        safetensors(&mut file, 3, std::iter::empty()).unwrap();
+        assert_eq!(SafeTensors::deserialize(file.get_ref()).unwrap().tensor("embeddings").unwrap().shape(), [0, 3]);
+    }
+
+    #[test]
+    fn json_lines_hold_text_and_vector() {
+        let mut file = Vec::new();
+        assert_eq!(json_lines(&mut file, rows().take(1)).unwrap(), 1);
+        assert_eq!(String::from_utf8(file).unwrap(), "{\"text\":\"a \\\"b\\\"\",\"embedding\":[0.5,-1.0]}\n");
+    }
+
+    #[test]
+    fn a_failed_row_leaves_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("v.npy");
+        fs::write(&path, "old").unwrap();
+        let file: VectorFile = path.to_str().unwrap().parse().unwrap();
+        let failing = rows().map(Ok).chain([Err(CliError::NoText { name: "x".into() })]);
+        assert_eq!(file.write(2, failing).unwrap_err().to_string(), "'x' has no text");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_ending_decides() {
+        assert_eq!("a.npy".parse::<VectorFile>().unwrap().format, Format::Npy);
+        assert!("a.txt".parse::<VectorFile>().unwrap_err().contains(".npy, .safetensors or .jsonl"));
+    }
+}

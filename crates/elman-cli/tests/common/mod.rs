@@ -1,0 +1,90 @@
+//! A small text, the command, and what it answers.
+
+use std::{fs, path::PathBuf, process::Output};
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+/// A folder with a text of 60 lines.
+pub struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        let place = Self { folder: tempfile::tempdir().expect("a folder") };
+        let line = |n: usize| {
+            let (who, what) = (["the cat", "a dog", "my mouse"][n % 3], ["sat on", "ran from", "saw", "ate"][n % 4]);
+            format!("{who} {what} the {} {n}\n", ["mat", "house", "cheese", "moon", "sea"][n % 5])
+        };
+        fs::write(place.path("text.txt"), (0..60).map(line).collect::<String>()).expect("a text");
+        place
+    }
+
+    /// A path in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file.
+    #[allow(dead_code)] // not every test damages something
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        fs::write(self.path(name), content).expect("a file");
+    }
+
+    /// Runs `elman` in the folder, on the first CPU backend that is compiled in unless told otherwise.
+    pub fn run(&self, arguments: &str) -> Answer {
+        let mut command = Command::cargo_bin("elman").expect("the binary");
+        command.current_dir(self.folder.path());
+        let output = command.args(arguments.split_whitespace()).output().expect("elman runs");
+        Answer { arguments: arguments.into(), output }
+    }
+
+    /// Trains a small model on the text into `model`.
+    pub fn train(&self) {
+        let settings = "--tokens char --embed 8 --hidden 16 --layers 1 --batch 4 --bptt 16 --epochs 2";
+        self.run(&format!("train text.txt --out model {settings}")).succeeds();
+    }
+}
+
+/// What a command answered.
+pub struct Answer {
+    arguments: String,
+    output: Output,
+}
+
+#[allow(dead_code)] // not every test looks at everything
+impl Answer {
+    pub fn stdout(&self) -> String {
+        String::from_utf8(self.output.stdout.clone()).expect("UTF-8")
+    }
+
+    pub fn stderr(&self) -> String {
+        String::from_utf8(self.output.stderr.clone()).expect("UTF-8")
+    }
+
+    /// Standard output as JSON.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout()).unwrap_or_else(|e| panic!("{}: {e}: {}", self.arguments, self.stdout()))
+    }
+
+    /// Asserts exit code 0; returns standard output.
+    #[track_caller]
+    pub fn succeeds(&self) -> String {
+        assert_eq!(self.output.status.code(), Some(0), "elman {}: {}", self.arguments, self.stderr());
+        self.stdout()
+    }
+
+    /// Asserts the exit code, nothing on standard output, and a last line on standard error that begins with `error:`
+    /// and contains `text`; no backtrace.
+    #[track_caller]
+    pub fn fails(&self, code: i32, text: &str) {
+        let stderr = self.stderr();
+        assert_eq!(self.output.status.code(), Some(code), "elman {}: {stderr}", self.arguments);
+        let errors: Vec<&str> = stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+        assert_eq!(errors.len(), 1, "elman {}: one line: {stderr}", self.arguments);
+        assert!(errors[0].contains(text), "elman {}: {stderr}", self.arguments);
+        assert!(!stderr.contains("panicked") && !stderr.contains("RUST_BACKTRACE"), "{stderr}");
+        assert_eq!(self.stdout(), "", "elman {}", self.arguments);
+    }
+}

@@ -1,0 +1,110 @@
+//! From a text file to a model, to text, to vectors, to search.
+
+mod common;
+
+use std::fs;
+
+use common::Place;
+
+#[test]
+fn train_then_everything_else() {
+    let place = Place::new();
+    place.train();
+    for file in ["config.json", "model.safetensors", "tokenizer.json", "README.md", "train.jsonl", "curves.svg"] {
+        assert!(fs::metadata(place.path("model").join(file)).unwrap().len() > 0, "{file}");
+    }
+    let log = fs::read_to_string(place.path("model/train.jsonl")).unwrap();
+    let events: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events.iter().filter(|e| e["event"] == "epoch").count(), 2);
+
+    let figures = place.run("eval text.txt --model model --json").json();
+    let perplexity = figures["perplexity"].as_f64().unwrap();
+    assert!(perplexity > 1.0 && perplexity < 35.0, "better than chance over some 30 characters: {perplexity}");
+    assert!(place.run("eval text.txt --model model").succeeds().contains("bits per character"));
+
+    let generate =
+        |seed: u32| place.run(&format!("generate --model model --prompt the --max-tokens 40 --seed {seed}")).succeeds();
+    assert_eq!(generate(1), generate(1), "one seed, one text");
+    assert_ne!(generate(1), generate(2));
+    let greedy = "generate --model model --prompt the --max-tokens 20 --temperature 0";
+    assert_eq!(place.run(greedy).succeeds(), place.run(greedy).succeeds());
+}
+
+#[test]
+fn vectors_go_to_every_kind_of_file() {
+    let place = Place::new();
+    place.train();
+    let lines = place.run("embed text.txt --model model").succeeds();
+    let rows: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 60);
+    let vector = |n: usize| -> Vec<f32> {
+        rows[n]["embedding"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32).collect()
+    };
+    assert_eq!(vector(0).len(), 16);
+    assert!((vector(7).iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-4);
+
+    place.run("embed text.txt --model model -o v.npy").succeeds();
+    let npy = npyz::NpyFile::new(fs::File::open(place.path("v.npy")).unwrap()).unwrap();
+    assert_eq!(npy.shape(), [60, 16]);
+    let values: Vec<f32> = npy.into_vec().unwrap();
+    assert_eq!(values[7 * 16..8 * 16], vector(7));
+
+    let report = place.run("embed text.txt --model model -o v.safetensors --json").json();
+    assert_eq!((report["lines"].as_u64(), report["d_embedding"].as_u64()), (Some(60), Some(16)));
+    let bytes = fs::read(place.path("v.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(file.tensor("embeddings").unwrap().shape(), [60, 16]);
+
+    place.run("embed text.txt --model model -o v.jsonl --pool last+max").succeeds();
+    let first = fs::read_to_string(place.path("v.jsonl")).unwrap();
+    let first: serde_json::Value = serde_json::from_str(first.lines().next().unwrap()).unwrap();
+    assert_eq!(first["embedding"].as_array().unwrap().len(), 32);
+}
+
+#[test]
+fn a_store_finds_the_line_that_is_asked_for() {
+    let place = Place::new();
+    place.train();
+    let report = place.run("index text.txt --model model --store store --json").json();
+    assert_eq!((report["indexed"].as_u64(), report["entries"].as_u64()), (Some(60), Some(60)));
+    // again: replaced, not doubled
+    let report = place.run("index text.txt --model model --store store --json").json();
+    assert_eq!(report["entries"].as_u64(), Some(60));
+
+    let mut search = assert_cmd::Command::cargo_bin("elman").unwrap();
+    let output = search
+        .current_dir(place.path("."))
+        .args(["search", "a dog ran from the house 1", "--store", "store", "-k", "3", "--json"])
+        .output()
+        .unwrap();
+    let hits: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(hits.as_array().unwrap().len(), 3);
+    assert_eq!((hits[0]["rank"].as_u64(), hits[0]["id"].as_str()), (Some(1), Some("text.txt:2")));
+    assert!(hits[0]["score"].as_f64().unwrap() > 0.9999);
+    assert_eq!(place.run("search cat --store store -k 2").succeeds().lines().count(), 2);
+}
+
+#[test]
+fn a_models_own_files_import_again() {
+    let place = Place::new();
+    place.train();
+    let files = "model/model.safetensors --config model/config.json --tokenizer model/tokenizer.json";
+    let report = place.run(&format!("import {files} --out copy --json")).json();
+    assert_eq!(report["model"], "copy");
+    let text = |model: &str| place.run(&format!("generate --model {model} --seed 3 --max-tokens 20")).succeeds();
+    assert_eq!(text("model"), text("copy"));
+    place.run(&format!("import {files} --out copy")).fails(2, "already has a config.json");
+}
+
+#[test]
+fn devices_are_listed_and_can_be_chosen() {
+    let place = Place::new();
+    let devices = place.run("devices --json").json();
+    let devices = devices.as_array().expect("a list");
+    assert!(!devices.is_empty());
+    for device in devices.iter().filter(|d| ["flex", "ndarray"].contains(&d["name"].as_str().unwrap())) {
+        let name = device["name"].as_str().unwrap();
+        let settings = "--tokens char --embed 4 --hidden 4 --layers 1 --batch 2 --bptt 8 --epochs 1";
+        place.run(&format!("train text.txt --out on-{name} --device {name} {settings}")).succeeds();
+    }
+}
