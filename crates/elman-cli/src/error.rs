@@ -30,6 +30,8 @@ pub enum CliError {
         "'{name}' is not UTF-8 text: line {line} has an invalid byte at column {column}; convert the file to UTF-8"
     )]
     NotUtf8 { name: String, line: u64, column: usize },
+    #[error("the validation text has {tokens} tokens and needs at least 2: give a longer text, or one with --valid")]
+    ShortValidation { tokens: usize },
     #[error("'{name}' has no text")]
     NoText { name: String },
     #[error("'{}' already has a {file}: choose another --out, or replace it with --force", path.display())]
@@ -46,11 +48,13 @@ impl CliError {
     /// 2 where the command line is at fault, whatever the files hold; else 1.
     fn exit_code(&self) -> u8 {
         use EmbeddingError::{Layer, UnknownPooling, Zero};
+        use TextError::{Vocabulary, Zero as ZeroTokens};
         use lm::Error::{PlateauWithoutValidation, Setting, UnknownOptimizer, UnknownSchedule};
         match self {
             Self::Device(_) | Self::InTheWay { .. } => 2,
             Self::Model(Setting { .. } | UnknownSchedule { .. } | UnknownOptimizer { .. })
             | Self::Model(PlateauWithoutValidation) => 2,
+            Self::Text(Vocabulary { .. } | ZeroTokens { .. }) | Self::Model(lm::Error::Text(ZeroTokens { .. })) => 2,
             Self::Embedding(Layer { .. } | UnknownPooling { .. } | Zero { .. }) => 2,
             _ => 1,
         }

@@ -1,6 +1,6 @@
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader},
+    io::{self, BufRead, BufReader, IsTerminal},
     path::Path,
 };
 
@@ -17,6 +17,9 @@ impl Lines {
     /// Opens a file; `-` is standard input.
     pub fn open(path: &Path) -> Result<Self, CliError> {
         if path == Path::new("-") {
+            if io::stdin().is_terminal() {
+                eprintln!("note: reading texts from the terminal, one per line; Ctrl-D ends them");
+            }
             return Ok(Self::new("standard input", BufReader::new(io::stdin())));
         }
         let name = path.display().to_string();

@@ -1,12 +1,16 @@
 //! Model directories: loading one, and keeping one from being overwritten.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use elman::{
     burn::tensor::Device,
     lm::{self, LanguageModel},
-    text::TextTokenizer,
+    text::{TextTokenizer, Tokenizer, UNKNOWN},
 };
 
 use crate::error::CliError;
@@ -61,7 +65,11 @@ impl OutOption {
         if self.force {
             return Ok(());
         }
-        match FILES.into_iter().find(|file| self.out.join(file).exists()) {
+        let in_the_way = |file: &&str| {
+            let path = self.out.join(file);
+            path.exists() && !(*file == LOG && is_log(&path))
+        };
+        match FILES.into_iter().find(in_the_way) {
             Some(file) => Err(CliError::InTheWay { path: self.out.clone(), file }),
             None => Ok(()),
         }
@@ -77,4 +85,23 @@ impl OutOption {
     pub fn name(&self) -> String {
         self.out.file_name().unwrap_or(self.out.as_os_str()).to_string_lossy().into_owned()
     }
+}
+
+/// Whether a file is a log of training. One without a model beside it is of a run that was interrupted before its first
+/// epoch ended, and of no use to anyone.
+fn is_log(path: &Path) -> bool {
+    const START: &[u8] = br#"{"event":"start","#;
+    let mut begin = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(START.len() as u64).read_to_end(&mut begin));
+    read.is_ok() && (begin.is_empty() || begin == START)
+}
+
+/// What was given to a model that it has no token for says nothing to it, which its user should know.
+pub fn warn_of_unknown(what: &str, text: &str, tokenizer: &TextTokenizer) -> Result<(), CliError> {
+    let Some(unknown) = tokenizer.token_to_id(UNKNOWN) else { return Ok(()) };
+    let count = tokenizer.encode(text)?.into_iter().filter(|id| *id == unknown).count();
+    if count > 0 {
+        eprintln!("note: the model does not know {count} of the {what}'s tokens and reads {UNKNOWN} instead");
+    }
+    Ok(())
 }

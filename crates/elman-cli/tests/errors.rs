@@ -2,7 +2,11 @@
 
 mod common;
 
-use std::fs;
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
 
 use common::Place;
 
@@ -39,10 +43,44 @@ fn settings_out_of_range() {
     place.run("train text.txt").fails(2, "--out <DIR>");
     place
         .run("train text.txt --out m --vocab 0")
-        .fails(1, "a vocabulary of 0 is too small: bpe tokens need at least 256");
+        .fails(2, "a vocabulary of 0 is too small: bpe tokens need at least 256");
     place
         .run("train text.txt --out m --batch 5000")
         .fails(1, "a batch of 5000 needs at least 10000 tokens, and the text has");
+    place.write("short.txt", "a");
+    place.run("train text.txt --valid short.txt --out m --tokens char").fails(1, "the validation text has 1 tokens");
+    assert!(!place.path("m").exists(), "nothing is written by a run that cannot be");
+}
+
+#[test]
+fn a_run_that_failed_is_not_in_the_way_of_the_next() {
+    let place = Place::new();
+    let settings = "--tokens char --embed 8 --hidden 8 --layers 1 --epochs 1";
+    place
+        .run(&format!("train text.txt --out m {settings} --optimizer sgd --lr 3e38 --clip 0"))
+        .fails(1, "training diverged at step");
+    assert!(place.path("m/train.jsonl").exists() && !place.path("m/config.json").exists());
+    place.run(&format!("train text.txt --out m {settings}")).succeeds();
+    // but a file of that name that is none of ours is kept
+    fs::create_dir(place.path("mine")).unwrap();
+    place.write("mine/train.jsonl", "{\"question\": 1}\n");
+    place.run(&format!("train text.txt --out mine {settings}")).fails(2, "'mine' already has a train.jsonl");
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_failure() {
+    let place = Place::new();
+    place.train();
+    place.write("long.txt", "a line of some length\n".repeat(2000));
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("elman"));
+    command.current_dir(place.path(".")).args(["embed", "long.txt", "--model", "model"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut first = String::new();
+    // the pipe is closed after one line, with most of the output to come
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    assert!(first.starts_with("{\"text\":\"a line of some length\""), "{first}");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
 }
 
 #[test]
@@ -85,6 +123,8 @@ fn stores_that_do_not_fit() {
     fs::rename(place.path("model"), place.path("moved")).unwrap();
     place.run("search cat --store store").fails(1, "if it has moved, give --model");
     place.run("search cat --store store --model moved").succeeds();
+    place.run("train text.txt --out moved --force --tokens char --hidden 16 --layers 1 --epochs 1").succeeds();
+    place.run("search cat --store store --model moved").fails(1, "was made with another model");
     place.write("blank.txt", "\n\n  \n");
     place.run("index blank.txt --model moved --store other").fails(1, "'blank.txt' has no text");
 }

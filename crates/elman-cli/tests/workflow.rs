@@ -5,6 +5,7 @@ mod common;
 use std::fs;
 
 use common::Place;
+use elman::recurrence::StateDict;
 
 #[test]
 fn train_then_everything_else() {
@@ -82,6 +83,18 @@ fn a_store_finds_the_line_that_is_asked_for() {
     assert_eq!((hits[0]["rank"].as_u64(), hits[0]["id"].as_str()), (Some(1), Some("text.txt:2")));
     assert!(hits[0]["score"].as_f64().unwrap() > 0.9999);
     assert_eq!(place.run("search cat --store store -k 2").succeeds().lines().count(), 2);
+
+    // a file that has become shorter leaves nothing behind, and other files' entries stay
+    place.write("other.txt", "one\n\nthree\n");
+    place.run("index other.txt --model model --store store").succeeds();
+    let text = fs::read_to_string(place.path("text.txt")).unwrap();
+    place.write("text.txt", text.lines().take(3).map(|line| format!("{line}\n")).collect::<String>());
+    let report = place.run("index text.txt --model model --store store --json").json();
+    assert_eq!((report["indexed"].as_u64(), report["entries"].as_u64()), (Some(3), Some(5)));
+    let all = place.run("search cat --store store -k 9 --json").json();
+    let mut ids: Vec<&str> = all.as_array().unwrap().iter().map(|hit| hit["id"].as_str().unwrap()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, ["other.txt:1", "other.txt:3", "text.txt:1", "text.txt:2", "text.txt:3"]);
 }
 
 #[test]
@@ -94,6 +107,24 @@ fn a_models_own_files_import_again() {
     let text = |model: &str| place.run(&format!("generate --model {model} --seed 3 --max-tokens 20")).succeeds();
     assert_eq!(text("model"), text("copy"));
     place.run(&format!("import {files} --out copy")).fails(2, "already has a config.json");
+
+    // the names of a common PyTorch program
+    let torch = |name: &str| Some(name.replace("network.", "rnn.").replace("output.", "head."));
+    let weights = StateDict::open(place.path("model/model.safetensors")).unwrap().rename(torch);
+    assert!(weights.shapes().any(|(name, _)| name == "rnn.weight_ih_l0"));
+    weights.save(place.path("torch.safetensors")).unwrap();
+    let files = files.replace("model/model.safetensors", "torch.safetensors");
+    place.run(&format!("import {files} --out torch")).succeeds();
+    assert_eq!(text("model"), text("torch"));
+}
+
+#[test]
+fn a_prompt_that_the_model_cannot_read_is_noted() {
+    let place = Place::new();
+    place.train();
+    let answer = place.run("generate --model model --prompt the~cat~ --max-tokens 2 --json");
+    assert_eq!(answer.json()["tokens"].as_array().unwrap().len(), 2);
+    assert_eq!(answer.stderr(), "note: the model does not know 2 of the prompt's tokens and reads <unk> instead\n");
 }
 
 #[test]

@@ -87,11 +87,7 @@ impl LanguageModel {
         }
         let (config, tokenizer) = read_description(&path.join(CONFIG), &path.join(TOKENIZER))?;
         let weights = path.join(WEIGHTS);
-        let found = fs::metadata(&weights).map_err(|source| Error::Read { path: weights.clone(), source })?.len();
-        let expected = config.least_bytes();
-        if found < expected {
-            return Err(Error::TooSmall { path: weights, expected, found });
-        }
+        config.check_size(&weights, size_of::<f32>())?;
         let model = StateDict::open(&weights)?.load_into(config.init(device)?)?;
         Ok((model.valid(), tokenizer))
     }
@@ -114,6 +110,8 @@ impl LanguageModel {
         device: &Device,
     ) -> Result<(Self, TextTokenizer), Error> {
         let (config, tokenizer) = read_description(config.as_ref(), tokenizer.as_ref())?;
+        let weights = weights.as_ref();
+        config.check_size(weights, size_of::<u16>())?; // 16-bit floats at the least
         let weights = StateDict::open(weights)?.rename(|name| {
             let (module, weight) = name.split_once('.').unwrap_or((name, ""));
             let module = match module {
@@ -142,13 +140,22 @@ fn read_description(config: &Path, tokenizer: &Path) -> Result<(LanguageModelCon
 }
 
 impl LanguageModelConfig {
-    /// Bytes that the embedding and the recurrent layers take at least: a bound that is known before anything is
-    /// allocated.
-    fn least_bytes(&self) -> u64 {
+    /// Refuses a file that is too small for the weights before anything is allocated for them.
+    fn check_size(&self, path: &Path, bytes_per_value: usize) -> Result<(), Error> {
+        let found = fs::metadata(path).map_err(|source| Error::Read { path: path.into(), source })?.len();
+        let expected = self.least_values() * bytes_per_value as u64;
+        if found < expected {
+            return Err(Error::TooSmall { path: path.into(), expected, found });
+        }
+        Ok(())
+    }
+
+    /// Values that the embedding and the recurrent layers hold at least.
+    fn least_values(&self) -> u64 {
         let [vocabulary, d_embed, d_hidden, layers] =
             [self.vocabulary, self.d_embed, self.d_hidden, self.layers].map(|n| n as u64);
-        // `validate` keeps each factor small enough for the sum to stay below 2⁶⁴
-        4 * (vocabulary * d_embed + d_embed * d_hidden + (layers - 1) * d_hidden * d_hidden)
+        // `validate` keeps each factor small enough for the sum, in bytes, to stay below 2⁶⁴
+        vocabulary * d_embed + d_embed * d_hidden + (layers - 1) * d_hidden * d_hidden
     }
 }
 

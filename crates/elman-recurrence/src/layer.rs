@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cell::{Cell, GruCell, LstmCell, MinGruCell, MinLstmCell, Reset, RnnCell},
+    options::stack_options,
     sequence::{Output, Sequence},
     stack::Stack,
     state::State,
@@ -78,29 +79,7 @@ impl<C: Cell> RecurrentConfig<C> {
         Self { d_input, d_hidden, layers, bidirectional, dropout, bias, projection, cell }
     }
 
-    /// Sets the number of layers.
-    #[must_use]
-    pub fn with_layers(self, layers: usize) -> Self {
-        Self { layers, ..self }
-    }
-
-    /// Sets whether each layer also reads the sequence backwards.
-    #[must_use]
-    pub fn with_bidirectional(self, bidirectional: bool) -> Self {
-        Self { bidirectional, ..self }
-    }
-
-    /// Sets the dropout between layers.
-    #[must_use]
-    pub fn with_dropout(self, dropout: f64) -> Self {
-        Self { dropout, ..self }
-    }
-
-    /// Sets whether there are biases.
-    #[must_use]
-    pub fn with_bias(self, bias: bool) -> Self {
-        Self { bias, ..self }
-    }
+    stack_options!();
 
     /// Makes the layers, with weights uniform in ±1/√d_hidden as PyTorch's.
     ///

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Gru, GruConfig, Lstm, LstmConfig, MinGru, MinGruConfig, MinLstm, MinLstmConfig, Output, Rnn, RnnConfig, Sequence,
-    SimpleRnn, SimpleRnnConfig, State,
+    SimpleRnn, SimpleRnnConfig, State, options::stack_options,
 };
 
 /// The kinds of recurrent network, for those who choose at run time.
@@ -95,29 +95,7 @@ impl NetworkConfig {
         Self { cell, d_input, d_hidden, layers: 1, bidirectional: false, dropout: 0.0, bias: true }
     }
 
-    /// Sets the number of layers.
-    #[must_use]
-    pub fn with_layers(self, layers: usize) -> Self {
-        Self { layers, ..self }
-    }
-
-    /// Sets whether each layer also reads the sequence backwards.
-    #[must_use]
-    pub fn with_bidirectional(self, bidirectional: bool) -> Self {
-        Self { bidirectional, ..self }
-    }
-
-    /// Sets the dropout between layers.
-    #[must_use]
-    pub fn with_dropout(self, dropout: f64) -> Self {
-        Self { dropout, ..self }
-    }
-
-    /// Sets whether there are biases.
-    #[must_use]
-    pub fn with_bias(self, bias: bool) -> Self {
-        Self { bias, ..self }
-    }
+    stack_options!();
 
     /// Makes the network. A [`SimpleRnn`]'s read-out is as wide as its hidden layer.
     ///

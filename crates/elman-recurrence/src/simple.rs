@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cell::RnnCell,
+    options::stack_options,
     sequence::{Output, Sequence},
     stack::{Direction, Stack},
     state::State,
@@ -47,29 +48,7 @@ impl SimpleRnnConfig {
         Self { activation, ..self }
     }
 
-    /// Sets the number of layers.
-    #[must_use]
-    pub fn with_layers(self, layers: usize) -> Self {
-        Self { layers, ..self }
-    }
-
-    /// Sets whether each layer also reads the sequence backwards.
-    #[must_use]
-    pub fn with_bidirectional(self, bidirectional: bool) -> Self {
-        Self { bidirectional, ..self }
-    }
-
-    /// Sets the dropout between layers.
-    #[must_use]
-    pub fn with_dropout(self, dropout: f64) -> Self {
-        Self { dropout, ..self }
-    }
-
-    /// Sets whether there are biases.
-    #[must_use]
-    pub fn with_bias(self, bias: bool) -> Self {
-        Self { bias, ..self }
-    }
+    stack_options!();
 
     /// Makes the network, each dense layer with weights uniform in ±1/√fan-in.
     ///

@@ -22,10 +22,12 @@ use crate::{
 Examples:
   elman embed notes.txt --model notes-model -o notes.npy
   echo \"one line\" | elman embed --model notes-model
-  elman embed notes.txt --model notes-model --pool mean+max --layer 1 -o notes.safetensors
+  elman embed notes.txt --model notes-model --pool mean+max -o notes.safetensors
 
-Files: .npy is a float32 array [lines, width]; .safetensors the same as the tensor 'embeddings'; .jsonl, which is
-also what goes to standard output, has an object with 'text' and 'embedding' per line.")]
+Kinds of file:
+  .npy          a float32 array [lines, width]
+  .safetensors  the same, as the tensor 'embeddings'
+  .jsonl        an object with 'text' and 'embedding' per line, as on standard output")]
 pub struct Embed {
     /// Text file in UTF-8, one text per line; - is standard input
     #[arg(value_name = "FILE", default_value = "-")]
@@ -40,18 +42,18 @@ pub struct Embed {
     output: Option<VectorFile>,
 
     #[command(flatten)]
-    embedding: EmbeddingOptions,
-
-    /// Do not scale vectors to length 1
-    #[arg(long, help_heading = "Embedding")]
-    no_normalize: bool,
-
-    #[command(flatten)]
     device: DeviceOption,
 
     /// Print what was written as JSON
     #[arg(long, requires = "output")]
     json: bool,
+
+    #[command(flatten)]
+    embedding: EmbeddingOptions,
+
+    /// Do not scale vectors to length 1
+    #[arg(long, help_heading = "Embedding")]
+    no_normalize: bool,
 }
 
 #[derive(Serialize)]

@@ -11,8 +11,8 @@ use crate::{arguments::DeviceOption, error::CliError, model::ModelOption, output
 Example:
   elman eval held-out.txt --model notes-model
 
-Perplexity is the number of tokens that the model hesitates between, on average. It depends on what a token is: to
-compare models with different tokens, compare bits per character or per byte.")]
+Perplexity is the number of tokens that the model hesitates between, on average. It depends on what a token is: \
+to compare models with different tokens, compare bits per character or per byte.")]
 pub struct Eval {
     /// Text files in UTF-8, or folders of them
     #[arg(required = true, value_name = "FILE")]

@@ -1,11 +1,16 @@
 use clap::Args;
 use elman::{
     lm::{self, GenerateOptions},
-    text::{TextTokenizer, Tokenizer, UNKNOWN, Unit},
+    text::{Tokenizer, Unit},
 };
 use serde::Serialize;
 
-use crate::{arguments::DeviceOption, error::CliError, model::ModelOption, output};
+use crate::{
+    arguments::DeviceOption,
+    error::CliError,
+    model::{ModelOption, warn_of_unknown},
+    output,
+};
 
 /// Write text with a model.
 ///
@@ -37,14 +42,14 @@ pub struct Generate {
     seed: Option<u64>,
 
     #[command(flatten)]
-    sampling: SamplingOptions,
-
-    #[command(flatten)]
     device: DeviceOption,
 
     /// Print prompt, text, seed and tokens as JSON, when all is written
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    sampling: SamplingOptions,
 }
 
 #[derive(Args, Debug)]
@@ -93,7 +98,7 @@ impl Generate {
         options.validate()?;
         let device = self.device.open()?;
         let (model, tokenizer) = self.model.load(&device)?;
-        warn_of_unknown(&self.prompt, &tokenizer)?;
+        warn_of_unknown("prompt", &self.prompt, &tokenizer)?;
         let pieces = lm::generate(&model, &tokenizer, &self.prompt, &options)?;
         if self.json {
             let mut report = Report { prompt: &self.prompt, text: String::new(), seed: options.seed, tokens: vec![] };
@@ -117,14 +122,4 @@ impl Generate {
         }
         if ended { Ok(()) } else { output::line("") }
     }
-}
-
-/// A prompt of words that the model never saw says nothing to it, which its user should know.
-fn warn_of_unknown(prompt: &str, tokenizer: &TextTokenizer) -> Result<(), CliError> {
-    let Some(unknown) = tokenizer.token_to_id(UNKNOWN) else { return Ok(()) };
-    let count = tokenizer.encode(prompt)?.into_iter().filter(|id| *id == unknown).count();
-    if count > 0 {
-        eprintln!("note: the model does not know {count} of the prompt's tokens and reads {UNKNOWN} instead");
-    }
-    Ok(())
 }

@@ -20,13 +20,17 @@ use crate::{
 Example:
   elman import weights.pt --config config.json --tokenizer tokenizer.json --out model
 
-Weights are a state_dict: embedding.weight, rnn.weight_ih_l0 …, head.weight, head.bias. The network may also be called
-network, lstm or gru, the embedding encoder, the output output or decoder. A .pt file is parsed and never run.
+The weights are a state_dict with these names; a .pt file is parsed and never run:
+  embedding   embedding.weight (or encoder.weight)
+  network     rnn.weight_ih_l0, rnn.weight_hh_l0, … (or network., lstm., gru.)
+  output      head.weight, head.bias (or output., decoder.)
 
 config.json says what the network is like; any model directory has one:
-  {\"format_version\": 1, \"elman_version\": \"0.1.0\", \"tokens\": \"word\", \"model\": {\"vocabulary\": 13777, \"cell\": \"lstm\",
-   \"d_embed\": 200, \"d_hidden\": 200, \"layers\": 2, \"bias\": true, \"tied\": false, \"init_range\": 0.1,
-   \"dropout\": {\"embedding\": 0.2, \"between_layers\": 0.2, \"output\": 0.2}}}")]
+  {\"format_version\": 1, \"elman_version\": \"0.1.0\", \"tokens\": \"word\",
+   \"model\": {\"vocabulary\": 13777, \"cell\": \"lstm\", \"d_embed\": 200,
+     \"d_hidden\": 200, \"layers\": 2, \"bias\": true, \"tied\": false,
+     \"init_range\": 0.1,
+     \"dropout\": {\"embedding\": 0.2, \"between_layers\": 0.2, \"output\": 0.2}}}")]
 pub struct Import {
     /// Weights: .safetensors, or PyTorch's .pt, .pth, .bin
     weights: PathBuf,

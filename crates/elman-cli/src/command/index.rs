@@ -1,8 +1,8 @@
-use std::path::PathBuf;
+use std::{collections::HashSet, path::PathBuf};
 
 use clap::Args;
 use elman::{
-    index::{Entry, VectorStore},
+    index::{Entry, FlatStore, IndexError, VectorStore},
     text::Corpus,
 };
 use serde::Serialize;
@@ -22,8 +22,8 @@ const TOGETHER: usize = 512;
 
 /// Put each line of some texts into a store that can be searched.
 ///
-/// An entry is called FILE:LINE. Indexing a file again replaces its entries. The store remembers the model that made its
-/// vectors.
+/// An entry is called FILE:LINE. Indexing a file again under the same name replaces all of its entries. The store
+/// remembers the model that made its vectors.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Example:
@@ -42,14 +42,14 @@ pub struct Index {
     store: PathBuf,
 
     #[command(flatten)]
-    embedding: EmbeddingOptions,
-
-    #[command(flatten)]
     device: DeviceOption,
 
     /// Print what was stored as JSON
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    embedding: EmbeddingOptions,
 }
 
 #[derive(Serialize)]
@@ -79,6 +79,7 @@ impl Index {
         let embedder = embedding::load(&self.model.model, self.embedding.config(true), &device)?;
         let mut store = StoreModel::new(&self.model.model, &embedder).open(&self.store, embedder.d_embedding())?;
 
+        forget(&mut store, &corpus)?;
         let lines = corpus.paths().flat_map(|path| match Lines::open(path) {
             Ok(lines) => {
                 let name = path.display().to_string();
@@ -117,4 +118,15 @@ impl Index {
         eprintln!("{indexed} lines indexed; {at} has {} entries", report.entries);
         output::line(format!("Search it with:\n  elman search \"what I look for\" --store {at}"))
     }
+}
+
+/// Removes what the store has of these files, lines that are no longer there included. Nothing is lost before the new
+/// entries are flushed.
+fn forget(store: &mut FlatStore, corpus: &Corpus) -> Result<(), IndexError> {
+    let names: HashSet<String> = corpus.paths().map(|path| path.display().to_string()).collect();
+    let of_these = |id: &str| id.rsplit_once(':').is_some_and(|(name, _)| names.contains(name));
+    // any query finds all entries
+    let stored = store.search(&vec![0.0; store.d_embed()], usize::MAX)?;
+    let old: Vec<&str> = stored.iter().map(|hit| hit.id.as_str()).filter(|id| of_these(id)).collect();
+    store.delete(&old)
 }

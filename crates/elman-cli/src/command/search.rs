@@ -1,10 +1,10 @@
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, builder::NonEmptyStringValueParser};
 use elman::index::{FlatStore, Hit, VectorStore};
 use serde::Serialize;
 
-use crate::{arguments::DeviceOption, error::CliError, output, store::StoreModel};
+use crate::{arguments::DeviceOption, error::CliError, model::warn_of_unknown, output, store::StoreModel};
 
 /// Find the lines of a store that are most like a text.
 #[derive(Args, Debug)]
@@ -15,6 +15,7 @@ Example:
 A line's score is the cosine of its vector and the query's: 1 is the same direction, 0 is none in common.")]
 pub struct Search {
     /// What to look for
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     query: String,
 
     /// The store: a directory that 'elman index' wrote
@@ -55,6 +56,7 @@ impl Search {
         let store = FlatStore::open_read_only(&self.store)?;
         let model = StoreModel::of(&store, &self.store)?;
         let embedder = model.load(&self.store, self.model.as_deref(), &device)?;
+        warn_of_unknown("query", &self.query, embedder.tokenizer())?;
         let hits = store.search(&embedder.embed_one(&self.query)?, self.k)?;
         let found: Vec<Found> = hits.iter().enumerate().map(found).collect();
         if self.json {

@@ -4,11 +4,11 @@ use clap::Args;
 use elman::{
     burn::module::Module,
     lm::{
-        self, CorpusInfo, Dropouts, LanguageModel, LanguageModelConfig, ModelCard, TrainConfig, Trained,
-        train::{Curves, Epoch, Event, LogFile, Observer, Optimizer, Progress, Schedule},
+        self, CorpusInfo, Dropouts, LanguageModelConfig, ModelCard, TrainConfig, Trained,
+        train::{Curves, Epoch, LogFile, Observer, Optimizer, Progress, SaveBest, Schedule},
     },
     recurrence::CellKind,
-    text::{Corpus, TextTokenizer, Tokenizer, TokenizerConfig, Tokens, Unit},
+    text::{BpttBatches, Corpus, TextTokenizer, Tokenizer, TokenizerConfig, Tokens, Unit},
 };
 use serde::Serialize;
 
@@ -33,9 +33,10 @@ Examples:
     elman train notes.txt --out notes-model --hidden 512 --epochs 20
   Characters, for small texts, names, code, or to see it learn to spell:
     elman train names.txt --out names-model --tokens char --bptt 64
-  PyTorch's word-language-model example:
-    elman train wiki.train.txt --valid wiki.valid.txt --out wiki-model --tokens word --embed 200 --hidden 200 \\
-        --layers 2 --dropout 0.2 --optimizer sgd --lr 20 --clip 0.25 --schedule plateau --batch 20 --bptt 35")]
+  The recipe of PyTorch's word-language-model example:
+    elman train train.txt --valid valid.txt --out word-model --tokens word \\
+      --embed 200 --hidden 200 --layers 2 --dropout 0.2 --batch 20 --bptt 35 \\
+      --optimizer sgd --lr 20 --clip 0.25 --schedule plateau")]
 pub struct Train {
     /// Text files in UTF-8, or folders of them
     #[arg(required = true, value_name = "FILE")]
@@ -48,13 +49,6 @@ pub struct Train {
     #[arg(long, value_name = "FILE")]
     valid: Option<PathBuf>,
 
-    #[command(flatten)]
-    tokens: TokenOptions,
-    #[command(flatten)]
-    network: NetworkOptions,
-    #[command(flatten)]
-    training: TrainingOptions,
-
     /// Seed of the first weights and of dropout
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -65,6 +59,14 @@ pub struct Train {
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
+
+    // groups with a heading of their own come last: the heading holds for what follows
+    #[command(flatten)]
+    tokens: TokenOptions,
+    #[command(flatten)]
+    network: NetworkOptions,
+    #[command(flatten)]
+    training: TrainingOptions,
 }
 
 #[derive(Args, Debug)]
@@ -206,6 +208,7 @@ impl Train {
 
         let texts = self.read()?;
         let settings = self.training.config(self.seed, texts.train.len());
+        texts.check(&settings)?;
         let config = self.network.config(texts.tokenizer.vocab_size());
         device.seed(self.seed);
         let model = config.init(&device)?;
@@ -221,12 +224,12 @@ impl Train {
         );
 
         self.out.create()?;
-        let saver = Saver { directory: &self.out.out, tokenizer: &texts.tokenizer, card: self.card(&texts, &settings) };
+        let card = self.card(&texts, &settings);
         let mut observers: Vec<Box<dyn Observer + '_>> = vec![
             Box::new(Progress::new()),
             Box::new(LogFile::create(self.out.out.join(LOG))?),
             Box::new(Curves::new(self.out.out.join(CURVES))),
-            Box::new(saver),
+            Box::new(SaveBest::new(&self.out.out, &texts.tokenizer, card)),
         ];
         let trained = lm::train(model, &texts.train, Some(&texts.valid), &settings, &mut observers)?;
         self.report(&trained, parameters)
@@ -304,26 +307,14 @@ struct Texts {
     valid: Tokens,
 }
 
-/// Saves the model whenever it is the best so far, so that stopping early loses nothing.
-struct Saver<'a> {
-    directory: &'a Path,
-    tokenizer: &'a TextTokenizer,
-    card: ModelCard,
-}
-
-impl Observer for Saver<'_> {
-    fn observe(&mut self, event: Event<'_>) -> Result<(), lm::Error> {
-        match event {
-            Event::Best(model, epoch) => self.save(model, epoch),
+impl Texts {
+    /// Fails before anything is written where the texts are too short to train or to validate on.
+    fn check(&self, settings: &TrainConfig) -> Result<(), CliError> {
+        BpttBatches::new(&self.train, settings.batch, settings.bptt)?;
+        match self.valid.len() {
+            tokens @ 0..2 => Err(CliError::ShortValidation { tokens }),
             _ => Ok(()),
         }
-    }
-}
-
-impl Saver<'_> {
-    fn save(&mut self, model: &LanguageModel, epoch: &Epoch) -> Result<(), lm::Error> {
-        self.card.result = Some(epoch.clone());
-        model.save_dir(self.directory, self.tokenizer, &self.card)
     }
 }
 
