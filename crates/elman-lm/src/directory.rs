@@ -201,5 +201,5 @@ pub fn fingerprint(path: impl AsRef<Path>) -> Result<String, Error> {
             }
         }
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(files::hexadecimal(&hash.finalize()))
 }

@@ -50,6 +50,54 @@ pub enum Error {
         /// The global norm of the gradients of that step, before clipping.
         gradient_norm: f32,
     },
+    /// A text that says no step count and no time.
+    #[error("cannot read '{found}' as steps (500) or a time (10m, 90s, 2h), either above 0")]
+    UnknownEvery {
+        /// The text.
+        found: String,
+    },
+    /// A checkpoint cannot be read or made.
+    #[error("'{}' is no checkpoint to go on from: {reason}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A checkpoint is of another model, another text, or settings that cannot be changed on the way.
+    #[error("'{}' is a checkpoint of another run: {setting} is {now} now and was {was}; give what was given then, or begin anew elsewhere", path.display())]
+    OtherRun {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What differs.
+        setting: String,
+        /// Its value in the checkpoint.
+        was: String,
+        /// Its value in this run.
+        now: String,
+    },
+    /// Training was asked to stop, and did so after a step.
+    #[error("interrupted after step {step}{}", saved(checkpoint))]
+    Interrupted {
+        /// Steps done.
+        step: usize,
+        /// What it can go on from, if checkpoints were asked for.
+        checkpoint: Option<PathBuf>,
+    },
+    /// A checkpoint could not be made.
+    #[error("cannot make a checkpoint: {reason}")]
+    NotSaved {
+        /// burn's reason.
+        reason: String,
+    },
+    /// Training failed on the way.
+    #[error("{source}{}", last_good(checkpoint))]
+    Stopped {
+        /// The latest checkpoint, if there is one.
+        checkpoint: Option<PathBuf>,
+        /// Why.
+        source: Box<Error>,
+    },
     /// The model's output is infinite or NaN.
     #[error("the model's output is not finite: its weights are damaged, or its training diverged")]
     NotFinite,
@@ -124,4 +172,15 @@ pub enum Error {
         /// The plotting library's reason.
         source: Box<dyn error::Error + Send + Sync>,
     },
+}
+
+fn saved(checkpoint: &Option<PathBuf>) -> String {
+    checkpoint.as_ref().map_or(String::new(), |path| format!(", saved in '{}'", path.display()))
+}
+
+fn last_good(checkpoint: &Option<PathBuf>) -> String {
+    match checkpoint {
+        Some(path) => format!("; the last good checkpoint is '{}'", path.display()),
+        None => "; there is no checkpoint yet".into(),
+    }
 }

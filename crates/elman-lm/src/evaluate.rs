@@ -1,6 +1,6 @@
 use burn::{module::Module, tensor::Tensor};
 use elman_text::{BpttBatches, Tokens};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{error::Error, model::LanguageModel};
 
@@ -9,7 +9,7 @@ use crate::{error::Error, model::LanguageModel};
 /// The loss is the mean over all tokens that are predicted. The first token of each column has nothing before it and is
 /// not predicted; nor are the few tokens at the end that do not fill all columns. The figures per character and per
 /// byte scale the loss by the whole text's tokens per character and per byte.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Tokens that were predicted.
     pub tokens: usize,
@@ -38,11 +38,26 @@ const WAITING: usize = 64;
 /// # Errors
 /// [`Error::Text`] if the text is too short for the batch or has a token that the model does not, [`Error::NotFinite`].
 pub fn evaluate(model: &LanguageModel, text: &Tokens, batch: usize, bptt: usize) -> Result<Evaluation, Error> {
+    let evaluation = evaluate_while(model, text, batch, bptt, || true)?;
+    Ok(evaluation.expect("nothing stopped it"))
+}
+
+/// [`evaluate`] as long as `go_on` says so before each window; `None` if it was stopped.
+fn evaluate_while(
+    model: &LanguageModel,
+    text: &Tokens,
+    batch: usize,
+    bptt: usize,
+    go_on: impl Fn() -> bool,
+) -> Result<Option<Evaluation>, Error> {
     let model = model.valid();
     let mut state = None;
     let (mut sum, mut steps, mut rows) = (0.0, 0, 0);
     let mut waiting = Waiting::default();
     for batch in BpttBatches::new(text, batch, bptt)? {
+        if !go_on() {
+            return Ok(None);
+        }
         let shape = [batch.rows, batch.steps];
         let inputs = model.tokens(&batch.inputs, shape)?;
         let targets = model.tokens(&batch.targets, shape)?;
@@ -63,19 +78,25 @@ pub fn evaluate(model: &LanguageModel, text: &Tokens, batch: usize, bptt: usize)
     }
     let bits_per_token = loss / std::f64::consts::LN_2;
     let bits = bits_per_token * text.len() as f64;
-    Ok(Evaluation {
+    Ok(Some(Evaluation {
         tokens: steps * rows,
         loss,
         perplexity: loss.exp(),
         bits_per_token,
         bits_per_character: bits / text.characters() as f64,
         bits_per_byte: bits / text.bytes() as f64,
-    })
+    }))
 }
 
-/// [`evaluate`] as it is done after each epoch: in ten columns, or fewer where the text is shorter than that.
-pub(crate) fn validate(model: &LanguageModel, text: &Tokens, bptt: usize) -> Result<Evaluation, Error> {
-    evaluate(model, text, VALIDATION_BATCH.min(text.len() / 2).max(1), bptt)
+/// [`evaluate`] as it is done after each epoch: in ten columns, or fewer where the text is shorter than that. `None` if
+/// `go_on` stopped it.
+pub(crate) fn validate(
+    model: &LanguageModel,
+    text: &Tokens,
+    bptt: usize,
+    go_on: impl Fn() -> bool,
+) -> Result<Option<Evaluation>, Error> {
+    evaluate_while(model, text, VALIDATION_BATCH.min(text.len() / 2).max(1), bptt, go_on)
 }
 
 /// Losses that are still on the device, with the time steps that each is the mean of.

@@ -150,7 +150,7 @@ impl Observer for Notes {
     fn observe(&mut self, event: Event<'_>) -> Result<(), Error> {
         match event {
             Event::Step(_) => self.steps += 1,
-            Event::Epoch(epoch) => self.rates.push(epoch.learning_rate),
+            Event::Epoch(epoch, _) => self.rates.push(epoch.learning_rate),
             Event::Best(_, epoch) => self.best.push(epoch.epoch),
             _ => {}
         }

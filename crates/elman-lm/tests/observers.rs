@@ -1,7 +1,7 @@
 //! What follows training: the log and the curves.
 
 use elman_lm::{
-    LanguageModelConfig, TrainConfig, train,
+    Error, LanguageModelConfig, TrainConfig, train,
     train::{Curves, LogFile, Observer, Progress, Schedule, Trained},
 };
 use elman_testkit::devices;
@@ -9,6 +9,10 @@ use elman_text::Tokens;
 use serde_json::Value;
 
 fn run(observer: &mut dyn Observer) -> Trained {
+    try_run(observer).unwrap()
+}
+
+fn try_run(observer: &mut dyn Observer) -> Result<Trained, Error> {
     let ids: Vec<u32> = (0..600).map(|i| (i * i) % 7).collect();
     let text = Tokens::from_ids(&ids, 600, 600);
     let config = LanguageModelConfig { d_embed: 8, d_hidden: 8, layers: 1, ..LanguageModelConfig::new(7) };
@@ -20,7 +24,7 @@ fn run(observer: &mut dyn Observer) -> Trained {
         learning_rate: 1.0,
         ..TrainConfig::default()
     };
-    train(config.init(&devices()[0].device).unwrap(), &text, Some(&text), &settings, observer).unwrap()
+    train(config.init(&devices()[0].device).unwrap(), &text, Some(&text), &settings, observer)
 }
 
 #[test]
@@ -28,7 +32,7 @@ fn log_and_curves_hold_every_figure() {
     let folder = tempfile::tempdir().unwrap();
     let (log, curves) = (folder.path().join("log.jsonl"), folder.path().join("curves.svg"));
     let mut observers: Vec<Box<dyn Observer>> =
-        vec![Box::new(LogFile::create(&log).unwrap()), Box::new(Curves::new(&curves)), Box::new(Progress::new())];
+        vec![Box::new(LogFile::new(&log)), Box::new(Curves::new(&curves)), Box::new(Progress::new())];
     let history = run(&mut observers).history;
 
     let lines: Vec<Value> =
@@ -58,6 +62,6 @@ fn log_and_curves_hold_every_figure() {
 
 #[test]
 fn a_log_that_cannot_be_written_is_named() {
-    let error = LogFile::create("no/such/folder/log.jsonl").unwrap_err().to_string();
+    let error = try_run(&mut LogFile::new("no/such/folder/log.jsonl")).unwrap_err().to_string();
     assert!(error.starts_with("cannot write 'no/such/folder/log.jsonl': "), "{error}");
 }

@@ -79,6 +79,12 @@ impl Iterator for BpttBatches<'_> {
         Some(batch)
     }
 
+    /// Skips `n` batches without reading them: how an interrupted reading goes on.
+    fn nth(&mut self, n: usize) -> Option<BpttBatch> {
+        self.at = n.saturating_mul(self.bptt).saturating_add(self.at).min(self.column - 1);
+        self.next()
+    }
+
     fn size_hint(&self) -> (usize, Option<usize>) {
         let left = (self.column - 1 - self.at).div_ceil(self.bptt);
         (left, Some(left))

@@ -4,6 +4,8 @@ use burn::{
     tensor::Tensor,
 };
 
+use crate::evaluate::read;
+
 /// The global norm of a module's gradients, `‖g‖ = √(Σ g²)` over all parameters together, `[1]`, left on the device;
 /// and, if `limit` is given, the gradients scaled by `min(1, limit / (‖g‖ + 1e-6))` (Pascanu et al. 2013, algorithm 1).
 ///
@@ -21,6 +23,20 @@ pub(crate) fn clip_by_global_norm<M: Module>(
     let mut scale = Scale { gradients, factor };
     module.visit(&mut scale);
     (scale.gradients, norm)
+}
+
+/// Whether every parameter is finite.
+pub(crate) fn is_finite<M: Module>(module: &M) -> bool {
+    #[derive(Default)]
+    struct Sums(Vec<Tensor<1>>);
+    impl ModuleVisitor for Sums {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.push(param.val().inner().abs().sum());
+        }
+    }
+    let mut sums = Sums::default();
+    module.visit(&mut sums);
+    read(sums.0).into_iter().all(f32::is_finite)
 }
 
 struct Squares<'a> {

@@ -1,6 +1,9 @@
-use serde::Serialize;
+use std::path::Path;
 
-use crate::{error::Error, evaluate::Evaluation, model::LanguageModel};
+use serde::{Deserialize, Serialize};
+
+use super::{Resumed, TrainConfig};
+use crate::{config::LanguageModelConfig, error::Error, evaluate::Evaluation, model::LanguageModel};
 
 /// What happens in training, in the order in which it happens.
 #[derive(Clone, Copy, Debug)]
@@ -12,10 +15,13 @@ pub enum Event<'a> {
     Step(usize),
     /// The losses since the last interval have been read.
     Interval(&'a Interval),
-    /// An epoch is over and validated.
-    Epoch(&'a Epoch),
-    /// This model is the best so far (without validation: the latest), in a form for inference.
+    /// An epoch is over and validated; the model after it, in a form for inference.
+    Epoch(&'a Epoch, &'a LanguageModel),
+    /// This model is the best so far (without validation: the latest), in a form for inference. Training that goes on
+    /// from a checkpoint tells of the best model before it once more.
     Best(&'a LanguageModel, &'a Epoch),
+    /// A checkpoint has been written after this step.
+    Checkpoint(&'a Path, usize),
 }
 
 /// Something that follows training: draws, logs, saves.
@@ -49,8 +55,12 @@ impl<O: Observer + ?Sized> Observer for Vec<Box<O>> {
 }
 
 /// What is known before the first step.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Start {
+    /// The model.
+    pub model: LanguageModelConfig,
+    /// The settings.
+    pub settings: TrainConfig,
     /// Number of the model's parameters.
     pub parameters: usize,
     /// Tokens that an epoch reads.
@@ -61,10 +71,13 @@ pub struct Start {
     pub steps: usize,
     /// Epochs in all.
     pub epochs: usize,
+    /// The checkpoint that training goes on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<Resumed>,
 }
 
 /// Some steps of training, averaged.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The epoch, from 1.
     pub epoch: usize,
@@ -85,7 +98,7 @@ pub struct Interval {
 }
 
 /// One reading of the text.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// The epoch, from 1.
     pub epoch: usize,
@@ -108,7 +121,7 @@ pub struct Epoch {
 /// All figures of a training run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct History {
-    /// Every logged interval.
+    /// Every logged interval; of a run that went on from a checkpoint, those after it.
     pub intervals: Vec<Interval>,
     /// Every epoch.
     pub epochs: Vec<Epoch>,
@@ -126,7 +139,7 @@ impl Observer for History {
     fn observe(&mut self, event: Event<'_>) -> Result<(), Error> {
         match event {
             Event::Interval(interval) => self.intervals.push(interval.clone()),
-            Event::Epoch(epoch) => self.epochs.push(epoch.clone()),
+            Event::Epoch(epoch, _) => self.epochs.push(epoch.clone()),
             _ => {}
         }
         Ok(())

@@ -1,6 +1,7 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 use super::{Epoch, Interval};
 use crate::{error::Error, evaluate::read};
@@ -8,14 +9,13 @@ use crate::{error::Error, evaluate::read};
 /// Measures training: losses and norms wait on the device and are read together, so that a GPU is not stopped at every
 /// step.
 pub(super) struct Meter {
-    begin: Instant,
-    epoch_begin: Instant,
-    interval_begin: Instant,
+    run: Stopwatch,
+    epoch: Stopwatch,
+    interval: Stopwatch,
     waiting: Vec<Waiting>,
-    epoch_tokens: usize,
-    /// Sum over the epoch of loss × time steps.
-    epoch_loss: f64,
-    epoch_steps: usize,
+    /// The interval's steps that have been read.
+    figures: Vec<Figures>,
+    sums: EpochSums,
 }
 
 /// A step whose figures are still on the device.
@@ -26,24 +26,56 @@ struct Waiting {
     rows: usize,
 }
 
+/// A step over `rows` columns of `steps` tokens.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Figures {
+    loss: f32,
+    gradient_norm: f32,
+    steps: usize,
+    rows: usize,
+}
+
+/// Sums over the intervals of an epoch.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct EpochSums {
+    tokens: usize,
+    /// Loss × time steps.
+    loss: f64,
+    steps: usize,
+}
+
+/// What a checkpoint remembers of a meter.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct MeterRecord {
+    run: Duration,
+    epoch: Duration,
+    interval: Duration,
+    figures: Vec<Figures>,
+    sums: EpochSums,
+}
+
 impl Meter {
     pub(super) fn new() -> Self {
-        let now = Instant::now();
-        Self {
-            begin: now,
-            epoch_begin: now,
-            interval_begin: now,
-            waiting: Vec::new(),
-            epoch_tokens: 0,
-            epoch_loss: 0.0,
-            epoch_steps: 0,
-        }
+        let [run, epoch, interval] = [Stopwatch::from(Duration::ZERO); 3];
+        Self { run, epoch, interval, waiting: Vec::new(), figures: Vec::new(), sums: EpochSums::default() }
+    }
+
+    /// The meter goes on where the record was made, without the time between.
+    pub(super) fn from_record(record: MeterRecord) -> Self {
+        let [run, epoch, interval] = [record.run, record.epoch, record.interval].map(Stopwatch::from);
+        Self { run, epoch, interval, waiting: Vec::new(), figures: record.figures, sums: record.sums }
+    }
+
+    /// What is needed to go on, all waiting steps having been [settled](Self::settle).
+    pub(super) fn record(&self) -> MeterRecord {
+        let [run, epoch, interval] = [&self.run, &self.epoch, &self.interval].map(Stopwatch::elapsed);
+        MeterRecord { run, epoch, interval, figures: self.figures.clone(), sums: self.sums.clone() }
     }
 
     pub(super) fn begin_epoch(&mut self) {
-        self.epoch_begin = Instant::now();
-        self.interval_begin = self.epoch_begin;
-        (self.epoch_tokens, self.epoch_loss, self.epoch_steps) = (0, 0.0, 0);
+        self.epoch = Stopwatch::from(Duration::ZERO);
+        self.interval = self.epoch;
+        self.sums = EpochSums::default();
     }
 
     /// Notes a step over `rows` columns of `steps` tokens.
@@ -53,54 +85,88 @@ impl Meter {
 
     /// Seconds since training began.
     pub(super) fn seconds(&self) -> f64 {
-        self.begin.elapsed().as_secs_f64()
+        self.run.elapsed().as_secs_f64()
     }
 
     /// Reads the waiting steps, `step` being the last of them.
-    pub(super) fn read(&mut self, epoch: usize, step: usize, learning_rate: f64) -> Result<Interval, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] at the first figure that is not finite.
+    pub(super) fn settle(&mut self, step: usize) -> Result<(), Error> {
         let waiting = std::mem::take(&mut self.waiting);
+        let first = step + 1 - waiting.len();
         let counts: Vec<(usize, usize)> = waiting.iter().map(|w| (w.steps, w.rows)).collect();
         let figures = read(waiting.into_iter().map(|w| w.figures).collect());
-        let (mut loss_sum, mut norm_sum, mut steps, mut tokens) = (0.0, 0.0, 0, 0);
-        for (n, (figures, count)) in figures.chunks_exact(2).zip(&counts).enumerate() {
+        for (n, (figures, (steps, rows))) in figures.chunks_exact(2).zip(counts).enumerate() {
             let [loss, gradient_norm] = [figures[0], figures[1]];
             if !loss.is_finite() || !gradient_norm.is_finite() {
-                return Err(Error::Diverged { step: step + 1 + n - counts.len(), loss, gradient_norm });
+                return Err(Error::Diverged { step: first + n, loss, gradient_norm });
             }
-            loss_sum += f64::from(loss) * count.0 as f64;
-            norm_sum += f64::from(gradient_norm);
-            steps += count.0;
-            tokens += count.0 * count.1;
+            self.figures.push(Figures { loss, gradient_norm, steps, rows });
         }
-        self.epoch_loss += loss_sum;
-        self.epoch_steps += steps;
-        self.epoch_tokens += tokens;
+        Ok(())
+    }
+
+    /// Closes the interval, `step` being the last of it.
+    pub(super) fn interval(&mut self, epoch: usize, step: usize, learning_rate: f64) -> Result<Interval, Error> {
+        self.settle(step)?;
+        let figures = std::mem::take(&mut self.figures);
+        let (mut loss_sum, mut norm_sum, mut steps, mut tokens) = (0.0, 0.0, 0, 0);
+        for figures in &figures {
+            loss_sum += f64::from(figures.loss) * figures.steps as f64;
+            norm_sum += f64::from(figures.gradient_norm);
+            steps += figures.steps;
+            tokens += figures.steps * figures.rows;
+        }
+        self.sums.loss += loss_sum;
+        self.sums.steps += steps;
+        self.sums.tokens += tokens;
         let loss = loss_sum / steps as f64;
-        let tokens_per_second = tokens as f64 / self.interval_begin.elapsed().as_secs_f64();
-        self.interval_begin = Instant::now();
+        let tokens_per_second = tokens as f64 / self.interval.elapsed().as_secs_f64();
+        self.interval = Stopwatch::from(Duration::ZERO);
         Ok(Interval {
             epoch,
             step,
             loss,
             perplexity: loss.exp(),
-            gradient_norm: norm_sum / counts.len() as f64,
+            gradient_norm: norm_sum / figures.len() as f64,
             learning_rate,
             tokens_per_second,
             seconds: self.seconds(),
         })
     }
 
-    /// The epoch's figures, all steps having been read; not yet validated.
+    /// The epoch's figures, all intervals having been closed; not yet validated.
     pub(super) fn epoch(&self, epoch: usize, step: usize, learning_rate: f64) -> Epoch {
         Epoch {
             epoch,
             step,
-            train_loss: self.epoch_loss / self.epoch_steps as f64,
+            train_loss: self.sums.loss / self.sums.steps as f64,
             valid: None,
             best: false,
             learning_rate,
-            tokens_per_second: self.epoch_tokens as f64 / self.epoch_begin.elapsed().as_secs_f64(),
+            tokens_per_second: self.sums.tokens as f64 / self.epoch.elapsed().as_secs_f64(),
             seconds: self.seconds(),
         }
+    }
+}
+
+/// Measures time that was begun in another process.
+#[derive(Clone, Copy)]
+struct Stopwatch {
+    begin: Instant,
+    before: Duration,
+}
+
+impl From<Duration> for Stopwatch {
+    /// Goes on from `before`.
+    fn from(before: Duration) -> Self {
+        Self { begin: Instant::now(), before }
+    }
+}
+
+impl Stopwatch {
+    fn elapsed(&self) -> Duration {
+        self.before + self.begin.elapsed()
     }
 }

@@ -27,7 +27,7 @@ impl Observer for Curves {
     fn observe(&mut self, event: Event<'_>) -> Result<(), Error> {
         self.history.observe(event)?;
         match event {
-            Event::Epoch(_) => files::replace(&self.path, draw_curves(&self.history)?.as_bytes()),
+            Event::Epoch(..) => files::replace(&self.path, draw_curves(&self.history)?.as_bytes()),
             _ => Ok(()),
         }
     }

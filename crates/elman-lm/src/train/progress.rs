@@ -37,13 +37,13 @@ impl Observer for Progress {
                 "epoch {}/{} loss {:.3} perplexity {:.1} {:.0} tokens/s",
                 interval.epoch, self.epochs, interval.loss, interval.perplexity, interval.tokens_per_second
             )),
-            Event::Epoch(epoch) => {
+            Event::Epoch(epoch, _) => {
                 self.bar.suspend(|| eprintln!("{}", summary(epoch, self.epochs)));
                 if epoch.epoch == self.epochs {
                     self.bar.finish_and_clear();
                 }
             }
-            Event::Best(..) => {}
+            Event::Best(..) | Event::Checkpoint(..) => {}
         }
         Ok(())
     }

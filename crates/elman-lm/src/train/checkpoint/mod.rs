@@ -1,0 +1,120 @@
+//! Checkpoints: what is needed to go on after an interruption, in files of which one is always whole.
+
+mod every;
+mod resume;
+mod snapshot;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::{error::Error, files, setting::at_least_one};
+
+pub use every::Every;
+pub(super) use resume::Run;
+pub use resume::{Changed, Resumed};
+pub(super) use snapshot::{Position, Progress, Snapshot};
+
+/// Where checkpoints are kept, how often one is written and how many stay.
+///
+/// A checkpoint holds the parameters, the optimizer's state, the schedule's, the hidden state, the position in the
+/// text, the epochs' figures and the best model so far: some four times the model's size with Adam. It is written
+/// beside the others, synced and renamed; older ones are removed after that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoints {
+    folder: PathBuf,
+    every: Every,
+    keep: usize,
+}
+
+const PREFIX: &str = "step-";
+const SUFFIX: &str = ".safetensors";
+
+impl Checkpoints {
+    /// In `folder`, every ten minutes, the latest two.
+    pub fn new(folder: impl AsRef<Path>) -> Self {
+        Self { folder: folder.as_ref().into(), every: Every::Time(Duration::from_secs(600)), keep: 2 }
+    }
+
+    /// Sets how often one is written. One is written at the end of training too, and when it is interrupted.
+    #[must_use]
+    pub fn with_every(self, every: Every) -> Self {
+        Self { every, ..self }
+    }
+
+    /// Sets how many stay, at least 1.
+    #[must_use]
+    pub fn with_keep(self, keep: usize) -> Self {
+        Self { keep, ..self }
+    }
+
+    /// How often one is written.
+    pub fn every(&self) -> Every {
+        self.every
+    }
+
+    /// The checkpoints that are there, the latest last.
+    ///
+    /// # Errors
+    /// [`Error::Read`] where the folder is there and cannot be read.
+    pub fn list(&self) -> Result<Vec<PathBuf>, Error> {
+        let read = |source| Error::Read { path: self.folder.clone(), source };
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(read)?,
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(read)?.file_name();
+            let step = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse().ok());
+            found.extend(step.map(|step: usize| (step, self.folder.join(name))));
+        }
+        found.sort_unstable();
+        Ok(found.into_iter().map(|(_, path)| path).collect())
+    }
+
+    /// Removes all checkpoints: a run that begins anew must not be continued from another's.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::Write`].
+    pub fn clear(&self) -> Result<(), Error> {
+        self.list()?.into_iter().try_for_each(remove)
+    }
+
+    pub(super) fn validate(&self) -> Result<(), Error> {
+        at_least_one("the number of checkpoints to keep", self.keep)
+    }
+
+    /// Writes a checkpoint; older ones are removed when it is whole.
+    pub(super) fn save(&self, snapshot: &Snapshot) -> Result<PathBuf, Error> {
+        files::make_dir(&self.folder)?;
+        let path = self.folder.join(format!("{PREFIX}{:09}{SUFFIX}", snapshot.progress.position.step));
+        let bytes = snapshot.to_bytes().map_err(|reason| Error::Checkpoint { path: path.clone(), reason })?;
+        files::replace(&path, &bytes)?;
+        let all = self.list()?;
+        all[..all.len().saturating_sub(self.keep)].iter().filter(|old| **old != path).cloned().try_for_each(remove)?;
+        Ok(path)
+    }
+
+    /// The latest checkpoint that is whole, and what is wrong with those after it. None if there are no files.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] of the latest if none is whole.
+    pub(super) fn latest(&self) -> Result<Option<(PathBuf, Snapshot, Vec<Error>)>, Error> {
+        let mut damaged = Vec::new();
+        for path in self.list()?.into_iter().rev() {
+            let bytes = fs::read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
+            match Snapshot::from_bytes(&bytes) {
+                Ok(snapshot) => return Ok(Some((path, snapshot, damaged))),
+                Err(reason) => damaged.push(Error::Checkpoint { path, reason }),
+            }
+        }
+        damaged.into_iter().next().map_or(Ok(None), Err)
+    }
+}
+
+fn remove(path: PathBuf) -> Result<(), Error> {
+    fs::remove_file(&path).map_err(|source| Error::Write { path, source })
+}

@@ -1,0 +1,161 @@
+use std::collections::HashMap;
+
+use burn::{
+    module::Module,
+    store::ModuleRecord,
+    optim::{ModuleOptimizer, record::OptimizerRecord},
+    tensor::{Bytes, Tensor, TensorData},
+};
+use elman_recurrence::State;
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    config::LanguageModelConfig,
+    model::LanguageModel,
+    train::{Epoch, TrainConfig, meter::MeterRecord},
+};
+
+/// Everything that training needs to go on as if it had not been interrupted.
+///
+/// The random state is not in it: each step's seed follows from the settings' seed and the step's number.
+pub(in crate::train) struct Snapshot {
+    pub progress: Progress,
+    /// The parameters, with burn's ids, which the optimizer's state refers to.
+    pub model: Vec<u8>,
+    pub optimizer: Vec<u8>,
+    /// The best model so far.
+    pub best: Option<Vec<u8>>,
+    /// The hidden state before the next step, each part `[layers, batch, width]`; none at an epoch's begin.
+    pub state: Vec<TensorData>,
+}
+
+/// Where training stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in crate::train) struct Progress {
+    pub model: LanguageModelConfig,
+    pub settings: TrainConfig,
+    /// SHA-256 of the token ids of both texts.
+    pub text: String,
+    pub position: Position,
+    pub divided: f64,
+    pub meter: MeterRecord,
+    pub epochs: Vec<Epoch>,
+}
+
+/// How much has been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::train) struct Position {
+    /// The epoch that is being read, from 1.
+    pub epoch: usize,
+    /// Steps of it that are done.
+    pub in_epoch: usize,
+    /// Steps done in all epochs.
+    pub step: usize,
+}
+
+const FORMAT: &str = "elman-checkpoint";
+const VERSION: &str = "1";
+
+impl Snapshot {
+    pub fn pack_model(model: &LanguageModel) -> Result<Vec<u8>, String> {
+        Ok(model.clone().into_record().into_bytes().map_err(one_line)?.to_vec())
+    }
+
+    pub fn unpack_model(bytes: &[u8], into: LanguageModel) -> Result<LanguageModel, String> {
+        let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes.to_vec())).map_err(one_line)?;
+        into.try_load_record(record).map_err(one_line)
+    }
+
+    pub fn pack_optimizer(optimizer: &ModuleOptimizer) -> Result<Vec<u8>, String> {
+        Ok(optimizer.into_bytes().map_err(one_line)?.to_vec())
+    }
+
+    pub fn unpack_optimizer(bytes: &[u8], into: ModuleOptimizer) -> Result<ModuleOptimizer, String> {
+        let record = OptimizerRecord::from_bytes(Bytes::from_bytes_vec(bytes.to_vec())).map_err(one_line)?;
+        Ok(into.load_record(record))
+    }
+
+    pub fn pack_state(state: Option<&State>) -> Vec<TensorData> {
+        let parts = state.map_or(&[][..], State::parts);
+        parts.iter().map(|part| part.to_data().convert::<f32>()).collect()
+    }
+
+    /// The hidden state on the model's device.
+    pub fn unpack_state(&self, model: &LanguageModel) -> Option<State> {
+        let parts = self.state.iter().map(|part| Tensor::from_data(part.clone(), &model.device()));
+        (!self.state.is_empty()).then(|| State::new(parts.collect()))
+    }
+
+    /// As a safetensors file, whose metadata has the format's version and a checksum.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, String> {
+        let mut progress = Vec::new();
+        ciborium::into_writer(&self.progress, &mut progress).map_err(one_line)?;
+        let blobs = [("progress", Some(&progress)), ("model", Some(&self.model)), ("optimizer", Some(&self.optimizer))];
+        let blobs = blobs.into_iter().chain([("best", self.best.as_ref())]);
+        let mut tensors: Vec<(String, Dtype, Vec<usize>, &[u8])> = Vec::new();
+        for (name, blob) in blobs {
+            tensors.extend(blob.map(|blob| (name.into(), Dtype::U8, vec![blob.len()], &blob[..])));
+        }
+        for (n, part) in self.state.iter().enumerate() {
+            tensors.push((format!("state.{n}"), Dtype::F32, part.shape().to_vec(), part.as_bytes()));
+        }
+        let metadata = HashMap::from([
+            ("format".to_owned(), FORMAT.to_owned()),
+            ("version".to_owned(), VERSION.to_owned()),
+            ("sha256".to_owned(), checksum(tensors.iter().map(|(name, _, _, bytes)| (&name[..], *bytes)))),
+        ]);
+        let views = tensors.into_iter().map(|(name, dtype, shape, bytes)| {
+            (name, TensorView::new(dtype, shape, bytes).expect("the bytes are those of the shape"))
+        });
+        safetensors::serialize(views, Some(metadata)).map_err(one_line)
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) made.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(one_line)?;
+        let metadata = |key: &str| header.metadata().as_ref().and_then(|map| map.get(key)).map_or("", String::as_str);
+        if metadata("format") != FORMAT {
+            return Err("it is no file of elman's".into());
+        }
+        if metadata("version") != VERSION {
+            return Err(format!("its version is {}, this program reads {VERSION}", metadata("version")));
+        }
+        let file = SafeTensors::deserialize(bytes).map_err(one_line)?;
+        if checksum(file.iter().map(|(name, view)| (name, view.data()))) != metadata("sha256") {
+            return Err("it is damaged: its checksum differs".into());
+        }
+        let blob = |name: &str| file.tensor(name).ok().map(|view| view.data());
+        let needed = |name: &str| blob(name).ok_or_else(|| format!("it has no '{name}'"));
+        let mut state = Vec::new();
+        while let Ok(part) = file.tensor(&format!("state.{}", state.len())) {
+            let values = part.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+            state.push(TensorData::new(values.collect::<Vec<f32>>(), part.shape().to_vec()));
+        }
+        Ok(Self {
+            progress: ciborium::from_reader(needed("progress")?).map_err(one_line)?,
+            model: needed("model")?.into(),
+            optimizer: needed("optimizer")?.into(),
+            best: blob("best").map(<[u8]>::to_vec),
+            state,
+        })
+    }
+}
+
+/// SHA-256 over names, lengths and bytes in the names' order, in hexadecimal.
+fn checksum<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
+    let mut tensors: Vec<_> = tensors.collect();
+    tensors.sort_unstable();
+    let mut hash = Sha256::new();
+    for (name, bytes) in tensors {
+        hash.update(name);
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    }
+    crate::files::hexadecimal(&hash.finalize())
+}
+
+fn one_line(error: impl std::fmt::Display) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}

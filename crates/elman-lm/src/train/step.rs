@@ -1,0 +1,48 @@
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use elman_recurrence::State;
+use elman_text::BpttBatch;
+
+use super::{TrainConfig, clip::clip_by_global_norm, meter::Meter};
+use crate::{error::Error, model::LanguageModel};
+
+/// What changes from step to step.
+pub(super) struct Stepper<'a> {
+    pub model: LanguageModel,
+    pub optimizer: ModuleOptimizer,
+    pub config: &'a TrainConfig,
+    /// Steps in all, which the schedule is stretched over.
+    pub steps: usize,
+    /// Steps done.
+    pub step: usize,
+    /// What a plateau has divided the learning rate to.
+    pub divided: f64,
+    pub meter: Meter,
+}
+
+impl Stepper<'_> {
+    /// One step of the optimizer; returns the detached state.
+    pub fn step(&mut self, batch: &BpttBatch, state: Option<State>) -> Result<State, Error> {
+        // each step has a seed of its own, so the dropout masks after a checkpoint need no memory of those before it
+        self.model.device().seed(self.config.seed ^ (self.step as u64).rotate_left(32));
+        let shape = [batch.rows, batch.steps];
+        let inputs = self.model.tokens(&batch.inputs, shape)?;
+        let targets = self.model.tokens(&batch.targets, shape)?;
+        let (loss, state) = self.model.loss(inputs, targets, state);
+        let gradients = GradientsParams::from_grads(loss.backward(), &self.model);
+        let (gradients, norm) = clip_by_global_norm(&self.model, gradients, self.config.clip);
+        self.model = self.optimizer.step(self.learning_rate(self.step), self.model.clone(), gradients);
+        self.step += 1;
+        self.meter.add(loss.inner(), norm, batch.steps, batch.rows);
+        Ok(state.detach())
+    }
+
+    /// The last step's learning rate.
+    pub fn last_learning_rate(&self) -> f64 {
+        self.learning_rate(self.step.saturating_sub(1))
+    }
+
+    /// The learning rate of a step, counted from 0.
+    fn learning_rate(&self, step: usize) -> f64 {
+        self.config.learning_rate * self.divided * self.config.schedule.factor(step, self.steps)
+    }
+}

@@ -1,0 +1,368 @@
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Instant,
+};
+
+use burn::module::Module;
+use elman_recurrence::State;
+use elman_text::{BpttBatches, Tokens};
+
+use super::{
+    Checkpoints, Epoch, Event, Every, History, Observer, Resumed, Schedule, Start, TrainConfig,
+    checkpoint::{Position, Progress, Run, Snapshot},
+    clip::is_finite,
+    meter::Meter,
+    step::Stepper,
+};
+use crate::{
+    error::Error,
+    evaluate::{Evaluation, validate},
+    model::LanguageModel,
+};
+
+/// What training returns.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    /// The model with the lowest validation loss; without a validation text, the last one. In a form for inference.
+    pub model: LanguageModel,
+    /// The figures of all epochs.
+    pub history: History,
+}
+
+/// Trains a model on a text by truncated backpropagation through time.
+///
+/// The text is cut into `batch` columns that are read side by side, `bptt` tokens a step. The state is carried from
+/// step to step and detached, so the gradient reaches back to the step's first token; it is zero at each epoch's
+/// begin. After each epoch the model is validated (see [`evaluate`](crate::evaluate())) and kept if it is the best.
+///
+/// With [checkpoints](Self::with_checkpoints), training that was interrupted goes on where it was. On one CPU device the
+/// result depends on nothing but the arguments, whether it was interrupted or not, as long as nothing else in the
+/// process draws random numbers from the device meanwhile.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use elman_lm::{LanguageModelConfig, TrainConfig, train::{Checkpoints, Every, Training}};
+/// use elman_text::Tokens;
+///
+/// # let folder = tempfile::tempdir()?;
+/// let text = Tokens::from_ids(&[0, 1, 2, 3].repeat(50), 200, 200);
+/// let config = LanguageModelConfig { d_embed: 4, d_hidden: 8, ..LanguageModelConfig::new(4) };
+/// let settings = TrainConfig { batch: 2, ..TrainConfig::default() };
+/// let checkpoints = Checkpoints::new(folder.path()).with_every(Every::Steps(2));
+///
+/// let device = Device::flex();
+/// let training = Training::new(config.init(&device)?, &text, &settings).with_validation(&text);
+/// training.with_checkpoints(checkpoints.clone()).run(&mut ())?;
+///
+/// // with one more epoch to read, it goes on from the end
+/// let settings = TrainConfig { epochs: 3, ..settings };
+/// let training = Training::new(config.init(&device)?, &text, &settings).with_validation(&text);
+/// let trained = training.with_checkpoints(checkpoints).resuming().run(&mut ())?;
+/// assert_eq!(trained.history.epochs.len(), 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Training<'a> {
+    model: LanguageModel,
+    text: &'a Tokens,
+    validation: Option<&'a Tokens>,
+    config: &'a TrainConfig,
+    checkpoints: Option<Checkpoints>,
+    resume: bool,
+    interrupt: Option<&'a AtomicBool>,
+}
+
+impl<'a> Training<'a> {
+    /// Training of `model` on `text`.
+    pub fn new(model: LanguageModel, text: &'a Tokens, config: &'a TrainConfig) -> Self {
+        Self { model, text, validation: None, config, checkpoints: None, resume: false, interrupt: None }
+    }
+
+    /// Validates on a text after each epoch.
+    #[must_use]
+    pub fn with_validation(self, text: &'a Tokens) -> Self {
+        Self { validation: Some(text), ..self }
+    }
+
+    /// Writes checkpoints.
+    #[must_use]
+    pub fn with_checkpoints(self, checkpoints: Checkpoints) -> Self {
+        Self { checkpoints: Some(checkpoints), ..self }
+    }
+
+    /// Goes on from the latest checkpoint; begins anew where there is none.
+    #[must_use]
+    pub fn resuming(self) -> Self {
+        Self { resume: true, ..self }
+    }
+
+    /// Stops after the step during which the flag is set, and writes a checkpoint if any are written.
+    #[must_use]
+    pub fn with_interrupt(self, flag: &'a AtomicBool) -> Self {
+        Self { interrupt: Some(flag), ..self }
+    }
+
+    /// Trains.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a setting out of range; [`Error::Text`] if the text is too short for the batch or has a
+    /// token that the model does not; [`Error::PlateauWithoutValidation`]; [`Error::Checkpoint`], [`Error::OtherRun`] for
+    /// a checkpoint that training cannot go on from. [`Error::Interrupted`] when the flag was set.
+    /// [`Error::Diverged`] at the first loss or gradient that is not finite, what an observer returns, and a checkpoint that
+    /// cannot be written; where checkpoints are written, within [`Error::Stopped`], which names the last good one.
+    pub fn run(self, observer: &mut dyn Observer) -> Result<Trained, Error> {
+        self.config.validate()?;
+        self.checkpoints.as_ref().map_or(Ok(()), Checkpoints::validate)?;
+        if matches!(self.config.schedule, Schedule::Plateau { .. }) && self.validation.is_none() {
+            return Err(Error::PlateauWithoutValidation);
+        }
+        let batches = BpttBatches::new(self.text, self.config.batch, self.config.bptt)?;
+        let start = Start {
+            model: self.model.config().clone(),
+            settings: self.config.clone(),
+            parameters: self.model.num_params(),
+            train_tokens: batches.tokens(),
+            steps_per_epoch: batches.len(),
+            steps: batches.len() * self.config.epochs,
+            epochs: self.config.epochs,
+            resumed: None,
+        };
+        let mut reader = Reader::begin(self, start)?;
+        match reader.read(observer) {
+            Ok(()) => Ok(Trained { model: reader.best, history: reader.history }),
+            Err(error @ Error::Interrupted { .. }) => Err(error),
+            Err(error) if reader.checkpoints.is_none() => Err(error),
+            Err(error) => Err(Error::Stopped { checkpoint: reader.saved, source: error.into() }),
+        }
+    }
+}
+
+/// Training on its way.
+struct Reader<'a> {
+    text: &'a Tokens,
+    validation: Option<&'a Tokens>,
+    interrupt: Option<&'a AtomicBool>,
+    checkpoints: Option<(Checkpoints, Run)>,
+    start: Start,
+    stepper: Stepper<'a>,
+    /// The epoch that is being read, from 1.
+    epoch: usize,
+    /// Steps of it that are done.
+    in_epoch: usize,
+    /// The hidden state before the next step.
+    state: Option<State>,
+    best: LanguageModel,
+    history: History,
+    /// The latest checkpoint and when it was written.
+    saved: Option<PathBuf>,
+    saved_at: Instant,
+}
+
+impl<'a> Reader<'a> {
+    /// At the text's begin, or where a checkpoint was written.
+    fn begin(training: Training<'a>, start: Start) -> Result<Self, Error> {
+        let Training { model, text, validation, config, checkpoints, resume, interrupt } = training;
+        let stepper = Stepper {
+            optimizer: config.optimizer.init(config.weight_decay),
+            config,
+            steps: start.steps,
+            step: 0,
+            divided: 1.0,
+            meter: Meter::new(),
+            model: model.train(),
+        };
+        let run = |checkpoints| (checkpoints, Run::new(stepper.model.config(), config, [Some(text), validation]));
+        let mut reader = Self {
+            text,
+            validation,
+            interrupt,
+            checkpoints: checkpoints.map(run),
+            start,
+            best: stepper.model.valid(),
+            stepper,
+            epoch: 1,
+            in_epoch: 0,
+            state: None,
+            history: History::default(),
+            saved: None,
+            saved_at: Instant::now(),
+        };
+        if resume {
+            reader.resume()?;
+        }
+        Ok(reader)
+    }
+
+    fn resume(&mut self) -> Result<(), Error> {
+        let Some((checkpoints, run)) = &self.checkpoints else { return Ok(()) };
+        let Some((path, snapshot, damaged)) = checkpoints.latest()? else { return Ok(()) };
+        let Progress { model, settings, text, position, .. } = &snapshot.progress;
+        let was = Run { model: model.clone(), settings: settings.clone(), text: text.clone() };
+        let changed = run.changed_from(&was, &path)?;
+        let damaged = damaged.iter().map(Error::to_string).collect();
+        self.start.resumed = Some(Resumed { checkpoint: path.clone(), step: position.step, changed, damaged });
+        self.restore(snapshot).map_err(|reason| Error::Checkpoint { path: path.clone(), reason })?;
+        self.saved = Some(path);
+        Ok(())
+    }
+
+    fn restore(&mut self, snapshot: Snapshot) -> Result<(), String> {
+        let stepper = &mut self.stepper;
+        if let Some(best) = &snapshot.best {
+            self.best = Snapshot::unpack_model(best, self.best.clone())?;
+        }
+        stepper.model = Snapshot::unpack_model(&snapshot.model, stepper.model.clone())?;
+        let optimizer = stepper.config.optimizer.init(stepper.config.weight_decay);
+        stepper.optimizer = Snapshot::unpack_optimizer(&snapshot.optimizer, optimizer)?;
+        self.state = snapshot.unpack_state(&stepper.model);
+        let Progress { position, divided, meter, epochs, .. } = snapshot.progress;
+        (self.epoch, self.in_epoch, stepper.step) = (position.epoch, position.in_epoch, position.step);
+        stepper.divided = divided;
+        stepper.meter = Meter::from_record(meter);
+        self.history.epochs = epochs;
+        Ok(())
+    }
+
+    fn read(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+        observer.observe(Event::Start(&self.start))?;
+        if let Some(epoch) = self.history.best() {
+            observer.observe(Event::Best(&self.best, epoch))?;
+        }
+        let before = self.stepper.step;
+        while self.epoch <= self.start.epochs {
+            self.read_epoch(observer)?;
+            self.end_epoch(observer)?;
+        }
+        let saved = self.saved.is_some() && before == self.stepper.step;
+        if saved { Ok(()) } else { self.save_if(|_, _| true, observer) }
+    }
+
+    /// Reads what is left of an epoch.
+    fn read_epoch(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+        let batches = BpttBatches::new(self.text, self.stepper.config.batch, self.stepper.config.bptt)?;
+        let last = batches.len();
+        if self.in_epoch == 0 {
+            self.stepper.meter.begin_epoch();
+        }
+        for batch in batches.skip(self.in_epoch) {
+            self.state = Some(self.stepper.step(&batch, self.state.take())?);
+            self.in_epoch += 1;
+            let step = self.stepper.step;
+            observer.observe(Event::Step(step))?;
+            if self.in_epoch % self.stepper.config.log_every == 0 || self.in_epoch == last {
+                let rate = self.stepper.last_learning_rate();
+                let interval = self.stepper.meter.interval(self.epoch, step, rate)?;
+                emit(Event::Interval(&interval), observer, &mut self.history)?;
+            }
+            if self.interrupted() {
+                return self.stop(observer);
+            }
+            if self.in_epoch < last {
+                self.save_if(Self::is_due, observer)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Validates, and turns to the next epoch.
+    fn end_epoch(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+        let stepper = &self.stepper;
+        let mut report = stepper.meter.epoch(self.epoch, stepper.step, stepper.last_learning_rate());
+        let model = stepper.model.valid();
+        match self.validate(&model)? {
+            None if self.interrupted() => return self.stop(observer),
+            valid => report.valid = valid,
+        }
+        report.best = is_best(&report, &self.history);
+        report.seconds = self.stepper.meter.seconds();
+        if let (Schedule::Plateau { factor }, false) = (self.stepper.config.schedule, report.best) {
+            self.stepper.divided /= factor;
+        }
+        emit(Event::Epoch(&report, &model), observer, &mut self.history)?;
+        if report.best {
+            self.best = model;
+            observer.observe(Event::Best(&self.best, &report))?;
+        }
+        (self.epoch, self.in_epoch, self.state) = (self.epoch + 1, 0, None);
+        if self.interrupted() && self.epoch <= self.start.epochs {
+            return self.stop(observer);
+        }
+        self.save_if(Self::is_due, observer)
+    }
+
+    /// The validation text's figures; none without a text, or when interrupted.
+    fn validate(&self, model: &LanguageModel) -> Result<Option<Evaluation>, Error> {
+        let Some(text) = self.validation else { return Ok(None) };
+        validate(model, text, self.stepper.config.bptt, || !self.interrupted())
+    }
+
+    fn interrupted(&self) -> bool {
+        self.interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed))
+    }
+
+    /// Saves, if anything is saved, and returns [`Error::Interrupted`].
+    fn stop(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+        self.save_if(|_, _| true, observer)?;
+        let checkpoint = self.saved.clone().filter(|_| self.checkpoints.is_some());
+        Err(Error::Interrupted { step: self.stepper.step, checkpoint })
+    }
+
+    fn is_due(&self, every: Every) -> bool {
+        match every {
+            Every::Steps(steps) => self.stepper.step.is_multiple_of(steps),
+            Every::Time(time) => self.saved_at.elapsed() >= time,
+        }
+    }
+
+    /// Writes a checkpoint if checkpoints are written and one is due.
+    fn save_if(&mut self, due: impl Fn(&Self, Every) -> bool, observer: &mut dyn Observer) -> Result<(), Error> {
+        let Some((checkpoints, run)) = &self.checkpoints else { return Ok(()) };
+        if !due(self, checkpoints.every()) {
+            return Ok(());
+        }
+        // what has diverged must not take a good checkpoint's place
+        self.stepper.meter.settle(self.stepper.step)?;
+        if !is_finite(&self.stepper.model) {
+            return Err(Error::NotFinite);
+        }
+        let snapshot = self.snapshot(run).map_err(|reason| Error::NotSaved { reason })?;
+        let path = checkpoints.save(&snapshot)?;
+        self.saved_at = Instant::now();
+        observer.observe(Event::Checkpoint(&path, self.stepper.step))?;
+        self.saved = Some(path);
+        Ok(())
+    }
+
+    fn snapshot(&self, run: &Run) -> Result<Snapshot, String> {
+        let Self { epoch, in_epoch, stepper, .. } = self;
+        let Run { model, settings, text } = run.clone();
+        Ok(Snapshot {
+            model: Snapshot::pack_model(&stepper.model)?,
+            optimizer: Snapshot::pack_optimizer(&stepper.optimizer)?,
+            best: self.history.best().map(|_| Snapshot::pack_model(&self.best)).transpose()?,
+            state: Snapshot::pack_state(self.state.as_ref()),
+            progress: Progress {
+                model,
+                settings,
+                text,
+                position: Position { epoch: *epoch, in_epoch: *in_epoch, step: stepper.step },
+                divided: stepper.divided,
+                meter: stepper.meter.record(),
+                epochs: self.history.epochs.clone(),
+            },
+        })
+    }
+}
+
+/// Whether the epoch's validation loss is the lowest so far. Without validation the latest is the best.
+fn is_best(report: &Epoch, history: &History) -> bool {
+    match (&report.valid, history.best().and_then(|best| best.valid.as_ref())) {
+        (Some(now), Some(best)) => now.loss < best.loss,
+        _ => true,
+    }
+}
+
+fn emit(event: Event<'_>, observer: &mut dyn Observer, history: &mut History) -> Result<(), Error> {
+    history.observe(event)?;
+    observer.observe(event)
+}

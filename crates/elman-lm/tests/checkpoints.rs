@@ -1,0 +1,267 @@
+//! Training that is interrupted and goes on ends as training that is not.
+
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use burn::tensor::Device;
+use elman_lm::{
+    Dropouts, Error, LanguageModel, LanguageModelConfig, TrainConfig,
+    train::{Checkpoints, Epoch, Event, Every, LogFile, Observer, Optimizer, Schedule, Trained, Training},
+};
+use elman_recurrence::StateDict;
+use elman_testkit::devices;
+use elman_text::Tokens;
+
+/// Tests of one process share the device's random numbers, which dropout draws from.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+fn text() -> Tokens {
+    let ids: Vec<u32> = (0..241_u32).map(|i| (i * i + i / 7) % 7).collect();
+    Tokens::from_ids(&ids, 241, 241)
+}
+
+fn settings() -> TrainConfig {
+    TrainConfig {
+        batch: 4,
+        bptt: 8, // 8 steps in an epoch
+        epochs: 3,
+        optimizer: Optimizer::Adam,
+        learning_rate: 0.05,
+        schedule: Schedule::Plateau { factor: 2.0 },
+        clip: Some(1.0),
+        log_every: 3,
+        ..TrainConfig::default()
+    }
+}
+
+struct Case {
+    device: Device,
+    settings: TrainConfig,
+    folder: tempfile::TempDir,
+}
+
+impl Case {
+    fn new(device: &Device, settings: TrainConfig) -> Self {
+        Self { device: device.clone(), settings, folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn checkpoints(&self) -> Checkpoints {
+        Checkpoints::new(self.folder.path()).with_every(Every::Steps(5))
+    }
+
+    fn model(&self) -> LanguageModel {
+        self.device.seed(9);
+        let sizes = LanguageModelConfig { d_embed: 6, d_hidden: 8, ..LanguageModelConfig::new(7) };
+        LanguageModelConfig { dropout: Dropouts::all(0.3), ..sizes }.init(&self.device).unwrap()
+    }
+
+    /// Trains, from the latest checkpoint if there is one, until done or until `stop_at` steps are.
+    fn run(&self, stop_at: Option<usize>) -> Result<Trained, Error> {
+        let flag = AtomicBool::new(false);
+        let mut stop = |event: Event<'_>| {
+            flag.fetch_or(matches!(event, Event::Step(step) if Some(step) == stop_at), Ordering::Relaxed);
+            Ok(())
+        };
+        self.observed(&mut stop, &flag)
+    }
+
+    fn observed(&self, observer: &mut dyn Observer, flag: &AtomicBool) -> Result<Trained, Error> {
+        let text = text();
+        let training = Training::new(self.model(), &text, &self.settings).with_validation(&text);
+        training.with_checkpoints(self.checkpoints()).resuming().with_interrupt(flag).run(observer)
+    }
+
+    fn files(&self) -> Vec<String> {
+        let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+        self.checkpoints().list().unwrap().iter().map(|path| name(path)).collect()
+    }
+}
+
+fn bytes(model: &LanguageModel) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    StateDict::of(model).save(&path).unwrap();
+    fs::read(path).unwrap()
+}
+
+/// The figures that do not depend on the clock.
+fn figures(epochs: &[Epoch]) -> Vec<Epoch> {
+    epochs.iter().map(|e| Epoch { tokens_per_second: 0.0, seconds: 0.0, ..e.clone() }).collect()
+}
+
+#[test]
+fn wherever_it_is_interrupted_it_ends_the_same() {
+    let _alone = alone();
+    for device in devices().into_iter().filter(|d| ["flex", "ndarray"].contains(&d.name)) {
+        let schedules = [Schedule::Plateau { factor: 2.0 }, Schedule::Cosine { warmup: 3 }];
+        for (optimizer, schedule) in [Optimizer::Adam, Optimizer::Sgd].into_iter().zip(schedules) {
+            let settings = TrainConfig { optimizer, schedule, ..settings() };
+            let whole = Case::new(&device.device, settings.clone()).run(None).unwrap();
+            for stop_at in 1..24 {
+                let case = Case::new(&device.device, settings.clone());
+                match case.run(Some(stop_at)).unwrap_err() {
+                    Error::Interrupted { step, checkpoint: Some(path) } => assert!(step == stop_at && path.exists()),
+                    other => panic!("{other}"),
+                }
+                let rest = case.run(None).unwrap();
+                assert!(bytes(&rest.model) == bytes(&whole.model), "{device}: {optimizer}, stopped at {stop_at}");
+                assert_eq!(figures(&rest.history.epochs), figures(&whole.history.epochs), "stopped at {stop_at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_damaged_checkpoint_is_told_and_the_one_before_it_serves() {
+    let _alone = alone();
+    let device = &devices()[0].device;
+    let whole = Case::new(device, settings()).run(None).unwrap();
+    let case = Case::new(device, settings());
+    case.run(Some(13)).unwrap_err();
+    assert_eq!(case.files(), ["step-000000010.safetensors", "step-000000013.safetensors"]);
+    let newest = case.folder.path().join("step-000000013.safetensors");
+    let good = fs::read(&newest).unwrap();
+    let middle = good.len() / 2;
+    let mut flipped = good.clone();
+    flipped[middle] ^= 1;
+    for (damaged, reason) in [(&flipped, "checksum"), (&good[..middle].to_vec(), ""), (&Vec::new(), "")] {
+        fs::write(&newest, damaged).unwrap();
+        let mut resumed = None;
+        let mut observer = |event: Event<'_>| {
+            if let Event::Start(start) = event {
+                resumed.clone_from(&start.resumed);
+            }
+            Ok(())
+        };
+        let rest = case.observed(&mut observer, &AtomicBool::new(false)).unwrap();
+        assert!(bytes(&rest.model) == bytes(&whole.model));
+        let resumed = resumed.unwrap();
+        assert_eq!(resumed.step, 10);
+        assert!(resumed.damaged[0].contains("step-000000013.safetensors' is no checkpoint"), "{:?}", resumed.damaged);
+        assert!(resumed.damaged[0].contains(reason), "{:?}", resumed.damaged);
+        // as it was
+        case.checkpoints().clear().unwrap();
+        case.run(Some(13)).unwrap_err();
+    }
+    for file in case.checkpoints().list().unwrap() {
+        fs::write(file, b"{}").unwrap();
+    }
+    let message = case.run(None).unwrap_err().to_string();
+    assert!(message.contains("step-000000013.safetensors' is no checkpoint to go on from"), "{message}");
+}
+
+#[test]
+fn only_the_latest_are_kept() {
+    let _alone = alone();
+    let device = &devices()[0].device;
+    for (keep, expected) in [(1, vec![24]), (3, vec![15, 20, 24]), (99, vec![5, 10, 15, 20, 24])] {
+        let case = Case::new(device, settings());
+        let checkpoints = case.checkpoints().with_keep(keep);
+        let text = text();
+        let training = Training::new(case.model(), &text, &case.settings).with_validation(&text);
+        training.with_checkpoints(checkpoints).run(&mut ()).unwrap();
+        let expected: Vec<String> = expected.iter().map(|step| format!("step-{step:09}.safetensors")).collect();
+        assert_eq!(case.files(), expected);
+    }
+    let case = Case::new(device, settings());
+    let text = text();
+    let training = Training::new(case.model(), &text, &case.settings).with_validation(&text);
+    let error = training.with_checkpoints(case.checkpoints().with_keep(0)).run(&mut ()).unwrap_err();
+    assert_eq!(error.to_string(), "the number of checkpoints to keep must be at least 1, not 0");
+}
+
+#[test]
+fn a_finished_run_has_nothing_left_and_may_read_on() {
+    let _alone = alone();
+    let mut case = Case::new(&devices()[0].device, settings());
+    let whole = case.run(None).unwrap();
+    let mut steps = 0;
+    let mut count = |event: Event<'_>| {
+        steps += usize::from(matches!(event, Event::Step(_)));
+        Ok(())
+    };
+    let again = case.observed(&mut count, &AtomicBool::new(false)).unwrap();
+    assert!(bytes(&again.model) == bytes(&whole.model));
+    assert_eq!(steps, 0);
+    case.settings.epochs = 5;
+    assert_eq!(case.run(None).unwrap().history.epochs.len(), 5);
+}
+
+#[test]
+fn another_runs_checkpoint_is_refused() {
+    let _alone = alone();
+    let mut case = Case::new(&devices()[0].device, settings());
+    case.run(Some(13)).unwrap_err();
+    case.settings.bptt = 9;
+    let message = case.run(None).unwrap_err().to_string();
+    assert!(message.contains("step-000000013.safetensors' is a checkpoint of another run: bptt is 9 now"), "{message}");
+}
+
+#[test]
+fn divergence_names_the_last_good_checkpoint_and_another_learning_rate_goes_on() {
+    let _alone = alone();
+    let schedule = Schedule::Constant;
+    let mut case = Case::new(&devices()[0].device, TrainConfig { schedule, ..settings() });
+    case.run(Some(6)).unwrap_err();
+    case.settings = TrainConfig { learning_rate: 1e38, clip: None, optimizer: Optimizer::Adam, ..case.settings };
+    match case.run(None).unwrap_err() {
+        error @ Error::Stopped { .. } => {
+            let message = error.to_string();
+            assert!(message.starts_with("training diverged at step ") && message.contains("gradient norm"), "{message}");
+            assert!(message.contains("the last good checkpoint is ") && message.contains("step-00"), "{message}");
+        }
+        other => panic!("{other}"),
+    }
+    case.settings.learning_rate = 0.01;
+    let mut changed = Vec::new();
+    let mut observer = |event: Event<'_>| {
+        if let Event::Start(start) = event {
+            changed = start.resumed.as_ref().unwrap().changed.iter().map(|c| c.setting.clone()).collect();
+        }
+        Ok(())
+    };
+    case.observed(&mut observer, &AtomicBool::new(false)).unwrap();
+    assert!(changed.contains(&"learning_rate".to_owned()), "{changed:?}");
+}
+
+#[test]
+fn the_log_of_an_interrupted_run_is_that_of_a_whole_one() {
+    let _alone = alone();
+    let events = |path: &Path| -> Vec<String> {
+        let text = fs::read_to_string(path).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let of = |line: &serde_json::Value| format!("{} {} {}", line["event"], line["step"], line["loss"]);
+        lines.filter(|line| line["event"] != "resume").map(|line| of(&line)).collect()
+    };
+    let device = &devices()[0].device;
+    let never = AtomicBool::new(false);
+    let undisturbed = Case::new(device, settings());
+    let whole = undisturbed.folder.path().join("log.jsonl");
+    undisturbed.observed(&mut LogFile::new(&whole), &never).unwrap();
+
+    let case = Case::new(device, settings());
+    let path = case.folder.path().join("log.jsonl");
+    // killed some steps after the checkpoint of step 10, in the middle of a line
+    struct Dies<'a>(LogFile<'a>);
+    impl Observer for Dies<'_> {
+        fn observe(&mut self, event: Event<'_>) -> Result<(), Error> {
+            self.0.observe(event)?;
+            if matches!(event, Event::Step(14)) { Err(Error::NotFinite) } else { Ok(()) }
+        }
+    }
+    case.observed(&mut Dies(LogFile::new(&path)), &never).unwrap_err();
+    let mut log = fs::read_to_string(&path).unwrap();
+    log.push_str("{\"event\":\"interv");
+    fs::write(&path, log).unwrap();
+    case.observed(&mut LogFile::new(&path), &never).unwrap();
+    assert_eq!(events(&path), events(&whole));
+}
