@@ -92,7 +92,8 @@ impl Output {
 }
 
 fn head(environment: &Environment) -> String {
-    let Environment { date, cpu, cores, threads, load, profile, features, elman, burn, torch } = environment;
+    let Environment { machine, load, burn, torch } = environment;
+    let elman::Environment { date, cpu, cores, threads, profile, features, elman, .. } = machine;
     let features = features.join(",");
     let peer = torch.as_ref().map(|name| format!(", {name}")).unwrap_or_default();
     let contest = |name: &str| {
@@ -191,7 +192,7 @@ mod tests {
         assert_eq!(line["d_hidden"], 512);
         assert_eq!(line["forward"]["elman"]["ms"], 12.34);
         assert_eq!(line["training"]["burn_nn"], serde_json::Value::Null);
-        assert_eq!(line["environment"]["threads"], environment.threads);
+        assert_eq!(line["environment"]["threads"], environment.machine.threads);
     }
 
     #[test]

@@ -76,6 +76,11 @@ impl DeviceOption {
     pub fn open(&self) -> Result<Device, CliError> {
         Ok(elman::device(&self.device)?)
     }
+
+    /// The name as it was given.
+    pub fn name(&self) -> &str {
+        &self.device
+    }
 }
 
 /// Parses one of some names, which `--help` lists and a typing error is compared with.

@@ -36,6 +36,15 @@ pub enum CliError {
     NoText { name: String },
     #[error("'{}' already has a {file}: choose another --out, or replace it with --force", path.display())]
     InTheWay { path: PathBuf, file: &'static str },
+    #[error("'{}' has checkpoints of a run: go on with --resume, choose another --out, or begin anew with --force", path.display())]
+    Unfinished { path: PathBuf },
+    #[error("'{}' has a model and no checkpoint to go on from: choose another --out, or begin anew with --force", path.display())]
+    NoCheckpoint { path: PathBuf },
+    #[error("cannot wait for Ctrl-C")]
+    Signal { source: ctrlc::Error },
+    /// Training stopped at a point from which it can go on.
+    #[error("{source}; to go on: {command}")]
+    CanGoOn { source: lm::Error, command: String },
     #[error("the store '{}' does not say which model made its vectors: give one that 'elman index' made", path.display())]
     NoIdentity { path: PathBuf },
     #[error("the store '{}' was made with another model or other settings than '{}' has now: index the texts again into a new store, or give the right --model", store.display(), model.display())]
@@ -45,15 +54,31 @@ pub enum CliError {
 }
 
 impl CliError {
-    /// 2 where the command line is at fault, whatever the files hold; else 1.
+    /// The exit code of a process that Ctrl-C ended.
+    pub const INTERRUPTED: u8 = 130;
+
+    /// What training returned, with the command that goes on where that is possible.
+    pub fn training(source: lm::Error, command: String) -> Self {
+        use lm::Error::{Interrupted, Stopped};
+        match source {
+            Interrupted { .. } | Stopped { checkpoint: Some(_), .. } => {
+                let resume = if command.contains(" --resume") { "" } else { " --resume" };
+                Self::CanGoOn { source, command: command.replace(" --force", "") + resume }
+            }
+            source => source.into(),
+        }
+    }
+
+    /// 2 where the command line is at fault, whatever the files hold; 130 where Ctrl-C ended it; else 1.
     fn exit_code(&self) -> u8 {
         use EmbeddingError::{Layer, UnknownPooling, Zero};
         use TextError::{Vocabulary, Zero as ZeroTokens};
-        use lm::Error::{PlateauWithoutValidation, Setting, UnknownOptimizer, UnknownSchedule};
+        use lm::Error::{OtherRun, PlateauWithoutValidation, Setting, UnknownOptimizer, UnknownSchedule};
         match self {
-            Self::Device(_) | Self::InTheWay { .. } => 2,
+            Self::CanGoOn { source: lm::Error::Interrupted { .. }, .. } => Self::INTERRUPTED,
+            Self::Device(_) | Self::InTheWay { .. } | Self::Unfinished { .. } | Self::NoCheckpoint { .. } => 2,
             Self::Model(Setting { .. } | UnknownSchedule { .. } | UnknownOptimizer { .. })
-            | Self::Model(PlateauWithoutValidation) => 2,
+            | Self::Model(PlateauWithoutValidation | OtherRun { .. }) => 2,
             Self::Text(Vocabulary { .. } | ZeroTokens { .. }) | Self::Model(lm::Error::Text(ZeroTokens { .. })) => 2,
             Self::Embedding(Layer { .. } | UnknownPooling { .. } | Zero { .. }) => 2,
             _ => 1,
@@ -70,8 +95,10 @@ impl CliError {
         if self.reader_left() {
             return ExitCode::SUCCESS;
         }
-        eprintln!("error: {}", one_line(self));
-        ExitCode::from(self.exit_code())
+        let code = self.exit_code();
+        let kind = if code == Self::INTERRUPTED { "" } else { "error: " };
+        eprintln!("{kind}{}", one_line(self));
+        ExitCode::from(code)
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use elman::{
     burn::tensor::Device,
-    lm::{self, LanguageModel},
+    lm::{self, LanguageModel, train::Checkpoints},
     text::{TextTokenizer, Tokenizer, UNKNOWN},
 };
 
@@ -50,14 +50,17 @@ pub struct OutOption {
     force: bool,
 }
 
-/// The files of a model directory; none is overwritten without being told to.
-const FILES: [&str; 6] = ["config.json", "model.safetensors", "tokenizer.json", "README.md", LOG, CURVES];
+/// The files of a model; none is overwritten without being told to.
+const MODEL: [&str; 4] = ["config.json", "model.safetensors", "tokenizer.json", "README.md"];
 
 /// The figures of training, as JSON lines.
 pub const LOG: &str = "train.jsonl";
 
-/// The plot of training.
+/// The loss over training, drawn.
 pub const CURVES: &str = "curves.svg";
+
+/// All about training on a page.
+pub const REPORT: &str = "report.html";
 
 impl OutOption {
     /// Refuses a directory whose files would be overwritten.
@@ -65,13 +68,22 @@ impl OutOption {
         if self.force {
             return Ok(());
         }
-        let in_the_way = |file: &&str| {
-            let path = self.out.join(file);
-            path.exists() && !(*file == LOG && is_log(&path))
-        };
-        match FILES.into_iter().find(in_the_way) {
+        // a log without a model beside it is of a run that ended before its first epoch did, and of no use to anyone
+        let there = |file: &&&str| self.out.join(file).exists();
+        let figures: &[&str] = if is_log(&self.out.join(LOG)) { &[] } else { &[LOG, CURVES, REPORT] };
+        match MODEL.iter().chain(figures).find(there) {
             Some(file) => Err(CliError::InTheWay { path: self.out.clone(), file }),
             None => Ok(()),
+        }
+    }
+
+    /// As [`check`](Self::check), for training that may go on from a checkpoint.
+    pub fn check_run(&self, checkpoints: &Checkpoints, resume: bool) -> Result<(), CliError> {
+        match (checkpoints.list()?.is_empty(), resume) {
+            (false, true) => Ok(()),
+            (false, false) if !self.force => Err(CliError::Unfinished { path: self.out.clone() }),
+            (true, true) => self.check().map_err(|_| CliError::NoCheckpoint { path: self.out.clone() }),
+            _ => self.check(),
         }
     }
 
@@ -87,8 +99,7 @@ impl OutOption {
     }
 }
 
-/// Whether a file is a log of training. One without a model beside it is of a run that was interrupted before its first
-/// epoch ended, and of no use to anyone.
+/// Whether a file is a log of training.
 fn is_log(path: &Path) -> bool {
     const START: &[u8] = br#"{"event":"start","#;
     let mut begin = Vec::new();

@@ -16,6 +16,7 @@ pub struct Evaluation {
     /// Mean cross-entropy, nats per token.
     pub loss: f64,
     /// `exp(loss)`
+    #[serde(deserialize_with = "crate::setting::null_is_infinite")]
     pub perplexity: f64,
     /// `loss / ln 2`
     pub bits_per_token: f64,

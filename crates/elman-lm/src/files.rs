@@ -17,7 +17,41 @@ pub(crate) fn make_dir(path: &Path) -> Result<(), Error> {
     fs::create_dir_all(path).map_err(|source| Error::Write { path: path.into(), source })
 }
 
+/// Removes what a process that was killed has left between a file's writing and its renaming: `.NAME.XXXXXX` for names
+/// with one of our endings. A file that cannot be removed is left.
+pub(crate) fn remove_leftovers(folder: &Path) {
+    const ENDINGS: [&str; 6] = [".safetensors", ".json", ".jsonl", ".md", ".html", ".svg"];
+    let leftover = |name: &str| {
+        let (file, random) = name.strip_prefix('.')?.rsplit_once('.')?;
+        let made_up = random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        (made_up && ENDINGS.iter().any(|ending| file.ends_with(ending))).then_some(())
+    };
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(|name| leftover(name).is_some()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// Bytes as hexadecimal digits.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leftovers_and_nothing_else_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let stay = ["model.safetensors", ".git", ".notes.json", ".model.safetensors.backup2", ".a.txt.aB3dE6"];
+        let go = [".model.safetensors.aB3dE6", ".train.jsonl.000000", ".step-000000012.safetensors.zzzzzz"];
+        for name in stay.iter().chain(&go) {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        remove_leftovers(folder.path());
+        assert!(stay.iter().all(|name| folder.path().join(name).exists()));
+        assert!(!go.iter().any(|name| folder.path().join(name).exists()));
+    }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../../../README.md")]
 
 mod device;
+mod environment;
 
 pub use burn;
 pub use device::{DeviceError, DeviceInfo, device, devices};
@@ -11,3 +12,4 @@ pub use elman_layers as layers;
 pub use elman_lm as lm;
 pub use elman_recurrence as recurrence;
 pub use elman_text as text;
+pub use environment::Environment;

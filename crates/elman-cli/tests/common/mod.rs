@@ -41,6 +41,7 @@ impl Place {
     }
 
     /// Trains a small model on the text into `model`.
+    #[allow(dead_code)] // not every test needs a model
     pub fn train(&self) {
         let settings = "--tokens char --embed 8 --hidden 16 --layers 1 --batch 4 --bptt 16 --epochs 2";
         self.run(&format!("train text.txt --out model {settings}")).succeeds();

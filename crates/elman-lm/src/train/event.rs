@@ -86,6 +86,7 @@ pub struct Interval {
     /// Mean cross-entropy, nats per token.
     pub loss: f64,
     /// `exp(loss)`
+    #[serde(deserialize_with = "crate::setting::null_is_infinite")]
     pub perplexity: f64,
     /// Mean global norm of the gradients, before clipping.
     pub gradient_norm: f64,

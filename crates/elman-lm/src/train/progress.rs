@@ -1,6 +1,6 @@
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Epoch, Event, Observer};
+use super::{Changed, Epoch, Event, Observer, Resumed};
 use crate::error::Error;
 
 /// Draws a progress bar on standard error, with loss, perplexity, tokens per second and the time left, and prints a
@@ -18,6 +18,13 @@ impl Progress {
     }
 }
 
+/// A run that fails leaves no bar behind.
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 impl Default for Progress {
     fn default() -> Self {
         Self::new()
@@ -31,6 +38,11 @@ impl Observer for Progress {
                 self.epochs = start.epochs;
                 let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {eta} left");
                 self.bar = ProgressBar::new(start.steps as u64).with_style(style.expect("the template is valid"));
+                if let Some(resumed) = &start.resumed {
+                    self.bar.set_position(resumed.step as u64);
+                    self.bar.reset_eta();
+                    self.bar.suspend(|| notes(resumed, start.steps).iter().for_each(|line| eprintln!("{line}")));
+                }
             }
             Event::Step(step) => self.bar.set_position(step as u64),
             Event::Interval(interval) => self.bar.set_message(format!(
@@ -47,6 +59,16 @@ impl Observer for Progress {
         }
         Ok(())
     }
+}
+
+/// What is to be known of a run that goes on.
+fn notes(resumed: &Resumed, steps: usize) -> Vec<String> {
+    let Resumed { checkpoint, step, changed, damaged } = resumed;
+    let damaged = damaged.iter().map(|reason| format!("note: {reason}; the one before it is used"));
+    let from = format!("going on from '{}', step {step} of {steps}", checkpoint.display());
+    let changed =
+        changed.iter().map(|Changed { setting, was, now }| format!("note: {setting} is {now} now and was {was}"));
+    damaged.chain([from]).chain(changed).collect()
 }
 
 /// An epoch in one line.
@@ -68,6 +90,19 @@ fn summary(epoch: &Epoch, epochs: usize) -> String {
 mod tests {
     use super::*;
     use crate::evaluate::Evaluation;
+
+    #[test]
+    fn what_goes_on_is_told_with_what_is_new() {
+        let changed = Changed { setting: "epochs".into(), was: "2".into(), now: "3".into() };
+        let damaged = vec!["'b' is no checkpoint to go on from: it is cut off".to_owned()];
+        let resumed = Resumed { checkpoint: "a".into(), step: 7, changed: vec![changed], damaged };
+        let expected = [
+            "note: 'b' is no checkpoint to go on from: it is cut off; the one before it is used",
+            "going on from 'a', step 7 of 30",
+            "note: epochs is 3 now and was 2",
+        ];
+        assert_eq!(notes(&resumed, 30), expected);
+    }
 
     #[test]
     fn an_epoch_is_summed_up_in_a_line() {

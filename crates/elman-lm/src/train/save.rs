@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use elman_text::TextTokenizer;
 
 use super::{Event, Observer};
-use crate::{card::ModelCard, error::Error};
+use crate::{card::ModelCard, error::Error, files};
 
 /// Saves the best model so far into a directory, with its figures on the model card: what is trained is not lost when
 /// training is interrupted.
@@ -23,9 +23,13 @@ impl<'a> SaveBest<'a> {
 
 impl Observer for SaveBest<'_> {
     fn observe(&mut self, event: Event<'_>) -> Result<(), Error> {
-        if let Event::Best(model, epoch) = event {
-            self.card.result = Some(epoch.clone());
-            model.save_dir(&self.path, self.tokenizer, &self.card)?;
+        match event {
+            Event::Start(_) => files::remove_leftovers(&self.path),
+            Event::Best(model, epoch) => {
+                self.card.result = Some(epoch.clone());
+                model.save_dir(&self.path, self.tokenizer, &self.card)?;
+            }
+            _ => {}
         }
         Ok(())
     }

@@ -224,17 +224,16 @@ impl<'a> Reader<'a> {
     }
 
     fn read(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+        self.checkpoints.as_ref().map_or(Ok(()), |(checkpoints, _)| checkpoints.begin())?;
         observer.observe(Event::Start(&self.start))?;
         if let Some(epoch) = self.history.best() {
             observer.observe(Event::Best(&self.best, epoch))?;
         }
-        let before = self.stepper.step;
         while self.epoch <= self.start.epochs {
             self.read_epoch(observer)?;
             self.end_epoch(observer)?;
         }
-        let saved = self.saved.is_some() && before == self.stepper.step;
-        if saved { Ok(()) } else { self.save_if(|_, _| true, observer) }
+        Ok(())
     }
 
     /// Reads what is left of an epoch.
@@ -279,15 +278,19 @@ impl<'a> Reader<'a> {
             self.stepper.divided /= factor;
         }
         emit(Event::Epoch(&report, &model), observer, &mut self.history)?;
+        (self.epoch, self.in_epoch, self.state) = (self.epoch + 1, 0, None);
         if report.best {
             self.best = model;
+        }
+        // before the best model is given out: who has a model of this run has a checkpoint to go on from
+        self.save_if(|_, _| true, observer)?;
+        if report.best {
             observer.observe(Event::Best(&self.best, &report))?;
         }
-        (self.epoch, self.in_epoch, self.state) = (self.epoch + 1, 0, None);
         if self.interrupted() && self.epoch <= self.start.epochs {
-            return self.stop(observer);
+            return Err(self.interruption());
         }
-        self.save_if(Self::is_due, observer)
+        Ok(())
     }
 
     /// The validation text's figures; none without a text, or when interrupted.
@@ -303,8 +306,11 @@ impl<'a> Reader<'a> {
     /// Saves, if anything is saved, and returns [`Error::Interrupted`].
     fn stop(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
         self.save_if(|_, _| true, observer)?;
-        let checkpoint = self.saved.clone().filter(|_| self.checkpoints.is_some());
-        Err(Error::Interrupted { step: self.stepper.step, checkpoint })
+        Err(self.interruption())
+    }
+
+    fn interruption(&self) -> Error {
+        Error::Interrupted { step: self.stepper.step, checkpoint: self.saved.clone() }
     }
 
     fn is_due(&self, every: Every) -> bool {

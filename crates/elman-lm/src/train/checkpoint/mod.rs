@@ -38,7 +38,7 @@ impl Checkpoints {
         Self { folder: folder.as_ref().into(), every: Every::Time(Duration::from_secs(600)), keep: 2 }
     }
 
-    /// Sets how often one is written. One is written at the end of training too, and when it is interrupted.
+    /// Sets how often one is written. One is written after each epoch too, and when training is interrupted.
     #[must_use]
     pub fn with_every(self, every: Every) -> Self {
         Self { every, ..self }
@@ -83,19 +83,34 @@ impl Checkpoints {
         self.list()?.into_iter().try_for_each(remove)
     }
 
-    pub(super) fn validate(&self) -> Result<(), Error> {
+    /// Checks that at least one stays.
+    ///
+    /// # Errors
+    /// [`Error::Setting`].
+    pub fn validate(&self) -> Result<(), Error> {
         at_least_one("the number of checkpoints to keep", self.keep)
+    }
+
+    /// Makes the folder, and clears it of what a process that was killed has left.
+    pub(super) fn begin(&self) -> Result<(), Error> {
+        files::make_dir(&self.folder)?;
+        files::remove_leftovers(&self.folder);
+        self.remove_old()
     }
 
     /// Writes a checkpoint; older ones are removed when it is whole.
     pub(super) fn save(&self, snapshot: &Snapshot) -> Result<PathBuf, Error> {
-        files::make_dir(&self.folder)?;
         let path = self.folder.join(format!("{PREFIX}{:09}{SUFFIX}", snapshot.progress.position.step));
         let bytes = snapshot.to_bytes().map_err(|reason| Error::Checkpoint { path: path.clone(), reason })?;
         files::replace(&path, &bytes)?;
-        let all = self.list()?;
-        all[..all.len().saturating_sub(self.keep)].iter().filter(|old| **old != path).cloned().try_for_each(remove)?;
+        self.remove_old()?;
         Ok(path)
+    }
+
+    fn remove_old(&self) -> Result<(), Error> {
+        let mut all = self.list()?;
+        all.truncate(all.len().saturating_sub(self.keep));
+        all.into_iter().try_for_each(remove)
     }
 
     /// The latest checkpoint that is whole, and what is wrong with those after it. None if there are no files.

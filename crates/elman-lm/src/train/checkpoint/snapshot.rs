@@ -2,8 +2,8 @@ use std::collections::HashMap;
 
 use burn::{
     module::Module,
-    store::ModuleRecord,
     optim::{ModuleOptimizer, record::OptimizerRecord},
+    store::ModuleRecord,
     tensor::{Bytes, Tensor, TensorData},
 };
 use elman_recurrence::State;
