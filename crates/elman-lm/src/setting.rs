@@ -1,5 +1,7 @@
 use std::fmt::Display;
 
+use serde::{Deserialize, Deserializer};
+
 use crate::error::Error;
 
 /// The one check of a user's settings: an error that names the setting, its range and its value unless `ok`.
@@ -25,4 +27,9 @@ pub(crate) fn not_negative(name: &'static str, found: f64) -> Result<(), Error> 
 /// A count of at least 1.
 pub(crate) fn at_least_one(name: &'static str, found: usize) -> Result<(), Error> {
     check(name, "at least 1", found, found >= 1)
+}
+
+/// Reads a number that JSON wrote as `null` because it was infinite.
+pub(crate) fn null_is_infinite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::INFINITY))
 }

@@ -93,6 +93,15 @@ fn bytes(model: &LanguageModel) -> Vec<u8> {
     fs::read(path).unwrap()
 }
 
+/// Fails at the first step.
+struct Fails;
+
+impl Observer for Fails {
+    fn observe(&mut self, event: Event<'_>) -> Result<(), Error> {
+        if matches!(event, Event::Step(_)) { Err(Error::NotFinite) } else { Ok(()) }
+    }
+}
+
 /// The figures that do not depend on the clock.
 fn figures(epochs: &[Epoch]) -> Vec<Epoch> {
     epochs.iter().map(|e| Epoch { tokens_per_second: 0.0, seconds: 0.0, ..e.clone() }).collect()
@@ -142,6 +151,13 @@ fn a_damaged_checkpoint_is_told_and_the_one_before_it_serves() {
             }
             Ok(())
         };
+        // stopped before anything is written: with one to keep, it is the good one that stays
+        let keep_one = case.checkpoints().with_keep(1);
+        let text = text();
+        let training = Training::new(case.model(), &text, &case.settings).with_validation(&text).resuming();
+        training.with_checkpoints(keep_one).run(&mut Fails).unwrap_err();
+        assert_eq!(case.files(), ["step-000000010.safetensors", "step-000000013.safetensors"]);
+
         let rest = case.observed(&mut observer, &AtomicBool::new(false)).unwrap();
         assert!(bytes(&rest.model) == bytes(&whole.model));
         let resumed = resumed.unwrap();

@@ -224,7 +224,7 @@ impl<'a> Reader<'a> {
     }
 
     fn read(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
-        self.checkpoints.as_ref().map_or(Ok(()), |(checkpoints, _)| checkpoints.begin())?;
+        self.checkpoints.as_ref().map_or(Ok(()), |(checkpoints, _)| checkpoints.begin(self.stepper.step))?;
         observer.observe(Event::Start(&self.start))?;
         if let Some(epoch) = self.history.best() {
             observer.observe(Event::Best(&self.best, epoch))?;

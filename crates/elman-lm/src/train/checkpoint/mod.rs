@@ -60,6 +60,10 @@ impl Checkpoints {
     /// # Errors
     /// [`Error::Read`] where the folder is there and cannot be read.
     pub fn list(&self) -> Result<Vec<PathBuf>, Error> {
+        Ok(self.steps()?.into_iter().map(|(_, path)| path).collect())
+    }
+
+    fn steps(&self) -> Result<Vec<(usize, PathBuf)>, Error> {
         let read = |source| Error::Read { path: self.folder.clone(), source };
         let entries = match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -72,7 +76,7 @@ impl Checkpoints {
             found.extend(step.map(|step: usize| (step, self.folder.join(name))));
         }
         found.sort_unstable();
-        Ok(found.into_iter().map(|(_, path)| path).collect())
+        Ok(found)
     }
 
     /// Removes all checkpoints: a run that begins anew must not be continued from another's.
@@ -92,10 +96,10 @@ impl Checkpoints {
     }
 
     /// Makes the folder, and clears it of what a process that was killed has left.
-    pub(super) fn begin(&self) -> Result<(), Error> {
+    pub(super) fn begin(&self, step: usize) -> Result<(), Error> {
         files::make_dir(&self.folder)?;
         files::remove_leftovers(&self.folder);
-        self.remove_old()
+        self.remove_old(step)
     }
 
     /// Writes a checkpoint; older ones are removed when it is whole.
@@ -103,14 +107,16 @@ impl Checkpoints {
         let path = self.folder.join(format!("{PREFIX}{:09}{SUFFIX}", snapshot.progress.position.step));
         let bytes = snapshot.to_bytes().map_err(|reason| Error::Checkpoint { path: path.clone(), reason })?;
         files::replace(&path, &bytes)?;
-        self.remove_old()?;
+        self.remove_old(snapshot.progress.position.step)?;
         Ok(path)
     }
 
-    fn remove_old(&self) -> Result<(), Error> {
-        let mut all = self.list()?;
+    /// Removes all but the latest up to a step. Those after it, which could not be read, count for nothing.
+    fn remove_old(&self, step: usize) -> Result<(), Error> {
+        let mut all = self.steps()?;
+        all.retain(|(at, _)| *at <= step);
         all.truncate(all.len().saturating_sub(self.keep));
-        all.into_iter().try_for_each(remove)
+        all.into_iter().try_for_each(|(_, path)| remove(path))
     }
 
     /// The latest checkpoint that is whole, and what is wrong with those after it. None if there are no files.
