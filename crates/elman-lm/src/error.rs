@@ -56,6 +56,16 @@ pub enum Error {
         /// The text.
         found: String,
     },
+    /// A file is no log of training.
+    #[error("'{}' is no log of training: line {line}: {reason}", path.display())]
+    Log {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A checkpoint cannot be read or made.
     #[error("'{}' is no checkpoint to go on from: {reason}", path.display())]
     Checkpoint {

@@ -1,0 +1,80 @@
+use std::{fs, path::Path};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Epoch, Interval, Resumed, Start};
+use crate::error::Error;
+
+/// A training run as its [`LogFile`](super::LogFile) tells it.
+#[derive(Clone, Debug)]
+pub struct RunLog {
+    /// What was known before the first step.
+    pub start: Start,
+    /// What [`LogFile::with_about`](super::LogFile::with_about) added; null without it.
+    pub about: Value,
+    /// Where the run went on after interruptions.
+    pub resumed: Vec<Resumed>,
+    /// Every logged interval.
+    pub intervals: Vec<Interval>,
+    /// Every epoch.
+    pub epochs: Vec<Epoch>,
+    /// What the model wrote after the epochs.
+    pub samples: Vec<Sample>,
+}
+
+/// What a model wrote after an epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Sample {
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// The step, from 1 over all epochs.
+    pub step: usize,
+    /// The text.
+    pub text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+enum Line {
+    Start {
+        #[serde(flatten)]
+        start: Box<Start>,
+        #[serde(default)]
+        about: Value,
+    },
+    Resume(Resumed),
+    Interval(Interval),
+    Epoch(Box<Epoch>),
+    Sample(Sample),
+}
+
+impl RunLog {
+    /// Reads a log. A last line that was cut off, as a process that is killed leaves it, is passed over.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::Log`] with the line that is not one of a log.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let bytes = fs::read(path).map_err(|source| Error::Read { path: path.into(), source })?;
+        let text = String::from_utf8_lossy(&bytes);
+        let bad = |line: usize, reason: String| Error::Log { path: path.into(), line, reason };
+        let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        let mut lines = (1..).zip(whole);
+        let parse = |(number, line)| serde_json::from_str(line).map_err(|error| bad(number, error.to_string()));
+        let first = lines.next().map(parse).transpose()?;
+        let Some(Line::Start { start, about }) = first else { return Err(bad(1, "it is not of a start".into())) };
+        let (resumed, intervals) = (Vec::new(), Vec::new());
+        let mut log = Self { start: *start, about, resumed, intervals, epochs: Vec::new(), samples: Vec::new() };
+        for (number, line) in lines {
+            match parse((number, line))? {
+                Line::Start { .. } => return Err(bad(number, "it is of a second start".into())),
+                Line::Resume(resumed) => log.resumed.push(resumed),
+                Line::Interval(interval) => log.intervals.push(interval),
+                Line::Epoch(epoch) => log.epochs.push(*epoch),
+                Line::Sample(sample) => log.samples.push(sample),
+            }
+        }
+        Ok(log)
+    }
+}

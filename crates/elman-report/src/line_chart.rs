@@ -1,0 +1,254 @@
+use plotters::{
+    coord::{
+        ranged1d::{AsRangedCoord, ValueFormatter},
+        types::RangedCoordf64,
+    },
+    prelude::*,
+};
+
+use crate::{
+    chart::{Chart, tick},
+    palette::{INK, LINE, MUTED, PAPER, Role, series as colour_of},
+};
+
+/// Values over a common axis, as lines.
+///
+/// Points that are not finite, or beyond 10³⁰, are left out (and on a logarithmic axis those not above 0); of very many points those
+/// remain that show the course: each stretch's lowest and highest.
+#[derive(Clone, Debug, Default)]
+pub struct LineChart {
+    title: String,
+    x: String,
+    y: String,
+    series: Vec<Series>,
+    reference: Option<(String, f64)>,
+    logarithmic: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Series {
+    name: String,
+    points: Vec<(f64, f64)>,
+    dots: bool,
+}
+
+const SIZE: (u32, u32) = (720, 380);
+
+/// Values beyond are left out, as infinite ones are: the axes' arithmetic ends there.
+const LARGEST: f64 = 1e30;
+
+/// Points of a series that are drawn at most.
+const MOST: usize = 800;
+
+impl LineChart {
+    /// A chart without lines.
+    pub fn new(title: impl Into<String>) -> Self {
+        Self { title: title.into(), ..Self::default() }
+    }
+
+    /// Names the axes, with their units.
+    #[must_use]
+    pub fn with_axes(self, x: impl Into<String>, y: impl Into<String>) -> Self {
+        Self { x: x.into(), y: y.into(), ..self }
+    }
+
+    /// Adds a line through `points`, in the order of their x.
+    #[must_use]
+    pub fn with_line(self, name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        self.with(name.into(), points.into_iter().collect(), false)
+    }
+
+    /// Adds a line whose points are marked: few, each of which matters.
+    #[must_use]
+    pub fn with_dots(self, name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        self.with(name.into(), points.into_iter().collect(), true)
+    }
+
+    fn with(mut self, name: String, points: Vec<(f64, f64)>, dots: bool) -> Self {
+        self.series.push(Series { name, points, dots });
+        self
+    }
+
+    /// Adds a level line at height `y`, something to compare with.
+    #[must_use]
+    pub fn with_reference(self, name: impl Into<String>, y: f64) -> Self {
+        Self { reference: Some((name.into(), y)), ..self }
+    }
+
+    /// Makes the vertical axis logarithmic.
+    #[must_use]
+    pub fn with_logarithmic(self) -> Self {
+        Self { logarithmic: true, ..self }
+    }
+
+    /// The points that can be drawn.
+    fn drawn(&self) -> Vec<(&Series, Vec<(f64, f64)>)> {
+        let fits = |p: &(f64, f64)| is_drawable(p.0) && is_drawable(p.1) && (!self.logarithmic || p.1 > 1.0 / LARGEST);
+        let points = |series: &Series| thin(series.points.iter().copied().filter(fits).collect());
+        self.series.iter().map(|series| (series, points(series))).collect()
+    }
+
+    fn draw<Y>(&self, svg: &mut String, x: (f64, f64), y: Y, span: f64) -> Result<(), Box<dyn std::error::Error>>
+    where
+        Y: AsRangedCoord<Value = f64>,
+        Y::CoordDescType: ValueFormatter<f64>,
+    {
+        let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+        root.fill(&rgb(&PAPER))?;
+        let mut chart = ChartBuilder::on(&root)
+            .caption(&self.title, ("system-ui, sans-serif", 17).into_font().color(&rgb(&INK)))
+            .margin(10)
+            .margin_right(24)
+            .x_label_area_size(42)
+            .y_label_area_size(62)
+            .build_cartesian_2d::<_, Y>(RangedCoordf64::from(x.0..x.1), y)?;
+        let text = |size: i32| ("system-ui, sans-serif", size).into_font().color(&rgb(&MUTED));
+        chart
+            .configure_mesh()
+            .x_desc(&self.x)
+            .y_desc(&self.y)
+            .label_style(text(13))
+            .axis_desc_style(text(14))
+            .axis_style(rgb(&LINE))
+            .bold_line_style(rgb(&LINE))
+            .light_line_style(TRANSPARENT)
+            .x_labels(7)
+            .y_labels(6)
+            .x_label_formatter(&|value| tick(*value, x.1 - x.0))
+            .y_label_formatter(&|value| tick(*value, span))
+            .draw()?;
+        if let Some((name, height)) = self.reference.as_ref().filter(|(_, height)| is_drawable(*height)) {
+            let line = DashedLineSeries::new([(x.0, *height), (x.1, *height)], 6, 4, rgb(&MUTED).stroke_width(1));
+            let key = |(x, y)| PathElement::new([(x, y), (x + 20, y)], rgb(&MUTED).stroke_width(1));
+            chart.draw_series(line)?.label(name).legend(key);
+        }
+        for (n, (series, points)) in self.drawn().into_iter().enumerate() {
+            let colour = rgb(colour_of(n));
+            let key = move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(2));
+            let line = LineSeries::new(points.iter().copied(), colour.stroke_width(2));
+            chart.draw_series(line)?.label(&series.name).legend(key);
+            if series.dots || points.len() == 1 {
+                chart.draw_series(points.iter().map(|point| Circle::new(*point, 3, colour.filled())))?;
+            }
+        }
+        if self.series.len() > 1 || self.reference.is_some() {
+            chart
+                .configure_series_labels()
+                .position(SeriesLabelPosition::UpperRight)
+                .label_font(text(13))
+                .background_style(rgb(&PAPER))
+                .border_style(rgb(&LINE))
+                .draw()?;
+        }
+        root.present()?;
+        Ok(())
+    }
+}
+
+impl Chart for LineChart {
+    fn title(&self) -> &str {
+        &self.title
+    }
+
+    fn to_svg(&self) -> String {
+        let drawn = self.drawn();
+        let all = || drawn.iter().flat_map(|(_, points)| points);
+        let reference = self.reference.iter().map(|(_, height)| *height).filter(|height| is_drawable(*height));
+        let x = range(all().map(|point| point.0), 0.0);
+        let heights = all().map(|point| point.1).chain(reference);
+        let mut svg = String::new();
+        let drawn = if self.logarithmic {
+            let y = range(heights.filter(|height| *height > 1.0 / LARGEST).map(f64::log10), 0.05);
+            let (low, high) = (10_f64.powf(y.0), 10_f64.powf(y.1));
+            self.draw(&mut svg, x, (low..high).log_scale(), low)
+        } else {
+            let y = range(heights, 0.05);
+            self.draw(&mut svg, x, RangedCoordf64::from(y.0..y.1), y.1 - y.0)
+        };
+        drawn.expect("writing to a string does not fail");
+        svg
+    }
+}
+
+/// From the lowest to the highest value, with a margin; something to draw on where there is none, or one.
+fn range(values: impl Iterator<Item = f64>, margin: f64) -> (f64, f64) {
+    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+    let size = low.abs().max(high.abs());
+    match high - low {
+        span if span == f64::NEG_INFINITY => (0.0, 1.0),
+        // a span that the values' precision does not carry is none
+        span if span <= 1e-9 * size || span <= 1.0 / LARGEST => (low - 0.5 * size.max(1.0), low + 0.5 * size.max(1.0)),
+        span => (low - margin * span, high + margin * span),
+    }
+}
+
+fn is_drawable(value: f64) -> bool {
+    value.abs() <= LARGEST
+}
+
+/// At most [`MOST`] points: of each stretch the lowest and the highest, and the two ends.
+fn thin(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    if points.len() <= MOST {
+        return points;
+    }
+    let stretch = points.len().div_ceil(MOST / 2 - 1);
+    let extremes = points.chunks(stretch).flat_map(|chunk| {
+        let index = |better: fn(&f64, &f64) -> bool| {
+            (1..chunk.len()).fold(0, |best, n| if better(&chunk[n].1, &chunk[best].1) { n } else { best })
+        };
+        let (low, high) = (index(f64::lt), index(f64::gt));
+        [chunk[low.min(high)], chunk[low.max(high)]]
+    });
+    [points[0]].into_iter().chain(extremes).chain(points.last().copied()).collect()
+}
+
+fn rgb(role: &Role) -> RGBColor {
+    let channel = |at| u8::from_str_radix(&role.light[at..at + 2], 16).expect("palette colours are hexadecimal");
+    RGBColor(channel(1), channel(3), channel(5))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(chart: &LineChart) -> String {
+        let svg = chart.to_svg();
+        roxmltree::Document::parse(&svg).unwrap_or_else(|error| panic!("{error}: {svg}"));
+        svg
+    }
+
+    #[test]
+    fn whatever_the_values_are_it_is_drawn() {
+        let n = f64::NAN;
+        let cases: [&[(f64, f64)]; 8] = [
+            &[],
+            &[(1.0, 2.0)],
+            &[(1.0, 2.0), (2.0, 2.0)],
+            &[(1.0, n), (n, 1.0), (2.0, f64::INFINITY), (3.0, 1.0)],
+            &[(0.0, 0.0), (0.0, 0.0)],
+            &[(1.0, 1e300), (2.0, -1e300)],
+            &[(1.0, f64::MAX), (2.0, f64::MIN)],
+            &[(1.0, 1e-300), (2.0, 1e-299)],
+        ];
+        for points in cases {
+            let chart = LineChart::new("<a & \"b\">").with_axes("<x>", "&y").with_line("<s>", points.iter().copied());
+            let chart = chart.with_dots("t", points.iter().copied()).with_reference("r & s", 1.0);
+            parsed(&chart);
+            parsed(&chart.clone().with_logarithmic());
+            parsed(&chart.with_reference("r", n));
+        }
+    }
+
+    #[test]
+    fn many_points_are_thinned_and_their_extremes_stay() {
+        let mut points: Vec<(f64, f64)> = (0..100_000).map(|n| (f64::from(n), f64::from(n % 7))).collect();
+        points[54_321].1 = 99.0;
+        points[70_000].1 = -99.0;
+        let thinned = thin(points.clone());
+        assert!(thinned.len() <= MOST + 2, "{}", thinned.len());
+        assert!(thinned.contains(&(54_321.0, 99.0)) && thinned.contains(&(70_000.0, -99.0)));
+        assert_eq!((thinned[0], thinned.last()), (points[0], points.last()));
+        assert!(thinned.is_sorted_by(|a, b| a.0 <= b.0));
+        assert!(parsed(&LineChart::new("many").with_line("x", points)).len() < 40_000);
+    }
+}

@@ -1,0 +1,212 @@
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use crate::{chart::Chart, palette};
+
+/// A page that needs nothing but itself.
+#[derive(Clone, Debug)]
+pub struct Page {
+    title: String,
+    lead: String,
+    blocks: Vec<Block>,
+}
+
+#[derive(Clone, Debug)]
+enum Block {
+    Heading(String),
+    Text(String),
+    Figure { label: String, value: String, note: String },
+    Table { head: Vec<String>, rows: Vec<Vec<String>> },
+    Code(String),
+    Sample { caption: String, text: String },
+    Chart { svg: String },
+}
+
+impl Page {
+    /// An empty page.
+    pub fn new(title: impl Into<String>) -> Self {
+        Self { title: title.into(), lead: String::new(), blocks: Vec::new() }
+    }
+
+    /// Sets the sentence under the title.
+    #[must_use]
+    pub fn with_lead(self, text: impl Into<String>) -> Self {
+        Self { lead: text.into(), ..self }
+    }
+
+    /// Begins a section.
+    #[must_use]
+    pub fn with_section(self, heading: impl Into<String>) -> Self {
+        self.with(Block::Heading(heading.into()))
+    }
+
+    /// Adds a paragraph.
+    #[must_use]
+    pub fn with_text(self, text: impl Into<String>) -> Self {
+        self.with(Block::Text(text.into()))
+    }
+
+    /// Adds a key figure: what it is, its value, a word on it (which may be empty). Those that follow each other stand
+    /// side by side.
+    #[must_use]
+    pub fn with_figure(self, label: impl Into<String>, value: impl Into<String>, note: impl Into<String>) -> Self {
+        self.with(Block::Figure { label: label.into(), value: value.into(), note: note.into() })
+    }
+
+    /// Adds a table. A column of numbers is aligned on the right.
+    #[must_use]
+    pub fn with_table(self, head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Self {
+        let head = head.iter().map(|cell| (*cell).to_owned()).collect();
+        self.with(Block::Table { head, rows: rows.into_iter().collect() })
+    }
+
+    /// Adds text whose spaces and line breaks matter.
+    #[must_use]
+    pub fn with_code(self, text: impl Into<String>) -> Self {
+        self.with(Block::Code(text.into()))
+    }
+
+    /// Adds a text that a model wrote.
+    #[must_use]
+    pub fn with_sample(self, caption: impl Into<String>, text: impl Into<String>) -> Self {
+        self.with(Block::Sample { caption: caption.into(), text: text.into() })
+    }
+
+    /// Adds a chart.
+    #[must_use]
+    pub fn with_chart(self, chart: &dyn Chart) -> Self {
+        self.with(Block::Chart { svg: chart.to_svg() })
+    }
+
+    fn with(mut self, block: Block) -> Self {
+        self.blocks.push(block);
+        self
+    }
+
+    /// The page as HTML.
+    pub fn to_html(&self) -> String {
+        let page = html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="generator" content=(concat!("elman ", env!("CARGO_PKG_VERSION")));
+                    title { (self.title) }
+                    style { (PreEscaped(palette::style() + STYLE)) }
+                }
+                body {
+                    main {
+                        h1 { (self.title) }
+                        @if !self.lead.is_empty() { p.lead { (self.lead) } }
+                        @for blocks in self.blocks.chunk_by(Block::stand_together) {
+                            @match &blocks[0] {
+                                Block::Figure { .. } => dl.figures { @for block in blocks { (block.html()) } },
+                                Block::Chart { .. } if blocks.len() > 1 => div.charts { @for block in blocks { (block.html()) } },
+                                block => (block.html()),
+                            }
+                        }
+                    }
+                }
+            }
+        };
+        page.into_string() + "\n"
+    }
+}
+
+impl Block {
+    fn stand_together(a: &Self, b: &Self) -> bool {
+        matches!((a, b), (Self::Figure { .. }, Self::Figure { .. }) | (Self::Chart { .. }, Self::Chart { .. }))
+    }
+
+    fn html(&self) -> Markup {
+        match self {
+            Self::Heading(text) => html! { h2 { (text) } },
+            Self::Text(text) => html! { p { (text) } },
+            Self::Figure { label, value, note } => html! {
+                div { dt { (label) } dd.value { (value) } @if !note.is_empty() { dd.note { (note) } } }
+            },
+            Self::Table { head, rows } => table(head, rows),
+            Self::Code(text) => html! { pre { code { (text) } } },
+            Self::Sample { caption, text } => html! {
+                figure.sample { figcaption { (caption) } blockquote { (text) } }
+            },
+            Self::Chart { svg } => html! { figure.chart { (PreEscaped(svg)) } },
+        }
+    }
+}
+
+fn table(head: &[String], rows: &[Vec<String>]) -> Markup {
+    let number = |column: usize| {
+        let mut cells = rows.iter().filter_map(|row| row.get(column)).filter(|cell| !cell.is_empty()).peekable();
+        cells.peek().is_some() && cells.all(|cell| is_number(cell))
+    };
+    let class = |column: usize| if number(column) { "number" } else { "" };
+    html! {
+        div.table {
+            table {
+                thead { tr { @for (n, cell) in head.iter().enumerate() { th class=(class(n)) { (cell) } } } }
+                tbody {
+                    @for row in rows {
+                        tr { @for (n, cell) in row.iter().enumerate() { td class=(class(n)) { (cell) } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `12`, `-0.5`, `1.2e-3`, `97 %`, `12,000`.
+fn is_number(cell: &str) -> bool {
+    let cell = cell.trim_end_matches(['%', ' ']).replace([',', '\u{202f}'], "");
+    !cell.is_empty() && cell.parse::<f64>().is_ok()
+}
+
+const STYLE: &str = include_str!("page.css");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::LineChart;
+
+    fn page() -> Page {
+        let hostile = "</style><script>alert(1)</script> & \"x\"";
+        Page::new(hostile)
+            .with_lead(hostile)
+            .with_section(hostile)
+            .with_text(hostile)
+            .with_figure(hostile, hostile, hostile)
+            .with_figure("a", "b", "")
+            .with_table(&[hostile, "n"], [vec![hostile.into(), "1.5".into()], vec!["x".repeat(3000), "-2".into()]])
+            .with_code(hostile)
+            .with_sample(hostile, hostile)
+            .with_chart(&LineChart::new(hostile).with_line(hostile, [(1.0, 2.0), (2.0, 3.0)]))
+    }
+
+    #[test]
+    fn what_users_wrote_is_text_and_nothing_else() {
+        let html = page().to_html();
+        assert!(!html.contains("<script"), "{html}");
+        assert_eq!(html.matches("<style>").count(), 1);
+        assert!(html.contains("&lt;script&gt;"));
+    }
+
+    #[test]
+    fn nothing_is_loaded_from_elsewhere() {
+        let html = page().to_html().replace("http://www.w3.org/2000/svg", "");
+        for reference in ["http:", "https:", "src=", "@import", "url("] {
+            assert!(!html.contains(reference), "{reference}");
+        }
+    }
+
+    #[test]
+    fn columns_of_numbers_are_known() {
+        for cell in ["12", "-0.5", "1.2e-3", "97 %", "12,000"] {
+            assert!(is_number(cell), "{cell}");
+        }
+        for cell in ["", "%", "a", "1 of 2"] {
+            assert!(!is_number(cell), "{cell}");
+        }
+        let html = page().to_html();
+        assert!(html.contains("<td class=\"number\">1.5</td>") && html.contains("<th class=\"number\">n</th>"));
+    }
+}
