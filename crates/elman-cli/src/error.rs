@@ -36,7 +36,7 @@ pub enum CliError {
     NoText { name: String },
     #[error("'{}' already has a {file}: choose another --out, or replace it with --force", path.display())]
     InTheWay { path: PathBuf, file: &'static str },
-    #[error("'{}' has checkpoints of a run: go on with --resume, choose another --out, or begin anew with --force", path.display())]
+    #[error("'{}' already has a training run: go on with --resume, choose another --out, or begin anew with --force", path.display())]
     Unfinished { path: PathBuf },
     #[error("'{}' has a model and no checkpoint to go on from: choose another --out, or begin anew with --force", path.display())]
     NoCheckpoint { path: PathBuf },

@@ -88,7 +88,9 @@ fn models_that_are_damaged_or_disagree() {
     let place = Place::new();
     place.run("eval text.txt --model nowhere").fails(1, "'nowhere' is no model directory");
     place.train();
-    place.run("train text.txt --out model").fails(2, "already has a config.json: choose another --out, or replace it");
+    place
+        .run("train text.txt --out model")
+        .fails(2, "already has a training run: go on with --resume, choose another --out, or");
 
     let weights = fs::read(place.path("model/model.safetensors")).unwrap();
     place.write("model/model.safetensors", &weights[..weights.len() / 2]);

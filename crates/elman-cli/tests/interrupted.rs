@@ -91,7 +91,7 @@ fn ctrl_c_saves_and_says_how_to_go_on() {
     assert_eq!(checkpoints(&place).len(), 1);
 
     // neither overwritten nor gone on with by accident
-    place.run(&settings).fails(2, "'model' has checkpoints of a run: go on with --resume");
+    place.run(&settings).fails(2, "'model' already has a training run: go on with --resume");
     place
         .run(&settings.replace("--bptt 16", "--bptt 9 --resume"))
         .fails(2, "is a checkpoint of another run: bptt is 9 now");

@@ -11,7 +11,9 @@ use elman::recurrence::StateDict;
 fn train_then_everything_else() {
     let place = Place::new();
     place.train();
-    for file in ["config.json", "model.safetensors", "tokenizer.json", "README.md", "train.jsonl", "curves.svg"] {
+    for file in
+        ["config.json", "model.safetensors", "tokenizer.json", "README.md", "train.jsonl", "curves.svg", "report.html"]
+    {
         assert!(fs::metadata(place.path("model").join(file)).unwrap().len() > 0, "{file}");
     }
     let log = fs::read_to_string(place.path("model/train.jsonl")).unwrap();

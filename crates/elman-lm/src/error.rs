@@ -1,4 +1,4 @@
-use std::{error, io, path::PathBuf};
+use std::{io, path::PathBuf};
 
 use elman_recurrence::ImportError;
 use elman_text::TextError;
@@ -175,12 +175,6 @@ pub enum Error {
         tokenizer: usize,
         /// The model's vocabulary.
         config: usize,
-    },
-    /// The plot could not be drawn.
-    #[error("cannot draw the training curves: {source}")]
-    Plot {
-        /// The plotting library's reason.
-        source: Box<dyn error::Error + Send + Sync>,
     },
 }
 

@@ -1,8 +1,8 @@
-//! What follows training: the log and the curves.
+//! What follows training: the log, the page and the curves.
 
 use elman_lm::{
     Error, LanguageModelConfig, TrainConfig, train,
-    train::{Curves, LogFile, Observer, Progress, Schedule, Trained},
+    train::{LogFile, Observer, Progress, Report, RunLog, Schedule, Trained},
 };
 use elman_testkit::devices;
 use elman_text::Tokens;
@@ -30,13 +30,13 @@ fn try_run(observer: &mut dyn Observer) -> Result<Trained, Error> {
 #[test]
 fn log_and_curves_hold_every_figure() {
     let folder = tempfile::tempdir().unwrap();
-    let (log, curves) = (folder.path().join("log.jsonl"), folder.path().join("curves.svg"));
+    let [log, page, curves] = ["log.jsonl", "report.html", "curves.svg"].map(|name| folder.path().join(name));
     let mut observers: Vec<Box<dyn Observer>> =
-        vec![Box::new(LogFile::new(&log)), Box::new(Curves::new(&curves)), Box::new(Progress::new())];
+        vec![Box::new(LogFile::new(&log)), Box::new(Report::new(&log, &page, &curves)), Box::new(Progress::new())];
     let history = run(&mut observers).history;
 
     let lines: Vec<Value> =
-        std::fs::read_to_string(log).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        std::fs::read_to_string(&log).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let events = |name: &str| -> Vec<&Value> { lines.iter().filter(|line| line["event"] == name).collect() };
     // 149 predicted tokens per column, 35 at a time: 5 steps, read after 2, 4 and 5
     assert_eq!(lines[0]["event"], "start");
@@ -52,12 +52,22 @@ fn log_and_curves_hold_every_figure() {
         assert!((line["valid"]["loss"].as_f64().unwrap() - loss).abs() < 1e-9);
     }
 
+    let read = RunLog::open(&log).unwrap();
+    assert_eq!((read.intervals, read.epochs), (history.intervals, history.epochs.clone()));
+
     let svg = std::fs::read_to_string(curves).unwrap();
     assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
-    for text in ["Loss in training", "step", "loss (nats per token)", "train", "validation"] {
-        assert!(svg.lines().any(|line| line.trim() == text), "no '{text}' in the plot");
+    for text in ["Loss", "step", "nats per token", "training", "validation"] {
+        assert!(svg.lines().any(|line| line.trim() == text), "no '{text}' in the drawing");
     }
     assert_eq!(svg.matches("<circle").count(), 3);
+    let page = std::fs::read_to_string(page).unwrap();
+    for epoch in &history.epochs {
+        assert!(page.contains(&format!("{:.4}", epoch.valid.as_ref().unwrap().loss)));
+    }
+    for title in ["Loss", "Perplexity", "Learning rate", "Gradient norm", "Speed", "Settings"] {
+        assert!(page.contains(title), "no '{title}' in the page");
+    }
 }
 
 #[test]

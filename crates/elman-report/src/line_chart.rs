@@ -32,7 +32,7 @@ struct Series {
     dots: bool,
 }
 
-const SIZE: (u32, u32) = (720, 380);
+const SIZE: (u32, u32) = (600, 350);
 
 /// Values beyond are left out, as infinite ones are: the axes' arithmetic ends there.
 const LARGEST: f64 = 1e30;
@@ -112,7 +112,7 @@ impl LineChart {
             .axis_style(rgb(&LINE))
             .bold_line_style(rgb(&LINE))
             .light_line_style(TRANSPARENT)
-            .x_labels(7)
+            .x_labels(6)
             .y_labels(6)
             .x_label_formatter(&|value| tick(*value, x.1 - x.0))
             .y_label_formatter(&|value| tick(*value, span))

@@ -10,7 +10,7 @@ use elman::{
     burn::module::Module,
     lm::{
         ModelCard, TrainConfig, Trained,
-        train::{Curves, Epoch, LogFile, Observer, Progress, SaveBest, Training},
+        train::{self, Epoch, LogFile, Observer, Progress, SaveBest, Training},
     },
     text::Tokenizer,
 };
@@ -25,14 +25,15 @@ use self::{
 use crate::{
     arguments::DeviceOption,
     error::CliError,
-    model::{CURVES, LOG, OutOption},
+    model::{CURVES, LOG, OutOption, REPORT},
     output,
 };
 
 /// Train a language model on text.
 ///
 /// Reads the text --epochs times and keeps the model of the epoch that predicts the validation text best. The
-/// directory holds the model, a model card (README.md), the figures (train.jsonl) and their plot (curves.svg).
+/// directory holds the model, a model card (README.md), a page about the training (report.html), its figures
+/// (train.jsonl) and a drawing of its loss (curves.svg).
 /// Ctrl-C stops after the step and saves; the same command with --resume goes on.
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -115,11 +116,13 @@ impl Train {
             eprintln!("note: there is no checkpoint in '{}': training begins", self.out.out.display());
         }
         let card = self.card(&texts, &settings);
-        let log = LogFile::new(self.out.out.join(LOG)).with_about(self.about(&card)).with_samples(&texts.tokenizer);
+        let [log, page, curves] = [LOG, REPORT, CURVES].map(|file| self.out.out.join(file));
+        let report = train::Report::new(&log, page, curves);
+        let log = LogFile::new(log).with_about(self.about(&card)).with_samples(&texts.tokenizer);
         let mut observers: Vec<Box<dyn Observer + '_>> = vec![
             Box::new(Progress::new()),
             Box::new(log),
-            Box::new(Curves::new(self.out.out.join(CURVES))),
+            Box::new(report),
             Box::new(SaveBest::new(&self.out.out, &texts.tokenizer, card)),
         ];
         let training = Training::new(model, &texts.train, &settings).with_validation(&texts.valid);
