@@ -3,7 +3,7 @@
 //! For a text of your own, and a model to keep: `cargo run -- train FILE --out DIR`.
 //!
 //! ```text
-//! cargo run -p elman-examples --example character_model
+//! cargo run --release --example character_model
 //! ```
 
 use elman::{

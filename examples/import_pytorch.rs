@@ -4,7 +4,7 @@
 //! with `torch.save(model.state_dict(), "model.pt")` or `safetensors.torch.save_file`.
 //!
 //! ```text
-//! cargo run -p elman-examples --example import_pytorch
+//! cargo run --release --example import_pytorch
 //! ```
 
 use elman::{

@@ -5,7 +5,7 @@
 //! gets half of them right.
 //!
 //! ```text
-//! cargo run -p elman-examples --example own_cell
+//! cargo run --release --example own_cell
 //! ```
 
 use elman::{

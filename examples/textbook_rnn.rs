@@ -4,7 +4,7 @@
 //! depends on everything that was read, and in which order.
 //!
 //! ```text
-//! cargo run -p elman-examples --example textbook_rnn
+//! cargo run --release --example textbook_rnn
 //! ```
 
 use elman::{
