@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// Functions and slopes.
 fn activations() -> LineChart {
     let x = || (-400..=400).map(|n| f64::from(n) / 100.0);
-    let chart = LineChart::new("Activation functions, and the slopes of two").with_axes("x", "f(x)");
+    let chart = LineChart::new("Activation functions, and the slopes (′) of two").with_axes("x", "f(x)");
     let functions = [Activation::Sigmoid, Activation::Tanh, Activation::Relu, Activation::Gelu];
     let chart = functions.into_iter().fold(chart, |chart, activation| {
         // the lines of unbounded functions would press the others flat
@@ -34,7 +34,7 @@ fn activations() -> LineChart {
     });
     [Activation::Sigmoid, Activation::Tanh].into_iter().fold(chart, |chart, activation| {
         let slope = |x: f64| activation.df(if activation.needs() == Needs::Output { activation.f(x) } else { x });
-        chart.with_line(format!("slope of {activation}"), x().map(|x| (x, slope(x))))
+        chart.with_line(format!("{activation}′"), x().map(|x| (x, slope(x))))
     })
 }
 

@@ -76,6 +76,7 @@ pub(crate) fn tick(value: f64, span: f64) -> String {
         1e9.. => format!("{value:.1e}"),
         1e6.. => trim(format!("{:.2}", value / 1e6)) + "M",
         1e4.. => trim(format!("{:.1}", value / 1e3)) + "k",
+        ..1e-4 => format!("{value:.0e}"),
         _ => {
             let decimals = (2.0 - span.log10().floor()).clamp(0.0, 8.0) as usize;
             trim(format!("{value:.decimals$}"))
@@ -98,6 +99,7 @@ mod tests {
             (2.5, 3.0, "2.5"),
             (2.54, 0.3, "2.54"),
             (0.0015, 0.002, "0.0015"),
+            (1e-7, 1e-7, "1e-7"),
             (120.0, 500.0, "120"),
             (12_500.0, 50_000.0, "12.5k"),
             (3_000_000.0, 5e6, "3M"),

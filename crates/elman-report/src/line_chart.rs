@@ -4,10 +4,11 @@ use plotters::{
         types::RangedCoordf64,
     },
     prelude::*,
+    style::text_anchor::{HPos, Pos, VPos},
 };
 
 use crate::{
-    chart::{Chart, tick},
+    chart::{Chart, text_width, tick},
     palette::{INK, LINE, MUTED, PAPER, Role, series as colour_of},
 };
 
@@ -31,6 +32,8 @@ struct Series {
     points: Vec<(f64, f64)>,
     dots: bool,
 }
+
+type Drawn = Result<(), Box<dyn std::error::Error>>;
 
 const SIZE: (u32, u32) = (600, 350);
 
@@ -88,21 +91,44 @@ impl LineChart {
         self.series.iter().map(|series| (series, points(series))).collect()
     }
 
-    fn draw<Y>(&self, svg: &mut String, x: (f64, f64), y: Y, span: f64) -> Result<(), Box<dyn std::error::Error>>
+    /// The names that a legend explains, with their colours; one line alone needs none.
+    fn names(&self) -> impl Iterator<Item = (&str, &'static Role)> {
+        let needed = self.series.len() > 1 || self.reference.is_some();
+        let series = self.series.iter().enumerate().map(|(n, series)| (&*series.name, colour_of(n)));
+        let reference = self.reference.iter().map(|(name, _)| (&**name, &MUTED));
+        series.chain(reference).filter(move |_| needed)
+    }
+
+    /// The title, and the legend in a row under it, where it covers no line.
+    fn draw_head(&self, root: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>) -> Drawn {
+        let text = |size: i32, role| ("system-ui, sans-serif", size).into_font().color(&rgb(role));
+        let title = text(17, &INK).pos(Pos::new(HPos::Center, VPos::Top));
+        root.draw(&Text::new(&*self.title, (SIZE.0 as i32 / 2, 12), title))?;
+        let mut x = 72;
+        for (name, role) in self.names() {
+            root.draw(&PathElement::new([(x, 48), (x + 18, 48)], rgb(role).stroke_width(2)))?;
+            root.draw(&Text::new(name, (x + 24, 48), text(13, &MUTED).pos(Pos::new(HPos::Left, VPos::Center))))?;
+            x += 24 + text_width(name, 13.0) as i32 + 14;
+        }
+        Ok(())
+    }
+
+    fn draw<Y>(&self, svg: &mut String, x: (f64, f64), y: Y, span: f64) -> Drawn
     where
         Y: AsRangedCoord<Value = f64>,
         Y::CoordDescType: ValueFormatter<f64>,
     {
         let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
         root.fill(&rgb(&PAPER))?;
+        let text = |size: i32| ("system-ui, sans-serif", size).into_font().color(&rgb(&MUTED));
+        self.draw_head(&root)?;
         let mut chart = ChartBuilder::on(&root)
-            .caption(&self.title, ("system-ui, sans-serif", 17).into_font().color(&rgb(&INK)))
             .margin(10)
+            .margin_top(if self.names().next().is_some() { 62 } else { 40 })
             .margin_right(24)
             .x_label_area_size(42)
             .y_label_area_size(62)
             .build_cartesian_2d::<_, Y>(RangedCoordf64::from(x.0..x.1), y)?;
-        let text = |size: i32| ("system-ui, sans-serif", size).into_font().color(&rgb(&MUTED));
         chart
             .configure_mesh()
             .x_desc(&self.x)
@@ -117,28 +143,16 @@ impl LineChart {
             .x_label_formatter(&|value| tick(*value, x.1 - x.0))
             .y_label_formatter(&|value| tick(*value, span))
             .draw()?;
-        if let Some((name, height)) = self.reference.as_ref().filter(|(_, height)| is_drawable(*height)) {
+        if let Some((_, height)) = self.reference.as_ref().filter(|(_, height)| is_drawable(*height)) {
             let line = DashedLineSeries::new([(x.0, *height), (x.1, *height)], 6, 4, rgb(&MUTED).stroke_width(1));
-            let key = |(x, y)| PathElement::new([(x, y), (x + 20, y)], rgb(&MUTED).stroke_width(1));
-            chart.draw_series(line)?.label(name).legend(key);
+            chart.draw_series(line)?;
         }
         for (n, (series, points)) in self.drawn().into_iter().enumerate() {
             let colour = rgb(colour_of(n));
-            let key = move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(2));
-            let line = LineSeries::new(points.iter().copied(), colour.stroke_width(2));
-            chart.draw_series(line)?.label(&series.name).legend(key);
+            chart.draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?;
             if series.dots || points.len() == 1 {
                 chart.draw_series(points.iter().map(|point| Circle::new(*point, 3, colour.filled())))?;
             }
-        }
-        if self.series.len() > 1 || self.reference.is_some() {
-            chart
-                .configure_series_labels()
-                .position(SeriesLabelPosition::UpperRight)
-                .label_font(text(13))
-                .background_style(rgb(&PAPER))
-                .border_style(rgb(&LINE))
-                .draw()?;
         }
         root.present()?;
         Ok(())
