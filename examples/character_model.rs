@@ -40,11 +40,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let figures = evaluate(&trained.model, &text, 1, settings.bptt)?;
     let guessing = (tokenizer.vocab_size() as f64).log2();
-    println!("{:.2} bits per character; guessing needs {guessing:.2}", figures.bits_per_character);
+    println!("{:.2} bits per character on its training text; guessing needs {guessing:.2}", figures.bits_per_character);
 
     let options = GenerateOptions { temperature: 0.5, max_tokens: 200, ..GenerateOptions::default() };
-    println!("\nThe network writes:");
-    for piece in generate(&trained.model, &tokenizer, "The ", &options)? {
+    let prompt = "The ";
+    print!("\nThe network goes on from '{prompt}':\n{prompt}");
+    for piece in generate(&trained.model, &tokenizer, prompt, &options)? {
         print!("{}", piece?.text);
     }
     println!();

@@ -1,6 +1,7 @@
-//! The same network on every device that this build can use gives the same numbers.
+//! One network with one set of weights on every device of this build gives the same numbers, up to rounding.
 //!
-//! With one backend compiled in there is one device; add others by their features.
+//! Code takes a `Device` and never names a backend; Cargo features say which are compiled in, so with `flex` alone there
+//! is one. Reading a sequence at once and step by step is compared as well: two ways to the same numbers on one device.
 //!
 //! ```text
 //! cargo run --release --features ndarray --example two_devices
@@ -8,38 +9,56 @@
 //! ```
 
 use elman::{
-    burn::tensor::{Distribution, Tensor, TensorData},
-    recurrence::{GruConfig, StateDict},
+    burn::{
+        module::Module,
+        tensor::{Device, Distribution, Tensor},
+    },
+    recurrence::{Lstm, LstmConfig},
 };
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let devices = elman::devices();
-    let first = devices.first().ok_or("no device")?;
+/// The output `[batch, time, d_output]`, computed on that device.
+fn at_once(lstm: &Lstm, x: &Tensor<3>, device: &Device) -> Tensor<3> {
+    let (lstm, x) = (lstm.clone().to_device(device), x.clone().to_device(device));
+    lstm.forward(x, None).0
+}
 
-    // weights and input are made once, on the first device, and copied to the others
-    first.device.seed(1);
-    let config = GruConfig::new(16, 32).with_layers(2).with_bidirectional(true);
-    let original = config.init(&first.device);
-    let x = Tensor::<3>::random([4, 25, 16], Distribution::Normal(0.0, 1.0), &first.device).into_data();
-
-    let mut reference: Option<TensorData> = None;
-    for info in &devices {
-        let gru = StateDict::of(&original).load_into(config.init(&info.device))?;
-        let (output, _) = gru.forward(Tensor::from_data(x.clone(), &info.device), None);
-        let output = output.into_data();
-        let values: Vec<f32> = output.iter::<f32>().collect();
-        println!("{:<8} {:<34} {:+.6} {:+.6} {:+.6} …", info.name, info.description, values[0], values[1], values[2]);
-        match &reference {
-            None => reference = Some(output),
-            Some(reference) => {
-                let differences = reference.iter::<f32>().zip(&values).map(|(a, b)| (a - b).abs());
-                let largest = differences.fold(0.0, f32::max);
-                println!("         largest difference to {} over {} values: {largest:.1e}", first.name, values.len());
-            }
-        }
+/// The same, one time step after the other, with the state passed along.
+fn step_by_step(lstm: &Lstm, x: &Tensor<3>) -> Tensor<3> {
+    let mut state = None;
+    let mut outputs = Vec::new();
+    for x in x.clone().split(1, 1) {
+        let (y, next) = lstm.step(x.squeeze_dim(1), state);
+        state = Some(next);
+        outputs.push(y);
     }
+    Tensor::stack(outputs, 1)
+}
+
+fn main() -> Result<(), elman::DeviceError> {
+    let home = elman::device("auto")?;
+    home.seed(1);
+    let lstm = LstmConfig::new(8, 64).with_layers(2).init(&home);
+    let x = Tensor::random([4, 50, 8], Distribution::Normal(0.0, 1.0), &home);
+    let reference = lstm.forward(x.clone(), None).0;
+    println!("an LSTM with {} weights, 4 sequences of 50 steps\n", lstm.num_params());
+
+    println!("{:<24}{:<34}largest difference", "", "last output, first three units");
+    let row = |name: &str, y: Tensor<3>| {
+        let y = y.to_device(&home);
+        let shown: String =
+            y.clone().slice([3..4, 49..50, 0..3]).to_data().iter::<f32>().map(|v| format!("{v:+.7} ")).collect();
+        let difference = (y - reference.clone()).abs().max().into_scalar::<f32>();
+        println!("{name:<24}{shown:<34}{difference:.1e}");
+    };
+    let devices = elman::devices();
+    for device in &devices {
+        row(&device.name, at_once(&lstm, &x, &device.device));
+    }
+    row("step by step", step_by_step(&lstm, &x));
+
     if devices.len() == 1 {
-        println!("One device is compiled in. With another: cargo run --features ndarray --example two_devices");
+        println!("\nThis build has one device. With another one compiled in:");
+        println!("  cargo run --release --features ndarray --example two_devices");
     }
     Ok(())
 }
