@@ -3,8 +3,8 @@ use elman::burn::tensor::Device;
 
 use crate::{
     command::{
-        devices::Devices, embed::Embed, eval::Eval, generate::Generate, import::Import, index::Index, search::Search,
-        train::Train,
+        demo::Demo, devices::Devices, embed::Embed, eval::Eval, generate::Generate, import::Import, index::Index,
+        search::Search, train::Train,
     },
     error::CliError,
 };
@@ -36,6 +36,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(Demo),
     Train(Box<Train>),
     Eval(Eval),
     Generate(Generate),
@@ -50,6 +51,7 @@ impl Cli {
     /// Runs the chosen command.
     pub fn run(&self) -> Result<(), CliError> {
         match &self.command {
+            Command::Demo(command) => command.run(),
             Command::Train(command) => command.run(),
             Command::Eval(command) => command.run(),
             Command::Generate(command) => command.run(),

@@ -4,6 +4,7 @@
 
 mod arguments;
 mod command;
+mod demo;
 mod embedding;
 mod error;
 mod holdout;
