@@ -1,6 +1,6 @@
 //! Times elman's recurrent layers beside the peers that they are measured against.
 //!
-//! `cargo bench -p elman-bench -- --help` explains the program; `docs/benchmarks.md` has figures.
+//! `cargo bench -p elman-bench -- --help` explains the program; `docs/src/benchmarks.md` has figures.
 //!
 //! # Method
 //! A figure is the median over repeats, after a warm-up that is not counted. Every contestant of a row does the same
