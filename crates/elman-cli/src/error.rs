@@ -19,7 +19,7 @@ pub enum CliError {
     Store(#[from] IndexError),
     /// A model whose settings are out of range, which is the file's fault and not the command line's.
     #[error("the model '{}' cannot be used", path.display())]
-    DamagedModel { path: PathBuf, source: lm::Error },
+    DamagedModel { path: PathBuf, source: Box<lm::Error> },
     #[error("cannot read '{name}'")]
     Read { name: String, source: io::Error },
     #[error("cannot write '{}'", path.display())]
@@ -36,6 +36,8 @@ pub enum CliError {
     NoText { name: String },
     #[error("'{}' already has a {file}: choose another --out, or replace it with --force", path.display())]
     InTheWay { path: PathBuf, file: &'static str },
+    #[error("'{}' has a {file} that is not of a demo: choose another --out", path.display())]
+    NotOfDemo { path: PathBuf, file: &'static str },
     #[error("'{}' already has a training run: go on with --resume, choose another --out, or begin anew with --force", path.display())]
     Unfinished { path: PathBuf },
     #[error("'{}' has a model and no checkpoint to go on from: choose another --out, or begin anew with --force", path.display())]
@@ -44,7 +46,7 @@ pub enum CliError {
     Signal { source: ctrlc::Error },
     /// Training stopped at a point from which it can go on.
     #[error("{source}; to go on: {command}")]
-    CanGoOn { source: lm::Error, command: String },
+    CanGoOn { source: Box<lm::Error>, command: String },
     #[error("the store '{}' does not say which model made its vectors: give one that 'elman index' made", path.display())]
     NoIdentity { path: PathBuf },
     #[error("the store '{}' was made with another model or other settings than '{}' has now: index the texts again into a new store, or give the right --model", store.display(), model.display())]
@@ -63,7 +65,7 @@ impl CliError {
         match source {
             Interrupted { .. } | Stopped { checkpoint: Some(_), .. } => {
                 let resume = if command.contains(" --resume") { "" } else { " --resume" };
-                Self::CanGoOn { source, command: command.replace(" --force", "") + resume }
+                Self::CanGoOn { source: source.into(), command: command.replace(" --force", "") + resume }
             }
             source => source.into(),
         }
@@ -75,8 +77,9 @@ impl CliError {
         use TextError::{Vocabulary, Zero as ZeroTokens};
         use lm::Error::{OtherRun, PlateauWithoutValidation, Setting, UnknownOptimizer, UnknownSchedule};
         match self {
-            Self::CanGoOn { source: lm::Error::Interrupted { .. }, .. } => Self::INTERRUPTED,
-            Self::Device(_) | Self::InTheWay { .. } | Self::Unfinished { .. } | Self::NoCheckpoint { .. } => 2,
+            Self::CanGoOn { source, .. } if matches!(**source, lm::Error::Interrupted { .. }) => Self::INTERRUPTED,
+            Self::Device(_) | Self::InTheWay { .. } | Self::NotOfDemo { .. } => 2,
+            Self::Unfinished { .. } | Self::NoCheckpoint { .. } => 2,
             Self::Model(Setting { .. } | UnknownSchedule { .. } | UnknownOptimizer { .. })
             | Self::Model(PlateauWithoutValidation | OtherRun { .. }) => 2,
             Self::Text(Vocabulary { .. } | ZeroTokens { .. }) | Self::Model(lm::Error::Text(ZeroTokens { .. })) => 2,
@@ -134,7 +137,7 @@ mod tests {
     fn only_mistakes_of_the_command_line_exit_with_2() {
         let setting = || lm::Error::Setting { name: "x", expected: "y", found: "z".into() };
         assert_eq!(CliError::Model(setting()).exit_code(), 2);
-        assert_eq!(CliError::DamagedModel { path: "m".into(), source: setting() }.exit_code(), 1);
+        assert_eq!(CliError::DamagedModel { path: "m".into(), source: setting().into() }.exit_code(), 1);
         assert_eq!(CliError::NoText { name: "a".into() }.exit_code(), 1);
     }
 

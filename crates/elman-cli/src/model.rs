@@ -33,7 +33,7 @@ impl ModelOption {
 /// A setting out of range is the command line's fault everywhere but in a model's own file.
 pub fn damaged(path: &Path, source: lm::Error) -> CliError {
     match source {
-        lm::Error::Setting { .. } => CliError::DamagedModel { path: path.into(), source },
+        lm::Error::Setting { .. } => CliError::DamagedModel { path: path.into(), source: source.into() },
         source => source.into(),
     }
 }
@@ -51,7 +51,7 @@ pub struct OutOption {
 }
 
 /// The files of a model; none is overwritten without being told to.
-const MODEL: [&str; 4] = ["config.json", "model.safetensors", "tokenizer.json", "README.md"];
+pub const MODEL: [&str; 4] = ["config.json", "model.safetensors", "tokenizer.json", "README.md"];
 
 /// The figures of training, as JSON lines.
 pub const LOG: &str = "train.jsonl";

@@ -38,8 +38,24 @@ fn the_network_comes_near_the_ideal_and_parts_nouns_from_verbs() {
     }
 
     // what it says about going on is true
+    place.run("demo --out elman-demo --device nothing").fails(2, "unknown device"); // and not: it is in the way
     place.run("generate --model elman-demo --prompt woman --max-tokens 5").succeeds();
     place.run("index elman-demo/sentences.txt --model elman-demo --store elman-demo/store").succeeds();
     let hits = place.run("search dragon --store elman-demo/store -k 3").succeeds();
     assert_eq!(hits.lines().count(), 3);
+}
+
+#[test]
+fn a_folder_of_something_else_is_left_alone() {
+    let place = Place::new();
+    fs::create_dir(place.path("mine")).unwrap();
+    for file in ["model.safetensors", "report.html", "sentences.txt", "words.svg"] {
+        let mine = place.path("mine").join(file);
+        fs::write(&mine, "precious").unwrap();
+        let message = format!("'mine' has a {file} that is not of a demo: choose another --out");
+        place.run("demo --out mine").fails(2, &message);
+        assert_eq!(fs::read_to_string(&mine).unwrap(), "precious");
+        assert_eq!(fs::read_dir(place.path("mine")).unwrap().count(), 1, "nothing is written");
+        fs::remove_file(mine).unwrap();
+    }
 }

@@ -12,7 +12,7 @@ use crate::{
     arguments::DeviceOption,
     demo::{Experiment, Story, page, sentences_file},
     error::CliError,
-    output,
+    model, output,
 };
 
 /// See in a minute what a network learns from text: no data needed.
@@ -26,7 +26,7 @@ Examples:
   elman demo
   elman demo --seed 2 --out second-demo")]
 pub struct Demo {
-    /// Where to put the report and the model: a directory, made if it is not there
+    /// Where to put the report and the model: a directory, made if it is not there. A former demo's is replaced
     #[arg(long, value_name = "DIR", default_value = "elman-demo")]
     out: PathBuf,
 
@@ -42,11 +42,12 @@ pub struct Demo {
     json: bool,
 }
 
-const REPORT: &str = "report.html";
 const SENTENCES: &str = "sentences.txt";
+const DRAWINGS: [&str; 3] = ["curve.svg", "tree.svg", "words.svg"];
 
 impl Demo {
     pub fn run(&self) -> Result<(), CliError> {
+        self.check()?;
         let device = self.device.open()?;
         std::fs::create_dir_all(&self.out).map_err(|source| CliError::Write { path: self.out.clone(), source })?;
         let sentences = self.out.join(SENTENCES);
@@ -55,17 +56,32 @@ impl Demo {
 
         let story = Story::new(self.json);
         let experiment = Experiment::run(&tokenizer, self.seed, &self.out, &device, &story)?;
-        let report = self.out.join(REPORT);
+        let report = self.out.join(model::REPORT);
         replace(&report, &page::page(&experiment).to_html())?;
-        for (file, svg) in [
-            ("curve.svg", page::curve(&experiment).to_svg()),
-            ("tree.svg", page::tree(&experiment.words).to_svg()),
-            ("words.svg", page::map(&experiment.words).to_svg()),
-        ] {
+        let drawings = [
+            page::curve(&experiment).to_svg(),
+            page::tree(&experiment.words).to_svg(),
+            page::map(&experiment.words).to_svg(),
+        ];
+        for (file, svg) in DRAWINGS.iter().zip(drawings) {
             replace(&self.out.join(file), &svg)?;
         }
         story.end(&experiment, &self.out, &report)?;
         if self.json { output::json(&experiment) } else { Ok(()) }
+    }
+
+    /// Refuses a directory where files that are not of a demo would be overwritten. A demo writes its sentences first,
+    /// and they are always the same.
+    fn check(&self) -> Result<(), CliError> {
+        let sentences = std::fs::read(self.out.join(SENTENCES));
+        if sentences.is_ok_and(|found| found == sentences_file().as_bytes()) {
+            return Ok(());
+        }
+        let mut files = model::MODEL.iter().chain(&[model::REPORT, SENTENCES]).chain(&DRAWINGS);
+        match files.find(|file| self.out.join(file).exists()) {
+            Some(file) => Err(CliError::NotOfDemo { path: self.out.clone(), file }),
+            None => Ok(()),
+        }
     }
 }
 
