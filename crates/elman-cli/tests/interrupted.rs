@@ -11,11 +11,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::Place;
+use common::{CPUS, Place};
 
-/// Trains in some 60 steps with dropout; a checkpoint after every step, so that many a kill meets its write.
+/// Trains in some 60 steps with dropout.
 const TRAIN: &str = "train text.txt --out model --tokens char --embed 16 --hidden 48 --layers 2 --batch 4 --bptt 16 \
-                     --epochs 2 --dropout 0.3 --device flex --checkpoint-every 1";
+                     --epochs 2 --dropout 0.3";
+/// A checkpoint after every step, so that many a kill meets its write.
+const OFTEN: &str = "--checkpoint-every 1";
 
 fn elman(place: &Place, arguments: &str) -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("elman"));
@@ -37,41 +39,45 @@ fn model(place: &Place) -> Vec<u8> {
 
 #[test]
 fn ten_killed_runs_end_as_the_undisturbed_one() {
-    if !cfg!(feature = "flex") {
-        return;
+    for cpu in CPUS {
+        let train = format!("{TRAIN} {OFTEN} --device {cpu}");
+        let undisturbed = Place::new();
+        let begin = Instant::now();
+        undisturbed.run(&train).succeeds();
+        let whole = begin.elapsed();
+        (0..10).for_each(|run| kill_and_resume(run, &train, whole, &undisturbed));
     }
-    let undisturbed = Place::new();
-    let begin = Instant::now();
-    undisturbed.run(TRAIN).succeeds();
-    let whole = begin.elapsed();
-    for run in 0..10_u32 {
-        let place = Place::new();
-        let mut kills = 0;
-        // from the very begin to the very end, then again until it is done
-        let mut wait = whole * (run * 2 + 1) / 20;
-        while kills < 4 {
-            let mut child = elman(&place, &format!("{TRAIN} --resume")).spawn().unwrap();
-            sleep(wait);
-            if child.try_wait().unwrap().is_some() {
-                break;
-            }
-            child.kill().unwrap(); // SIGKILL
-            child.wait().unwrap();
-            kills += 1;
-            wait = wait.mul_f64(0.61);
+}
+
+/// Kills a run up to four times, from its very begin (run 0) to its very end (run 9), and lets it end.
+fn kill_and_resume(run: u32, train: &str, whole: Duration, undisturbed: &Place) {
+    let place = Place::new();
+    let resume = format!("{train} --resume");
+    let mut kills = 0;
+    let mut wait = whole * (run * 2 + 1) / 20;
+    while kills < 4 {
+        let mut child = elman(&place, &resume).spawn().unwrap();
+        sleep(wait);
+        if child.try_wait().unwrap().is_some() {
+            break;
         }
-        place.run(&format!("{TRAIN} --resume")).succeeds();
-        assert!(model(&place) == model(&undisturbed), "run {run}, killed {kills} times");
-        let files = |place: &Place| fs::read_dir(place.path("model")).unwrap().count();
-        assert_eq!(files(&place), files(&undisturbed), "run {run}: nothing half written stays");
-        assert_eq!(checkpoints(&place).len(), 2, "run {run}");
+        child.kill().unwrap(); // SIGKILL
+        child.wait().unwrap();
+        kills += 1;
+        wait = wait.mul_f64(0.61);
     }
+    place.run(&resume).succeeds();
+    assert!(model(&place) == model(undisturbed), "{train}: run {run}, killed {kills} times");
+    let files = |place: &Place| fs::read_dir(place.path("model")).unwrap().count();
+    assert_eq!(files(&place), files(undisturbed), "run {run}: nothing half written stays");
+    assert_eq!(checkpoints(&place).len(), 2, "run {run}");
 }
 
 #[test]
 fn ctrl_c_saves_and_says_how_to_go_on() {
+    let Some(cpu) = CPUS.first() else { return };
+    let settings = format!("{TRAIN} --device {cpu}");
     let undisturbed = Place::new();
-    let settings = TRAIN.replace("--checkpoint-every 1", "");
     undisturbed.run(&settings).succeeds();
     let place = Place::new();
     let child = elman(&place, &settings).spawn().unwrap();
@@ -124,6 +130,8 @@ impl Drop for Small {
 
 #[test]
 fn a_full_disk_loses_nothing_and_says_so() {
+    let Some(cpu) = CPUS.first() else { return };
+    let train = format!("{TRAIN} {OFTEN} --device {cpu}");
     let place = Place::new();
     let Some(disk) = Small::mount(place.path("model"), "2m") else {
         eprintln!("skipped: mounting a small file system is not permitted here");
@@ -131,8 +139,7 @@ fn a_full_disk_loses_nothing_and_says_so() {
     };
     // fills up while checkpoints of some 400 kB are written
     fs::write(disk.0.join("ballast"), vec![0; 900_000]).unwrap();
-    let arguments = format!("{TRAIN} --keep 9");
-    let output = elman(&place, &arguments).output().unwrap();
+    let output = elman(&place, &format!("{train} --keep 9")).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     let last = stderr.lines().last().unwrap();
@@ -144,8 +151,8 @@ fn a_full_disk_loses_nothing_and_says_so() {
 
     // with room again it goes on and ends as it would have
     fs::remove_file(disk.0.join("ballast")).unwrap();
-    place.run(&format!("{TRAIN} --keep 1 --resume")).succeeds();
+    place.run(&format!("{train} --keep 1 --resume")).succeeds();
     let undisturbed = Place::new();
-    undisturbed.run(TRAIN).succeeds();
+    undisturbed.run(&train).succeeds();
     assert!(model(&place) == model(&undisturbed));
 }

@@ -39,12 +39,14 @@ fn settings() -> TrainConfig {
 
 const RHYME: &str = "one fish two fish red fish blue fish. ";
 
-/// A model that knows the rhyme by heart.
+/// A model that knows the rhyme by heart, whatever its first weights are: the other tests of this process draw from the
+/// same random numbers. "fish" is followed by four different words, which are told apart by the word before it, so the
+/// gradient reaches back that far.
 fn trained() -> (LanguageModel, TextTokenizer) {
     let (tokenizer, text) = corpus(&RHYME.repeat(30));
-    let config = LanguageModelConfig { dropout: Dropouts::all(0.0), ..small(tokenizer.vocab_size()) };
+    let config = LanguageModelConfig { d_hidden: 48, dropout: Dropouts::all(0.0), ..small(tokenizer.vocab_size()) };
     let model = config.init(&devices()[0].device).unwrap();
-    let trained = train(model, &text, None, &TrainConfig { epochs: 12, ..settings() }, &mut ()).unwrap();
+    let trained = train(model, &text, None, &TrainConfig { bptt: 20, epochs: 25, ..settings() }, &mut ()).unwrap();
     (trained.model, tokenizer)
 }
 
@@ -94,7 +96,7 @@ fn a_text_is_continued_as_it_was_learnt() {
     let (model, tokenizer) = trained();
     let greedy = GenerateOptions { max_tokens: 20, temperature: 0.0, ..GenerateOptions::default() };
     let text = |options: &GenerateOptions| -> String {
-        let pieces = generate(&model, &tokenizer, "one fish two", options).unwrap();
+        let pieces = generate(&model, &tokenizer, &format!("{RHYME}one fish two"), options).unwrap();
         pieces.map(|piece| piece.unwrap().text).collect()
     };
     assert_eq!(text(&greedy), " fish red fish blue ");

@@ -5,6 +5,15 @@ use std::{fs, path::PathBuf, process::Output};
 use assert_cmd::Command;
 use tempfile::TempDir;
 
+/// The CPU backends that are compiled in.
+#[allow(dead_code)] // not every test depends on the device
+pub const CPUS: &[&str] = match (cfg!(feature = "flex"), cfg!(feature = "ndarray")) {
+    (true, true) => &["flex", "ndarray"],
+    (true, false) => &["flex"],
+    (false, true) => &["ndarray"],
+    (false, false) => &[],
+};
+
 /// A folder with a text of 60 lines.
 pub struct Place {
     folder: TempDir,
@@ -32,7 +41,7 @@ impl Place {
         fs::write(self.path(name), content).expect("a file");
     }
 
-    /// Runs `elman` in the folder, on the first CPU backend that is compiled in unless told otherwise.
+    /// Runs `elman` in the folder.
     pub fn run(&self, arguments: &str) -> Answer {
         let mut command = Command::cargo_bin("elman").expect("the binary");
         command.current_dir(self.folder.path());
