@@ -61,7 +61,7 @@ fn vanishing() -> Result<LineChart, elman::DeviceError> {
     let lstm = LstmConfig::new(UNITS, UNITS).init(&device);
     let mut remembering = lstm.clone();
     let bias = &mut remembering.layers[0].directions[0].bias_ih;
-    *bias = bias.take().map(|b| b.map(|b| b.slice_fill([UNITS..2 * UNITS], 3.0))); // gates i, f, g, o
+    *bias = bias.take().map(|b| b.map(|b| b.slice_fill(UNITS..2 * UNITS, 3.0))); // gates i, f, g, o
     Ok(LineChart::new("How much of the gradient arrives")
         .with_axes("steps back", "norm of the gradient at the input")
         .with_logarithmic()

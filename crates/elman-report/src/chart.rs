@@ -53,12 +53,17 @@ pub(crate) fn label(anchor: Anchor, x: f64, y: f64, size: f64, colour: &Role, te
 
 /// The names of the groups with their colours, in a row that begins at the point.
 pub(crate) fn legend(x: f64, y: f64, groups: &[String]) -> Markup {
-    let mut at = x;
+    const DOT: f64 = 13.0;
+    const GAP: f64 = 16.0;
+    let starts = groups.iter().scan(x, |next, group| {
+        let start = *next;
+        *next += DOT + text_width(group, 12.0) + GAP;
+        Some(start)
+    });
     html! {
-        @for (n, group) in groups.iter().enumerate() {
-            circle cx=(round(at + 4.0)) cy=(round(y - 4.0)) r="4" fill=(crate::palette::series(n).light) {}
-            (label(Anchor::Start, at + 13.0, y, 12.0, &MUTED, group))
-            @let _ = at += 13.0 + text_width(group, 12.0) + 16.0;
+        @for (n, (group, start)) in groups.iter().zip(starts).enumerate() {
+            circle cx=(round(start + 4.0)) cy=(round(y - 4.0)) r="4" fill=(crate::palette::series(n).light) {}
+            (label(Anchor::Start, start + DOT, y, 12.0, &MUTED, group))
         }
     }
 }

@@ -157,7 +157,7 @@ fn table(head: &[String], rows: &[Vec<String>]) -> Markup {
 
 /// `12`, `-0.5`, `1.2e-3`, `97 %`, `12,000`.
 fn is_number(cell: &str) -> bool {
-    let cell = cell.trim_end_matches(['%', ' ']).replace([',', '\u{202f}'], "");
+    let cell = cell.trim_end_matches(['%', ' ']).replace(',', "");
     !cell.is_empty() && cell.parse::<f64>().is_ok()
 }
 

@@ -1,12 +1,12 @@
 //! The experiment as a page, and its drawings.
 
 use elman_report::{Dendrogram, LineChart, Merge, Page, ScatterMap};
+use indicatif::HumanCount;
 
 use super::{
     experiment::Experiment,
     grammar::{Class, TEMPLATES, Word, name},
     purity::Purity,
-    story::thousands,
     words::Words,
     writing::Writing,
 };
@@ -57,7 +57,7 @@ pub fn page(experiment: &Experiment) -> Page {
         .with_text(format!(
             "A simple recurrent network with {} parameters reads the text {} times, in {:.0} seconds. The ideal predictor \
              knows the grammar and works out all places in all templates where the text may be; nothing can predict better.",
-            thousands(training.parameters),
+            HumanCount(training.parameters as u64),
             training.epochs,
             training.seconds
         ))
@@ -92,7 +92,7 @@ pub fn page(experiment: &Experiment) -> Page {
         .with_text(format!(
             "{} words of each model, drawn by its own probabilities. A word that fits in no sentence is in brackets and counts \
              as a wrong sentence.",
-            thousands(writing.words)
+            HumanCount(writing.words as u64)
         ));
     let page = [("unigram", &writing.unigram), ("bigram", &writing.bigram), ("network", &writing.network)]
         .into_iter()
@@ -117,10 +117,10 @@ pub fn page(experiment: &Experiment) -> Page {
         .with_text(format!(
             "{} sentences are drawn from {} templates over twelve classes of words. They follow each other without a mark \
              between them, {} words in all. The network sees the words only. Another {} sentences are held out.",
-            thousands(text.sentences),
+            HumanCount(text.sentences as u64),
             TEMPLATES.len(),
-            thousands(text.words),
-            thousands(text.held_out_sentences)
+            HumanCount(text.words as u64),
+            HumanCount(text.held_out_sentences as u64)
         ))
         .with_table(&["template", "an example"], TEMPLATES.iter().map(|t| template_row(t)))
         .with_section("The command")

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use indicatif::HumanCount;
+
 use super::{
     experiment::{Experiment, Losses, Writings},
     grammar::{TEMPLATES, Word},
@@ -37,7 +39,7 @@ impl Story {
         let lines = [
             format!("10,000 sentences are drawn from {} templates over 12 classes of words,", TEMPLATES.len()),
             "such as NOUN-HUM VERB-EAT NOUN-FOOD: \"woman eat cookie\". They follow each".into(),
-            format!("other without a mark between them. The network sees {} words,", thousands(words.len())),
+            format!("other without a mark between them. The network sees {} words,", HumanCount(words.len() as u64)),
             "no class and no template:".into(),
             String::new(),
             wrap(&words[..26].join(" "), "  ") + " …",
@@ -51,7 +53,7 @@ impl Story {
         let lines = [
             format!(
                 "A simple recurrent network, {} parameters, has read it {} times",
-                thousands(run.parameters),
+                HumanCount(run.parameters as u64),
                 run.epochs
             ),
             format!("in {:.0} s. Its loss in training; the dashes are the ideal predictor's:", run.seconds),
@@ -80,7 +82,7 @@ impl Story {
         let lines = [
             format!(
                 "Each model writes {} words, drawn by its own probabilities. How many of",
-                thousands(writing.words)
+                HumanCount(writing.words as u64)
             ),
             "its sentences are grammatical, and how it begins; a word that fits in no".into(),
             "sentence is in [brackets] and counts as a wrong sentence:".into(),
@@ -150,14 +152,6 @@ impl Story {
         ];
         self.section("6. To go on", &lines)
     }
-}
-
-/// A number with commas between its thousands.
-pub fn thousands(n: usize) -> String {
-    let digits = n.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).unwrap_or("")).collect();
-    groups.join(",")
 }
 
 /// Breaks a text into lines that begin with `indent`.

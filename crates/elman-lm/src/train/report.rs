@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use elman_report::{Chart, LineChart, Page};
+use indicatif::HumanCount;
 use serde_json::Value;
 
 use super::{Event, Interval, Observer, RunLog, TrainConfig};
@@ -110,9 +111,9 @@ fn figures(page: Page, log: &RunLog) -> Page {
         }
     };
     let seconds = last.map_or(0.0, |interval| interval.seconds);
-    page.with_figure("steps", grouped(done as u64), format!("of {}", grouped(log.start.steps as u64)))
+    page.with_figure("steps", HumanCount(done as u64).to_string(), format!("of {}", HumanCount(log.start.steps as u64)))
         .with_figure("time", format!("{:.1} min", seconds / 60.0), interruptions(log.resumed.len()))
-        .with_figure("parameters", grouped(log.start.parameters as u64), "")
+        .with_figure("parameters", HumanCount(log.start.parameters as u64).to_string(), "")
 }
 
 fn interruptions(count: usize) -> String {
@@ -215,25 +216,5 @@ fn show(value: &Value) -> String {
         Value::Null => String::new(),
         Value::Array(values) => values.iter().map(show).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
-    }
-}
-
-/// A count with a space between thousands.
-fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).expect("digits")).collect();
-    groups.join("\u{202f}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_are_grouped() {
-        for (count, text) in [(0, "0"), (999, "999"), (1000, "1\u{202f}000"), (1_234_567, "1\u{202f}234\u{202f}567")] {
-            assert_eq!(grouped(count), text);
-        }
     }
 }

@@ -248,7 +248,7 @@ impl<'a> Reader<'a> {
             self.in_epoch += 1;
             let step = self.stepper.step;
             observer.observe(Event::Step(step))?;
-            if self.in_epoch % self.stepper.config.log_every == 0 || self.in_epoch == last {
+            if self.in_epoch.is_multiple_of(self.stepper.config.log_every) || self.in_epoch == last {
                 let rate = self.stepper.last_learning_rate();
                 let interval = self.stepper.meter.interval(self.epoch, step, rate)?;
                 emit(Event::Interval(&interval), observer, &mut self.history)?;
