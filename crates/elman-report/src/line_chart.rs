@@ -91,11 +91,13 @@ impl LineChart {
         self.series.iter().map(|series| (series, points(series))).collect()
     }
 
-    /// The names that a legend explains, with their colours; one line alone needs none.
-    fn names(&self) -> impl Iterator<Item = (&str, &'static Role)> {
+    /// The names that a legend explains, with their colours and where their line shows; one line alone needs none.
+    fn names(&self) -> impl Iterator<Item = (&str, &'static Role, &'static [(i32, i32)])> {
+        const LINE: &[(i32, i32)] = &[(0, 18)];
+        const DASHES: &[(i32, i32)] = &[(0, 7), (11, 18)];
         let needed = self.series.len() > 1 || self.reference.is_some();
-        let series = self.series.iter().enumerate().map(|(n, series)| (&*series.name, colour_of(n)));
-        let reference = self.reference.iter().map(|(name, _)| (&**name, &MUTED));
+        let series = self.series.iter().enumerate().map(|(n, series)| (&*series.name, colour_of(n), LINE));
+        let reference = self.reference.iter().map(|(name, _)| (&**name, &MUTED, DASHES));
         series.chain(reference).filter(move |_| needed)
     }
 
@@ -105,8 +107,10 @@ impl LineChart {
         let title = text(17, &INK).pos(Pos::new(HPos::Center, VPos::Top));
         root.draw(&Text::new(&*self.title, (SIZE.0 as i32 / 2, 12), title))?;
         let mut x = 72;
-        for (name, role) in self.names() {
-            root.draw(&PathElement::new([(x, 48), (x + 18, 48)], rgb(role).stroke_width(2)))?;
+        for (name, role, line) in self.names() {
+            for (from, to) in line {
+                root.draw(&PathElement::new([(x + from, 48), (x + to, 48)], rgb(role).stroke_width(2)))?;
+            }
             root.draw(&Text::new(name, (x + 24, 48), text(13, &MUTED).pos(Pos::new(HPos::Left, VPos::Center))))?;
             x += 24 + text_width(name, 13.0) as i32 + 14;
         }
