@@ -39,15 +39,23 @@ fn settings() -> TrainConfig {
 
 const RHYME: &str = "one fish two fish red fish blue fish. ";
 
-/// A model that knows the rhyme by heart, whatever its first weights are: the other tests of this process draw from the
-/// same random numbers. "fish" is followed by four different words, which are told apart by the word before it, so the
-/// gradient reaches back that far.
+/// A model that knows the rhyme by heart. The other tests of this process draw from the same random numbers, and not all
+/// first weights lead there.
 fn trained() -> (LanguageModel, TextTokenizer) {
     let (tokenizer, text) = corpus(&RHYME.repeat(30));
+    let twice = tokenizer.encode(&RHYME.repeat(2)).unwrap();
+    let twice = Tokens::from_ids(&twice, twice.len(), twice.len());
+    // "fish" is followed by four different words: the gradient has to reach back to the word before it
+    let settings = TrainConfig { bptt: 20, epochs: 25, ..settings() };
     let config = LanguageModelConfig { d_hidden: 48, dropout: Dropouts::all(0.0), ..small(tokenizer.vocab_size()) };
-    let model = config.init(&devices()[0].device).unwrap();
-    let trained = train(model, &text, None, &TrainConfig { bptt: 20, epochs: 25, ..settings() }, &mut ()).unwrap();
-    (trained.model, tokenizer)
+    let attempt = |_| {
+        let model = config.init(&devices()[0].device).unwrap();
+        let model = train(model, &text, None, &settings, &mut ()).unwrap().model;
+        // less than ln 2 in all: there is no token that another would be likelier than
+        let Evaluation { loss, tokens, .. } = evaluate(&model, &twice, 1, 20).unwrap();
+        (loss * (tokens as f64) < 2_f64.ln()).then_some(model)
+    };
+    ((0..10).find_map(attempt).expect("ten models, none of which has learnt the rhyme"), tokenizer)
 }
 
 #[test]
