@@ -1,0 +1,51 @@
+use pulp::Simd;
+
+use super::{Gates, Gradients, Pointwise, States, Step, through_sigmoid, through_tanh};
+use crate::math::{sigmoid, tanh};
+
+/// Long short-term memory with forget gate (Hochreiter & Schmidhuber 1997; Gers et al. 2000); gates i, f, g, o, which are
+/// what it saves.
+///
+/// ```text
+/// c' = σ(f) c + σ(i) tanh(g)    h' = σ(o) tanh(c')
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lstm;
+
+impl Pointwise for Lstm {
+    const GATES: usize = 4;
+    const STATES: usize = 2;
+    const SAVED: usize = 4;
+    const SPLIT: bool = false;
+
+    #[inline(always)]
+    fn forward<S: Simd>(
+        self,
+        s: S,
+        input: Gates<S::f32s>,
+        recurrent: Gates<S::f32s>,
+        state: States<S::f32s>,
+    ) -> (States<S::f32s>, Gates<S::f32s>) {
+        let i = sigmoid(s, s.add_f32s(input[0], recurrent[0]));
+        let f = sigmoid(s, s.add_f32s(input[1], recurrent[1]));
+        let g = tanh(s, s.add_f32s(input[2], recurrent[2]));
+        let o = sigmoid(s, s.add_f32s(input[3], recurrent[3]));
+        let c = s.mul_add_f32s(f, state[1], s.mul_f32s(i, g));
+        ([s.mul_f32s(o, tanh(s, c)), c], [i, f, g, o])
+    }
+
+    #[inline(always)]
+    fn backward<S: Simd>(self, s: S, step: Step<S::f32s>) -> Gradients<S::f32s> {
+        let [i, f, g, o] = step.saved;
+        let [dh, dc] = step.gradient;
+        let y = tanh(s, step.after[1]);
+        let dc = s.add_f32s(dc, through_tanh(s, s.mul_f32s(dh, o), y));
+        let gates = [
+            through_sigmoid(s, s.mul_f32s(dc, g), i),
+            through_sigmoid(s, s.mul_f32s(dc, step.before[1]), f),
+            through_tanh(s, s.mul_f32s(dc, i), g),
+            through_sigmoid(s, s.mul_f32s(dh, y), o),
+        ];
+        Gradients { input: gates, recurrent: gates, state: [s.splat_f32s(0.0), s.mul_f32s(dc, f)] }
+    }
+}

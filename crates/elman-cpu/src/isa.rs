@@ -1,0 +1,129 @@
+//! Which instructions the kernels use.
+
+use std::{fmt, str::FromStr, sync::OnceLock};
+
+use pulp::WithSimd;
+
+/// An instruction set. Each kernel is one generic function, compiled for every set; the best that the processor has is
+/// chosen when the program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Isa {
+    /// Portable code, eight lanes that the compiler may vectorise with what every processor of its target has.
+    Portable,
+    /// AVX2 with FMA: eight lanes.
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    Avx2,
+    /// NEON: four lanes.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+}
+
+impl Isa {
+    /// Every set of this architecture, the best last.
+    pub const ALL: &'static [Self] = &[
+        Self::Portable,
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        Self::Avx2,
+        #[cfg(target_arch = "aarch64")]
+        Self::Neon,
+    ];
+
+    /// The sets that this processor has, the best last.
+    pub fn available() -> Vec<Self> {
+        Self::ALL.iter().copied().filter(|isa| isa.is_available()).collect()
+    }
+
+    /// The set that is used when none is named: `$ELMAN_CPU` (`portable`, `avx2`, `neon`) if it names one that this
+    /// processor has, else the best.
+    pub fn best() -> Self {
+        static BEST: OnceLock<Isa> = OnceLock::new();
+        *BEST.get_or_init(|| {
+            let named = std::env::var("ELMAN_CPU").ok().and_then(|name| name.parse().ok());
+            let best = Self::available().into_iter().next_back().unwrap_or(Self::Portable);
+            named.filter(|isa: &Isa| isa.is_available()).unwrap_or(best)
+        })
+    }
+
+    fn is_available(self) -> bool {
+        match self {
+            Self::Portable => true,
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Self::Avx2 => pulp::x86::V3::try_new().is_some(),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => pulp::aarch64::Neon::try_new().is_some(),
+        }
+    }
+
+    /// Runs an operation compiled for the set; in portable form if the processor has not got it.
+    pub(crate) fn run<O: WithSimd>(self, operation: O) -> O::Output {
+        match self {
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Self::Avx2 => match pulp::x86::V3::try_new() {
+                Some(simd) => simd.vectorize(
+                    #[inline(always)]
+                    || operation.with_simd(simd),
+                ),
+                None => operation.with_simd(pulp::Scalar256b),
+            },
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => match pulp::aarch64::Neon::try_new() {
+                Some(simd) => simd.vectorize(
+                    #[inline(always)]
+                    || operation.with_simd(simd),
+                ),
+                None => operation.with_simd(pulp::Scalar256b),
+            },
+            Self::Portable => operation.with_simd(pulp::Scalar256b),
+        }
+    }
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Portable => "portable",
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Self::Avx2 => "avx2",
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => "neon",
+        })
+    }
+}
+
+/// An instruction set that this architecture does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownIsa(pub String);
+
+impl fmt::Display for UnknownIsa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known: Vec<String> = Isa::ALL.iter().map(Isa::to_string).collect();
+        write!(f, "unknown instruction set '{}': expected one of {}", self.0, known.join(", "))
+    }
+}
+
+impl std::error::Error for UnknownIsa {}
+
+impl FromStr for Isa {
+    type Err = UnknownIsa;
+
+    fn from_str(name: &str) -> Result<Self, UnknownIsa> {
+        let found = Self::ALL.iter().find(|isa| isa.to_string() == name);
+        found.copied().ok_or_else(|| UnknownIsa(name.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_and_written() {
+        for isa in Isa::ALL {
+            assert_eq!(isa.to_string().parse(), Ok(*isa));
+        }
+        let message = "mmx".parse::<Isa>().unwrap_err().to_string();
+        assert!(message.starts_with("unknown instruction set 'mmx': expected one of portable"), "{message}");
+        assert!(Isa::available().contains(&Isa::best()));
+    }
+}

@@ -1,0 +1,154 @@
+//! The logistic sigmoid and the hyperbolic tangent, lane by lane.
+//!
+//! Both are made of `e^r` for `|r| ≤ ½ ln 2` (the polynomial of Cephes' `expf`, Moshier 1989) and a power of two.
+
+use pulp::Simd;
+
+const LOG2_E: f32 = std::f32::consts::LOG2_E;
+/// ln 2 in two parts, the first exact in few bits, so that `n · LN2_HIGH` is exact (Cody & Waite 1980).
+const LN2_HIGH: f32 = 0.693_359_4;
+const LN2_LOW: f32 = -2.121_944_4e-4;
+/// Added to a number it leaves the nearest integer in the low bits of the sum's significand.
+const ROUND: f32 = 12_582_912.0; // 1.5 · 2²³
+
+/// `x = n ln 2 + r`; returns `e^r − 1` and `n`, the latter in the low bits of a word.
+#[inline(always)]
+fn reduced<S: Simd>(s: S, x: S::f32s) -> (S::f32s, S::u32s) {
+    let shifted = s.mul_add_f32s(x, s.splat_f32s(LOG2_E), s.splat_f32s(ROUND));
+    let n = s.sub_f32s(shifted, s.splat_f32s(ROUND));
+    let r = s.mul_add_f32s(n, s.splat_f32s(-LN2_HIGH), x);
+    let r = s.mul_add_f32s(n, s.splat_f32s(-LN2_LOW), r);
+    let mut q = s.splat_f32s(1.987_569_2e-4);
+    for c in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5e-1] {
+        q = s.mul_add_f32s(q, r, s.splat_f32s(c));
+    }
+    (s.mul_add_f32s(s.mul_f32s(r, r), q, r), s.transmute_u32s_f32s(shifted))
+}
+
+/// `2^(n + add)` from the low bits of a word.
+#[inline(always)]
+fn power_of_two<S: Simd>(s: S, n: S::u32s, add: u32) -> S::f32s {
+    let exponent = s.add_u32s(n, s.splat_u32s(127 + add));
+    s.transmute_f32s_u32s(s.wrapping_dyn_shl_u32s(exponent, s.splat_u32s(23)))
+}
+
+/// `1 / (1 + e^−x)`, as `e / (1 + e)` with `e = e^−|x|` where x is negative. At most 2 ulp from the exact value where
+/// that is a normal number, at most one denormal step where it is not; 0, ½ and 1 are exact, NaN stays.
+#[inline(always)]
+pub fn sigmoid<S: Simd>(s: S, x: S::f32s) -> S::f32s {
+    let one = s.splat_f32s(1.0);
+    // below −104, e^x is 0
+    let bounded = s.max_f32s(s.splat_f32s(-104.0), s.neg_f32s(s.abs_f32s(x)));
+    let (less_one, n) = reduced(s, bounded);
+    // n is as low as −150: the power is made in two factors
+    let scaled = s.mul_f32s(s.add_f32s(less_one, one), power_of_two(s, n, 64));
+    let e = s.mul_f32s(scaled, s.splat_f32s(1.0 / 18_446_744_073_709_551_616.0)); // 2⁻⁶⁴
+    let numerator = s.select_f32s(s.less_than_f32s(x, s.splat_f32s(0.0)), e, one);
+    let sum = s.add_f32s(one, e);
+    let y = s.div_f32s(numerator, sum);
+    // the sum has lost `lost`: y (1 − lost / (1 + e)), where 1 − e/2 is near enough to 1 / (1 + e)
+    let lost = s.sub_f32s(e, s.sub_f32s(sum, one));
+    let correction = s.mul_f32s(lost, s.mul_add_f32s(e, s.splat_f32s(-0.5), one));
+    keep_nan(s, x, s.negate_mul_add_f32s(y, correction, y))
+}
+
+/// `tanh x = (e^2a − 1) / (e^2a + 1)` with a = |x| and the sign of x, where `e^2a − 1` is computed without cancellation.
+/// At most 2 ulp from the exact value; ±0 and ±1 are exact, NaN stays.
+#[inline(always)]
+pub fn tanh<S: Simd>(s: S, x: S::f32s) -> S::f32s {
+    let sign = s.and_f32s(s.splat_f32s(-0.0), x);
+    // tanh 9.1 is 1 in this precision
+    let a = s.min_f32s(s.splat_f32s(9.1), s.abs_f32s(x));
+    let (less_one, n) = reduced(s, s.add_f32s(a, a));
+    let power = power_of_two(s, n, 0);
+    let em1 = s.mul_add_f32s(power, less_one, s.sub_f32s(power, s.splat_f32s(1.0)));
+    let two = s.splat_f32s(2.0);
+    let sum = s.add_f32s(em1, two);
+    let y = s.div_f32s(em1, sum);
+    // as in the sigmoid; 1 / (e^2a + 1) is (1 − y) / 2
+    let lost = s.sub_f32s(s.min_f32s(em1, two), s.sub_f32s(sum, s.max_f32s(em1, two)));
+    let correction = s.mul_f32s(lost, s.mul_add_f32s(y, s.splat_f32s(-0.5), s.splat_f32s(0.5)));
+    let y = s.negate_mul_add_f32s(y, correction, y);
+    keep_nan(s, x, s.or_f32s(sign, y))
+}
+
+#[inline(always)]
+fn keep_nan<S: Simd>(s: S, x: S::f32s, y: S::f32s) -> S::f32s {
+    s.select_f32s(s.equal_f32s(x, x), y, x)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Isa;
+
+    struct Map<'a>(bool, &'a mut [f32]);
+
+    impl pulp::WithSimd for Map<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, s: S) {
+            for x in self.1.chunks_mut(S::F32_LANES) {
+                let v = s.partial_load_f32s(x);
+                s.partial_store_f32s(x, if self.0 { tanh(s, v) } else { sigmoid(s, v) });
+            }
+        }
+    }
+
+    /// Every `STRIDE`-th float32 of both signs, and the special ones.
+    fn inputs() -> Vec<f32> {
+        const STRIDE: usize = 997;
+        let finite = (0..0x7f80_0000_u32).step_by(STRIDE).map(f32::from_bits);
+        let special = [0.0, f32::INFINITY, f32::MAX, f32::MIN_POSITIVE, 88.722_84, 103.9, 104.1, 9.01, 9.2];
+        finite.chain(special).flat_map(|x| [x, -x]).collect()
+    }
+
+    /// The largest error in units of the last place of the exact value (of the smallest normal number below it).
+    fn error(isa: Isa, is_tanh: bool, exact: fn(f64) -> f64) -> (f64, f32) {
+        let xs = inputs();
+        let mut ys = xs.clone();
+        isa.run(Map(is_tanh, &mut ys));
+        let mut worst = (0.0, 0.0);
+        for (x, y) in xs.into_iter().zip(ys) {
+            let expected = exact(f64::from(x));
+            let exponent = expected.abs().max(f64::from(f32::MIN_POSITIVE)).log2().floor();
+            let off = (f64::from(y) - expected).abs() / (exponent - 23.0).exp2();
+            if off > worst.0 || off.is_nan() {
+                worst = (off, x);
+            }
+        }
+        worst
+    }
+
+    /// What the documentation says.
+    const ULP: f64 = 2.0;
+
+    #[test]
+    fn the_documented_errors_are_the_measured_ones() {
+        // e^x / (1 + e^x) keeps its precision where x is far below 0
+        let exact = |x: f64| if x < 0.0 { x.exp() / (1.0 + x.exp()) } else { 1.0 / (1.0 + (-x).exp()) };
+        for isa in Isa::available() {
+            let (off, x) = error(isa, false, exact);
+            println!("{isa}: sigmoid {off:.3} ulp at {x:e}");
+            assert!(off <= ULP, "{isa}: sigmoid({x:e}) is off by {off} ulp");
+            let (off, x) = error(isa, true, f64::tanh);
+            println!("{isa}: tanh {off:.3} ulp at {x:e}");
+            assert!(off <= ULP, "{isa}: tanh({x:e}) is off by {off} ulp");
+        }
+    }
+
+    #[test]
+    fn special_values_are_right() {
+        for isa in Isa::available() {
+            let mut x = [0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 1e-40, -200.0, 200.0];
+            let mut y = x;
+            isa.run(Map(true, &mut x));
+            assert_eq!(x.map(f32::to_bits)[..4], [0.0, -0.0, 1.0, -1.0_f32].map(f32::to_bits), "{isa}");
+            assert!(x[4].is_nan() && (x[5] - 1e-40).abs() < 1e-44 && x[6] == -1.0 && x[7] == 1.0, "{isa}: {x:?}");
+            isa.run(Map(false, &mut y));
+            assert_eq!(y[..4], [0.5, 0.5, 1.0, 0.0], "{isa}");
+            assert!(y[4].is_nan() && y[5] == 0.5 && y[6] == 0.0 && y[7] == 1.0, "{isa}: {y:?}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Weights in the order in which the product reads them.
+
+use std::ops::Range;
+
+/// How a product is cut into registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tile {
+    /// Numbers in a register.
+    pub lanes: usize,
+    /// Registers side by side.
+    pub vectors: usize,
+}
+
+impl Tile {
+    /// Columns of a panel.
+    pub fn width(self) -> usize {
+        self.lanes * self.vectors
+    }
+}
+
+/// A cache line, so that no load of a register touches two.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([f32; LINE]);
+
+const LINE: usize = 16;
+
+/// A matrix, `[depth, columns]`, as panels of one tile's width: each panel is a row of biases and then, for each of
+/// `depth`, one row of weights. Columns beyond the last are zero.
+pub(crate) struct Panels {
+    lines: Vec<Line>,
+    /// Lines of a panel.
+    stride: usize,
+    pub depth: usize,
+    pub count: usize,
+    pub tile: Tile,
+}
+
+/// Where a column lies in the matrix that is packed.
+#[derive(Clone, Copy)]
+pub(crate) struct Column {
+    /// Index of the first element.
+    pub start: usize,
+    /// From one element to the next.
+    pub step: usize,
+    /// Index of its bias.
+    pub bias: usize,
+}
+
+impl Panels {
+    /// Packs `count` panels; `column(panel, vector, lane)` says what stands there.
+    pub fn pack(
+        tile: Tile,
+        depth: usize,
+        count: usize,
+        weights: &[f32],
+        bias: Option<&[f32]>,
+        column: impl Fn(usize, usize, usize) -> Option<Column>,
+    ) -> Self {
+        let stride = ((depth + 1) * tile.width()).div_ceil(LINE);
+        let mut panels = Self { lines: vec![Line([0.0; LINE]); stride * count], stride, depth, count, tile };
+        for n in 0..count {
+            let panel = panels.panel_mut(n);
+            for (place, column) in
+                (0..tile.width()).map(|place| (place, column(n, place / tile.lanes, place % tile.lanes)))
+            {
+                let Some(Column { start, step, bias: at }) = column else { continue };
+                panel[place] = bias.map_or(0.0, |bias| bias[at]);
+                let values = weights[start..].iter().step_by(step).take(depth);
+                for (row, value) in panel.chunks_exact_mut(tile.width()).skip(1).zip(values) {
+                    row[place] = *value;
+                }
+            }
+        }
+        panels
+    }
+
+    /// A panel: its biases, then its weights.
+    pub fn panel(&self, n: usize) -> &[f32] {
+        let lines = &self.lines[n * self.stride..][..self.stride];
+        // SAFETY: a line is 16 numbers without padding, and the slice covers these lines exactly.
+        unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * LINE) }
+    }
+
+    fn panel_mut(&mut self, n: usize) -> &mut [f32] {
+        let lines = &mut self.lines[n * self.stride..][..self.stride];
+        // SAFETY: as in `panel`; the borrow is exclusive.
+        unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LINE) }
+    }
+
+    /// The panels, shared out evenly.
+    pub fn share(&self, part: usize, parts: usize) -> Range<usize> {
+        share(self.count, part, parts)
+    }
+}
+
+/// The `part`-th of `parts` almost equal ranges of `0..count`.
+pub(crate) fn share(count: usize, part: usize, parts: usize) -> Range<usize> {
+    count * part / parts..count * (part + 1) / parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_side_by_side_after_their_biases() {
+        // three columns of a [2, 3] matrix, one lane, two vectors
+        let column = |panel: usize, vector: usize, _| {
+            let at = panel * 2 + vector;
+            (at < 3).then_some(Column { start: at, step: 3, bias: at })
+        };
+        let tile = Tile { lanes: 1, vectors: 2 };
+        let panels = Panels::pack(tile, 2, 2, &[1., 2., 3., 4., 5., 6.], Some(&[7., 8., 9.]), column);
+        assert_eq!(panels.panel(0)[..6], [7., 8., 1., 2., 4., 5.]);
+        assert_eq!(panels.panel(1)[..6], [9., 0., 3., 0., 6., 0.]);
+        assert_eq!(panels.panel(1).as_ptr().align_offset(64), 0);
+    }
+
+    #[test]
+    fn shares_cover_everything_once() {
+        let all: Vec<usize> = (0..3).flat_map(|part| share(8, part, 3)).collect();
+        assert_eq!(all, (0..8).collect::<Vec<_>>());
+        assert_eq!(share(1, 0, 2), 0..0);
+    }
+}

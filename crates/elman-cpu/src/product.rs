@@ -1,0 +1,169 @@
+//! The product of some rows with one panel of weights, in registers.
+
+use pulp::Simd;
+
+/// Most rows of a product.
+pub(crate) const MOST_ROWS: usize = 8;
+
+/// How many rows fit into the registers beside `vectors` columns of them.
+pub(crate) const fn rows_that_fit(registers: usize, vectors: usize) -> usize {
+    let mut rows = 1;
+    while rows < MOST_ROWS && (rows + 1) * vectors + min(rows + 1, vectors) < registers {
+        rows += 1;
+    }
+    rows
+}
+
+const fn min(a: usize, b: usize) -> usize {
+    if a < b { a } else { b }
+}
+
+/// `bias + row · panel` for `MR` rows and `NV` registers of columns. The sum over the depth is taken in `KU` parts, which
+/// keeps the adders busy where there are few rows.
+///
+/// # Safety
+/// `panel` has a row of biases and `depth` rows of weights, each `NV` registers wide; each of `rows` has `depth` numbers.
+#[inline(always)]
+pub(crate) unsafe fn product<S: Simd, const MR: usize, const NV: usize, const KU: usize>(
+    s: S,
+    panel: *const f32,
+    depth: usize,
+    rows: [*const f32; MR],
+) -> [[S::f32s; NV]; MR] {
+    let width = NV * S::F32_LANES;
+    let zero = s.splat_f32s(0.0);
+    let mut sums = [[[zero; NV]; MR]; KU];
+    for v in 0..NV {
+        // SAFETY: the panel begins with its biases.
+        let bias = unsafe { load::<S>(panel.add(v * S::F32_LANES)) };
+        for sums in &mut sums[0] {
+            sums[v] = bias;
+        }
+    }
+    let mut k = 0;
+    while k + KU <= depth {
+        for (part, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: k + part < depth.
+            unsafe { add(s, sums, panel.add((k + part + 1) * width), rows, k + part) };
+        }
+        k += KU;
+    }
+    while k < depth {
+        // SAFETY: k < depth.
+        unsafe { add(s, &mut sums[0], panel.add((k + 1) * width), rows, k) };
+        k += 1;
+    }
+    let mut total = sums[0];
+    for part in &sums[1..] {
+        for (total, part) in total.iter_mut().zip(part) {
+            for (total, part) in total.iter_mut().zip(part) {
+                *total = s.add_f32s(*total, *part);
+            }
+        }
+    }
+    total
+}
+
+/// Adds one row of weights times one number of each row.
+///
+/// # Safety
+/// `weights` is `NV` registers wide, each row has more than `k` numbers.
+#[inline(always)]
+unsafe fn add<S: Simd, const MR: usize, const NV: usize>(
+    s: S,
+    sums: &mut [[S::f32s; NV]; MR],
+    weights: *const f32,
+    rows: [*const f32; MR],
+    k: usize,
+) {
+    // SAFETY: as the caller promises.
+    let weight = |v: usize| unsafe { load::<S>(weights.add(v * S::F32_LANES)) };
+    // SAFETY: as the caller promises.
+    let number = |m: usize| s.splat_f32s(unsafe { *rows[m].add(k) });
+    // the fewer of the two stay in registers
+    if NV <= MR {
+        let mut column = [s.splat_f32s(0.0); NV];
+        for (v, column) in column.iter_mut().enumerate() {
+            *column = weight(v);
+        }
+        for (m, sums) in sums.iter_mut().enumerate() {
+            let number = number(m);
+            for (sum, weight) in sums.iter_mut().zip(column) {
+                *sum = s.mul_add_f32s(number, weight, *sum);
+            }
+        }
+    } else {
+        let mut numbers = [s.splat_f32s(0.0); MR];
+        for (m, one) in numbers.iter_mut().enumerate() {
+            *one = number(m);
+        }
+        for v in 0..NV {
+            let weight = weight(v);
+            for (sums, number) in sums.iter_mut().zip(numbers) {
+                sums[v] = s.mul_add_f32s(number, weight, sums[v]);
+            }
+        }
+    }
+}
+
+/// A register from anywhere.
+///
+/// # Safety
+/// A register's numbers can be read there.
+#[inline(always)]
+pub(crate) unsafe fn load<S: Simd>(from: *const f32) -> S::f32s {
+    // SAFETY: as the caller promises; any bits are numbers.
+    unsafe { from.cast::<S::f32s>().read_unaligned() }
+}
+
+/// The first `count` numbers of a register, the others zero.
+///
+/// # Safety
+/// `count` numbers, at most a register's, can be read there.
+#[inline(always)]
+pub(crate) unsafe fn load_some<S: Simd>(s: S, from: *const f32, count: usize) -> S::f32s {
+    if count == S::F32_LANES {
+        // SAFETY: a whole register.
+        unsafe { load::<S>(from) }
+    } else {
+        // SAFETY: as the caller promises.
+        s.partial_load_f32s(unsafe { std::slice::from_raw_parts(from, count) })
+    }
+}
+
+/// Writes the first `count` numbers of a register.
+///
+/// # Safety
+/// `count` numbers, at most a register's, can be written there, and nobody else looks at them.
+#[inline(always)]
+pub(crate) unsafe fn store_some<S: Simd>(s: S, to: *mut f32, count: usize, value: S::f32s) {
+    if count == S::F32_LANES {
+        // SAFETY: a whole register.
+        unsafe { to.cast::<S::f32s>().write_unaligned(value) }
+    } else {
+        // SAFETY: as the caller promises.
+        s.partial_store_f32s(unsafe { std::slice::from_raw_parts_mut(to, count) }, value)
+    }
+}
+
+/// Calls `$call` with constants `MR` and `KU` for `$rows` rows.
+macro_rules! with_rows {
+    ($rows:expr, $vectors:expr, |$mr:ident, $ku:ident| $call:expr) => {
+        match $rows {
+            1 => with_rows!(@ 1, 4, $mr, $ku, $call),
+            2 => with_rows!(@ 2, 2, $mr, $ku, $call),
+            3 => with_rows!(@ 3, 1, $mr, $ku, $call),
+            4 => with_rows!(@ 4, 1, $mr, $ku, $call),
+            5 => with_rows!(@ 5, 1, $mr, $ku, $call),
+            6 => with_rows!(@ 6, 1, $mr, $ku, $call),
+            7 => with_rows!(@ 7, 1, $mr, $ku, $call),
+            _ => with_rows!(@ 8, 1, $mr, $ku, $call),
+        }
+    };
+    (@ $r:literal, $k:literal, $mr:ident, $ku:ident, $call:expr) => {{
+        const $mr: usize = $r;
+        const $ku: usize = $k;
+        $call
+    }};
+}
+pub(crate) use with_rows;

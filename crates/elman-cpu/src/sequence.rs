@@ -1,0 +1,73 @@
+//! What is walked: sizes, direction, lengths.
+
+/// A batch of sequences.
+///
+/// Legend: `T` time, `B` batch, `H` hidden units, `G` gates.
+#[derive(Clone, Copy, Debug)]
+pub struct Sequences<'a> {
+    /// `T`
+    pub time: usize,
+    /// `B`
+    pub batch: usize,
+    /// `H`
+    pub hidden: usize,
+    /// From the last time step to the first.
+    pub reverse: bool,
+    /// How many time steps each row has; all of them without.
+    pub lengths: Option<&'a [usize]>,
+}
+
+impl Sequences<'_> {
+    /// The time of the `n`-th step that is walked.
+    pub(crate) fn at(&self, n: usize) -> usize {
+        if self.reverse { self.time - 1 - n } else { n }
+    }
+
+    pub(crate) fn is_active(&self, row: usize, t: usize) -> bool {
+        self.lengths.is_none_or(|lengths| t < lengths[row])
+    }
+
+    /// Splits `rows` into those that are active at time `t` and those that have ended.
+    pub(crate) fn split(
+        &self,
+        rows: std::ops::Range<usize>,
+        t: usize,
+        active: &mut Vec<usize>,
+        ended: &mut Vec<usize>,
+    ) {
+        active.clear();
+        ended.clear();
+        for row in rows {
+            if self.is_active(row, t) { active.push(row) } else { ended.push(row) }
+        }
+    }
+
+    /// # Panics
+    /// If a length is beyond the time, or lengths are not one per row.
+    pub(crate) fn check(&self) {
+        if let Some(lengths) = self.lengths {
+            assert_eq!(lengths.len(), self.batch, "lengths: one per row");
+            assert!(lengths.iter().all(|length| *length <= self.time), "lengths: at most the number of time steps");
+        }
+    }
+}
+
+/// Cuts rows into blocks of at most `most`, as equal as can be.
+pub(crate) fn blocks(rows: &[usize], most: usize) -> impl Iterator<Item = &[usize]> {
+    let count = rows.len().div_ceil(most);
+    (0..count).map(move |n| &rows[rows.len() * n / count..rows.len() * (n + 1) / count])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_almost_equal() {
+        let rows: Vec<usize> = (0..16).collect();
+        let sizes = |most| blocks(&rows, most).map(<[usize]>::len).collect::<Vec<_>>();
+        assert_eq!(sizes(6), [5, 5, 6]);
+        assert_eq!(sizes(8), [8, 8]);
+        assert_eq!(blocks(&[], 4).count(), 0);
+    }
+}

@@ -1,0 +1,170 @@
+//! Threads that walk a sequence together.
+
+use std::{
+    hint::spin_loop,
+    ops::Range,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use crate::panels::share;
+
+/// Threads that a walk may use: as many as rayon's pool has, and one alone within that pool, where others are at work
+/// already.
+pub fn threads() -> usize {
+    if rayon::current_thread_index().is_some() { 1 } else { rayon::current_num_threads() }
+}
+
+/// How the work of a time step is shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// Each of so many threads has its own rows and walks them to the end: nobody waits.
+    Rows(usize),
+    /// Each of so many threads has its own units of all rows: all wait for each other at every time step.
+    Units(usize),
+}
+
+/// Below so many multiplications a thread costs more than it brings.
+const WORTH_A_THREAD: usize = 1 << 21;
+/// Below so many multiplications a time step is over before threads have met.
+const WORTH_MEETING: usize = 1 << 17;
+
+impl Plan {
+    /// For a recurrence over `time` steps of `batch` rows, each `products` multiplications, on at most `threads`.
+    pub fn new(threads: usize, time: usize, batch: usize, products: usize) -> Self {
+        let step = batch.saturating_mul(products);
+        let worth = |threads: usize| threads.min(step.saturating_mul(time) / WORTH_A_THREAD).max(1);
+        if batch >= 2 * threads || threads == 1 {
+            Self::Rows(worth(threads))
+        } else if step >= WORTH_MEETING * threads {
+            Self::Units(worth(threads))
+        } else {
+            Self::Rows(worth(threads).min(batch))
+        }
+    }
+
+    pub fn threads(self) -> usize {
+        let (Self::Rows(threads) | Self::Units(threads)) = self;
+        threads
+    }
+
+    /// The rows of a thread.
+    pub fn rows(self, thread: usize, batch: usize) -> Range<usize> {
+        match self {
+            Self::Rows(threads) => share(batch, thread, threads),
+            Self::Units(_) => 0..batch,
+        }
+    }
+
+    /// The thread's place among those that share the units, and their number.
+    pub fn part(self, thread: usize) -> (usize, usize) {
+        match self {
+            Self::Rows(_) => (0, 1),
+            Self::Units(threads) => (thread, threads),
+        }
+    }
+
+    /// Runs `work(thread, barrier)` on every thread of the plan; the calling one is thread 0.
+    pub fn run(self, work: impl Fn(usize, &Barrier) + Sync) {
+        let meeting = match self {
+            Self::Rows(_) => 1,
+            Self::Units(threads) => threads,
+        };
+        let barrier = Barrier::new(meeting);
+        std::thread::scope(|scope| {
+            for thread in 1..self.threads() {
+                let (work, barrier) = (&work, &barrier);
+                scope.spawn(move || work(thread, barrier));
+            }
+            work(0, &barrier);
+        });
+    }
+}
+
+/// A place where threads wait for each other, for so short a time that sleeping would take longer.
+pub(crate) struct Barrier {
+    threads: usize,
+    arrived: AtomicUsize,
+    /// How often all have met.
+    round: AtomicUsize,
+}
+
+/// Looks before a waiting thread gives up its core: another may need it, where there are more threads than cores.
+const PATIENCE: usize = 1 << 12;
+
+impl Barrier {
+    fn new(threads: usize) -> Self {
+        Self { threads, arrived: AtomicUsize::new(0), round: AtomicUsize::new(0) }
+    }
+
+    /// Returns when every thread has called it; what they wrote before is then seen by all.
+    pub fn wait(&self) {
+        if self.threads <= 1 {
+            return;
+        }
+        let round = self.round.load(Ordering::Acquire);
+        if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.threads {
+            self.arrived.store(0, Ordering::Relaxed);
+            self.round.store(round.wrapping_add(1), Ordering::Release);
+            return;
+        }
+        let mut looks = 0;
+        while self.round.load(Ordering::Acquire) == round {
+            looks += 1;
+            if looks < PATIENCE { spin_loop() } else { std::thread::yield_now() }
+        }
+    }
+}
+
+/// A place in memory that several threads write to, each to its own part.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared(*mut f32);
+
+// SAFETY: a plain address; whoever writes through it promises that nobody else looks there.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    pub fn new(values: &mut [f32]) -> Self {
+        Self(values.as_mut_ptr())
+    }
+
+    /// The address of an element.
+    ///
+    /// # Safety
+    /// The element is one of the slice.
+    #[inline(always)]
+    pub unsafe fn at(self, index: usize) -> *mut f32 {
+        // SAFETY: as the caller promises.
+        unsafe { self.0.add(index) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_work_stays_on_one_thread_and_few_rows_share_units() {
+        assert_eq!(Plan::new(2, 10, 1, 1000), Plan::Rows(1));
+        assert_eq!(Plan::new(2, 64, 32, 1 << 20), Plan::Rows(2));
+        assert_eq!(Plan::new(2, 64, 1, 1 << 20), Plan::Units(2));
+        assert_eq!(Plan::new(8, 64, 1, 1 << 10), Plan::Rows(1));
+        let rows: Vec<usize> = (0..3).flat_map(|t| Plan::Rows(3).rows(t, 7)).collect();
+        assert_eq!(rows, (0..7).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn nobody_passes_the_barrier_early() {
+        // each round, all add one; after the barrier all must see the same sum
+        let sum = AtomicUsize::new(0);
+        Plan::Units(3).run(|_, barrier| {
+            for round in 1..=200 {
+                sum.fetch_add(1, Ordering::Relaxed);
+                barrier.wait();
+                assert_eq!(sum.load(Ordering::Relaxed), 3 * round);
+                barrier.wait();
+            }
+        });
+    }
+}
