@@ -1,6 +1,6 @@
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn::tensor::Tensor;
 
-use crate::{scan::Active, state::State};
+use crate::state::State;
 
 /// What a layer is given besides its input: an initial state, the lengths of a ragged batch, and whether every state
 /// is wanted.
@@ -76,21 +76,4 @@ impl LayerStates {
     pub fn hidden(&self) -> Tensor<3> {
         self.states[0].clone()
     }
-}
-
-/// Checks lengths against `[batch, time]` and makes the mask; `None` if every row is full.
-pub(crate) fn active(lengths: Option<&[usize]>, batch: usize, time: usize, device: &Device) -> Option<Active> {
-    let lengths = lengths?;
-    assert_eq!(lengths.len(), batch, "lengths: one per row of the batch is needed, [batch] = [{batch}]");
-    if let Some((row, length)) = lengths.iter().enumerate().find(|(_, l)| **l > time) {
-        panic!("lengths: row {row} has length {length}, but the input's time axis has {time} steps");
-    }
-    let full_until = lengths.iter().copied().min().unwrap_or(time);
-    if full_until == time {
-        return None;
-    }
-    let mask: Vec<bool> = (0..time).flat_map(|t| lengths.iter().map(move |l| t < *l)).collect();
-    let mask =
-        Tensor::<3, Bool>::from_data(TensorData::new(mask, [time, batch, 1]), &device.clone().without_autodiff());
-    Some(Active { mask, full_until })
 }

@@ -6,7 +6,7 @@ use burn::{
 use crate::{
     cell::Cell,
     scan::{Active, RecurrentWeights, ScanInput, ScanOutput, scan},
-    sequence::{LayerStates, Output, Sequence, active},
+    sequence::{LayerStates, Output, Sequence},
     state::State,
 };
 
@@ -36,7 +36,10 @@ impl<C: Cell> Stack<'_, C> {
         assert_shape!(x, [batch, time, d_input]);
         assert!(batch > 0 && time > 0, "input: [batch, time] = [{batch}, {time}] must both be at least 1");
         let device = x.device();
-        let active = active(sequence.lengths.as_deref(), batch, time, &device);
+        let active = sequence.lengths.and_then(|lengths| {
+            assert_eq!(lengths.len(), batch, "lengths: one per row of the batch is needed, [batch] = [{batch}]");
+            Active::new(&lengths, time, &device)
+        });
         let initial = self.initial_state(sequence.state, batch, &x);
         let keep = if sequence.all_states { C::STATES } else { 1 };
 

@@ -2,6 +2,7 @@ use burn::tensor::{Tensor, activation::sigmoid};
 use serde::{Deserialize, Serialize};
 
 use super::{Cell, gates};
+use crate::scan::Kernel;
 
 /// Where the reset gate acts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,5 +62,9 @@ impl Cell for GruCell {
         .tanh();
         // (1 − z) n + z h, with one product less
         vec![n.clone() + z * (state[0].clone() - n)]
+    }
+
+    fn kernel(&self) -> Option<Kernel> {
+        (self.reset == Reset::After).then_some(Kernel::Gru)
     }
 }

@@ -2,6 +2,7 @@ use burn::tensor::{Tensor, activation::sigmoid};
 use serde::{Deserialize, Serialize};
 
 use super::{Cell, gates};
+use crate::scan::Kernel;
 
 /// Long short-term memory with forget gate (Hochreiter & Schmidhuber 1997; Gers et al. 2000, eq. 1–7); gates packed
 /// i, f, g, o as PyTorch packs them.
@@ -28,5 +29,9 @@ impl Cell for LstmCell {
         let [i, f, g, o] = gates(sum);
         let c = sigmoid(f) * state[1].clone() + sigmoid(i) * g.tanh();
         vec![sigmoid(o) * c.clone().tanh(), c]
+    }
+
+    fn kernel(&self) -> Option<Kernel> {
+        Some(Kernel::Lstm)
     }
 }

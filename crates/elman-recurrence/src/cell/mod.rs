@@ -13,6 +13,8 @@ use std::fmt::Debug;
 
 use burn::tensor::Tensor;
 
+use crate::scan::Kernel;
+
 pub use gru::{GruCell, Reset};
 pub use lstm::LstmCell;
 pub use min::{MinGruCell, MinLstmCell};
@@ -103,6 +105,11 @@ pub trait Cell: Clone + Debug + Send + Sync + 'static {
     /// - returned: both `[T, B, H]`
     fn linear(&self, input: Tensor<3>) -> Option<Linear<3>> {
         let _ = input;
+        None
+    }
+
+    /// The kernel that computes the same as [`forward`](Cell::forward) on processors, if there is one.
+    fn kernel(&self) -> Option<Kernel> {
         None
     }
 }

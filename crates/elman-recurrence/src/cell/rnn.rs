@@ -3,6 +3,7 @@ use elman_activations::Activation;
 use serde::{Deserialize, Serialize};
 
 use super::Cell;
+use crate::scan::Kernel;
 
 /// The simple recurrent cell (Elman 1990, eq. of section "Networks with memory").
 ///
@@ -28,5 +29,13 @@ impl Cell for RnnCell {
     fn forward(&self, input: Tensor<2>, recurrent: Option<Tensor<2>>, _state: &[Tensor<2>]) -> Vec<Tensor<2>> {
         let sum = input + recurrent.expect("the scan supplies a recurrent product");
         vec![self.activation.apply(sum)]
+    }
+
+    fn kernel(&self) -> Option<Kernel> {
+        match self.activation {
+            Activation::Tanh => Some(Kernel::RnnTanh),
+            Activation::Relu => Some(Kernel::RnnRelu),
+            _ => None,
+        }
     }
 }

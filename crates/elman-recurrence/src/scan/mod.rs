@@ -1,16 +1,23 @@
 //! How a sequence is walked: one driver for every cell.
 //!
 //! [`scan`] takes the input product of all time steps (one matrix product, made by the layer) and runs the recurrence.
-//! It is the only place that knows the targets: today the *reference* walk, composed of burn's operations, which runs
-//! on every backend and is differentiable; and the *parallel* scan for cells that are linear in their state.
+//! It is the only place that knows the targets: the *reference* walk, composed of burn's operations, which runs on every
+//! backend and is differentiable; the *parallel* scan for cells that are linear in their state; and on processors the
+//! kernels of `elman-cpu`.
 
+mod active;
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+mod cpu;
 mod parallel;
 mod sequential;
 mod steps;
 
-use burn::tensor::{Bool, Tensor};
+use burn::tensor::Tensor;
 
 use crate::cell::Cell;
+
+pub use active::Active;
+pub use elman_cpu::Kernel;
 
 /// What a scan reads. Legend: `T` time, `B` batch, `G` gates, `H` hidden units, `P` output width (`H`, or the
 /// projection's).
@@ -39,15 +46,6 @@ pub struct RecurrentWeights {
     pub projection: Option<Tensor<2>>,
 }
 
-/// Active rows of a ragged batch.
-#[derive(Clone, Debug)]
-pub struct Active {
-    /// `[T, B, 1]`: whether the row has not ended yet.
-    pub mask: Tensor<3, Bool>,
-    /// Time steps below this one have every row active.
-    pub full_until: usize,
-}
-
 /// What a scan returns.
 #[derive(Clone, Debug)]
 pub struct ScanOutput {
@@ -60,13 +58,17 @@ pub struct ScanOutput {
 
 /// Runs the recurrence of `cell` over a sequence. `keep` states are returned for every time step.
 pub fn scan<C: Cell>(cell: &C, scan: ScanInput, keep: usize) -> ScanOutput {
-    match cell.linear(scan.input.clone()) {
-        Some(coefficients) => parallel::walk(coefficients, scan),
-        None => sequential::walk(cell, scan, keep),
+    if let Some(coefficients) = cell.linear(scan.input.clone()) {
+        return parallel::walk(coefficients, scan);
     }
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    if let Some(kernel) = cell.kernel().filter(|_| cpu::fits(&scan)) {
+        return cpu::walk(kernel, scan, keep);
+    }
+    sequential::walk(cell, scan, keep)
 }
 
-/// [`scan`], step by step for every cell: what the parallel form is compared with.
+/// [`scan`] in the form of the reference for every cell: what the others are compared with.
 pub fn scan_sequential<C: Cell>(cell: &C, scan: ScanInput, keep: usize) -> ScanOutput {
     sequential::walk(cell, scan, keep)
 }
