@@ -89,6 +89,25 @@ impl Case {
         (states, saved)
     }
 
+    /// The gradients by the input product, by the recurrent one where it differs, and by the initial state.
+    fn backward(
+        &self,
+        kernel: Kernel,
+        isa: Isa,
+        threads: usize,
+        (states, saved): &(Vec<f32>, Vec<f32>),
+        gradient: &[f32],
+    ) -> (Vec<f32>, Option<Vec<f32>>, Vec<f32>) {
+        let mut input = vec![f32::NAN; self.input.len()];
+        let mut recurrent = kernel.is_split().then(|| input.clone());
+        let mut state = vec![f32::NAN; self.state.len()];
+        let (sequences, weights) = (self.sequences(), &self.weights);
+        let from = Backward { sequences, weights, state: &self.state, states, saved, gradient };
+        let into = BackwardInto { input: &mut input, recurrent: recurrent.as_deref_mut(), state: &mut state };
+        backward(kernel, isa, threads, from, into);
+        (input, recurrent, state)
+    }
+
     fn naive(&self, kernel: Kernel) -> Vec<f64> {
         let f = |values: &[f32]| values.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
         naive(kernel, self, &f(&self.input), &f(&self.weights), &f(&self.bias), &f(&self.state))
@@ -185,30 +204,14 @@ fn gradients(kernel: Kernel) {
         let [input, recurrent, bias, state] = [0, 1, 2, 3].map(numeric);
 
         for isa in Isa::available() {
-            let (states, saved) = case.forward(kernel, isa, 1);
-            let mut into_input = vec![f32::NAN; kernel.gates() * step];
-            let mut into_recurrent = kernel.is_split().then(|| into_input.clone());
-            let mut into_state = vec![f32::NAN; case.state.len()];
-            let from = Backward {
-                sequences: case.sequences(),
-                weights: &case.weights,
-                state: &case.state,
-                states: &states,
-                saved: &saved,
-                gradient: &weights,
-            };
-            let into = BackwardInto {
-                input: &mut into_input,
-                recurrent: into_recurrent.as_deref_mut(),
-                state: &mut into_state,
-            };
-            backward(kernel, isa, 1, from, into);
+            let forward = case.forward(kernel, isa, 1);
+            let (into_input, into_recurrent, into_state) = case.backward(kernel, isa, 1, &forward, &weights);
             let what = format!("{kernel:?} {isa} H{hidden} B{batch} T{time}");
             assert_close(&format!("{what}: input"), &into_input, &input, GRADIENTS);
             assert_close(&format!("{what}: state"), &into_state, &state, GRADIENTS);
             // the gradient by the product is right if those by weights and bias, its sums over time, are
             let by_product = into_recurrent.as_ref().unwrap_or(&into_input);
-            let (by_weights, by_bias) = sums(kernel, &case, by_product, &states);
+            let (by_weights, by_bias) = sums(kernel, &case, by_product, &forward.0);
             assert_close(&format!("{what}: weights"), &by_weights, &recurrent, GRADIENTS);
             assert_close(&format!("{what}: bias"), &by_bias, &bias, GRADIENTS);
         }
@@ -242,21 +245,9 @@ fn threads(kernel: Kernel) {
         for isa in Isa::available() {
             let gradient = random(expected.len(), &mut 5);
             let walk = |threads: usize| {
-                let (states, saved) = case.forward(kernel, isa, threads);
-                let mut input = vec![f32::NAN; case.input.len()];
-                let mut recurrent = kernel.is_split().then(|| input.clone());
-                let mut state = vec![f32::NAN; case.state.len()];
-                let from = Backward {
-                    sequences: case.sequences(),
-                    weights: &case.weights,
-                    state: &case.state,
-                    states: &states,
-                    saved: &saved,
-                    gradient: &gradient,
-                };
-                let into = BackwardInto { input: &mut input, recurrent: recurrent.as_deref_mut(), state: &mut state };
-                backward(kernel, isa, threads, from, into);
-                (states, input, state)
+                let forward = case.forward(kernel, isa, threads);
+                let (input, _, state) = case.backward(kernel, isa, threads, &forward, &gradient);
+                (forward.0, input, state)
             };
             let alone = walk(1);
             assert_close(&format!("{kernel:?} {isa} B{batch}"), &alone.0, &expected, VALUES);
