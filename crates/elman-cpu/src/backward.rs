@@ -144,7 +144,7 @@ impl<C: Pointwise> WithSimd for Walk<'_, C> {
             self.barrier.wait();
             for tile in self.tiles.clone() {
                 for block in blocks(&active, most) {
-                    with_rows!(block.len(), NV, |MR, KU| {
+                    with_rows!(block.len(), |MR, KU| {
                         // SAFETY: as above, and the gates of this step are complete.
                         unsafe { self.tile::<S, MR, NV, KU>(s, t, tile, block) }
                     });

@@ -143,7 +143,7 @@ impl<C: Pointwise> Walk<'_, C> {
             }
             for tile in self.tiles.clone() {
                 for block in blocks(&active, most) {
-                    with_rows!(block.len(), NV, |MR, KU| {
+                    with_rows!(block.len(), |MR, KU| {
                         // SAFETY: the sizes were checked; each thread has its own rows or its own units.
                         unsafe { self.tile::<S, MR, NV, KU>(s, t, before, tile, block) }
                     });

@@ -148,7 +148,7 @@ pub(crate) unsafe fn store_some<S: Simd>(s: S, to: *mut f32, count: usize, value
 
 /// Calls `$call` with constants `MR` and `KU` for `$rows` rows.
 macro_rules! with_rows {
-    ($rows:expr, $vectors:expr, |$mr:ident, $ku:ident| $call:expr) => {
+    ($rows:expr, |$mr:ident, $ku:ident| $call:expr) => {
         match $rows {
             1 => with_rows!(@ 1, 4, $mr, $ku, $call),
             2 => with_rows!(@ 2, 2, $mr, $ku, $call),

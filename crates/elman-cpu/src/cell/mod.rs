@@ -60,9 +60,6 @@ macro_rules! with_cell {
 pub(crate) use with_cell;
 
 impl Kernel {
-    /// Every kernel.
-    pub const ALL: [Self; 4] = [Self::RnnTanh, Self::RnnRelu, Self::Gru, Self::Lstm];
-
     /// Gates per unit.
     pub fn gates(self) -> usize {
         with_cell!(self, |cell| constants(cell).0)
