@@ -14,6 +14,9 @@ pub enum Isa {
     /// AVX2 with FMA: eight lanes.
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
     Avx2,
+    /// AVX-512 (F, BW, CD, DQ, VL): sixteen lanes.
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    Avx512,
     /// NEON: four lanes.
     #[cfg(target_arch = "aarch64")]
     Neon,
@@ -25,6 +28,8 @@ impl Isa {
         Self::Portable,
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
         Self::Avx2,
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        Self::Avx512,
         #[cfg(target_arch = "aarch64")]
         Self::Neon,
     ];
@@ -34,7 +39,7 @@ impl Isa {
         Self::ALL.iter().copied().filter(|isa| isa.is_available()).collect()
     }
 
-    /// The set that is used when none is named: `$ELMAN_CPU` (`portable`, `avx2`, `neon`) if it names one that this
+    /// The set that is used when none is named: `$ELMAN_CPU` (`portable`, `avx2`, `avx512`, `neon`) if it names one that this
     /// processor has, else the best.
     pub fn best() -> Self {
         static BEST: OnceLock<Isa> = OnceLock::new();
@@ -50,6 +55,8 @@ impl Isa {
             Self::Portable => true,
             #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
             Self::Avx2 => pulp::x86::V3::try_new().is_some(),
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Self::Avx512 => pulp::x86::V4::try_new().is_some(),
             #[cfg(target_arch = "aarch64")]
             Self::Neon => pulp::aarch64::Neon::try_new().is_some(),
         }
@@ -57,23 +64,25 @@ impl Isa {
 
     /// Runs an operation compiled for the set; in portable form if the processor has not got it.
     pub(crate) fn run<O: WithSimd>(self, operation: O) -> O::Output {
+        /// With the set's instructions enabled, so that the operation's functions are inlined.
+        macro_rules! with {
+            ($simd:expr) => {
+                match $simd {
+                    Some(simd) => simd.vectorize(
+                        #[inline(always)]
+                        || operation.with_simd(simd),
+                    ),
+                    None => operation.with_simd(pulp::Scalar256b),
+                }
+            };
+        }
         match self {
             #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-            Self::Avx2 => match pulp::x86::V3::try_new() {
-                Some(simd) => simd.vectorize(
-                    #[inline(always)]
-                    || operation.with_simd(simd),
-                ),
-                None => operation.with_simd(pulp::Scalar256b),
-            },
+            Self::Avx2 => with!(pulp::x86::V3::try_new()),
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Self::Avx512 => with!(pulp::x86::V4::try_new()),
             #[cfg(target_arch = "aarch64")]
-            Self::Neon => match pulp::aarch64::Neon::try_new() {
-                Some(simd) => simd.vectorize(
-                    #[inline(always)]
-                    || operation.with_simd(simd),
-                ),
-                None => operation.with_simd(pulp::Scalar256b),
-            },
+            Self::Neon => with!(pulp::aarch64::Neon::try_new()),
             Self::Portable => operation.with_simd(pulp::Scalar256b),
         }
     }
@@ -85,6 +94,8 @@ impl fmt::Display for Isa {
             Self::Portable => "portable",
             #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
             Self::Avx2 => "avx2",
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Self::Avx512 => "avx512",
             #[cfg(target_arch = "aarch64")]
             Self::Neon => "neon",
         })

@@ -6,9 +6,11 @@
 
 mod backward;
 mod cell;
+mod cross_entropy;
 mod forward;
 mod isa;
 mod math;
+mod matmul;
 mod panels;
 mod product;
 mod sequence;
@@ -16,7 +18,9 @@ mod team;
 
 pub use backward::{Backward, BackwardInto, backward};
 pub use cell::Kernel;
+pub use cross_entropy::{LinearCrossEntropy, LinearCrossEntropyInto, linear_cross_entropy};
 pub use forward::{Forward, forward};
 pub use isa::{Isa, UnknownIsa};
+pub use matmul::{Matrix, matmul};
 pub use sequence::Sequences;
 pub use team::threads;

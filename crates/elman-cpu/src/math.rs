@@ -1,6 +1,6 @@
-//! The logistic sigmoid and the hyperbolic tangent, lane by lane.
+//! The exponential, the logistic sigmoid and the hyperbolic tangent, lane by lane.
 //!
-//! Both are made of `e^r` for `|r| ≤ ½ ln 2` (the polynomial of Cephes' `expf`, Moshier 1989) and a power of two.
+//! All are made of `e^r` for `|r| ≤ ½ ln 2` (the polynomial of Cephes' `expf`, Moshier 1989) and a power of two.
 
 use pulp::Simd;
 
@@ -30,6 +30,17 @@ fn reduced<S: Simd>(s: S, x: S::f32s) -> (S::f32s, S::u32s) {
 fn power_of_two<S: Simd>(s: S, n: S::u32s, add: u32) -> S::f32s {
     let exponent = s.add_u32s(n, s.splat_u32s(127 + add));
     s.transmute_f32s_u32s(s.wrapping_dyn_shl_u32s(exponent, s.splat_u32s(23)))
+}
+
+/// `e^x` for x up to 88, at most 2 ulp from the exact value where that is a normal number; 0 below −87.3 (there are no
+/// denormal results), NaN stays.
+#[inline(always)]
+pub fn exp<S: Simd>(s: S, x: S::f32s) -> S::f32s {
+    let least = s.splat_f32s(-87.3);
+    let (less_one, n) = reduced(s, s.max_f32s(least, x));
+    let power = power_of_two(s, n, 0);
+    let y = s.mul_add_f32s(power, less_one, power);
+    keep_nan(s, x, s.select_f32s(s.less_than_f32s(x, least), s.splat_f32s(0.0), y))
 }
 
 /// `1 / (1 + e^−x)`, as `e / (1 + e)` with `e = e^−|x|` where x is negative. At most 2 ulp from the exact value where
@@ -82,7 +93,14 @@ mod tests {
     use super::*;
     use crate::Isa;
 
-    struct Map<'a>(bool, &'a mut [f32]);
+    #[derive(Clone, Copy, Debug)]
+    enum Function {
+        Exp,
+        Sigmoid,
+        Tanh,
+    }
+
+    struct Map<'a>(Function, &'a mut [f32]);
 
     impl pulp::WithSimd for Map<'_> {
         type Output = ();
@@ -91,7 +109,12 @@ mod tests {
         fn with_simd<S: Simd>(self, s: S) {
             for x in self.1.chunks_mut(S::F32_LANES) {
                 let v = s.partial_load_f32s(x);
-                s.partial_store_f32s(x, if self.0 { tanh(s, v) } else { sigmoid(s, v) });
+                let y = match self.0 {
+                    Function::Exp => exp(s, v),
+                    Function::Sigmoid => sigmoid(s, v),
+                    Function::Tanh => tanh(s, v),
+                };
+                s.partial_store_f32s(x, y);
             }
         }
     }
@@ -105,10 +128,18 @@ mod tests {
     }
 
     /// The largest error in units of the last place of the exact value (of the smallest normal number below it).
-    fn error(isa: Isa, is_tanh: bool, exact: fn(f64) -> f64) -> (f64, f32) {
-        let xs = inputs();
+    fn error(isa: Isa, function: Function) -> (f64, f32) {
+        let (within, exact): (_, fn(f64) -> f64) = match function {
+            Function::Exp => (-87.3..=88.0, f64::exp),
+            // e^x / (1 + e^x) keeps its precision where x is far below 0
+            Function::Sigmoid => (f32::NEG_INFINITY..=f32::INFINITY, |x| {
+                if x < 0.0 { x.exp() / (1.0 + x.exp()) } else { 1.0 / (1.0 + (-x).exp()) }
+            }),
+            Function::Tanh => (f32::NEG_INFINITY..=f32::INFINITY, f64::tanh),
+        };
+        let xs: Vec<f32> = inputs().into_iter().filter(|x| within.contains(x)).collect();
         let mut ys = xs.clone();
-        isa.run(Map(is_tanh, &mut ys));
+        isa.run(Map(function, &mut ys));
         let mut worst = (0.0, 0.0);
         for (x, y) in xs.into_iter().zip(ys) {
             let expected = exact(f64::from(x));
@@ -126,15 +157,12 @@ mod tests {
 
     #[test]
     fn the_documented_errors_are_the_measured_ones() {
-        // e^x / (1 + e^x) keeps its precision where x is far below 0
-        let exact = |x: f64| if x < 0.0 { x.exp() / (1.0 + x.exp()) } else { 1.0 / (1.0 + (-x).exp()) };
         for isa in Isa::available() {
-            let (off, x) = error(isa, false, exact);
-            println!("{isa}: sigmoid {off:.3} ulp at {x:e}");
-            assert!(off <= ULP, "{isa}: sigmoid({x:e}) is off by {off} ulp");
-            let (off, x) = error(isa, true, f64::tanh);
-            println!("{isa}: tanh {off:.3} ulp at {x:e}");
-            assert!(off <= ULP, "{isa}: tanh({x:e}) is off by {off} ulp");
+            for function in [Function::Exp, Function::Sigmoid, Function::Tanh] {
+                let (off, x) = error(isa, function);
+                println!("{isa}: {function:?} {off:.3} ulp at {x:e}");
+                assert!(off <= ULP, "{isa}: {function:?}({x:e}) is off by {off} ulp");
+            }
         }
     }
 
@@ -142,13 +170,17 @@ mod tests {
     fn special_values_are_right() {
         for isa in Isa::available() {
             let mut x = [0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 1e-40, -200.0, 200.0];
-            let mut y = x;
-            isa.run(Map(true, &mut x));
+            let (mut y, mut z) = (x, x);
+            isa.run(Map(Function::Tanh, &mut x));
             assert_eq!(x.map(f32::to_bits)[..4], [0.0, -0.0, 1.0, -1.0_f32].map(f32::to_bits), "{isa}");
             assert!(x[4].is_nan() && (x[5] - 1e-40).abs() < 1e-44 && x[6] == -1.0 && x[7] == 1.0, "{isa}: {x:?}");
-            isa.run(Map(false, &mut y));
+            isa.run(Map(Function::Sigmoid, &mut y));
             assert_eq!(y[..4], [0.5, 0.5, 1.0, 0.0], "{isa}");
             assert!(y[4].is_nan() && y[5] == 0.5 && y[6] == 0.0 && y[7] == 1.0, "{isa}: {y:?}");
+            z[2] = -88.0;
+            isa.run(Map(Function::Exp, &mut z));
+            assert_eq!(z[..4], [1.0, 1.0, 0.0, 0.0], "{isa}");
+            assert!(z[4].is_nan() && z[5] == 1.0 && z[6] == 0.0, "{isa}: {z:?}");
         }
     }
 }

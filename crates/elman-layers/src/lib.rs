@@ -1,6 +1,6 @@
 //! The layers around a recurrent network that burn-nn does not have: dense layers with an activation, feed-forward
 //! stacks that hand out their hidden activations, the dropouts of recurrent language models, an output layer tied to the
-//! embedding, and residual stacks.
+//! embedding, the cross-entropy of an output layer, and residual stacks.
 //!
 //! Linear maps, embeddings and normalisations are burn-nn's own. Axes are `[batch, time, feature]`; layers that work on
 //! the last axis alone take any number of axes before it.
@@ -22,12 +22,16 @@
 //! The dropouts act where burn's own [`Dropout`](burn::nn::Dropout) does: on a device with autodiff, unless the module
 //! was frozen. So they act in training, and `module.valid()` turns them off.
 
+mod cross_entropy;
 mod dense;
 mod dropout;
 mod feed_forward;
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+pub mod host;
 mod residual;
 mod tied;
 
+pub use cross_entropy::linear_cross_entropy;
 pub use dense::{Dense, DenseConfig};
 pub use dropout::{EmbeddingDropout, LockedDropout, WeightDrop};
 pub use feed_forward::{FeedForward, FeedForwardConfig};

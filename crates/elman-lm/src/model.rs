@@ -1,9 +1,9 @@
 use burn::{
-    module::Module,
-    nn::{Dropout, Embedding, Linear, loss::CrossEntropyLoss},
+    module::{Module, Param},
+    nn::{Dropout, Embedding, Linear},
     tensor::{Device, Int, Tensor, TensorData},
 };
-use elman_layers::TiedOutput;
+use elman_layers::{TiedOutput, linear_cross_entropy};
 use elman_recurrence::{Network, Output, Sequence, State};
 use elman_text::TextError;
 
@@ -86,15 +86,20 @@ impl LanguageModel {
     /// - `hidden`: `[batch, time, d_hidden]`
     /// - logits: `[batch, time, vocabulary]`
     pub fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
-        let projected = match &self.projection {
-            Some(projection) => projection.forward(hidden),
-            None => hidden,
-        };
-        let projected = self.output_dropout.forward(projected);
+        let projected = self.before_output(hidden);
         match &self.output {
             Head::Untied(linear) => linear.forward(projected),
             Head::Tied(tied) => tied.forward(projected, self.embedding.weight.val()),
         }
+    }
+
+    /// What the output layer reads.
+    fn before_output(&self, hidden: Tensor<3>) -> Tensor<3> {
+        let projected = match &self.projection {
+            Some(projection) => projection.forward(hidden),
+            None => hidden,
+        };
+        self.output_dropout.forward(projected)
     }
 
     /// The mean cross-entropy of `targets` given `inputs`, `−(1/N) Σ ln p(target)`, in nats per token.
@@ -103,10 +108,15 @@ impl LanguageModel {
     /// - `inputs`, `targets`: `[batch, time]`
     /// - loss: `[1]`
     pub fn loss(&self, inputs: Tensor<2, Int>, targets: Tensor<2, Int>, state: Option<State>) -> (Tensor<1>, State) {
-        let (logits, state) = self.forward(inputs, state);
-        let [batch, time, vocabulary] = logits.dims();
-        let logits = logits.reshape([batch * time, vocabulary]);
-        let loss = CrossEntropyLoss::new(None, &logits.device()).forward(logits, targets.reshape([batch * time]));
+        let Output { output, state, .. } = self.hidden(inputs, Sequence::new().with_state(state));
+        let [batch, time, _] = output.dims();
+        let hidden = self.before_output(output).flatten(0, 1);
+        let (weight, bias) = match &self.output {
+            Head::Untied(linear) => (linear.weight.val(), &linear.bias),
+            Head::Tied(tied) => (self.embedding.weight.val().transpose(), &tied.bias),
+        };
+        let bias = bias.as_ref().map(Param::val);
+        let loss = linear_cross_entropy(hidden, weight, bias, targets.reshape([batch * time]));
         (loss, state)
     }
 

@@ -14,8 +14,7 @@ use burn::{
     tensor::{Shape, Slice},
 };
 use elman_cpu::{BackwardInto, Forward, Isa, Kernel, Sequences, backward, forward};
-
-use super::host::Host;
+use elman_layers::host::Host;
 
 /// How a batch is walked.
 #[derive(Clone, Debug)]

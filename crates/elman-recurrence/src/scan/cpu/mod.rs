@@ -2,12 +2,12 @@
 
 #[allow(deprecated)] // burn deprecates NdArray; elman supports it
 mod extension;
-mod host;
 
 use burn::{
-    backend::{Dispatch, DispatchDevice},
-    tensor::{DType, Device, Tensor},
+    backend::Dispatch,
+    tensor::{DType, Tensor},
 };
+use elman_layers::host::is_host;
 
 use self::extension::{Recurrence, Walk};
 use super::{Kernel, RecurrentWeights, ScanInput, ScanOutput};
@@ -21,7 +21,7 @@ pub(super) fn fits(scan: &ScanInput) -> bool {
     let [time, batch, _] = scan.input.dims();
     [scan.input.dtype(), hidden.dtype(), scan.state[0].dtype()] == [DType::F32; 3]
         && time * batch >= WORTH_PACKING
-        && is_processor(&scan.input.device())
+        && is_host(&scan.input.device())
 }
 
 /// Runs the recurrence with a kernel, where that [fits].
@@ -47,16 +47,5 @@ pub(super) fn walk(kernel: Kernel, scan: ScanInput, keep: usize) -> ScanOutput {
     ScanOutput {
         states: (0..keep).map(|n| states.clone().narrow(0, n, 1).reshape([time, batch, hidden])).collect(),
         last: (0..parts).map(|n| states.clone().narrow(0, n, 1).narrow(1, end, 1).reshape([batch, hidden])).collect(),
-    }
-}
-
-fn is_processor(device: &Device) -> bool {
-    match device.clone().without_autodiff().as_dispatch() {
-        #[cfg(feature = "flex")]
-        DispatchDevice::Flex(_) => true,
-        #[cfg(feature = "ndarray")]
-        DispatchDevice::NdArray(_) => true,
-        #[allow(unreachable_patterns)] // where these are all that there are
-        _ => false,
     }
 }

@@ -1,17 +1,34 @@
+//! Tensors that a processor's kernels can read: for layers that bring kernels of their own.
+
 use std::ops::Deref;
 
 use burn::{
-    backend::{Backend, tensor::FloatTensor},
-    tensor::{Shape, TensorData},
+    backend::{Backend, DispatchDevice, tensor::FloatTensor},
+    tensor::{Device, Shape, TensorData},
 };
 
+/// Whether tensors of this device are a [`Host`]'s, with autodiff or without.
+pub fn is_host(device: &Device) -> bool {
+    match device.clone().without_autodiff().as_dispatch() {
+        #[cfg(feature = "flex")]
+        DispatchDevice::Flex(_) => true,
+        #[cfg(feature = "ndarray")]
+        DispatchDevice::NdArray(_) => true,
+        #[allow(unreachable_patterns)] // where these are all that there are
+        _ => false,
+    }
+}
+
 /// A backend whose tensors lie in this process's memory.
-pub(super) trait Host: Backend {
+pub trait Host: Backend {
     /// Numbers that are read where they are.
     type Numbers: Deref<Target = [f32]>;
 
     /// The numbers of a float32 tensor in row-major order; copied where they lie in another.
     fn numbers(tensor: FloatTensor<Self>) -> Self::Numbers;
+
+    /// Whether the numbers lie in row-major order, so that [`numbers`](Self::numbers) need not copy them.
+    fn is_row_major(tensor: &FloatTensor<Self>) -> bool;
 
     /// A tensor of these numbers.
     fn tensor(numbers: Vec<f32>, shape: impl Into<Shape>, device: &Self::Device) -> FloatTensor<Self> {
@@ -25,6 +42,8 @@ mod flex {
 
     use super::*;
 
+    /// A tensor in row-major order.
+    #[derive(Debug)]
     pub struct Numbers(FloatTensor<Flex>);
 
     impl Deref for Numbers {
@@ -41,6 +60,10 @@ mod flex {
         fn numbers(tensor: FloatTensor<Self>) -> Numbers {
             Numbers(tensor.to_contiguous())
         }
+
+        fn is_row_major(tensor: &FloatTensor<Self>) -> bool {
+            tensor.is_contiguous()
+        }
     }
 }
 
@@ -52,6 +75,8 @@ mod ndarray {
 
     use super::*;
 
+    /// An array in row-major order.
+    #[derive(Debug)]
     pub struct Numbers(SharedArray<f32>);
 
     impl Deref for Numbers {
@@ -73,6 +98,11 @@ mod ndarray {
             } else {
                 array.as_standard_layout().into_owned().into_shared()
             })
+        }
+
+        fn is_row_major(tensor: &FloatTensor<Self>) -> bool {
+            let NdArrayTensor::F32(storage) = tensor else { panic!("the kernels are for float32") };
+            storage.view().is_standard_layout()
         }
     }
 }

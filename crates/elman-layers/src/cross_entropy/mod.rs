@@ -1,0 +1,130 @@
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+mod cpu;
+
+use burn::{
+    nn::loss::CrossEntropyLoss,
+    tensor::{Int, Tensor, assert_shape, module::linear},
+};
+
+/// The mean cross-entropy of the softmax over a linear layer's outputs, `−(1/N) Σ ln softmax(x W + b)[target]`, in nats,
+/// `[1]`: what a language model with a large vocabulary spends most of its time on.
+///
+/// On processors (Flex and NdArray, float32) it is one operation, and the logits `[N, V]` are never held: they are made
+/// and used up 2²¹ at a time, or 16 rows where a row is longer than that. With autodiff the gradients are made in the same
+/// pass, so a loss that is not differentiated is cheaper on a device without. Elsewhere it is composed of burn's operations.
+///
+/// # Shapes
+/// - `hidden`: `[N, H]`
+/// - `weight`: `[H, V]`; the transposed of an embedding is used as it lies
+/// - `bias`: `[V]`
+/// - `targets`: `[N]`, each below `V`
+///
+/// # Panics
+/// If the shapes are others, there are no rows, or a target is not below `V`; the last only on processors, where it is
+/// seen at once.
+///
+/// ```
+/// use burn::tensor::{Int, Tensor};
+/// use elman_layers::linear_cross_entropy;
+///
+/// # #[cfg(feature = "flex")] {
+/// let device = burn::tensor::Device::flex();
+/// let hidden = Tensor::<2>::from_floats([[2.0, 0.0]], &device);
+/// let weight = Tensor::from_floats([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], &device);
+/// let loss = linear_cross_entropy(hidden, weight, None, Tensor::<1, Int>::from_ints([0], &device));
+/// let expected = -(2f32.exp() / (2f32.exp() + 2.0)).ln();
+/// assert!((loss.into_scalar::<f32>() - expected).abs() < 1e-6);
+/// # }
+/// ```
+pub fn linear_cross_entropy(
+    hidden: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    targets: Tensor<1, Int>,
+) -> Tensor<1> {
+    let ([rows, d_hidden], [_, classes]) = (hidden.dims(), weight.dims());
+    assert!(rows > 0, "hidden: [rows, width] = [{rows}, {d_hidden}], at least one row is needed");
+    assert_shape!(weight, [d_hidden, classes]);
+    assert_shape!(targets, [rows]);
+    if let Some(bias) = &bias {
+        assert_shape!(bias, [classes]);
+    }
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    if cpu::fits(&hidden, &weight) {
+        return cpu::loss(hidden, weight, bias, targets);
+    }
+    let device = hidden.device();
+    CrossEntropyLoss::new(None, &device).forward(linear(hidden, weight, bias), targets)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Distribution;
+    use elman_testkit::{Tolerance, assert_close, devices};
+
+    use super::*;
+
+    /// Another order of float32 sums and another exponential.
+    const ROUNDING: Tolerance = Tolerance { relative: 1e-5, absolute: 1e-7 };
+
+    /// The loss, and its gradients by hidden values, weight and bias.
+    fn check(tied: bool, with_bias: bool, [rows, d_hidden, classes]: [usize; 3]) {
+        for device in devices() {
+            let what = format!("tied {tied} bias {with_bias} [{rows}, {d_hidden}, {classes}] on {device}");
+            let at = device.autodiff();
+            let random = |shape: [usize; 2]| Tensor::<2>::random(shape, Distribution::Uniform(-1.0, 1.0), &at);
+            let hidden = random([rows, d_hidden]).require_grad();
+            let weight = random(if tied { [classes, d_hidden] } else { [d_hidden, classes] }).require_grad();
+            let bias = with_bias.then(|| random([1, classes]).reshape([classes]).require_grad());
+            let targets: Vec<i64> = (0..rows).map(|row| (row * 5 % classes) as i64).collect();
+            let targets = Tensor::<1, Int>::from_ints(targets.as_slice(), &at);
+            let as_used = || if tied { weight.clone().transpose() } else { weight.clone() };
+
+            let fused = linear_cross_entropy(hidden.clone(), as_used(), bias.clone(), targets.clone());
+            let logits = linear(hidden.clone(), as_used(), bias.clone());
+            let composed = CrossEntropyLoss::new(None, &at).forward(logits, targets);
+            assert_close(&format!("loss, {what}"), &fused, &composed, ROUNDING);
+            // as part of something larger
+            let (fused, composed) = ((fused * 3.0).backward(), (composed * 3.0).backward());
+            for (name, by) in [("hidden", &hidden), ("weight", &weight)] {
+                let [fused, composed] = [&fused, &composed].map(|grads| by.grad(grads).expect("a gradient"));
+                assert_close(&format!("gradient by {name}, {what}"), &fused, &composed, ROUNDING);
+            }
+            if let Some(bias) = bias {
+                let [fused, composed] = [&fused, &composed].map(|grads| bias.grad(grads).expect("a gradient"));
+                assert_close(&format!("gradient by bias, {what}"), &fused, &composed, ROUNDING);
+            }
+        }
+    }
+
+    #[test]
+    fn loss_and_gradients_equal_those_of_single_operations() {
+        for tied in [false, true] {
+            for with_bias in [false, true] {
+                for shape in [[1, 1, 1], [3, 7, 5], [20, 33, 70]] {
+                    check(tied, with_bias, shape);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn frozen_weights_have_no_gradient_and_the_others_have() {
+        for device in devices() {
+            let at = device.autodiff();
+            let hidden = Tensor::<2>::ones([2, 3], &at).require_grad();
+            let weight = Tensor::<2>::ones([3, 4], &at);
+            let targets = Tensor::<1, Int>::from_ints([0, 3], &at);
+            let grads = linear_cross_entropy(hidden.clone(), weight.clone(), None, targets).backward();
+            assert!(hidden.grad(&grads).is_some() && weight.grad(&grads).is_none(), "{device}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "targets: each below 4")]
+    fn a_target_that_is_no_class_is_named() {
+        let device = &devices()[0].device;
+        let targets = Tensor::<1, Int>::from_ints([4], device);
+        linear_cross_entropy(Tensor::ones([1, 3], device), Tensor::ones([3, 4], device), None, targets);
+    }
+}
