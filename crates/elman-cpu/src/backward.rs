@@ -10,7 +10,7 @@ use crate::{
     panels::{Column, Panels, Tile, share},
     product::{load_some, product, rows_that_fit, store_some, with_rows},
     sequence::{Sequences, blocks},
-    team::{Barrier, Plan, Shared},
+    team::{Barrier, Shared},
 };
 
 /// What the walk back reads.
@@ -18,7 +18,7 @@ use crate::{
 pub struct Backward<'a> {
     /// Sizes, direction, lengths, as forward had them.
     pub sequences: Sequences<'a>,
-    /// The recurrent weights, `[G·H, H]`.
+    /// The recurrent weights, `[G·H, H]`; empty if the cell is not [recurrent](Kernel::is_recurrent).
     pub weights: &'a [f32],
     /// The initial state, `[STATES, B, H]`.
     pub state: &'a [f32],
@@ -57,7 +57,7 @@ fn walk<C: Pointwise>(cell: C, isa: Isa, threads: usize, from: Backward<'_>, int
     let Sequences { time, batch, hidden, .. } = from.sequences;
     from.sequences.check();
     let step = batch * hidden;
-    assert_eq!(from.weights.len(), C::GATES * hidden * hidden, "weights: [G·H, H]");
+    assert_eq!(from.weights.len(), C::recurrent_rows(hidden) * hidden, "weights: [G·H, H]");
     assert_eq!(from.state.len(), C::STATES * step, "state: [STATES, B, H]");
     assert_eq!(from.states.len(), C::STATES * time * step, "states: [STATES, T, B, H]");
     assert_eq!(from.saved.len(), C::SAVED * time * step, "saved: [T, B, SAVED·H]");
@@ -73,14 +73,14 @@ fn walk<C: Pointwise>(cell: C, isa: Isa, threads: usize, from: Backward<'_>, int
     let tile = isa.run(BackwardTile);
     let column = |panel: usize, vector: usize, lane: usize| {
         let start = panel * tile.width() + vector * tile.lanes + lane;
-        (start < hidden).then_some(Column { start, step: hidden, bias: 0 })
+        (C::RECURRENT && start < hidden).then_some(Column { start, step: hidden, bias: 0 })
     };
-    let depth = C::GATES * hidden;
+    let depth = C::recurrent_rows(hidden);
     let panels = Panels::pack(tile, depth, hidden.div_ceil(tile.width()), from.weights, None, column);
     let input = Shared::new(into.input);
     let recurrent = into.recurrent.map_or(input, Shared::new);
     let state = Shared::new(into.state);
-    let plan = Plan::new(threads, time, batch, depth * hidden);
+    let plan = C::plan(threads, time, batch, hidden);
     plan.run(|thread, barrier| {
         let (part, parts) = plan.part(thread);
         let registers = share(hidden.div_ceil(tile.lanes), part, parts);
@@ -140,6 +140,9 @@ impl<C: Pointwise> WithSimd for Walk<'_, C> {
             for row in &ended {
                 // SAFETY: as above.
                 unsafe { self.keep(t, *row) };
+            }
+            if !C::RECURRENT {
+                continue;
             }
             self.barrier.wait();
             for tile in self.tiles.clone() {

@@ -8,6 +8,7 @@ use crate::{
     math::exp,
     matmul,
     product::{load_some, store_some},
+    team::threads,
 };
 
 /// What is computed: `logits = hidden · weight + bias`, and the mean over the rows of `−ln softmax(logits)[target]`.
@@ -38,23 +39,26 @@ pub struct LinearCrossEntropyInto<'a> {
     pub bias: &'a mut [f32],
 }
 
-/// Most logits that are held at a time, unless one row has more: 8 MiB.
-const MOST_LOGITS: usize = 1 << 21;
+/// Most logits that are held at a time, unless [`FEWEST_ROWS`] have more: 16 MiB.
+const MOST_LOGITS: usize = 1 << 22;
 
 /// Fewer rows at a time make a poor matrix product.
 const FEWEST_ROWS: usize = 16;
 
 /// The mean loss in nats; and its gradients, if they are asked for, for they cost little while the logits are at hand.
 ///
-/// Never holds more than 2²¹ logits, or 16 rows of them.
+/// Never holds more than 2²² logits, or 16 rows of them.
 ///
 /// # Panics
-/// If there are no rows, a slice has another size, or a target is no class.
+/// If there are no rows or the rows are empty, a slice has another size, or a target is no class.
 pub fn linear_cross_entropy(isa: Isa, from: LinearCrossEntropy<'_>, into: Option<LinearCrossEntropyInto<'_>>) -> f32 {
     let LinearCrossEntropy { hidden, weight, bias, targets, tied } = from;
     let (rows, classes) = (targets.len(), bias.len());
-    assert!(rows > 0 && classes > 0, "[rows, classes] = [{rows}, {classes}] must be at least 1");
-    let width = hidden.len() / rows;
+    let width = hidden.len() / rows.max(1);
+    assert!(
+        rows > 0 && width > 0 && classes > 0,
+        "[rows, width, classes] = [{rows}, {width}, {classes}] must be at least 1"
+    );
     assert_eq!(hidden.len(), rows * width, "hidden: [N, H]");
     assert_eq!(weight.len(), width * classes, "weight: {}", if tied { "[V, H]" } else { "[H, V]" });
     assert!(targets.iter().all(|target| *target < classes), "targets: each below {classes}");
@@ -85,13 +89,24 @@ pub fn linear_cross_entropy(isa: Isa, from: LinearCrossEntropy<'_>, into: Option
             .sum::<f64>();
         if let Some(into) = &mut into {
             let errors = Matrix::new(logits, count, classes);
-            matmul(errors, weight.transposed(), &mut into.hidden[start * width..][..count * width], false);
+            by_hidden(logits, weight, &mut into.hidden[start * width..][..count * width]);
             let (left, right) = if tied { (errors.transposed(), part) } else { (part.transposed(), errors) };
             matmul(left, right, into.weight, start > 0);
             add_rows(logits, into.bias, start > 0);
         }
     }
     (sum / rows as f64) as f32
+}
+
+/// `into = errors · weightᵀ`, each thread with rows of its own: the result is small and the sums are long, and a general
+/// product shares out the former.
+fn by_hidden(errors: &[f32], weight: Matrix<'_>, into: &mut [f32]) {
+    let [width, classes] = weight.size();
+    let share = (into.len() / width).div_ceil(threads()).max(1);
+    into.par_chunks_mut(share * width).zip(errors.par_chunks(share * classes)).for_each(|(into, errors)| {
+        let errors = Matrix::new(errors, errors.len() / classes, classes);
+        matmul(errors, weight.transposed(), into, false);
+    });
 }
 
 /// Columns whose sum is taken by one thread.

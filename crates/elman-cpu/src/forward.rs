@@ -10,7 +10,7 @@ use crate::{
     panels::{Column, Panels, Tile},
     product::{load_some, product, rows_that_fit, store_some, with_rows},
     sequence::{Sequences, blocks},
-    team::{Barrier, Plan, Shared},
+    team::{Barrier, Shared},
 };
 
 /// What the walk reads.
@@ -20,9 +20,9 @@ pub struct Forward<'a> {
     pub sequences: Sequences<'a>,
     /// The input product with its bias, `[T, B, G·H]`.
     pub input: &'a [f32],
-    /// The recurrent weights, `[G·H, H]`.
+    /// The recurrent weights, `[G·H, H]`; empty if the cell is not [recurrent](Kernel::is_recurrent).
     pub weights: &'a [f32],
-    /// The recurrent bias, `[G·H]`.
+    /// The recurrent bias, `[G·H]`; empty as the weights.
     pub bias: Option<&'a [f32]>,
     /// The initial state, `[STATES, B, H]`.
     pub state: &'a [f32],
@@ -60,8 +60,9 @@ fn walk<C: Pointwise>(
     from.sequences.check();
     let step = batch * hidden;
     assert_eq!(from.input.len(), time * step * C::GATES, "input: [T, B, G·H]");
-    assert_eq!(from.weights.len(), C::GATES * hidden * hidden, "weights: [G·H, H]");
-    assert_eq!(from.bias.map_or(C::GATES * hidden, <[f32]>::len), C::GATES * hidden, "bias: [G·H]");
+    let recurrent_rows = C::recurrent_rows(hidden);
+    assert_eq!(from.weights.len(), recurrent_rows * hidden, "weights: [G·H, H]");
+    assert_eq!(from.bias.map_or(recurrent_rows, <[f32]>::len), recurrent_rows, "bias: [G·H]");
     assert_eq!(from.state.len(), C::STATES * step, "state: [STATES, B, H]");
     assert_eq!(states.len(), C::STATES * time * step, "states: [STATES, T, B, H]");
     if let Some(saved) = &saved {
@@ -71,7 +72,7 @@ fn walk<C: Pointwise>(
     let tile = isa.run(ForwardTile(C::GATES));
     let panels = pack::<C>(tile, hidden, from.weights, from.bias);
     let (states, saved) = (Shared::new(states), saved.map(Shared::new));
-    let plan = Plan::new(threads, time, batch, C::GATES * hidden * hidden);
+    let plan = C::plan(threads, time, batch, hidden);
     plan.run(|thread, barrier| {
         let (part, parts) = plan.part(thread);
         let (rows, tiles) = (plan.rows(thread, batch), panels.share(part, parts));
@@ -87,7 +88,7 @@ impl WithSimd for ForwardTile {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> Tile {
-        Tile { lanes: S::F32_LANES, vectors: if self.0 == 1 { 2 } else { self.0 } }
+        Tile { lanes: S::F32_LANES, vectors: self.0.max(2) }
     }
 }
 
@@ -98,9 +99,10 @@ fn pack<C: Pointwise>(tile: Tile, hidden: usize, weights: &[f32], bias: Option<&
         let (register, gate) = (vector / C::GATES, vector % C::GATES);
         let unit = panel * units + register * tile.lanes + lane;
         let row = gate * hidden + unit;
-        (unit < hidden).then_some(Column { start: row * hidden, step: 1, bias: row })
+        (C::RECURRENT && unit < hidden).then_some(Column { start: row * hidden, step: 1, bias: row })
     };
-    Panels::pack(tile, hidden, hidden.div_ceil(units), weights, bias, column)
+    // without a recurrent product the panels are empty, and the sums zero
+    Panels::pack(tile, if C::RECURRENT { hidden } else { 0 }, hidden.div_ceil(units), weights, bias, column)
 }
 
 /// One thread's part of the walk.

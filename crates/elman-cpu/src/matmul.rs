@@ -24,6 +24,11 @@ impl<'a> Matrix<'a> {
         Self { values, rows, columns, row_step: columns, column_step: 1 }
     }
 
+    /// Rows and columns.
+    pub fn size(self) -> [usize; 2] {
+        [self.rows, self.columns]
+    }
+
     /// The same memory, read the other way round.
     #[must_use]
     pub fn transposed(self) -> Self {

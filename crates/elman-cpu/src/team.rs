@@ -21,10 +21,14 @@ pub(crate) enum Plan {
     Rows(usize),
     /// Each of so many threads has its own units of all rows: all wait for each other at every time step.
     Units(usize),
+    /// As [`Units`](Self::Units), of a cell whose units do not see each other: nobody waits.
+    Apart(usize),
 }
 
 /// Below so many multiplications a thread costs more than it brings.
 const WORTH_A_THREAD: usize = 1 << 21;
+/// As above, in gates.
+const WORTH_A_THREAD_OF_GATES: usize = 1 << 15;
 /// Below so many multiplications a time step is over before threads have met.
 const WORTH_MEETING: usize = 1 << 17;
 
@@ -42,8 +46,15 @@ impl Plan {
         }
     }
 
+    /// For a walk without a recurrent product, over `time` steps of `batch` rows with so many `gates` each.
+    pub fn apart(threads: usize, time: usize, batch: usize, gates: usize) -> Self {
+        let work = time.saturating_mul(batch).saturating_mul(gates);
+        let worth = threads.min(work / WORTH_A_THREAD_OF_GATES).max(1);
+        if batch >= 2 * threads { Self::Rows(worth) } else { Self::Apart(worth) }
+    }
+
     pub fn threads(self) -> usize {
-        let (Self::Rows(threads) | Self::Units(threads)) = self;
+        let (Self::Rows(threads) | Self::Units(threads) | Self::Apart(threads)) = self;
         threads
     }
 
@@ -51,7 +62,7 @@ impl Plan {
     pub fn rows(self, thread: usize, batch: usize) -> Range<usize> {
         match self {
             Self::Rows(threads) => share(batch, thread, threads),
-            Self::Units(_) => 0..batch,
+            Self::Units(_) | Self::Apart(_) => 0..batch,
         }
     }
 
@@ -59,14 +70,14 @@ impl Plan {
     pub fn part(self, thread: usize) -> (usize, usize) {
         match self {
             Self::Rows(_) => (0, 1),
-            Self::Units(threads) => (thread, threads),
+            Self::Units(threads) | Self::Apart(threads) => (thread, threads),
         }
     }
 
     /// Runs `work(thread, barrier)` on every thread of the plan; the calling one is thread 0.
     pub fn run(self, work: impl Fn(usize, &Barrier) + Sync) {
         let meeting = match self {
-            Self::Rows(_) => 1,
+            Self::Rows(_) | Self::Apart(_) => 1,
             Self::Units(threads) => threads,
         };
         let barrier = Barrier::new(meeting);
@@ -150,6 +161,9 @@ mod tests {
         assert_eq!(Plan::new(2, 64, 32, 1 << 20), Plan::Rows(2));
         assert_eq!(Plan::new(2, 64, 1, 1 << 20), Plan::Units(2));
         assert_eq!(Plan::new(8, 64, 1, 1 << 10), Plan::Rows(1));
+        assert_eq!(Plan::apart(2, 64, 1, 1 << 10), Plan::Apart(2));
+        assert_eq!(Plan::apart(2, 64, 32, 1 << 10), Plan::Rows(2));
+        assert_eq!(Plan::apart(2, 1, 1, 1 << 10), Plan::Apart(1));
         let rows: Vec<usize> = (0..3).flat_map(|t| Plan::Rows(3).rows(t, 7)).collect();
         assert_eq!(rows, (0..7).collect::<Vec<_>>());
     }

@@ -12,6 +12,11 @@ fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
+/// `g` of the minimal cells.
+fn positive(v: f64) -> f64 {
+    if v >= 0.0 { v + 0.5 } else { sigmoid(v) }
+}
+
 /// One unit: the next state from the gates' two products and the state.
 fn step(kernel: Kernel, x: &[f64], h: &[f64], state: &[f64]) -> Vec<f64> {
     match kernel {
@@ -25,6 +30,14 @@ fn step(kernel: Kernel, x: &[f64], h: &[f64], state: &[f64]) -> Vec<f64> {
         Kernel::Lstm => {
             let c = sigmoid(x[1] + h[1]) * state[1] + sigmoid(x[0] + h[0]) * (x[2] + h[2]).tanh();
             vec![sigmoid(x[3] + h[3]) * c.tanh(), c]
+        }
+        Kernel::MinGru => {
+            let z = sigmoid(x[0]);
+            vec![(1.0 - z) * state[0] + z * positive(x[1])]
+        }
+        Kernel::MinLstm => {
+            let (f, i) = (sigmoid(x[0]), sigmoid(x[1]));
+            vec![f / (f + i) * state[0] + i / (f + i) * positive(x[2])]
         }
         other => panic!("{other:?} has no plain loop"),
     }
@@ -63,8 +76,8 @@ impl Case {
             reverse,
             lengths: ragged.then(|| (0..batch).map(|row| (row * 7 + 3) % (time + 1)).collect()),
             input: random(time * batch * kernel.gates() * hidden, &mut seed),
-            weights: random(kernel.gates() * hidden * hidden, &mut seed).iter().map(|w| w * scale).collect(),
-            bias: random(kernel.gates() * hidden, &mut seed),
+            weights: random(kernel.recurrent_rows(hidden) * hidden, &mut seed).iter().map(|w| w * scale).collect(),
+            bias: random(kernel.recurrent_rows(hidden), &mut seed),
             state: random(kernel.states() * batch * hidden, &mut seed),
         }
     }
@@ -132,7 +145,8 @@ fn naive(kernel: Kernel, case: &Case, input: &[f64], weights: &[f64], bias: &[f6
                         .map(|g| input[(t * batch + row) * kernel.gates() * hidden + gate(g)])
                         .collect();
                     let product = |g: usize| (0..hidden).map(|k| weights[gate(g) * hidden + k] * h[k]).sum::<f64>();
-                    let r: Vec<f64> = (0..kernel.gates()).map(|g| bias[gate(g)] + product(g)).collect();
+                    let gates = if kernel.is_recurrent() { kernel.gates() } else { 0 };
+                    let r: Vec<f64> = (0..gates).map(|g| bias[gate(g)] + product(g)).collect();
                     let before: Vec<f64> = s.iter().map(|s| s[unit]).collect();
                     for (s, next) in s.iter_mut().zip(step(kernel, &x, &r, &before)) {
                         s[unit] = next;
@@ -209,6 +223,9 @@ fn gradients(kernel: Kernel) {
             let what = format!("{kernel:?} {isa} H{hidden} B{batch} T{time}");
             assert_close(&format!("{what}: input"), &into_input, &input, GRADIENTS);
             assert_close(&format!("{what}: state"), &into_state, &state, GRADIENTS);
+            if !kernel.is_recurrent() {
+                continue;
+            }
             // the gradient by the product is right if those by weights and bias, its sums over time, are
             let by_product = into_recurrent.as_ref().unwrap_or(&into_input);
             let (by_weights, by_bias) = sums(kernel, &case, by_product, &forward.0);
@@ -239,8 +256,9 @@ fn sums(kernel: Kernel, case: &Case, product: &[f32], states: &[f32]) -> (Vec<f3
 
 /// Large enough for threads: rows shared, and units shared with a barrier at every step.
 fn threads(kernel: Kernel) {
+    let time = if kernel.is_recurrent() { 6 } else { 60 };
     for batch in [1, 2, 16] {
-        let case = Case::new(kernel, 6, batch, 768, false, batch == 16);
+        let case = Case::new(kernel, time, batch, 768, false, batch == 16);
         let expected = case.naive(kernel);
         for isa in Isa::available() {
             let gradient = random(expected.len(), &mut 5);
@@ -290,4 +308,6 @@ cells! {
     rnn_relu: Kernel::RnnRelu;
     gru: Kernel::Gru;
     lstm: Kernel::Lstm;
+    min_gru: Kernel::MinGru;
+    min_lstm: Kernel::MinLstm;
 }

@@ -26,7 +26,6 @@ mod cross_entropy;
 mod dense;
 mod dropout;
 mod feed_forward;
-#[cfg(any(feature = "flex", feature = "ndarray"))]
 pub mod host;
 mod residual;
 mod tied;

@@ -4,7 +4,7 @@
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use elman_activations::Activation;
 use elman_recurrence::{
-    Cell, GruCell, LstmCell, RnnCell,
+    Cell, GruCell, LstmCell, MinGruCell, MinLstmCell, RnnCell,
     scan::{Active, Kernel, RecurrentWeights, ScanInput, ScanOutput, scan, scan_sequential},
 };
 use elman_testkit::{Tolerance, assert_close, devices};
@@ -39,11 +39,13 @@ impl Case {
         let lengths: Vec<usize> = (0..batch).map(|row| (row * 5 + 2) % (time + 1)).collect();
 
         let run = |scan: fn(&C, ScanInput, usize) -> ScanOutput| {
-            let recurrent =
-                RecurrentWeights { hidden: weights.clone(), bias: recurrent_bias.clone(), projection: None };
+            let recurrent = C::RECURRENT.then(|| RecurrentWeights {
+                hidden: weights.clone(),
+                bias: recurrent_bias.clone(),
+                projection: None,
+            });
             let active = if ragged { Active::new(&lengths, time, device) } else { None };
-            let from =
-                ScanInput { input: input.clone(), recurrent: Some(recurrent), state: state.clone(), active, reverse };
+            let from = ScanInput { input: input.clone(), recurrent, state: state.clone(), active, reverse };
             let out = scan(cell, from, C::STATES);
             let mut loss = Tensor::<1>::zeros([1], device);
             for ((states, last), by) in out.states.iter().zip(&out.last).zip(&cotangents) {
@@ -66,8 +68,10 @@ impl Case {
             };
         }
         same_gradient!("the input", input);
-        same_gradient!("the weights", weights);
-        if let Some(bias) = &recurrent_bias {
+        if C::RECURRENT {
+            same_gradient!("the weights", weights);
+        }
+        if let Some(bias) = recurrent_bias.as_ref().filter(|_| C::RECURRENT) {
             same_gradient!("the bias", bias);
         }
         for (n, state) in state.iter().enumerate() {
@@ -103,6 +107,12 @@ fn gru() {
 #[test]
 fn lstm() {
     check(LstmCell, Kernel::Lstm);
+}
+
+#[test]
+fn minimal_cells() {
+    check(MinGruCell, Kernel::MinGru);
+    check(MinLstmCell, Kernel::MinLstm);
 }
 
 /// What the kernels are not made for goes the reference's way and does not fail.

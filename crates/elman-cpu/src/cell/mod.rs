@@ -2,12 +2,16 @@
 
 mod gru;
 mod lstm;
+mod min;
 mod rnn;
 
 use pulp::Simd;
 
+use crate::team::Plan;
+
 pub(crate) use gru::Gru;
 pub(crate) use lstm::Lstm;
+pub(crate) use min::{MinGru, MinLstm};
 pub(crate) use rnn::{Activation, Rnn};
 
 /// Most gates, and most saved values, of a cell.
@@ -32,6 +36,10 @@ pub enum Kernel {
     Gru,
     /// Long short-term memory with forget gate (Hochreiter & Schmidhuber 1997; Gers et al. 2000); gates i, f, g, o.
     Lstm,
+    /// minGRU (Feng et al. 2024), which has no recurrent product; gates z, h̃.
+    MinGru,
+    /// minLSTM (Feng et al. 2024), which has no recurrent product; gates f, i, h̃.
+    MinLstm,
 }
 
 /// Calls `$body` with the pointwise mathematics of a kernel.
@@ -54,6 +62,14 @@ macro_rules! with_cell {
                 let $cell = $crate::cell::Lstm;
                 $body
             }
+            $crate::Kernel::MinGru => {
+                let $cell = $crate::cell::MinGru;
+                $body
+            }
+            $crate::Kernel::MinLstm => {
+                let $cell = $crate::cell::MinLstm;
+                $body
+            }
         }
     };
 }
@@ -62,27 +78,48 @@ pub(crate) use with_cell;
 impl Kernel {
     /// Gates per unit.
     pub fn gates(self) -> usize {
-        with_cell!(self, |cell| constants(cell).0)
+        with_cell!(self, |cell| counts(cell).gates)
     }
 
     /// States per unit.
     pub fn states(self) -> usize {
-        with_cell!(self, |cell| constants(cell).1)
+        with_cell!(self, |cell| counts(cell).states)
     }
 
     /// Numbers per unit and time step that [`backward`](crate::backward()) needs besides the states.
     pub fn saved(self) -> usize {
-        with_cell!(self, |cell| constants(cell).2)
+        with_cell!(self, |cell| counts(cell).saved)
     }
 
     /// Whether the gradient by the recurrent product differs from that by the input product.
     pub fn is_split(self) -> bool {
-        with_cell!(self, |cell| constants(cell).3)
+        with_cell!(self, |cell| counts(cell).split)
+    }
+
+    /// Whether there is a recurrent product. Without one there are no recurrent weights and no recurrent bias.
+    pub fn is_recurrent(self) -> bool {
+        with_cell!(self, |cell| counts(cell).recurrent)
+    }
+
+    /// Rows of the recurrent weights, and of their bias.
+    pub fn recurrent_rows(self, hidden: usize) -> usize {
+        fn rows<C: Pointwise>(_: C, hidden: usize) -> usize {
+            C::recurrent_rows(hidden)
+        }
+        with_cell!(self, |cell| rows(cell, hidden))
     }
 }
 
-fn constants<C: Pointwise>(_: C) -> (usize, usize, usize, bool) {
-    (C::GATES, C::STATES, C::SAVED, C::SPLIT)
+struct Counts {
+    gates: usize,
+    states: usize,
+    saved: usize,
+    split: bool,
+    recurrent: bool,
+}
+
+fn counts<C: Pointwise>(_: C) -> Counts {
+    Counts { gates: C::GATES, states: C::STATES, saved: C::SAVED, split: C::SPLIT, recurrent: C::RECURRENT }
 }
 
 /// The pointwise mathematics of a cell, on as many units at once as a register holds.
@@ -95,6 +132,22 @@ pub(crate) trait Pointwise: Copy + Send + Sync + 'static {
     const SAVED: usize;
     /// Whether the gradient by the recurrent product differs from that by the input product.
     const SPLIT: bool;
+    /// Whether there is a recurrent product; it is zero without.
+    const RECURRENT: bool = true;
+
+    /// Rows of the recurrent weights.
+    fn recurrent_rows(hidden: usize) -> usize {
+        if Self::RECURRENT { Self::GATES * hidden } else { 0 }
+    }
+
+    /// How a walk is shared among threads.
+    fn plan(threads: usize, time: usize, batch: usize, hidden: usize) -> Plan {
+        if Self::RECURRENT {
+            Plan::new(threads, time, batch, Self::GATES * hidden * hidden)
+        } else {
+            Plan::apart(threads, time, batch, Self::GATES * hidden)
+        }
+    }
 
     /// One time step: the next state, and what backward needs.
     fn forward<S: Simd>(

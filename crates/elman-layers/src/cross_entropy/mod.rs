@@ -10,7 +10,7 @@ use burn::{
 /// `[1]`: what a language model with a large vocabulary spends most of its time on.
 ///
 /// On processors (Flex and NdArray, float32) it is one operation, and the logits `[N, V]` are never held: they are made
-/// and used up 2²¹ at a time, or 16 rows where a row is longer than that. With autodiff the gradients are made in the same
+/// and used up 2²² at a time, or 16 rows where a row is longer than that. With autodiff the gradients are made in the same
 /// pass, so a loss that is not differentiated is cheaper on a device without. Elsewhere it is composed of burn's operations.
 ///
 /// # Shapes

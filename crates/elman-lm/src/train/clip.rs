@@ -3,6 +3,7 @@ use burn::{
     optim::GradientsParams,
     tensor::Tensor,
 };
+use elman_layers::host::is_host;
 
 use crate::evaluate::read;
 
@@ -20,6 +21,14 @@ pub(crate) fn clip_by_global_norm<M: Module>(
     let norm = Tensor::cat(squares.sums, 0).sum().sqrt();
     let Some(limit) = limit else { return (gradients, norm) };
     let factor = ((norm.clone() + 1e-6).recip() * limit).clamp_max(1.0);
+    let factor = if is_host(&factor.device()) {
+        match factor.into_scalar::<f32>() {
+            1.0 => return (gradients, norm),
+            factor => Factor::Known(factor),
+        }
+    } else {
+        Factor::OnDevice(factor)
+    };
     let mut scale = Scale { gradients, factor };
     module.visit(&mut scale);
     (scale.gradients, norm)
@@ -54,14 +63,24 @@ impl ModuleVisitor for Squares<'_> {
 
 struct Scale {
     gradients: GradientsParams,
-    factor: Tensor<1>,
+    factor: Factor,
+}
+
+/// What gradients are multiplied with.
+enum Factor {
+    Known(f32),
+    /// Reading it would wait for the device.
+    OnDevice(Tensor<1>),
 }
 
 impl ModuleVisitor for Scale {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.remove::<D>(param.id) {
-            let factor: Tensor<D> = self.factor.clone().reshape([1; D]);
-            self.gradients.register(param.id, gradient * factor);
+            let scaled = match &self.factor {
+                Factor::Known(factor) => gradient * *factor,
+                Factor::OnDevice(factor) => gradient * factor.clone().reshape([1; D]),
+            };
+            self.gradients.register(param.id, scaled);
         }
     }
 }

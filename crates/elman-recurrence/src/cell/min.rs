@@ -5,6 +5,7 @@ use burn::tensor::{
 use serde::{Deserialize, Serialize};
 
 use super::{Cell, Linear, gates};
+use crate::scan::Kernel;
 
 /// minGRU (Feng et al. 2024, "Were RNNs All We Needed?", section 3.1 and appendix B); gates packed z, h̃.
 ///
@@ -54,7 +55,7 @@ fn positive<const D: usize>(v: Tensor<D>) -> Tensor<D> {
 }
 
 macro_rules! linear_cell {
-    ($cell:ty, $gates:expr) => {
+    ($cell:ty, $gates:expr, $kernel:expr) => {
         impl Cell for $cell {
             const GATES: usize = $gates;
             const STATES: usize = 1;
@@ -68,9 +69,13 @@ macro_rules! linear_cell {
             fn linear(&self, input: Tensor<3>) -> Option<Linear<3>> {
                 Some(self.coefficients(input))
             }
+
+            fn kernel(&self) -> Option<Kernel> {
+                Some($kernel)
+            }
         }
     };
 }
 
-linear_cell!(MinGruCell, 2);
-linear_cell!(MinLstmCell, 3);
+linear_cell!(MinGruCell, 2, Kernel::MinGru);
+linear_cell!(MinLstmCell, 3, Kernel::MinLstm);

@@ -58,14 +58,20 @@ pub struct ScanOutput {
 
 /// Runs the recurrence of `cell` over a sequence. `keep` states are returned for every time step.
 pub fn scan<C: Cell>(cell: &C, scan: ScanInput, keep: usize) -> ScanOutput {
-    if let Some(coefficients) = cell.linear(scan.input.clone()) {
-        return parallel::walk(coefficients, scan);
-    }
     #[cfg(any(feature = "flex", feature = "ndarray"))]
-    if let Some(kernel) = cell.kernel().filter(|_| cpu::fits(&scan)) {
+    if let Some(kernel) = cell.kernel().filter(|kernel| cpu::fits(*kernel, &scan)) {
         return cpu::walk(kernel, scan, keep);
     }
-    sequential::walk(cell, scan, keep)
+    match cell.linear(scan.input.clone()) {
+        Some(coefficients) => parallel::walk(coefficients, scan),
+        None => sequential::walk(cell, scan, keep),
+    }
+}
+
+/// [`scan`] in the parallel form that cells which are [linear](Cell::linear) in their state take where there is no kernel;
+/// `None` for the others.
+pub fn scan_parallel<C: Cell>(cell: &C, scan: ScanInput) -> Option<ScanOutput> {
+    cell.linear(scan.input.clone()).map(|coefficients| parallel::walk(coefficients, scan))
 }
 
 /// [`scan`] in the form of the reference for every cell: what the others are compared with.

@@ -16,21 +16,32 @@ use super::{Kernel, RecurrentWeights, ScanInput, ScanOutput};
 const WORTH_PACKING: usize = 8;
 
 /// Whether the kernels can do this, and are worth their while.
-pub(super) fn fits(scan: &ScanInput) -> bool {
-    let Some(RecurrentWeights { hidden, projection: None, .. }) = &scan.recurrent else { return false };
+pub(super) fn fits(kernel: Kernel, scan: &ScanInput) -> bool {
+    let is_float = |dtype: DType| dtype == DType::F32;
+    let weights_fit = match &scan.recurrent {
+        Some(RecurrentWeights { hidden, projection: None, .. }) => kernel.is_recurrent() && is_float(hidden.dtype()),
+        Some(_) => false,
+        None => !kernel.is_recurrent(),
+    };
     let [time, batch, _] = scan.input.dims();
-    [scan.input.dtype(), hidden.dtype(), scan.state[0].dtype()] == [DType::F32; 3]
-        && time * batch >= WORTH_PACKING
+    weights_fit
+        && is_float(scan.input.dtype())
+        && is_float(scan.state[0].dtype())
+        && (time * batch >= WORTH_PACKING || !kernel.is_recurrent())
         && is_host(&scan.input.device())
 }
 
 /// Runs the recurrence with a kernel, where that [fits].
 pub(super) fn walk(kernel: Kernel, scan: ScanInput, keep: usize) -> ScanOutput {
     let [time, batch, _] = scan.input.dims();
-    let weights = scan.recurrent.expect("fits: a recurrent product");
-    let hidden = weights.hidden.dims()[1];
-    let no_bias = || Tensor::zeros([weights.hidden.dims()[0]], &scan.input.device());
-    let bias = weights.bias.unwrap_or_else(no_bias);
+    let hidden = scan.input.dims()[2] / kernel.gates();
+    let rows = kernel.recurrent_rows(hidden);
+    let device = scan.input.device();
+    let (weights, bias) = match scan.recurrent {
+        Some(weights) => (weights.hidden, weights.bias),
+        None => (Tensor::zeros([rows, hidden], &device), None),
+    };
+    let bias = bias.unwrap_or_else(|| Tensor::zeros([rows], &device));
     let lengths = scan.active.map(|active| active.lengths);
     let walk = Walk { kernel, reverse: scan.reverse, lengths };
     let state: Tensor<3> = Tensor::stack(scan.state, 0);
@@ -38,7 +49,7 @@ pub(super) fn walk(kernel: Kernel, scan: ScanInput, keep: usize) -> ScanOutput {
     let states = <Dispatch as Recurrence>::scan(
         walk,
         scan.input.into_dispatch(),
-        weights.hidden.into_dispatch(),
+        weights.into_dispatch(),
         bias.into_dispatch(),
         state.into_dispatch(),
     );
