@@ -21,15 +21,11 @@ pub(crate) fn clip_by_global_norm<M: Module>(
     let norm = Tensor::cat(squares.sums, 0).sum().sqrt();
     let Some(limit) = limit else { return (gradients, norm) };
     let factor = ((norm.clone() + 1e-6).recip() * limit).clamp_max(1.0);
-    let factor = if is_host(&factor.device()) {
-        match factor.into_scalar::<f32>() {
-            1.0 => return (gradients, norm),
-            factor => Factor::Known(factor),
-        }
-    } else {
-        Factor::OnDevice(factor)
-    };
-    let mut scale = Scale { gradients, factor };
+    let known = is_host(&factor.device()).then(|| factor.clone().into_scalar::<f32>());
+    if known == Some(1.0) {
+        return (gradients, norm);
+    }
+    let mut scale = Scale { gradients, factor, known };
     module.visit(&mut scale);
     (scale.gradients, norm)
 }
@@ -63,22 +59,17 @@ impl ModuleVisitor for Squares<'_> {
 
 struct Scale {
     gradients: GradientsParams,
-    factor: Factor,
-}
-
-/// What gradients are multiplied with.
-enum Factor {
-    Known(f32),
-    /// Reading it would wait for the device.
-    OnDevice(Tensor<1>),
+    factor: Tensor<1>,
+    /// The factor, where reading it does not wait for the device: this is the faster way.
+    known: Option<f32>,
 }
 
 impl ModuleVisitor for Scale {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.remove::<D>(param.id) {
-            let scaled = match &self.factor {
-                Factor::Known(factor) => gradient * *factor,
-                Factor::OnDevice(factor) => gradient * factor.clone().reshape([1; D]),
+            let scaled = match self.known {
+                Some(factor) => gradient * factor,
+                None => gradient * self.factor.clone().reshape([1; D]),
             };
             self.gradients.register(param.id, scaled);
         }
