@@ -4,9 +4,9 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::{
-    Isa, Matrix,
+    Isa,
     math::exp,
-    matmul,
+    matmul::{Matrix, matmul},
     product::{load_some, store_some},
     team::threads,
 };

@@ -6,7 +6,7 @@ use crate::team::threads;
 
 /// A matrix of float32 in memory that it does not own.
 #[derive(Clone, Copy, Debug)]
-pub struct Matrix<'a> {
+pub(crate) struct Matrix<'a> {
     values: &'a [f32],
     rows: usize,
     columns: usize,
@@ -44,7 +44,7 @@ const WORTH_THREADS: usize = 1 << 20;
 ///
 /// # Panics
 /// If the sizes do not fit each other.
-pub fn matmul(left: Matrix<'_>, right: Matrix<'_>, into: &mut [f32], add: bool) {
+pub(crate) fn matmul(left: Matrix<'_>, right: Matrix<'_>, into: &mut [f32], add: bool) {
     let (rows, depth, columns) = (left.rows, left.columns, right.columns);
     assert_eq!(depth, right.rows, "matrix product: inner sizes");
     assert_eq!(into.len(), rows * columns, "matrix product: [{rows}, {columns}]");

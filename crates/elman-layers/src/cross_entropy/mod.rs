@@ -50,7 +50,7 @@ pub fn linear_cross_entropy(
         assert_shape!(bias, [classes]);
     }
     #[cfg(any(feature = "flex", feature = "ndarray"))]
-    if cpu::fits(&hidden, &weight) {
+    if cpu::fits(&hidden, &weight, bias.as_ref()) {
         return cpu::loss(hidden, weight, bias, targets);
     }
     let device = hidden.device();

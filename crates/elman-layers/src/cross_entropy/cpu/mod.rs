@@ -12,8 +12,9 @@ use self::extension::{OutputLoss, Targets};
 use crate::host::is_host;
 
 /// Whether the kernel can do this.
-pub(super) fn fits(hidden: &Tensor<2>, weight: &Tensor<2>) -> bool {
-    [hidden.dtype(), weight.dtype()] == [DType::F32; 2] && is_host(&hidden.device())
+pub(super) fn fits(hidden: &Tensor<2>, weight: &Tensor<2>, bias: Option<&Tensor<1>>) -> bool {
+    let bias_fits = bias.is_none_or(|bias| bias.dtype() == DType::F32);
+    [hidden.dtype(), weight.dtype()] == [DType::F32; 2] && bias_fits && is_host(&hidden.device())
 }
 
 /// The mean loss, where that [fits].
