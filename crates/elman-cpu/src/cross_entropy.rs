@@ -8,6 +8,7 @@ use crate::{
     math::exp,
     matmul::{Matrix, matmul},
     product::{load_some, store_some},
+    sums::sum_of_rows,
     team::threads,
 };
 
@@ -92,7 +93,7 @@ pub fn linear_cross_entropy(isa: Isa, from: LinearCrossEntropy<'_>, into: Option
             by_hidden(logits, weight, &mut into.hidden[start * width..][..count * width]);
             let (left, right) = if tied { (errors.transposed(), part) } else { (part.transposed(), errors) };
             matmul(left, right, into.weight, start > 0);
-            add_rows(logits, into.bias, start > 0);
+            sum_of_rows(logits, None, into.bias, start > 0);
         }
     }
     (sum / rows as f64) as f32
@@ -106,24 +107,6 @@ fn by_hidden(errors: &[f32], weight: Matrix<'_>, into: &mut [f32]) {
     into.par_chunks_mut(share * width).zip(errors.par_chunks(share * classes)).for_each(|(into, errors)| {
         let errors = Matrix::new(errors, errors.len() / classes, classes);
         matmul(errors, weight.transposed(), into, false);
-    });
-}
-
-/// Columns whose sum is taken by one thread.
-const COLUMNS: usize = 1 << 10;
-
-/// The sum over the rows, `into += Σ rows`, or without what was there.
-fn add_rows(rows: &[f32], into: &mut [f32], add: bool) {
-    let width = into.len();
-    into.par_chunks_mut(COLUMNS).enumerate().for_each(|(n, into)| {
-        if !add {
-            into.fill(0.0);
-        }
-        for row in rows.chunks_exact(width) {
-            for (sum, value) in into.iter_mut().zip(&row[n * COLUMNS..]) {
-                *sum += value;
-            }
-        }
     });
 }
 
@@ -149,19 +132,23 @@ impl WithSimd for Row<'_> {
         let most = rest.iter().copied().fold(s.reduce_max_f32s(most), f32::max);
 
         let largest = s.splat_f32s(most);
-        // in four parts: the adders are kept busy, and each sum stays small
-        let mut sums = [s.splat_f32s(0.0); 4];
-        for four in whole.chunks_mut(4) {
-            for (x, sum) in four.iter_mut().zip(&mut sums) {
-                let e = exp(s, s.sub_f32s(*x, largest));
-                *sum = s.add_f32s(*sum, e);
-                if scale.is_some() {
-                    *x = e;
+        // in blocks of four parts each: the adders are kept busy, and each sum stays small
+        let mut total = s.splat_f32s(0.0);
+        for block in whole.chunks_mut(1 << 8) {
+            let mut sums = [s.splat_f32s(0.0); 4];
+            for four in block.chunks_mut(4) {
+                for (x, sum) in four.iter_mut().zip(&mut sums) {
+                    let e = exp(s, s.sub_f32s(*x, largest));
+                    *sum = s.add_f32s(*sum, e);
+                    if scale.is_some() {
+                        *x = e;
+                    }
                 }
             }
+            let [a, b, c, d] = sums;
+            total = s.add_f32s(total, s.add_f32s(s.add_f32s(a, b), s.add_f32s(c, d)));
         }
-        let [a, b, c, d] = sums;
-        let mut sum = s.reduce_sum_f32s(s.add_f32s(s.add_f32s(a, b), s.add_f32s(c, d)));
+        let mut sum = s.reduce_sum_f32s(total);
         if !rest.is_empty() {
             // SAFETY: the rest is shorter than a register.
             unsafe {

@@ -9,7 +9,7 @@ use pulp::WithSimd;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Isa {
-    /// Portable code, eight lanes that the compiler may vectorise with what every processor of its target has.
+    /// Portable code, one number at a time, for processors that have none of the others.
     Portable,
     /// AVX2 with FMA: eight lanes.
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
@@ -72,7 +72,7 @@ impl Isa {
                         #[inline(always)]
                         || operation.with_simd(simd),
                     ),
-                    None => operation.with_simd(pulp::Scalar256b),
+                    None => operation.with_simd(pulp::Scalar),
                 }
             };
         }
@@ -83,7 +83,7 @@ impl Isa {
             Self::Avx512 => with!(pulp::x86::V4::try_new()),
             #[cfg(target_arch = "aarch64")]
             Self::Neon => with!(pulp::aarch64::Neon::try_new()),
-            Self::Portable => operation.with_simd(pulp::Scalar256b),
+            Self::Portable => operation.with_simd(pulp::Scalar),
         }
     }
 }

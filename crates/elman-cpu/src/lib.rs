@@ -3,23 +3,36 @@
 //! A recurrence multiplies the hidden state with the same weights at every time step. A general matrix product packs them
 //! anew each time, and leaves the gates to other loops; here the weights are packed once per sequence, and the cell acts
 //! on the sums while they are in registers.
+//!
+//! A [`Kernel`] is a [cell's pointwise mathematics](cell::Pointwise) with everything that walks it: [`forward()`] and
+//! [`backward()`], for every instruction set, on as many threads as there are, with lengths, in both directions, and in every
+//! [`Variant`].
 
 mod backward;
-mod cell;
+pub mod cell;
 mod cross_entropy;
 mod forward;
 mod isa;
-mod math;
+mod kernel;
+mod layout;
+pub mod math;
 mod matmul;
+mod multiply;
+mod norm;
 mod panels;
 mod product;
 mod sequence;
+mod sums;
 mod team;
+mod variant;
 
 pub use backward::{Backward, BackwardInto, backward};
-pub use cell::Kernel;
 pub use cross_entropy::{LinearCrossEntropy, LinearCrossEntropyInto, linear_cross_entropy};
 pub use forward::{Forward, forward};
 pub use isa::{Isa, UnknownIsa};
+pub use kernel::Kernel;
+pub use layout::saved_len;
+pub use pulp::Simd;
 pub use sequence::Sequences;
 pub use team::threads;
+pub use variant::{Norm, Variant, Zoneout};

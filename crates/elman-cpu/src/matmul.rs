@@ -1,5 +1,7 @@
 //! General matrix products, by the `gemm` crate.
 
+use std::ops::Range;
+
 use gemm::Parallelism;
 
 use crate::team::threads;
@@ -24,9 +26,29 @@ impl<'a> Matrix<'a> {
         Self { values, rows, columns, row_step: columns, column_step: 1 }
     }
 
+    /// # Panics
+    /// If the last element is not one of the values.
+    fn check(self) {
+        let last = (self.rows.max(1) - 1) * self.row_step + (self.columns.max(1) - 1) * self.column_step;
+        let is_empty = self.rows == 0 || self.columns == 0;
+        assert!(is_empty || last < self.values.len(), "matrix: [{}, {}] is beyond its values", self.rows, self.columns);
+    }
+
     /// Rows and columns.
     pub fn size(self) -> [usize; 2] {
         [self.rows, self.columns]
+    }
+
+    /// Some of the rows.
+    pub fn rows_of(self, rows: Range<usize>) -> Self {
+        let values = &self.values[self.values.len().min(rows.start * self.row_step)..];
+        Self { values, rows: rows.len(), ..self }
+    }
+
+    /// Some of the columns.
+    pub fn columns_of(self, columns: Range<usize>) -> Self {
+        let values = &self.values[self.values.len().min(columns.start * self.column_step)..];
+        Self { values, columns: columns.len(), ..self }
     }
 
     /// The same memory, read the other way round.
@@ -48,6 +70,8 @@ pub(crate) fn matmul(left: Matrix<'_>, right: Matrix<'_>, into: &mut [f32], add:
     let (rows, depth, columns) = (left.rows, left.columns, right.columns);
     assert_eq!(depth, right.rows, "matrix product: inner sizes");
     assert_eq!(into.len(), rows * columns, "matrix product: [{rows}, {columns}]");
+    left.check();
+    right.check();
     let work = rows.saturating_mul(depth).saturating_mul(columns);
     let parallelism =
         if work < WORTH_THREADS || threads() == 1 { Parallelism::None } else { Parallelism::Rayon(threads()) };

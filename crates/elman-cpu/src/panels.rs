@@ -75,6 +75,28 @@ impl Panels {
         panels
     }
 
+    /// Packs a matrix of so many columns, side by side in their order.
+    pub fn plain(
+        tile: Tile,
+        depth: usize,
+        columns: usize,
+        weights: &[f32],
+        bias: Option<&[f32]>,
+        column: impl Fn(usize) -> Column,
+    ) -> Self {
+        let place = |panel: usize, vector: usize, lane: usize| {
+            let at = panel * tile.width() + vector * tile.lanes + lane;
+            (at < columns).then(|| column(at))
+        };
+        Self::pack(tile, depth, columns.div_ceil(tile.width()), weights, bias, place)
+    }
+
+    /// The columns of some panels that [`plain`](Self::plain) packed.
+    pub fn columns(&self, tiles: &Range<usize>, columns: usize) -> Range<usize> {
+        let width = self.tile.width();
+        columns.min(tiles.start * width)..columns.min(tiles.end * width)
+    }
+
     /// A panel: its biases, then its weights.
     pub fn panel(&self, n: usize) -> &[f32] {
         let lines = &self.lines[n * self.stride..][..self.stride];

@@ -1,8 +1,10 @@
-//! What is walked: sizes, direction, lengths.
+//! What is walked: sizes, direction, lengths, and where a number lies.
+
+use std::ops::Range;
 
 /// A batch of sequences.
 ///
-/// Legend: `T` time, `B` batch, `H` hidden units, `G` gates.
+/// Legend: `T` time, `B` batch, `H` hidden units, `P` outputs, `G` gates.
 #[derive(Clone, Copy, Debug)]
 pub struct Sequences<'a> {
     /// `T`
@@ -11,6 +13,8 @@ pub struct Sequences<'a> {
     pub batch: usize,
     /// `H`
     pub hidden: usize,
+    /// `P`: the width of the hidden state, which is `H` unless it is projected.
+    pub output: usize,
     /// From the last time step to the first.
     pub reverse: bool,
     /// How many time steps each row has; all of them without.
@@ -18,9 +22,29 @@ pub struct Sequences<'a> {
 }
 
 impl Sequences<'_> {
+    /// Numbers of all states at so many `times`: `[times, B, P]` of the hidden state and then, of a second one,
+    /// `[times, B, H]`.
+    pub fn state_len(&self, states: usize, times: usize) -> usize {
+        times * self.batch * (self.output + (states - 1) * self.hidden)
+    }
+
+    /// Where a row of a state begins in `times` time steps of them.
+    pub(crate) fn place(&self, state: usize, times: usize, t: usize, row: usize) -> usize {
+        let Self { batch, hidden, output, .. } = *self;
+        match state {
+            0 => (t * batch + row) * output,
+            _ => times * batch * output + (((state - 1) * times + t) * batch + row) * hidden,
+        }
+    }
+
     /// The time of the `n`-th step that is walked.
     pub(crate) fn at(&self, n: usize) -> usize {
         if self.reverse { self.time - 1 - n } else { n }
+    }
+
+    /// The time of the step before the `n`-th.
+    pub(crate) fn before(&self, n: usize) -> Option<usize> {
+        n.checked_sub(1).map(|n| self.at(n))
     }
 
     pub(crate) fn is_active(&self, row: usize, t: usize) -> bool {
@@ -28,13 +52,7 @@ impl Sequences<'_> {
     }
 
     /// Splits `rows` into those that are active at time `t` and those that have ended.
-    pub(crate) fn split(
-        &self,
-        rows: std::ops::Range<usize>,
-        t: usize,
-        active: &mut Vec<usize>,
-        ended: &mut Vec<usize>,
-    ) {
+    pub(crate) fn split(&self, rows: Range<usize>, t: usize, active: &mut Vec<usize>, ended: &mut Vec<usize>) {
         active.clear();
         ended.clear();
         for row in rows {
@@ -69,5 +87,14 @@ mod tests {
         assert_eq!(sizes(6), [5, 5, 6]);
         assert_eq!(sizes(8), [8, 8]);
         assert_eq!(blocks(&[], 4).count(), 0);
+    }
+
+    #[test]
+    fn states_of_different_widths_lie_one_after_the_other() {
+        let sequences = Sequences { time: 3, batch: 2, hidden: 5, output: 4, reverse: false, lengths: None };
+        assert_eq!(sequences.state_len(2, 3), 3 * 2 * (4 + 5));
+        assert_eq!(sequences.place(0, 3, 2, 1), 5 * 4);
+        assert_eq!(sequences.place(1, 3, 0, 0), 3 * 2 * 4);
+        assert_eq!(sequences.place(1, 3, 2, 1), 3 * 2 * 4 + 5 * 5);
     }
 }

@@ -151,6 +151,39 @@ impl Shared {
     }
 }
 
+/// Rows in such a place, one `step` after the other.
+#[derive(Clone, Copy)]
+pub(crate) struct Slab {
+    start: *mut f32,
+    step: usize,
+}
+
+impl Slab {
+    /// Rows that are only read.
+    pub fn of(values: &[f32], step: usize) -> Self {
+        Self { start: values.as_ptr().cast_mut(), step }
+    }
+
+    /// Rows from an element on.
+    ///
+    /// # Safety
+    /// The element is one of the slice.
+    pub unsafe fn at(place: Shared, index: usize, step: usize) -> Self {
+        // SAFETY: as the caller promises.
+        Self { start: unsafe { place.at(index) }, step }
+    }
+
+    /// The address of a row.
+    ///
+    /// # Safety
+    /// The row lies in the place.
+    #[inline(always)]
+    pub unsafe fn row(self, row: usize) -> *mut f32 {
+        // SAFETY: as the caller promises.
+        unsafe { self.start.add(row * self.step) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -32,7 +32,7 @@ mod tied;
 
 pub use cross_entropy::linear_cross_entropy;
 pub use dense::{Dense, DenseConfig};
-pub use dropout::{EmbeddingDropout, LockedDropout, WeightDrop};
+pub use dropout::{DropRate, EmbeddingDropout, LockedDropout, WeightDrop};
 pub use feed_forward::{FeedForward, FeedForwardConfig};
 pub use residual::{Branch, Residual, ResidualStack};
 pub use tied::{TiedOutput, TiedOutputConfig};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cell::{Cell, GruCell, LstmCell, MinGruCell, MinLstmCell, Reset, RnnCell},
+    noise::Noise,
     options::stack_options,
     sequence::{Output, Sequence},
     stack::Stack,
@@ -61,6 +62,15 @@ pub struct RecurrentConfig<C> {
     pub bias: bool,
     /// Width that the hidden state is projected to, for cells that have a projection.
     pub projection: Option<usize>,
+    /// Whether the two products are normalised before their biases are added.
+    #[serde(default)]
+    pub layer_norm: bool,
+    /// Probability with which an element of the hidden state is dropped from the recurrent product in training.
+    #[serde(default)]
+    pub recurrent_dropout: f64,
+    /// Probabilities with which an element of the hidden state, and of the LSTM's cell state, stays as it was.
+    #[serde(default)]
+    pub zoneout: [f64; 2],
     /// The cell's own settings.
     pub cell: C,
 }
@@ -75,16 +85,48 @@ impl<C: Cell + Default> RecurrentConfig<C> {
 impl<C: Cell> RecurrentConfig<C> {
     /// [`new`](RecurrentConfig::new) with the given cell.
     pub fn with_cell(d_input: usize, d_hidden: usize, cell: C) -> Self {
-        let (layers, bidirectional, dropout, bias, projection) = (1, false, 0.0, true, None);
-        Self { d_input, d_hidden, layers, bidirectional, dropout, bias, projection, cell }
+        Self {
+            d_input,
+            d_hidden,
+            layers: 1,
+            bidirectional: false,
+            dropout: 0.0,
+            bias: true,
+            projection: None,
+            layer_norm: false,
+            recurrent_dropout: 0.0,
+            zoneout: [0.0; 2],
+            cell,
+        }
     }
 
     stack_options!();
 
+    /// Sets layer normalisation: `LN(W_ih x) ⊙ g_ih + b_ih + LN(W_hh h) ⊙ g_hh + b_hh` (Ba et al. 2016, eq. 20), each over all
+    /// gates of a layer; with the GRU's reset before the product its last gate is normalised by itself.
+    #[must_use]
+    pub fn with_layer_norm(self, layer_norm: bool) -> Self {
+        Self { layer_norm, ..self }
+    }
+
+    /// Sets recurrent dropout: in training the hidden state is multiplied with a mask before the recurrent product, the same
+    /// at every time step of a sequence (Gal & Ghahramani 2016).
+    #[must_use]
+    pub fn with_recurrent_dropout(self, probability: f64) -> Self {
+        Self { recurrent_dropout: probability, ..self }
+    }
+
+    /// Sets zoneout: in training an element of the hidden state, and of the cell state of cells that have one, stays as it
+    /// was with the given probability; in inference both are mixed in that proportion (Krueger et al. 2017).
+    #[must_use]
+    pub fn with_zoneout(self, hidden: f64, cell: f64) -> Self {
+        Self { zoneout: [hidden, cell], ..self }
+    }
+
     /// Makes the layers, with weights uniform in ±1/√d_hidden as PyTorch's.
     ///
     /// # Panics
-    /// If a width or the number of layers is 0, or `dropout` is not in [0, 1).
+    /// If a width or the number of layers is 0, or a probability is not in [0, 1).
     pub fn init(&self, device: &Device) -> Recurrent<C> {
         let Self { d_input, d_hidden, layers, bidirectional, .. } = *self;
         assert!(
@@ -96,12 +138,14 @@ impl<C: Cell> RecurrentConfig<C> {
         let d_output = self.projection.unwrap_or(d_hidden);
         let layer = |l: usize| {
             let d_input = if l == 0 { d_input } else { d_output * directions };
-            let widths = Widths { d_input, d_hidden, projection: self.projection, bias: self.bias };
+            let (projection, bias, norm) = (self.projection, self.bias, self.layer_norm);
+            let widths = Widths { d_input, d_hidden, projection, bias, norm };
             Layer { directions: (0..directions).map(|_| Weights::init::<C>(&widths, device)).collect() }
         };
         Recurrent {
             layers: (0..layers).map(layer).collect(),
             dropout: DropoutConfig::new(self.dropout).init(),
+            noise: Noise::new(self.recurrent_dropout, self.zoneout),
             d_output: d_output * directions,
             cell: self.cell.clone(),
         }
@@ -140,6 +184,7 @@ pub struct Recurrent<C: Cell> {
     /// From the input to the output.
     pub layers: Vec<Layer>,
     dropout: Dropout,
+    noise: Noise,
     d_output: usize,
     #[module(skip)]
     cell: C,
@@ -175,7 +220,7 @@ impl<C: Cell> Recurrent<C> {
     /// If `x`, the state or the lengths do not fit each other.
     pub fn forward_with(&self, x: Tensor<3>, sequence: Sequence) -> Output {
         let layers = self.layers.iter().map(|l| l.directions.iter().map(Weights::direction).collect()).collect();
-        Stack { cell: &self.cell, layers, dropout: &self.dropout }.run(x, sequence)
+        Stack { cell: &self.cell, layers, dropout: &self.dropout, noise: Some(&self.noise) }.run(x, sequence)
     }
 
     /// Runs one time step: the same numbers as [`forward`](Recurrent::forward) gives for a sequence of one.

@@ -37,6 +37,7 @@ pub mod cell;
 mod error;
 mod layer;
 mod network;
+mod noise;
 mod options;
 pub mod scan;
 mod sequence;

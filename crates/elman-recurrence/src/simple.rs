@@ -132,7 +132,7 @@ impl SimpleRnn {
     /// If `x`, the state or the lengths do not fit each other.
     pub fn forward_with(&self, x: Tensor<3>, sequence: Sequence) -> Output {
         let layers = self.w0.iter().map(|l| l.iter().map(direction).collect()).collect();
-        let out = Stack { cell: &self.cell, layers, dropout: &self.dropout }.run(x, sequence);
+        let out = Stack { cell: &self.cell, layers, dropout: &self.dropout, noise: None }.run(x, sequence);
         Output { output: self.w1.forward(out.output), ..out }
     }
 
@@ -172,5 +172,7 @@ fn direction(w0: &Linear) -> Direction {
         bias_ih: w0.bias.as_ref().map(Param::val),
         bias_hh: None,
         weight_hr: None,
+        gain_ih: None,
+        gain_hh: None,
     }
 }

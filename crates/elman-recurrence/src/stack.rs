@@ -5,7 +5,8 @@ use burn::{
 
 use crate::{
     cell::Cell,
-    scan::{Active, RecurrentWeights, ScanInput, ScanOutput, scan},
+    noise::Noise,
+    scan::{Active, RecurrentWeights, ScanInput, normalise, scan},
     sequence::{LayerStates, Output, Sequence},
     state::State,
 };
@@ -17,6 +18,8 @@ pub(crate) struct Direction {
     pub bias_ih: Option<Tensor<1>>,
     pub bias_hh: Option<Tensor<1>>,
     pub weight_hr: Option<Tensor<2>>,
+    pub gain_ih: Option<Tensor<1>>,
+    pub gain_hh: Option<Tensor<1>>,
 }
 
 /// Layers upon each other, one or two directions each: the one place that stacks.
@@ -26,6 +29,8 @@ pub(crate) struct Stack<'a, C> {
     pub layers: Vec<Vec<Direction>>,
     /// Between layers.
     pub dropout: &'a Dropout,
+    /// Within the recurrence.
+    pub noise: Option<&'a Noise>,
 }
 
 impl<C: Cell> Stack<'_, C> {
@@ -52,8 +57,14 @@ impl<C: Cell> Stack<'_, C> {
             let mut sides: Vec<Vec<Tensor<3>>> = vec![Vec::new(); keep];
             for (d, direction) in layer.into_iter().enumerate() {
                 let index = l * directions + d;
-                let state = initial.parts().iter().map(|p| p.clone().narrow(0, index, 1).squeeze_dim(0)).collect();
-                let out = direction.scan(self.cell, x.clone(), state, active.clone(), d == 1, keep);
+                let state: Vec<_> =
+                    initial.parts().iter().map(|p| p.clone().narrow(0, index, 1).squeeze_dim(0)).collect();
+                let drawn = self.noise.map(|noise| noise.draw::<C>(time, &state));
+                let (dropout, zoneout) = drawn.map_or((None, None), |drawn| (drawn.dropout, drawn.zoneout));
+                let (input, recurrent) = direction.products(self.cell, x.clone());
+                let from =
+                    ScanInput { input, recurrent, state, active: active.clone(), reverse: d == 1, dropout, zoneout };
+                let out = scan(self.cell, from, keep);
                 for (side, states) in sides.iter_mut().zip(out.states) {
                     side.push(zero_ended(states, &active));
                 }
@@ -100,16 +111,9 @@ impl<C: Cell> Stack<'_, C> {
 }
 
 impl Direction {
-    /// The input product for all time steps as one matrix product, then the scan. `x` is `[time, batch, d_input]`.
-    fn scan<C: Cell>(
-        self,
-        cell: &C,
-        x: Tensor<3>,
-        state: Vec<Tensor<2>>,
-        active: Option<Active>,
-        reverse: bool,
-        keep: usize,
-    ) -> ScanOutput {
+    /// The input product of all time steps as one matrix product, and the weights of the recurrent one. `x` is
+    /// `[time, batch, d_input]`.
+    fn products<C: Cell>(self, cell: &C, x: Tensor<3>) -> (Tensor<3>, Option<RecurrentWeights>) {
         let [time, batch, d_input] = x.dims();
         let rows = self.weight_ih.dims()[0];
         let (input_bias, recurrent_bias) = match (self.bias_ih, self.bias_hh) {
@@ -117,12 +121,16 @@ impl Direction {
             biases => biases,
         };
         let mut input = x.reshape([time * batch, d_input]).matmul(self.weight_ih.transpose());
+        if let Some(gain) = self.gain_ih {
+            input = normalise(input) * gain.unsqueeze();
+        }
         if let Some(bias) = input_bias {
             input = input + bias.unsqueeze();
         }
+        let (projection, gain) = (self.weight_hr, self.gain_hh);
         let recurrent =
-            self.weight_hh.map(|hidden| RecurrentWeights { hidden, bias: recurrent_bias, projection: self.weight_hr });
-        scan(cell, ScanInput { input: input.reshape([time, batch, rows]), recurrent, state, active, reverse }, keep)
+            self.weight_hh.map(|hidden| RecurrentWeights { hidden, bias: recurrent_bias, projection, gain });
+        (input.reshape([time, batch, rows]), recurrent)
     }
 }
 

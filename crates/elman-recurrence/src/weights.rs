@@ -5,7 +5,7 @@ use burn::{
 
 use crate::{cell::Cell, stack::Direction};
 
-/// The weights of one layer in one direction, packed and named as PyTorch's.
+/// The weights of one layer in one direction, packed and named as PyTorch's, which has no gains.
 ///
 /// Legend: `G` gates, `H` hidden units, `I` inputs, `P` outputs (`H`, or the projection's width).
 #[derive(Module, Debug)]
@@ -20,6 +20,10 @@ pub struct Weights {
     pub bias_hh: Option<Param<Tensor<1>>>,
     /// `[P, H]`, the projection.
     pub weight_hr: Option<Param<Tensor<2>>>,
+    /// `[G·H]`, the gain of layer normalisation of the input product.
+    pub gain_ih: Option<Param<Tensor<1>>>,
+    /// `[G·H]`, the gain of layer normalisation of the recurrent product.
+    pub gain_hh: Option<Param<Tensor<1>>>,
 }
 
 /// The widths of one direction of one layer.
@@ -28,10 +32,11 @@ pub(crate) struct Widths {
     pub d_hidden: usize,
     pub projection: Option<usize>,
     pub bias: bool,
+    pub norm: bool,
 }
 
 impl Weights {
-    /// Uniform in ±1/√H, as PyTorch initialises.
+    /// Uniform in ±1/√H, as PyTorch initialises; gains are 1.
     pub(crate) fn init<C: Cell>(widths: &Widths, device: &Device) -> Self {
         let bound = 1.0 / (widths.d_hidden as f64).sqrt();
         let uniform = Initializer::Uniform { min: -bound, max: bound };
@@ -43,6 +48,8 @@ impl Weights {
             bias_ih: widths.bias.then(|| uniform.init([rows], device)),
             bias_hh: (widths.bias && C::RECURRENT).then(|| uniform.init([rows], device)),
             weight_hr: widths.projection.map(|p| uniform.init([p, widths.d_hidden], device)),
+            gain_ih: widths.norm.then(|| Initializer::Ones.init([rows], device)),
+            gain_hh: (widths.norm && C::RECURRENT).then(|| Initializer::Ones.init([rows], device)),
         }
     }
 
@@ -53,6 +60,8 @@ impl Weights {
             bias_ih: self.bias_ih.as_ref().map(Param::val),
             bias_hh: self.bias_hh.as_ref().map(Param::val),
             weight_hr: self.weight_hr.as_ref().map(Param::val),
+            gain_ih: self.gain_ih.as_ref().map(Param::val),
+            gain_hh: self.gain_hh.as_ref().map(Param::val),
         }
     }
 }

@@ -4,15 +4,38 @@
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use elman_activations::Activation;
 use elman_recurrence::{
-    Cell, GruCell, LstmCell, MinGruCell, MinLstmCell, RnnCell,
-    scan::{Active, Kernel, RecurrentWeights, ScanInput, ScanOutput, scan, scan_sequential},
+    Cell, GruCell, LstmCell, MinGruCell, MinLstmCell, Reset, RnnCell,
+    scan::{Active, RecurrentWeights, ScanInput, ScanOutput, Zoneout, scan, scan_sequential},
 };
 use elman_testkit::{Tolerance, assert_close, devices};
 
-/// The same float32 sums in another order, and gates within two units of their last place, over the time steps.
-const VALUES: Tolerance = Tolerance { relative: 5e-6, absolute: 1e-6 };
+/// The same float32 sums in another order, and gates within two units of their last place, over the time steps; layer
+/// normalisation divides the difference by deviations below one.
+const VALUES: Tolerance = Tolerance { relative: 1e-5, absolute: 1e-6 };
 /// Gradients sum over rows and time.
 const GRADIENTS: Tolerance = Tolerance { relative: 2e-5, absolute: 1e-6 };
+
+/// What is done besides the plain recurrence.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Variant {
+    Plain,
+    Projection,
+    LayerNorm,
+    Dropout,
+    Zoneout,
+    ZoneoutRates,
+    /// All that the cell has.
+    All,
+}
+
+impl Variant {
+    const ALL: [Self; 7] =
+        [Self::Plain, Self::Projection, Self::LayerNorm, Self::Dropout, Self::Zoneout, Self::ZoneoutRates, Self::All];
+
+    fn has(self, other: Self) -> bool {
+        self == other || (self == Self::All && other != Self::ZoneoutRates)
+    }
+}
 
 struct Case {
     time: usize,
@@ -21,31 +44,57 @@ struct Case {
     reverse: bool,
     ragged: bool,
     bias: bool,
+    variant: Variant,
 }
 
 impl Case {
     fn check<C: Cell>(&self, cell: &C, device: &Device) {
-        let Self { time, batch, hidden, reverse, ragged, bias } = *self;
-        let what = format!("{cell:?} T{time} B{batch} H{hidden} reverse {reverse} ragged {ragged} bias {bias}");
+        let Self { time, batch, hidden, reverse, ragged, bias, variant } = *self;
+        let what =
+            format!("{cell:?} {variant:?} T{time} B{batch} H{hidden} reverse {reverse} ragged {ragged} bias {bias}");
         let uniform = |scale: f64| Distribution::Uniform(-scale, scale);
         let rows = C::GATES * hidden;
+        let is_projected = variant.has(Variant::Projection) && cell.kernel().is_some_and(|k| k.has_projection());
+        let output = if is_projected { 5 } else { hidden };
+        let width = |n: usize| if n == 0 { output } else { hidden };
+        let random = |shape: [usize; 2], scale: f64| Tensor::<2>::random(shape, uniform(scale), device).require_grad();
+        let row = |is_there: bool, middle: f64| {
+            is_there.then(|| (Tensor::<1>::random([rows], uniform(0.5), device) + middle).detach().require_grad())
+        };
         let input = Tensor::<3>::random([time, batch, rows], uniform(1.5), device).require_grad();
-        let weights = Tensor::<2>::random([rows, hidden], uniform(1.0 / (hidden as f64).sqrt()), device).require_grad();
-        let recurrent_bias = bias.then(|| Tensor::<1>::random([rows], uniform(1.0), device).require_grad());
-        let state: Vec<Tensor<2>> =
-            (0..C::STATES).map(|_| Tensor::random([batch, hidden], uniform(1.0), device).require_grad()).collect();
+        let weights = random([rows, output], 1.0 / (output as f64).sqrt());
+        let recurrent_bias = row(bias, 0.0);
+        let gain = row(variant.has(Variant::LayerNorm), 1.0);
+        let projection = is_projected.then(|| random([output, hidden], 1.0 / (hidden as f64).sqrt()));
+        let state: Vec<Tensor<2>> = (0..C::STATES).map(|n| random([batch, width(n)], 1.0)).collect();
         let cotangents: Vec<Tensor<3>> =
-            (0..C::STATES).map(|_| Tensor::random([time, batch, hidden], uniform(1.0), device)).collect();
+            (0..C::STATES).map(|n| Tensor::random([time, batch, width(n)], uniform(1.0), device)).collect();
         let lengths: Vec<usize> = (0..batch).map(|row| (row * 5 + 2) % (time + 1)).collect();
+        let dropout = (C::RECURRENT && variant.has(Variant::Dropout))
+            .then(|| Tensor::random([batch, output], Distribution::Bernoulli(0.5), device) * 2.0);
+        let zoneout = if variant.has(Variant::Zoneout) {
+            let mask = |n: usize| Tensor::random([time, batch, width(n)], Distribution::Bernoulli(0.3), device);
+            Some(Zoneout::Masks((0..C::STATES).map(mask).collect()))
+        } else {
+            (variant == Variant::ZoneoutRates).then_some(Zoneout::Rates([0.25, 0.125]))
+        };
 
         let run = |scan: fn(&C, ScanInput, usize) -> ScanOutput| {
             let recurrent = C::RECURRENT.then(|| RecurrentWeights {
                 hidden: weights.clone(),
                 bias: recurrent_bias.clone(),
-                projection: None,
+                projection: projection.clone(),
+                gain: gain.clone(),
             });
             let active = if ragged { Active::new(&lengths, time, device) } else { None };
-            let from = ScanInput { input: input.clone(), recurrent, state: state.clone(), active, reverse };
+            let (dropout, zoneout) = (dropout.clone(), zoneout.clone());
+            let from = ScanInput {
+                active,
+                reverse,
+                dropout,
+                zoneout,
+                ..ScanInput::new(input.clone(), recurrent, state.clone())
+            };
             let out = scan(cell, from, C::STATES);
             let mut loss = Tensor::<1>::zeros([1], device);
             for ((states, last), by) in out.states.iter().zip(&out.last).zip(&cotangents) {
@@ -68,26 +117,37 @@ impl Case {
             };
         }
         same_gradient!("the input", input);
-        if C::RECURRENT {
-            same_gradient!("the weights", weights);
-        }
-        if let Some(bias) = recurrent_bias.as_ref().filter(|_| C::RECURRENT) {
-            same_gradient!("the bias", bias);
-        }
         for (n, state) in state.iter().enumerate() {
             same_gradient!(format!("state {n}"), state);
+        }
+        if C::RECURRENT {
+            same_gradient!("the weights", weights);
+            for (name, row) in [("the bias", &recurrent_bias), ("the gain", &gain)] {
+                if let Some(row) = row {
+                    same_gradient!(name, row);
+                }
+            }
+            if let Some(projection) = &projection {
+                same_gradient!("the projection", projection);
+            }
         }
     }
 }
 
-fn check<C: Cell>(cell: C, expected: Kernel) {
-    assert_eq!(cell.kernel(), Some(expected), "without a kernel this would compare the reference with itself");
+fn check<C: Cell>(cell: C) {
+    let kernel = cell.kernel().expect("without a kernel this would compare the reference with itself");
     for device in devices().into_iter().filter(|device| ["flex", "ndarray"].contains(&device.name)) {
-        for hidden in [1, 7, 31, 33] {
-            for (batch, time) in [(1, 65), (3, 1), (3, 3), (33, 1), (33, 2)] {
-                let n = hidden + batch + time;
-                let (reverse, ragged, bias) = (n % 2 == 0, n % 3 != 0, n % 5 < 3);
-                Case { time, batch, hidden, reverse, ragged, bias }.check(&cell, &device.autodiff());
+        for variant in Variant::ALL {
+            let only_recurrent = matches!(variant, Variant::LayerNorm | Variant::Dropout);
+            if (only_recurrent && !C::RECURRENT) || (variant == Variant::Projection && !kernel.has_projection()) {
+                continue;
+            }
+            for hidden in [1, 7, 31, 33] {
+                for (batch, time) in [(1, 65), (3, 3), (33, 1), (33, 2)] {
+                    let n = hidden + batch + time;
+                    let (reverse, ragged, bias) = (n % 2 == 0, n % 3 != 0, n % 5 < 3);
+                    Case { time, batch, hidden, reverse, ragged, bias, variant }.check(&cell, &device.autodiff());
+                }
             }
         }
     }
@@ -95,24 +155,25 @@ fn check<C: Cell>(cell: C, expected: Kernel) {
 
 #[test]
 fn rnn() {
-    check(RnnCell::default(), Kernel::RnnTanh);
-    check(RnnCell { activation: Activation::Relu }, Kernel::RnnRelu);
+    check(RnnCell::default());
+    check(RnnCell { activation: Activation::Relu });
 }
 
 #[test]
 fn gru() {
-    check(GruCell::default(), Kernel::Gru);
+    check(GruCell::default());
+    check(GruCell { reset: Reset::Before });
 }
 
 #[test]
 fn lstm() {
-    check(LstmCell, Kernel::Lstm);
+    check(LstmCell);
 }
 
 #[test]
 fn minimal_cells() {
-    check(MinGruCell, Kernel::MinGru);
-    check(MinLstmCell, Kernel::MinLstm);
+    check(MinGruCell);
+    check(MinLstmCell);
 }
 
 /// What the kernels are not made for goes the reference's way and does not fail.
@@ -122,14 +183,8 @@ fn other_precisions_work_too() {
         let tensor =
             |shape: [usize; 3]| Tensor::<3>::random(shape, Distribution::Default, &device.device).cast(DType::F64);
         let flat = |shape: [usize; 2]| tensor([1, shape[0], shape[1]]).squeeze_dim::<2>(0);
-        let recurrent = RecurrentWeights { hidden: flat([12, 3]), bias: None, projection: None };
-        let from = ScanInput {
-            input: tensor([8, 2, 12]),
-            recurrent: Some(recurrent),
-            state: vec![flat([2, 3]), flat([2, 3])],
-            active: None,
-            reverse: false,
-        };
+        let recurrent = RecurrentWeights { hidden: flat([12, 3]), bias: None, projection: None, gain: None };
+        let from = ScanInput::new(tensor([8, 2, 12]), Some(recurrent), vec![flat([2, 3]), flat([2, 3])]);
         let out = scan(&LstmCell, from, 1);
         assert_eq!((out.states[0].dims(), out.states[0].dtype()), ([8, 2, 3], DType::F64));
     }

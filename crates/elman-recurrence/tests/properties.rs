@@ -132,12 +132,10 @@ fn parallel_minimal_cells_equal_sequential() {
     fn compare<C: Cell + Default>(device: &Device, time: usize) {
         let d_hidden = 3;
         let spread = Distribution::Normal(0.0, 3.0);
-        let make = || ScanInput {
-            input: Tensor::random([time, BATCH, C::GATES * d_hidden], spread, device),
-            recurrent: None,
-            state: vec![Tensor::random([BATCH, d_hidden], spread, device)],
-            active: None,
-            reverse: time % 2 == 1,
+        let make = || {
+            let input = Tensor::random([time, BATCH, C::GATES * d_hidden], spread, device);
+            let state = vec![Tensor::random([BATCH, d_hidden], spread, device)];
+            ScanInput { reverse: time % 2 == 1, ..ScanInput::new(input, None, state) }
         };
         let input = make();
         let cell = C::default();

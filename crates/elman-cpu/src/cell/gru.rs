@@ -11,7 +11,7 @@ use crate::math::{sigmoid, tanh};
 /// h' = n + z (h − n)
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Gru;
+pub struct Gru;
 
 impl Pointwise for Gru {
     const GATES: usize = 3;

@@ -10,13 +10,13 @@ use crate::math::{sigmoid, tanh};
 /// c' = σ(f) c + σ(i) tanh(g)    h' = σ(o) tanh(c')
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Lstm;
+pub struct Lstm;
 
 impl Pointwise for Lstm {
     const GATES: usize = 4;
     const STATES: usize = 2;
     const SAVED: usize = 4;
-    const SPLIT: bool = false;
+    const READS_HIDDEN: bool = false;
 
     #[inline(always)]
     fn forward<S: Simd>(
@@ -38,7 +38,8 @@ impl Pointwise for Lstm {
     fn backward<S: Simd>(self, s: S, step: Step<S::f32s>) -> Gradients<S::f32s> {
         let [i, f, g, o] = step.saved;
         let [dh, dc] = step.gradient;
-        let y = tanh(s, step.after[1]);
+        let c = s.mul_add_f32s(f, step.before[1], s.mul_f32s(i, g));
+        let y = tanh(s, c);
         let dc = s.add_f32s(dc, through_tanh(s, s.mul_f32s(dh, o), y));
         let gates = [
             through_sigmoid(s, s.mul_f32s(dc, g), i),

@@ -11,13 +11,12 @@ use crate::math::{exp, sigmoid};
 /// h' = h + σ(z) (g(h̃) − h)      g(v) = v + 1/2 for v ≥ 0, σ(v) otherwise
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct MinGru;
+pub struct MinGru;
 
 impl Pointwise for MinGru {
     const GATES: usize = 2;
     const STATES: usize = 1;
     const SAVED: usize = 2;
-    const SPLIT: bool = false;
     const RECURRENT: bool = false;
 
     #[inline(always)]
@@ -50,13 +49,12 @@ impl Pointwise for MinGru {
 /// f' = σ(f) / (σ(f) + σ(i))     h' = g(h̃) + f' (h − g(h̃))
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct MinLstm;
+pub struct MinLstm;
 
 impl Pointwise for MinLstm {
     const GATES: usize = 3;
     const STATES: usize = 1;
     const SAVED: usize = 4;
-    const SPLIT: bool = false;
     const RECURRENT: bool = false;
 
     #[inline(always)]

@@ -1,153 +1,55 @@
 //! What a cell does with the gates of some units, forward and backward.
 
 mod gru;
+mod gru_before;
 mod lstm;
 mod min;
 mod rnn;
 
+use std::fmt::Debug;
+
 use pulp::Simd;
 
-use crate::team::Plan;
-
-pub(crate) use gru::Gru;
-pub(crate) use lstm::Lstm;
-pub(crate) use min::{MinGru, MinLstm};
-pub(crate) use rnn::{Activation, Rnn};
+pub use gru::Gru;
+pub use gru_before::GruResetBefore;
+pub use lstm::Lstm;
+pub use min::{MinGru, MinLstm};
+pub use rnn::{Activation, Rnn};
 
 /// Most gates, and most saved values, of a cell.
-pub(crate) const MOST_GATES: usize = 4;
+pub const MOST_GATES: usize = 4;
 /// Most states of a cell.
-pub(crate) const MOST_STATES: usize = 2;
+pub const MOST_STATES: usize = 2;
 
 /// The gates of some units; those that the cell does not have are zero and cost nothing.
-pub(crate) type Gates<V> = [V; MOST_GATES];
+pub type Gates<V> = [V; MOST_GATES];
 /// The states of some units, the hidden state first.
-pub(crate) type States<V> = [V; MOST_STATES];
-
-/// The cells that there are kernels for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Kernel {
-    /// `h' = tanh(x + r)` (Elman 1990).
-    RnnTanh,
-    /// `h' = max(0, x + r)`.
-    RnnRelu,
-    /// The gated recurrent unit (Cho et al. 2014) with the reset gate after the product; gates r, z, n.
-    Gru,
-    /// Long short-term memory with forget gate (Hochreiter & Schmidhuber 1997; Gers et al. 2000); gates i, f, g, o.
-    Lstm,
-    /// minGRU (Feng et al. 2024), which has no recurrent product; gates z, h̃.
-    MinGru,
-    /// minLSTM (Feng et al. 2024), which has no recurrent product; gates f, i, h̃.
-    MinLstm,
-}
-
-/// Calls `$body` with the pointwise mathematics of a kernel.
-macro_rules! with_cell {
-    ($kernel:expr, |$cell:ident| $body:expr) => {
-        match $kernel {
-            $crate::Kernel::RnnTanh => {
-                let $cell = $crate::cell::Rnn($crate::cell::Activation::Tanh);
-                $body
-            }
-            $crate::Kernel::RnnRelu => {
-                let $cell = $crate::cell::Rnn($crate::cell::Activation::Relu);
-                $body
-            }
-            $crate::Kernel::Gru => {
-                let $cell = $crate::cell::Gru;
-                $body
-            }
-            $crate::Kernel::Lstm => {
-                let $cell = $crate::cell::Lstm;
-                $body
-            }
-            $crate::Kernel::MinGru => {
-                let $cell = $crate::cell::MinGru;
-                $body
-            }
-            $crate::Kernel::MinLstm => {
-                let $cell = $crate::cell::MinLstm;
-                $body
-            }
-        }
-    };
-}
-pub(crate) use with_cell;
-
-impl Kernel {
-    /// Gates per unit.
-    pub fn gates(self) -> usize {
-        with_cell!(self, |cell| counts(cell).gates)
-    }
-
-    /// States per unit.
-    pub fn states(self) -> usize {
-        with_cell!(self, |cell| counts(cell).states)
-    }
-
-    /// Numbers per unit and time step that [`backward`](crate::backward()) needs besides the states.
-    pub fn saved(self) -> usize {
-        with_cell!(self, |cell| counts(cell).saved)
-    }
-
-    /// Whether the gradient by the recurrent product differs from that by the input product.
-    pub fn is_split(self) -> bool {
-        with_cell!(self, |cell| counts(cell).split)
-    }
-
-    /// Whether there is a recurrent product. Without one there are no recurrent weights and no recurrent bias.
-    pub fn is_recurrent(self) -> bool {
-        with_cell!(self, |cell| counts(cell).recurrent)
-    }
-
-    /// Rows of the recurrent weights, and of their bias.
-    pub fn recurrent_rows(self, hidden: usize) -> usize {
-        fn rows<C: Pointwise>(_: C, hidden: usize) -> usize {
-            C::recurrent_rows(hidden)
-        }
-        with_cell!(self, |cell| rows(cell, hidden))
-    }
-}
-
-struct Counts {
-    gates: usize,
-    states: usize,
-    saved: usize,
-    split: bool,
-    recurrent: bool,
-}
-
-fn counts<C: Pointwise>(_: C) -> Counts {
-    Counts { gates: C::GATES, states: C::STATES, saved: C::SAVED, split: C::SPLIT, recurrent: C::RECURRENT }
-}
+pub type States<V> = [V; MOST_STATES];
 
 /// The pointwise mathematics of a cell, on as many units at once as a register holds.
-pub(crate) trait Pointwise: Copy + Send + Sync + 'static {
-    /// Gates per unit.
+///
+/// A [`Kernel`](crate::Kernel) is made of it: the walk, its threads and its matrix products are the same for every cell. Each
+/// function is compiled for every instruction set, so it should be `#[inline(always)]`. [`math`](crate::math) has `exp`,
+/// `sigmoid` and `tanh`.
+pub trait Pointwise: Copy + Debug + Send + Sync + 'static {
+    /// Gates per unit, at most [`MOST_GATES`].
     const GATES: usize;
-    /// States per unit.
+    /// States per unit, at most [`MOST_STATES`]; the first is the hidden state, which is multiplied and given out.
     const STATES: usize;
-    /// Values per unit and time step that [`backward`](Self::backward) needs besides the states.
+    /// Values per unit and time step that [`backward`](Self::backward) needs besides the states, at most [`MOST_GATES`].
     const SAVED: usize;
     /// Whether the gradient by the recurrent product differs from that by the input product.
-    const SPLIT: bool;
+    const SPLIT: bool = false;
     /// Whether there is a recurrent product; it is zero without.
     const RECURRENT: bool = true;
-
-    /// Rows of the recurrent weights.
-    fn recurrent_rows(hidden: usize) -> usize {
-        if Self::RECURRENT { Self::GATES * hidden } else { 0 }
-    }
-
-    /// How a walk is shared among threads.
-    fn plan(threads: usize, time: usize, batch: usize, hidden: usize) -> Plan {
-        if Self::RECURRENT {
-            Plan::new(threads, time, batch, Self::GATES * hidden * hidden)
-        } else {
-            Plan::apart(threads, time, batch, Self::GATES * hidden)
-        }
-    }
+    /// How many of the last gates have their recurrent product taken of [`late_input`](Self::late_input) instead of the
+    /// hidden state.
+    const LATE: usize = 0;
+    /// Whether the hidden state before is used beside the recurrent product. It is zero where this is false, and a cell of
+    /// which it is true can have no projection, which makes the hidden state as wide as its output.
+    const READS_HIDDEN: bool = true;
+    /// Whether [`backward`](Self::backward) uses [`Step::output`]; it is zero where this is false.
+    const READS_OUTPUT: bool = false;
 
     /// One time step: the next state, and what backward needs.
     fn forward<S: Simd>(
@@ -160,30 +62,54 @@ pub(crate) trait Pointwise: Copy + Send + Sync + 'static {
 
     /// The gradients of one time step.
     fn backward<S: Simd>(self, s: S, step: Step<S::f32s>) -> Gradients<S::f32s>;
+
+    /// What the [late](Self::LATE) gates' weights are multiplied with, from the products of the other gates and the hidden
+    /// state.
+    #[inline(always)]
+    fn late_input<S: Simd>(self, _: S, _input: Gates<S::f32s>, _recurrent: Gates<S::f32s>, hidden: S::f32s) -> S::f32s {
+        hidden
+    }
+
+    /// The gradients through [`late_input`](Self::late_input), whose gradient is `by`.
+    #[inline(always)]
+    fn late_backward<S: Simd>(self, s: S, _saved: Gates<S::f32s>, hidden: S::f32s, by: S::f32s) -> Late<S::f32s> {
+        Late { input: hidden, gates: [s.splat_f32s(0.0); MOST_GATES], hidden: by }
+    }
 }
 
 /// What is known of a time step when it is walked back.
-#[derive(Clone, Copy)]
-pub(crate) struct Step<V> {
+#[derive(Clone, Copy, Debug)]
+pub struct Step<V> {
     /// What forward saved.
     pub saved: Gates<V>,
     /// The state before.
     pub before: States<V>,
-    /// The state after.
-    pub after: States<V>,
-    /// The gradient by the state after.
+    /// The hidden state that forward returned.
+    pub output: V,
+    /// The gradient by the state that forward returned.
     pub gradient: States<V>,
 }
 
 /// The gradients of a time step.
-#[derive(Clone, Copy)]
-pub(crate) struct Gradients<V> {
+#[derive(Clone, Copy, Debug)]
+pub struct Gradients<V> {
     /// By the input product.
     pub input: Gates<V>,
     /// By the recurrent product; the same unless the cell is [`SPLIT`](Pointwise::SPLIT).
     pub recurrent: Gates<V>,
     /// By the state before, without what goes through the recurrent product.
     pub state: States<V>,
+}
+
+/// [`late_input`](Pointwise::late_input) once more, and the gradients through it.
+#[derive(Clone, Copy, Debug)]
+pub struct Late<V> {
+    /// What forward returned.
+    pub input: V,
+    /// By both products of the gates that are not late.
+    pub gates: Gates<V>,
+    /// By the hidden state.
+    pub hidden: V,
 }
 
 /// `g y (1 − y)`: the gradient through a sigmoid with output y.

@@ -5,7 +5,7 @@ use crate::math::tanh;
 
 /// What the simple recurrent cell does with its sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Activation {
+pub enum Activation {
     /// The hyperbolic tangent.
     Tanh,
     /// `max(0, x)`.
@@ -14,7 +14,7 @@ pub(crate) enum Activation {
 
 /// `h' = f(x + r)` (Elman 1990).
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rnn(
+pub struct Rnn(
     /// `f`
     pub Activation,
 );
@@ -23,7 +23,8 @@ impl Pointwise for Rnn {
     const GATES: usize = 1;
     const STATES: usize = 1;
     const SAVED: usize = 0;
-    const SPLIT: bool = false;
+    const READS_HIDDEN: bool = false;
+    const READS_OUTPUT: bool = true;
 
     #[inline(always)]
     fn forward<S: Simd>(
@@ -46,7 +47,7 @@ impl Pointwise for Rnn {
     #[inline(always)]
     fn backward<S: Simd>(self, s: S, step: Step<S::f32s>) -> Gradients<S::f32s> {
         let zero = s.splat_f32s(0.0);
-        let ([h, _], [dh, _]) = (step.after, step.gradient);
+        let (h, [dh, _]) = (step.output, step.gradient);
         let sum = match self.0 {
             Activation::Tanh => through_tanh(s, dh, h),
             Activation::Relu => s.select_f32s(s.greater_than_f32s(h, zero), dh, zero),

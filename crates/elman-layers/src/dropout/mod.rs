@@ -7,4 +7,5 @@ mod weight;
 
 pub use embedding::EmbeddingDropout;
 pub use locked::LockedDropout;
+pub use rate::DropRate;
 pub use weight::WeightDrop;

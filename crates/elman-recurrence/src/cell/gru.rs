@@ -65,6 +65,9 @@ impl Cell for GruCell {
     }
 
     fn kernel(&self) -> Option<Kernel> {
-        (self.reset == Reset::After).then_some(Kernel::Gru)
+        Some(match self.reset {
+            Reset::After => Kernel::gru(),
+            Reset::Before => Kernel::gru_reset_before(),
+        })
     }
 }

@@ -32,6 +32,6 @@ impl Cell for LstmCell {
     }
 
     fn kernel(&self) -> Option<Kernel> {
-        Some(Kernel::Lstm)
+        Some(Kernel::lstm())
     }
 }

@@ -77,5 +77,5 @@ macro_rules! linear_cell {
     };
 }
 
-linear_cell!(MinGruCell, 2, Kernel::MinGru);
-linear_cell!(MinLstmCell, 3, Kernel::MinLstm);
+linear_cell!(MinGruCell, 2, Kernel::min_gru());
+linear_cell!(MinLstmCell, 3, Kernel::min_lstm());

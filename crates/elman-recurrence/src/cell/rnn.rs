@@ -33,8 +33,8 @@ impl Cell for RnnCell {
 
     fn kernel(&self) -> Option<Kernel> {
         match self.activation {
-            Activation::Tanh => Some(Kernel::RnnTanh),
-            Activation::Relu => Some(Kernel::RnnRelu),
+            Activation::Tanh => Some(Kernel::rnn(elman_cpu::cell::Activation::Tanh)),
+            Activation::Relu => Some(Kernel::rnn(elman_cpu::cell::Activation::Relu)),
             _ => None,
         }
     }

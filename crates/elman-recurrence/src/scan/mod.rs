@@ -11,6 +11,7 @@ mod cpu;
 mod parallel;
 mod sequential;
 mod steps;
+mod zoneout;
 
 use burn::tensor::Tensor;
 
@@ -18,6 +19,7 @@ use crate::cell::Cell;
 
 pub use active::Active;
 pub use elman_cpu::Kernel;
+pub use zoneout::Zoneout;
 
 /// What a scan reads. Legend: `T` time, `B` batch, `G` gates, `H` hidden units, `P` output width (`H`, or the
 /// projection's).
@@ -33,6 +35,18 @@ pub struct ScanInput {
     pub active: Option<Active>,
     /// Walk from the last time step to the first.
     pub reverse: bool,
+    /// Recurrent dropout (Gal & Ghahramani 2016): what the hidden state is multiplied with before the recurrent product,
+    /// `[B, P]`, the same at every time step.
+    pub dropout: Option<Tensor<2>>,
+    /// How much of each state stays as it was.
+    pub zoneout: Option<Zoneout>,
+}
+
+impl ScanInput {
+    /// All rows at all times, forward, without dropout or zoneout.
+    pub fn new(input: Tensor<3>, recurrent: Option<RecurrentWeights>, state: Vec<Tensor<2>>) -> Self {
+        Self { input, recurrent, state, active: None, reverse: false, dropout: None, zoneout: None }
+    }
 }
 
 /// The weights that are used again at every time step.
@@ -44,7 +58,12 @@ pub struct RecurrentWeights {
     pub bias: Option<Tensor<1>>,
     /// The projection `W_hr`, `[P, H]`.
     pub projection: Option<Tensor<2>>,
+    /// The gain of layer normalisation, `[G·H]`: the product is normalised before its bias is added.
+    pub gain: Option<Tensor<1>>,
 }
+
+/// What layer normalisation adds to the variance; PyTorch's.
+pub(crate) const EPSILON: f64 = 1e-5;
 
 /// What a scan returns.
 #[derive(Clone, Debug)]
@@ -56,21 +75,31 @@ pub struct ScanOutput {
     pub last: Vec<Tensor<2>>,
 }
 
+/// Layer normalisation over the last axis, without a gain (Ba et al. 2016, eq. 20).
+pub(crate) fn normalise<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let off = x.clone() - x.mean_dim(D - 1);
+    let variance = off.clone().square().mean_dim(D - 1);
+    off / (variance + EPSILON).sqrt()
+}
+
 /// Runs the recurrence of `cell` over a sequence. `keep` states are returned for every time step.
 pub fn scan<C: Cell>(cell: &C, scan: ScanInput, keep: usize) -> ScanOutput {
     #[cfg(any(feature = "flex", feature = "ndarray"))]
-    if let Some(kernel) = cell.kernel().filter(|kernel| cpu::fits(*kernel, &scan)) {
+    if let Some(kernel) = cell.kernel().filter(|kernel| cpu::fits(kernel, &scan)) {
         return cpu::walk(kernel, scan, keep);
     }
     match cell.linear(scan.input.clone()) {
-        Some(coefficients) => parallel::walk(coefficients, scan),
-        None => sequential::walk(cell, scan, keep),
+        Some(coefficients) if scan.zoneout.is_none() => parallel::walk(coefficients, scan),
+        _ => sequential::walk(cell, scan, keep),
     }
 }
 
 /// [`scan`] in the parallel form that cells which are [linear](Cell::linear) in their state take where there is no kernel;
-/// `None` for the others.
+/// `None` for the others, and with zoneout, which is walked step by step.
 pub fn scan_parallel<C: Cell>(cell: &C, scan: ScanInput) -> Option<ScanOutput> {
+    if scan.zoneout.is_some() {
+        return None;
+    }
     cell.linear(scan.input.clone()).map(|coefficients| parallel::walk(coefficients, scan))
 }
 

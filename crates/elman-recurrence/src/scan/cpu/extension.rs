@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use burn::{
     backend::{
-        Autodiff, Backend, TensorMetadata,
+        Autodiff, Backend, ExtensionType, TensorMetadata,
         autodiff::{
             checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
             grads::Gradients,
@@ -11,155 +11,235 @@ use burn::{
         backend_extension,
         tensor::FloatTensor,
     },
-    tensor::{Shape, Slice},
+    tensor::Shape,
 };
-use elman_cpu::{BackwardInto, Forward, Isa, Kernel, Sequences, backward, forward};
+use elman_cpu::{BackwardInto, Forward, Isa, Kernel, Norm, Sequences, Variant, Zoneout, backward, forward, saved_len};
 use elman_layers::host::Host;
+
+use crate::scan::EPSILON;
 
 /// How a batch is walked.
 #[derive(Clone, Debug)]
 pub struct Walk {
     pub kernel: Kernel,
+    /// Width of the hidden state.
+    pub output: usize,
     pub reverse: bool,
     pub lengths: Option<Arc<[usize]>>,
+    /// Of zoneout in inference.
+    pub rates: Option<[f32; 2]>,
+}
+
+/// The tensors that are read, in the kernels' layouts. What there is not is empty.
+#[derive(Clone, Debug, ExtensionType)]
+pub struct Inputs<B: Backend> {
+    /// `[T, B, G·H]`
+    pub input: FloatTensor<B>,
+    /// `[G·H, P]`
+    pub weights: FloatTensor<B>,
+    /// `[G·H]`
+    pub bias: FloatTensor<B>,
+    /// All states of one time step.
+    pub state: FloatTensor<B>,
+    /// `[P, H]`
+    pub projection: FloatTensor<B>,
+    /// `[G·H]`
+    pub gain: FloatTensor<B>,
+    /// `[B, P]`; not differentiated.
+    pub dropout: FloatTensor<B>,
+    /// All states of all time steps; not differentiated.
+    pub zoneout: FloatTensor<B>,
+}
+
+/// The states of all time steps, and what backward needs besides.
+#[derive(Clone, Debug, ExtensionType)]
+pub struct Walked<B: Backend> {
+    pub states: FloatTensor<B>,
+    pub saved: FloatTensor<B>,
+}
+
+/// The gradients by the first six inputs; empty where none was asked for.
+#[derive(Clone, Debug, ExtensionType)]
+pub struct ByInputs<B: Backend> {
+    pub input: FloatTensor<B>,
+    pub weights: FloatTensor<B>,
+    pub bias: FloatTensor<B>,
+    pub state: FloatTensor<B>,
+    pub projection: FloatTensor<B>,
+    pub gain: FloatTensor<B>,
 }
 
 /// The raw kernels, never differentiated.
 #[backend_extension(Flex: cfg(feature = "flex"), NdArray: cfg(feature = "ndarray"))]
 pub trait ScanKernels: Backend {
-    /// `input` `[T, B, G·H]`, `weights` `[G·H, H]`, `bias` `[G·H]`, `state` `[STATES, B, H]` → the states,
-    /// `[STATES, T, B, H]`, and what backward needs besides, `[T, B, SAVED·H]`.
-    fn scan_forward(
-        walk: Walk,
-        input: FloatTensor<Self>,
-        weights: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        state: FloatTensor<Self>,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>);
+    /// The walk, with what backward needs.
+    fn scan_forward(walk: Walk, #[extension_type] inputs: Inputs<Self>) -> Walked<Self>;
 
-    /// The gradients by the input product and by the recurrent product, `[T, B, G·H]`, and by the initial state.
+    /// The gradients that are wanted, in the order of [`ByInputs`].
     fn scan_backward(
         walk: Walk,
-        weights: FloatTensor<Self>,
-        state: FloatTensor<Self>,
-        states: FloatTensor<Self>,
-        saved: FloatTensor<Self>,
+        wanted: [bool; 6],
+        #[extension_type] inputs: Inputs<Self>,
+        #[extension_type] walked: Walked<Self>,
         gradient: FloatTensor<Self>,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+    ) -> ByInputs<Self>;
 }
 
 /// The scan as one differentiable operation.
 #[backend_extension(Flex: cfg(feature = "flex"), NdArray: cfg(feature = "ndarray"), Autodiff)]
 pub trait Recurrence: Backend {
-    /// The states `[STATES, T, B, H]`; arguments as of [`ScanKernels::scan_forward`].
-    fn scan(
-        walk: Walk,
-        input: FloatTensor<Self>,
-        weights: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        state: FloatTensor<Self>,
-    ) -> FloatTensor<Self>;
+    /// The states of all time steps.
+    fn scan(walk: Walk, #[extension_type] inputs: Inputs<Self>) -> FloatTensor<Self>;
+}
+
+/// The numbers of [`Inputs`].
+struct Numbers<B: Host> {
+    time: usize,
+    batch: usize,
+    hidden: usize,
+    input: B::Numbers,
+    weights: B::Numbers,
+    bias: B::Numbers,
+    state: B::Numbers,
+    projection: B::Numbers,
+    gain: B::Numbers,
+    dropout: B::Numbers,
+    zoneout: B::Numbers,
+}
+
+impl<B: Host> Numbers<B> {
+    fn of(walk: &Walk, inputs: Inputs<B>) -> Self {
+        let shape = inputs.input.shape();
+        Self {
+            time: shape[0],
+            batch: shape[1],
+            hidden: shape[2] / walk.kernel.gates(),
+            input: B::numbers(inputs.input),
+            weights: B::numbers(inputs.weights),
+            bias: B::numbers(inputs.bias),
+            state: B::numbers(inputs.state),
+            projection: B::numbers(inputs.projection),
+            gain: B::numbers(inputs.gain),
+            dropout: B::numbers(inputs.dropout),
+            zoneout: B::numbers(inputs.zoneout),
+        }
+    }
+
+    fn sequences<'a>(&self, walk: &'a Walk) -> Sequences<'a> {
+        let Self { time, batch, hidden, .. } = *self;
+        let Walk { output, reverse, ref lengths, .. } = *walk;
+        Sequences { time, batch, hidden, output, reverse, lengths: lengths.as_deref() }
+    }
+
+    fn variant(&self, walk: &Walk) -> Variant<'_> {
+        let masks = some(&self.zoneout).map(Zoneout::Masks);
+        Variant {
+            projection: some(&self.projection),
+            norm: some(&self.gain).map(|gain| Norm { gain, epsilon: EPSILON as f32 }),
+            dropout: some(&self.dropout),
+            zoneout: masks.or(walk.rates.map(Zoneout::Rates)),
+        }
+    }
+}
+
+/// The numbers, if there are any.
+fn some(numbers: &[f32]) -> Option<&[f32]> {
+    (!numbers.is_empty()).then_some(numbers)
 }
 
 impl Walk {
-    fn sequences(&self, time: usize, batch: usize, hidden: usize) -> Sequences<'_> {
-        Sequences { time, batch, hidden, reverse: self.reverse, lengths: self.lengths.as_deref() }
-    }
-
-    /// States, and what is saved if it is asked for.
-    fn forward<B: Host>(
-        &self,
-        input: FloatTensor<B>,
-        weights: FloatTensor<B>,
-        bias: FloatTensor<B>,
-        state: FloatTensor<B>,
-        save: bool,
-    ) -> (FloatTensor<B>, FloatTensor<B>) {
-        let (shape, device) = (input.shape(), input.device());
-        let (time, batch, hidden) = (shape[0], shape[1], shape[2] / self.kernel.gates());
-        let [input, weights, bias, state] = [input, weights, bias, state].map(B::numbers);
+    /// The states, and what is saved if it is asked for.
+    fn forward<B: Host>(&self, inputs: Inputs<B>, save: bool) -> Walked<B> {
+        let device = inputs.input.device();
+        let numbers = Numbers::of(self, inputs);
+        let (sequences, variant) = (numbers.sequences(self), numbers.variant(self));
         let from = Forward {
-            sequences: self.sequences(time, batch, hidden),
-            input: &input,
-            weights: &weights,
-            bias: Some(&bias),
-            state: &state,
+            sequences,
+            input: &numbers.input,
+            weights: &numbers.weights,
+            bias: some(&numbers.bias),
+            state: &numbers.state,
+            variant,
         };
-        let mut states = vec![0.0; self.kernel.states() * time * batch * hidden];
-        let mut saved = if save { vec![0.0; self.kernel.saved() * time * batch * hidden] } else { Vec::new() };
-        forward(self.kernel, Isa::best(), elman_cpu::threads(), from, &mut states, save.then_some(&mut saved[..]));
-        let saved_shape = if save { [time, batch, self.kernel.saved() * hidden] } else { [0; 3] };
-        (
-            B::tensor(states, [self.kernel.states(), time, batch, hidden], &device),
-            B::tensor(saved, saved_shape, &device),
-        )
+        let mut states = vec![0.0; sequences.state_len(self.kernel.states(), sequences.time)];
+        let mut saved = vec![0.0; if save { saved_len(&self.kernel, &sequences, &variant) } else { 0 }];
+        let (isa, threads) = (Isa::best(), elman_cpu::threads());
+        forward(&self.kernel, isa, threads, from, &mut states, save.then_some(&mut saved[..]));
+        let [states, saved] = [states, saved].map(|values| {
+            let len = values.len();
+            B::tensor(values, [len], &device)
+        });
+        Walked { states, saved }
     }
 
     fn backward<B: Host>(
         &self,
-        weights: FloatTensor<B>,
-        state: FloatTensor<B>,
-        states: FloatTensor<B>,
-        saved: FloatTensor<B>,
+        wanted: [bool; 6],
+        inputs: Inputs<B>,
+        walked: Walked<B>,
         gradient: FloatTensor<B>,
-    ) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
-        let (shape, device) = (states.shape(), states.device());
-        let (time, batch, hidden) = (shape[1], shape[2], shape[3]);
-        let [weights, state, states, saved, gradient] = [weights, state, states, saved, gradient].map(B::numbers);
+    ) -> ByInputs<B> {
+        let device = inputs.input.device();
+        let shapes = [&inputs.input, &inputs.weights, &inputs.bias, &inputs.state, &inputs.projection, &inputs.gain]
+            .map(|tensor| tensor.shape());
+        let numbers = Numbers::of(self, inputs);
+        let [states, saved, gradient] = [walked.states, walked.saved, gradient].map(B::numbers);
         let from = elman_cpu::Backward {
-            sequences: self.sequences(time, batch, hidden),
-            weights: &weights,
-            state: &state,
+            sequences: numbers.sequences(self),
+            weights: &numbers.weights,
+            state: &numbers.state,
+            variant: numbers.variant(self),
             states: &states,
             saved: &saved,
             gradient: &gradient,
         };
-        let gates = [time, batch, self.kernel.gates() * hidden];
-        let mut by_input = vec![0.0; time * batch * self.kernel.gates() * hidden];
-        let mut by_recurrent = self.kernel.is_split().then(|| by_input.clone());
-        let mut by_state = vec![0.0; self.kernel.states() * batch * hidden];
-        let into = BackwardInto { input: &mut by_input, recurrent: by_recurrent.as_deref_mut(), state: &mut by_state };
-        backward(self.kernel, Isa::best(), elman_cpu::threads(), from, into);
-        let by_input = B::tensor(by_input, gates, &device);
-        let by_recurrent = by_recurrent.map_or(by_input.clone(), |by| B::tensor(by, gates, &device));
-        (by_input, by_recurrent, B::tensor(by_state, [self.kernel.states(), batch, hidden], &device))
+        // these two are made in any case
+        let is_made = |n: usize| matches!(n, 0 | 3) || wanted[n];
+        let mut into: [Vec<f32>; 6] =
+            std::array::from_fn(|n| vec![0.0; if is_made(n) { shapes[n].num_elements() } else { 0 }]);
+        fn asked(into: &mut [f32]) -> Option<&mut [f32]> {
+            (!into.is_empty()).then_some(into)
+        }
+        let [input, weights, bias, state, projection, gain] = &mut into;
+        let all = BackwardInto {
+            input,
+            state,
+            weights: asked(weights),
+            bias: asked(bias),
+            projection: asked(projection),
+            gain: asked(gain),
+        };
+        backward(&self.kernel, Isa::best(), elman_cpu::threads(), from, all);
+        let mut shapes = shapes.into_iter();
+        let [input, weights, bias, state, projection, gain] = into.map(|values| {
+            let shape = shapes.next().filter(|_| !values.is_empty()).unwrap_or(Shape::new([0]));
+            B::tensor(values, shape, &device)
+        });
+        ByInputs { input, weights, bias, state, projection, gain }
     }
 }
 
 macro_rules! on_host {
     ($backend:ty) => {
         impl ScanKernels for $backend {
-            fn scan_forward(
-                walk: Walk,
-                input: FloatTensor<Self>,
-                weights: FloatTensor<Self>,
-                bias: FloatTensor<Self>,
-                state: FloatTensor<Self>,
-            ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-                walk.forward::<Self>(input, weights, bias, state, true)
+            fn scan_forward(walk: Walk, inputs: Inputs<Self>) -> Walked<Self> {
+                walk.forward(inputs, true)
             }
 
             fn scan_backward(
                 walk: Walk,
-                weights: FloatTensor<Self>,
-                state: FloatTensor<Self>,
-                states: FloatTensor<Self>,
-                saved: FloatTensor<Self>,
+                wanted: [bool; 6],
+                inputs: Inputs<Self>,
+                walked: Walked<Self>,
                 gradient: FloatTensor<Self>,
-            ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-                walk.backward::<Self>(weights, state, states, saved, gradient)
+            ) -> ByInputs<Self> {
+                walk.backward(wanted, inputs, walked, gradient)
             }
         }
 
         impl Recurrence for $backend {
-            fn scan(
-                walk: Walk,
-                input: FloatTensor<Self>,
-                weights: FloatTensor<Self>,
-                bias: FloatTensor<Self>,
-                state: FloatTensor<Self>,
-            ) -> FloatTensor<Self> {
-                walk.forward::<Self>(input, weights, bias, state, false).0
+            fn scan(walk: Walk, inputs: Inputs<Self>) -> FloatTensor<Self> {
+                walk.forward(inputs, false).states
             }
         }
     };
@@ -173,67 +253,47 @@ on_host!(burn::backend::NdArray);
 #[derive(Debug)]
 struct ScanBackward;
 
-impl<B: Backend + ScanKernels> Backward<B, 4> for ScanBackward {
-    /// The walk, the recurrent weights, the initial state, the states, what was saved.
-    type State = (Walk, [FloatTensor<B>; 4]);
+impl<B: Backend + ScanKernels> Backward<B, 6> for ScanBackward {
+    type State = (Walk, Inputs<B>, Walked<B>);
 
-    fn backward(self, ops: Ops<Self::State, 4>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let [input, weights, bias, state] = ops.parents;
+    fn backward(self, ops: Ops<Self::State, 6>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = gradients.consume::<B>(&ops.node);
-        let (walk, [recurrent, initial, states, saved]) = ops.state;
-        let reverse = walk.reverse;
-        let (by_input, by_product, by_state) =
-            B::scan_backward(walk, recurrent, initial.clone(), states.clone(), saved, gradient);
-        let shape = by_product.shape();
-        let rows = shape[0] * shape[1];
-        let flat = B::float_reshape(by_product, Shape::new([rows, shape[2]]));
-        if let Some(node) = weights {
-            let before = hidden_before::<B>(initial, states, reverse);
-            let hidden = before.shape()[2];
-            let before = B::float_reshape(before, Shape::new([rows, hidden]));
-            gradients.register::<B>(node.id, B::float_matmul(B::float_transpose(flat.clone()), before));
-        }
-        if let Some(node) = bias {
-            let sum = B::float_sum_dim(flat, 0);
-            gradients.register::<B>(node.id, B::float_reshape(sum, Shape::new([shape[2]])));
-        }
-        if let Some(node) = input {
-            gradients.register::<B>(node.id, by_input);
-        }
-        if let Some(node) = state {
-            gradients.register::<B>(node.id, by_state);
+        let (walk, inputs, walked) = ops.state;
+        let wanted = std::array::from_fn(|n| ops.parents[n].is_some());
+        let ByInputs { input, weights, bias, state, projection, gain } =
+            B::scan_backward(walk, wanted, inputs, walked, gradient);
+        let found = [input, weights, bias, state, projection, gain];
+        for (node, found) in ops.parents.into_iter().zip(found) {
+            // an empty input has no gradient, and needs none
+            if let Some(node) = node.filter(|_| found.shape().num_elements() > 0) {
+                gradients.register::<B>(node.id, found);
+            }
         }
     }
 }
 
-/// The hidden state before each step, `[T, B, H]`.
-fn hidden_before<B: Backend>(initial: FloatTensor<B>, states: FloatTensor<B>, reverse: bool) -> FloatTensor<B> {
-    let shape = states.shape();
-    let (time, batch, hidden) = (shape[1], shape[2], shape[3]);
-    let first = B::float_slice(initial, &[Slice::from(0..1)]);
-    let walked = if reverse { 1..time } else { 0..time - 1 };
-    let rest = B::float_slice(states, &[Slice::from(0..1), Slice::from(walked)]);
-    let rest = B::float_reshape(rest, Shape::new([time - 1, batch, hidden]));
-    B::float_cat(if reverse { vec![rest, first] } else { vec![first, rest] }, 0)
-}
-
 impl<B: Backend + ScanKernels + Recurrence, C: CheckpointStrategy> Recurrence for Autodiff<B, C> {
-    fn scan(
-        walk: Walk,
-        input: FloatTensor<Self>,
-        weights: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        state: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
-        let nodes = [input.node(), weights.node(), bias.node(), state.node()];
-        let prepared = ScanBackward.prepare::<C>(nodes).compute_bound().stateful();
-        let [input, weights, bias, state] = [input, weights, bias, state].map(|tensor| tensor.into_primitive());
+    fn scan(walk: Walk, inputs: Inputs<Self>) -> FloatTensor<Self> {
+        let differentiated =
+            [&inputs.input, &inputs.weights, &inputs.bias, &inputs.state, &inputs.projection, &inputs.gain];
+        let prepared = ScanBackward.prepare::<C>(differentiated.map(|tensor| tensor.node())).compute_bound().stateful();
+        let inputs = Inputs {
+            input: inputs.input.into_primitive(),
+            weights: inputs.weights.into_primitive(),
+            bias: inputs.bias.into_primitive(),
+            state: inputs.state.into_primitive(),
+            projection: inputs.projection.into_primitive(),
+            gain: inputs.gain.into_primitive(),
+            dropout: inputs.dropout.into_primitive(),
+            zoneout: inputs.zoneout.into_primitive(),
+        };
         match prepared {
             OpsKind::Tracked(prepared) => {
-                let (states, saved) = B::scan_forward(walk.clone(), input, weights.clone(), bias, state.clone());
-                prepared.finish((walk, [weights, state, states.clone(), saved]), states)
+                let walked = B::scan_forward(walk.clone(), inputs.clone());
+                let states = walked.states.clone();
+                prepared.finish((walk, inputs, walked), states)
             }
-            OpsKind::UnTracked(prepared) => prepared.finish(B::scan(walk, input, weights, bias, state)),
+            OpsKind::UnTracked(prepared) => prepared.finish(B::scan(walk, inputs)),
         }
     }
 }

@@ -9,18 +9,19 @@ use burn::{
 };
 use elman_layers::host::is_host;
 
-use self::extension::{Recurrence, Walk};
-use super::{Kernel, RecurrentWeights, ScanInput, ScanOutput};
+use self::extension::{Inputs, Recurrence, Walk};
+use super::{Kernel, RecurrentWeights, ScanInput, ScanOutput, Zoneout};
 
 /// Fewer rows × time steps than this do not pay for packing the weights.
 const WORTH_PACKING: usize = 8;
 
 /// Whether the kernels can do this, and are worth their while.
-pub(super) fn fits(kernel: Kernel, scan: &ScanInput) -> bool {
+pub(super) fn fits(kernel: &Kernel, scan: &ScanInput) -> bool {
     let is_float = |dtype: DType| dtype == DType::F32;
     let weights_fit = match &scan.recurrent {
-        Some(RecurrentWeights { hidden, projection: None, .. }) => kernel.is_recurrent() && is_float(hidden.dtype()),
-        Some(_) => false,
+        Some(RecurrentWeights { hidden, projection, .. }) => {
+            kernel.is_recurrent() && is_float(hidden.dtype()) && (projection.is_none() || kernel.has_projection())
+        }
         None => !kernel.is_recurrent(),
     };
     let [time, batch, _] = scan.input.dims();
@@ -33,30 +34,53 @@ pub(super) fn fits(kernel: Kernel, scan: &ScanInput) -> bool {
 
 /// Runs the recurrence with a kernel, where that [fits].
 pub(super) fn walk(kernel: Kernel, scan: ScanInput, keep: usize) -> ScanOutput {
-    let [time, batch, _] = scan.input.dims();
-    let hidden = scan.input.dims()[2] / kernel.gates();
-    let rows = kernel.recurrent_rows(hidden);
     let device = scan.input.device();
-    let (weights, bias) = match scan.recurrent {
-        Some(weights) => (weights.hidden, weights.bias),
-        None => (Tensor::zeros([rows, hidden], &device), None),
+    let [time, batch, rows] = scan.input.dims();
+    let hidden = rows / kernel.gates();
+    let output = scan.state[0].dims()[1];
+    let widths: Vec<usize> = (0..kernel.states()).map(|n| if n == 0 { output } else { hidden }).collect();
+    // what there is not is an empty tensor
+    let one = |tensor: Option<Tensor<1>>| tensor.unwrap_or_else(|| Tensor::zeros([0], &device)).into_dispatch();
+    let two = |tensor: Option<Tensor<2>>| tensor.unwrap_or_else(|| Tensor::zeros([0, 0], &device)).into_dispatch();
+    let (rates, masks) = match scan.zoneout {
+        None => (None, None),
+        Some(Zoneout::Rates(rates)) => (Some(rates.map(|rate| rate as f32)), None),
+        Some(Zoneout::Masks(masks)) => (None, Some(flat(masks))),
     };
-    let bias = bias.unwrap_or_else(|| Tensor::zeros([rows], &device));
+    let (weights, bias, projection, gain) = match scan.recurrent {
+        Some(RecurrentWeights { hidden, bias, projection, gain }) => (Some(hidden), bias, projection, gain),
+        None => (None, None, None, None),
+    };
+    let inputs = Inputs {
+        input: scan.input.into_dispatch(),
+        weights: two(weights),
+        bias: one(bias),
+        state: flat(scan.state).into_dispatch(),
+        projection: two(projection),
+        gain: one(gain),
+        dropout: two(scan.dropout),
+        zoneout: one(masks),
+    };
     let lengths = scan.active.map(|active| active.lengths);
-    let walk = Walk { kernel, reverse: scan.reverse, lengths };
-    let state: Tensor<3> = Tensor::stack(scan.state, 0);
-    let parts = state.dims()[0];
-    let states = <Dispatch as Recurrence>::scan(
-        walk,
-        scan.input.into_dispatch(),
-        weights.into_dispatch(),
-        bias.into_dispatch(),
-        state.into_dispatch(),
-    );
-    let states: Tensor<4> = Tensor::from_dispatch(states); // [STATES, T, B, H]
+    let walk = Walk { kernel, output, reverse: scan.reverse, lengths, rates };
+    let states: Tensor<1> = Tensor::from_dispatch(<Dispatch as Recurrence>::scan(walk, inputs));
+
     let end = if scan.reverse { 0 } else { time - 1 };
-    ScanOutput {
-        states: (0..keep).map(|n| states.clone().narrow(0, n, 1).reshape([time, batch, hidden])).collect(),
-        last: (0..parts).map(|n| states.clone().narrow(0, n, 1).narrow(1, end, 1).reshape([batch, hidden])).collect(),
+    let mut start = 0;
+    let (mut all, mut last) = (Vec::new(), Vec::new());
+    for (n, width) in widths.into_iter().enumerate() {
+        let step = batch * width;
+        if n < keep {
+            all.push(states.clone().narrow(0, start, time * step).reshape([time, batch, width]));
+        }
+        last.push(states.clone().narrow(0, start + end * step, step).reshape([batch, width]));
+        start += time * step;
     }
+    ScanOutput { states: all, last }
+}
+
+/// Tensors one after the other.
+fn flat<const D: usize>(tensors: Vec<Tensor<D>>) -> Tensor<1> {
+    let mut flat: Vec<Tensor<1>> = tensors.into_iter().map(|tensor| tensor.flatten(0, D - 1)).collect();
+    if flat.len() == 1 { flat.remove(0) } else { Tensor::cat(flat, 0) }
 }

@@ -1,0 +1,130 @@
+//! The walk forward.
+
+mod scratch;
+mod stages;
+mod walk;
+mod weights;
+
+use crate::{
+    Isa, Kernel, Sequences, Variant, Zoneout,
+    cell::Pointwise,
+    kernel::Counts,
+    layout::Layout,
+    team::{Plan, Shared},
+};
+
+pub(crate) use self::walk::registers;
+use self::{scratch::Scratch, walk::Walk, weights::Weights};
+
+/// What the walk reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Forward<'a> {
+    /// Sizes, direction, lengths.
+    pub sequences: Sequences<'a>,
+    /// The input product with its bias, `[T, B, G·H]`.
+    pub input: &'a [f32],
+    /// The recurrent weights, `[G·H, P]`; empty if the cell is not [recurrent](Kernel::is_recurrent).
+    pub weights: &'a [f32],
+    /// The recurrent bias, `[G·H]`; empty as the weights.
+    pub bias: Option<&'a [f32]>,
+    /// The initial state; its [size](Sequences::state_len) is that of one time step.
+    pub state: &'a [f32],
+    /// What is done besides.
+    pub variant: Variant<'a>,
+}
+
+/// Walks a batch of sequences: `s_t = cell(input_t, U h_{t-1} + b, s_{t-1})`, and what the [`Variant`] asks for.
+///
+/// Writes every state to `states` (its size: [`Sequences::state_len`] of all time steps), and what
+/// [`backward`](crate::backward()) needs to `saved` ([`saved_len`](crate::saved_len)), if it is given. A row that has ended
+/// keeps its state.
+///
+/// With the same arguments, number of threads and instruction set the result is the same, bit for bit.
+///
+/// # Panics
+/// If a slice has another size, or the cell has no such variant.
+pub fn forward(
+    kernel: &Kernel,
+    isa: Isa,
+    threads: usize,
+    from: Forward<'_>,
+    states: &mut [f32],
+    saved: Option<&mut [f32]>,
+) {
+    kernel.forward(isa, threads, from, states, saved);
+}
+
+/// How a walk is shared among threads.
+pub(crate) fn plan<C: Pointwise>(threads: usize, sequences: &Sequences<'_>) -> Plan {
+    let Sequences { time, batch, hidden, output, .. } = *sequences;
+    if C::RECURRENT {
+        Plan::new(threads, time, batch, C::GATES * hidden * output)
+    } else {
+        Plan::apart(threads, time, batch, C::GATES * hidden)
+    }
+}
+
+/// Checks what both walks are given.
+pub(crate) fn check<C: Pointwise>(
+    sequences: &Sequences<'_>,
+    weights: &[f32],
+    state: &[f32],
+    states: &[f32],
+    variant: &Variant<'_>,
+) {
+    let Sequences { time, batch, hidden, output, .. } = *sequences;
+    sequences.check();
+    let rows = if C::RECURRENT { C::GATES * hidden } else { 0 };
+    assert_eq!(weights.len(), rows * output, "weights: [G·H, P]");
+    assert_eq!(state.len(), sequences.state_len(C::STATES, 1), "state: [B, P] and [B, H]");
+    assert_eq!(states.len(), sequences.state_len(C::STATES, time), "states: [T, B, P] and [T, B, H]");
+    match variant.projection {
+        None => assert_eq!(output, hidden, "outputs: as many as hidden units without a projection"),
+        Some(projection) => {
+            assert!(C::RECURRENT && !C::READS_HIDDEN && C::LATE == 0, "this cell's hidden state cannot be projected");
+            assert_eq!(projection.len(), output * hidden, "projection: [P, H]");
+        }
+    }
+    if let Some(norm) = &variant.norm {
+        assert!(C::RECURRENT, "without a recurrent product there is nothing to normalise");
+        assert_eq!(norm.gain.len(), rows, "gain: [G·H]");
+    }
+    if let Some(dropout) = variant.dropout {
+        assert!(C::RECURRENT, "without a recurrent product there is nothing to drop");
+        assert_eq!(dropout.len(), batch * output, "dropout: [B, P]");
+    }
+    if let Some(Zoneout::Masks(masks)) = variant.zoneout {
+        assert_eq!(masks.len(), states.len(), "zoneout: as the states");
+    }
+}
+
+/// [`forward`] of a cell.
+pub(crate) fn walk<C: Pointwise>(
+    cell: C,
+    isa: Isa,
+    threads: usize,
+    from: Forward<'_>,
+    states: &mut [f32],
+    saved: Option<&mut [f32]>,
+) {
+    let sequences = &from.sequences;
+    let Sequences { time, batch, hidden, .. } = *sequences;
+    check::<C>(sequences, from.weights, from.state, states, &from.variant);
+    assert_eq!(from.input.len(), time * batch * C::GATES * hidden, "input: [T, B, G·H]");
+    let rows = if C::RECURRENT { C::GATES * hidden } else { 0 };
+    assert_eq!(from.bias.map_or(rows, <[f32]>::len), rows, "bias: [G·H]");
+    let layout = Layout::new(Counts::of::<C>(), sequences, &from.variant);
+    if let Some(saved) = &saved {
+        assert_eq!(saved.len(), layout.len, "saved: as many as saved_len says");
+    }
+
+    let weights = Weights::pack::<C>(isa, &from);
+    let mut scratch = Scratch::new::<C>(&from, &weights, saved.is_some());
+    let (states, saved) = (Shared::new(states), saved.map(|saved| (Shared::new(saved), layout)));
+    let plan = plan::<C>(threads, sequences);
+    let memory = scratch.shared();
+    plan.run(|thread, barrier| {
+        let part = weights.part::<C>(plan, thread, sequences);
+        isa.run(Walk { cell, isa, from, weights: &weights, memory, states, saved, part, barrier });
+    });
+}

@@ -1,0 +1,53 @@
+use burn::{module::Module, tensor::Tensor};
+use elman_layers::DropRate;
+
+use crate::{cell::Cell, scan::Zoneout};
+
+/// What is drawn at random in a recurrent layer: recurrent dropout and zoneout.
+#[derive(Module, Debug)]
+pub(crate) struct Noise {
+    dropout: DropRate,
+    /// Of the hidden state, and of others.
+    zoneout: Vec<DropRate>,
+    #[module(skip)]
+    rates: [f64; 2],
+}
+
+/// One draw, for one sequence in one layer and direction.
+pub(crate) struct Drawn {
+    /// `[B, P]`
+    pub dropout: Option<Tensor<2>>,
+    pub zoneout: Option<Zoneout>,
+}
+
+impl Noise {
+    /// # Panics
+    /// If a probability is not in [0, 1).
+    pub fn new(dropout: f64, zoneout: [f64; 2]) -> Self {
+        Self {
+            dropout: DropRate::new("recurrent dropout", dropout),
+            zoneout: zoneout.map(|rate| DropRate::new("zoneout", rate)).into(),
+            rates: zoneout,
+        }
+    }
+
+    /// Masks in training; else the rates of zoneout, whose expectation they are.
+    pub fn draw<C: Cell>(&self, time: usize, state: &[Tensor<2>]) -> Drawn {
+        let dropout = self.dropout.mask(state[0].dims(), &state[0]).filter(|_| C::RECURRENT);
+        let is_zoned = self.rates.iter().take(state.len()).any(|rate| *rate > 0.0);
+        Drawn { dropout, zoneout: is_zoned.then(|| self.masks(time, state).unwrap_or(Zoneout::Rates(self.rates))) }
+    }
+
+    /// 1 where an element stays as it was; `None` outside training.
+    fn masks(&self, time: usize, state: &[Tensor<2>]) -> Option<Zoneout> {
+        let drawn = state.iter().enumerate().map(|(n, state)| {
+            let [batch, width] = state.dims();
+            let (shape, n) = ([time, batch, width], n.min(1));
+            let mask = self.zoneout[n].mask(shape, state).map(|kept| kept.equal_elem(0.0).float());
+            // a rate of 0 draws no mask
+            (mask.is_some(), mask.unwrap_or_else(|| Tensor::zeros(shape, (&state.device(), state.dtype()))))
+        });
+        let (is_drawn, masks): (Vec<bool>, Vec<Tensor<3>>) = drawn.unzip();
+        is_drawn.contains(&true).then_some(Zoneout::Masks(masks))
+    }
+}
