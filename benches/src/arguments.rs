@@ -26,13 +26,13 @@ pub struct Arguments {
     #[arg(long, value_name = "B,T,I,H;…")]
     cases: Option<String>,
 
-    /// Also every combination of batch sizes, time steps and widths, with as many inputs as hidden units, as
-    /// "B=1,32,256;T=1,64,1024;H=32,512,2048"; its largest cases take minutes a repeat on a processor
+    /// Every combination of batch sizes, time steps and widths, with as many inputs as hidden units, after those of
+    /// --cases or alone, as "B=1,32,256;T=1,64,1024;H=32,512,2048", the largest of which take minutes a repeat
     #[arg(long, value_name = "B=…;T=…;H=…")]
     grid: Option<String>,
 
-    /// Variants of the layers to compare with the plain ones, separated by commas: ragged (lengths uniform from 1 to
-    /// the time steps), bidirectional (as many hidden units in each direction)
+    /// Variants to compare with the plain layers, separated by commas: ragged (lengths uniform from 1 to the time
+    /// steps), bidirectional (as many hidden units in each direction) [default: plain alone]
     #[arg(long, value_name = "VARIANT,…", value_delimiter = ',')]
     variants: Vec<String>,
 

@@ -97,7 +97,6 @@ impl Column {
     }
 
     fn value(self, contest: &Contest) -> String {
-        let ratio = |value: f64| format!("{value:.2}");
         let value = match self {
             Self::Elman => Some(ms(contest.elman.ms)),
             Self::Peer(library) => contest.peers.get(&library).map(|peer| ms(peer.figure.ms)),
@@ -108,6 +107,14 @@ impl Column {
             Self::Plain => Some(ratio(contest.plain_ratio)),
         };
         value.unwrap_or_else(|| "-".into())
+    }
+}
+
+/// Two decimals, as long as there is room for them.
+fn ratio(value: f64) -> String {
+    match value {
+        100.0.. => format!("{value:.0}"),
+        _ => format!("{value:.2}"),
     }
 }
 
@@ -151,7 +158,7 @@ pub(crate) mod tests {
             case: "32,64,256,512".parse().unwrap(),
             variant,
             peak_gflop_per_second: 76.2,
-            forward: contest(1.0, &[(Library::BurnNn, 2.0), (Library::Torch, 0.5), (Library::OnnxRuntime, 0.75)]),
+            forward: contest(1.0, &[(Library::BurnNn, 2.0), (Library::Torch, 0.5), (Library::OnnxRuntime, 0.7)]),
             training: contest(100.0, &[(Library::BurnNn, 2.0), (Library::Torch, 0.5)]),
         }
     }
@@ -167,7 +174,7 @@ pub(crate) mod tests {
                 assert!(names.len() <= 120 && table.legend().lines().all(|line| line.len() <= 120));
                 // each name ends where a value ends
                 for (name, value) in
-                    [("elman", "12.3"), ("burn-nn", "24.7"), ("torch", "6.17"), ("ort", "9.26"), ("/plain", "1.90")]
+                    [("elman", "12.3"), ("burn-nn", "24.7"), ("torch", "6.17"), ("ort", "8.64"), ("/plain", "1.90")]
                 {
                     let end = |text: &str, part: &str| text.find(part).map(|at| at + part.len());
                     assert_eq!(end(&names, name), end(forward, value), "{name}\n{names}\n{rows}");
@@ -186,7 +193,8 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn three_digits_are_shown() {
+    fn numbers_keep_to_their_columns() {
         assert_eq!([0.1234, 1.234, 12.34, 123.4, 1234.0].map(ms), ["0.123", "1.23", "12.3", "123", "1234"]);
+        assert_eq!([0.1234, 1.234, 12.34, 123.4, 1234.0].map(ratio), ["0.12", "1.23", "12.34", "123", "1234"]);
     }
 }
