@@ -1,4 +1,5 @@
-//! `cargo bench -p elman-bench`: every recurrent layer, forward and training, beside burn-nn's and PyTorch's.
+//! `cargo bench -p elman-bench`: every recurrent layer, forward and training, beside burn-nn's,
+//! PyTorch's and ONNX Runtime's.
 
 use std::process::ExitCode;
 

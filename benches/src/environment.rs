@@ -9,13 +9,13 @@ pub(crate) struct Environment {
     /// How many processes wanted a core in the minute before; far above 0, the figures are noise.
     pub load: f64,
     pub burn: &'static str,
-    /// PyTorch's version, if it takes part.
-    pub torch: Option<String>,
+    /// The libraries that take part beside burn-nn, with their versions.
+    pub peers: Vec<String>,
 }
 
 impl Environment {
-    pub fn read(torch: Option<String>) -> Self {
-        Self { machine: elman::Environment::read(), load: System::load_average().one, burn: locked("burn"), torch }
+    pub fn read(peers: Vec<String>) -> Self {
+        Self { machine: elman::Environment::read(), load: System::load_average().one, burn: locked("burn"), peers }
     }
 }
 

@@ -2,6 +2,9 @@ use std::{io, path::PathBuf};
 
 use elman::{DeviceError, recurrence::UnknownCell};
 
+/// What the peers' scripts import.
+const PEERS: &str = "torch, or onnxruntime and onnx, or all of them";
+
 /// Why a benchmark could not be run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -21,6 +24,35 @@ pub enum BenchError {
         /// The text.
         found: String,
     },
+    /// A text that is no part of a grid.
+    #[error(
+        "'{found}' is no part of a grid: expected B=, T= or H= and numbers from 1 to 1048576, as in \
+         'B=1,32;T=64;H=256,512'"
+    )]
+    GridPart {
+        /// The part.
+        found: String,
+    },
+    /// A grid without one of its lists, or with one twice.
+    #[error(
+        "the grid '{found}' has {axis} {times} times: expected B, T and H once each, as in 'B=1,32;T=64;H=256,512'"
+    )]
+    GridAxis {
+        /// The grid.
+        found: String,
+        /// B, T or H.
+        axis: char,
+        /// How often it is there.
+        times: usize,
+    },
+    /// A name that is no variant.
+    #[error("unknown variant '{found}': expected {known}")]
+    Variant {
+        /// The name.
+        found: String,
+        /// The names of all variants.
+        known: String,
+    },
     /// A time that cannot be spent.
     #[error("--seconds must be a number from 0 to 3600, not {found}")]
     Seconds {
@@ -28,12 +60,20 @@ pub enum BenchError {
         found: f64,
     },
     /// The peer's Python could not be started.
-    #[error("cannot start the peer '{}': {source}; --peer-python names a Python that has torch", python.display())]
+    #[error("cannot start the peer '{}': {source}; --peer-python names a Python that has {peers}", python.display(), peers = PEERS)]
     Start {
         /// The program.
         python: PathBuf,
         /// The operating system's reason.
         source: io::Error,
+    },
+    /// The Python has none of the peers' libraries.
+    #[error("the peer '{}' has no library to time ({reasons}); --peer-python names a Python that has {peers}", python.display(), peers = PEERS)]
+    NoPeer {
+        /// The program.
+        python: PathBuf,
+        /// Why there is none, of each library.
+        reasons: String,
     },
     /// The peer's program failed.
     #[error("the peer '{}' failed: {reason}", python.display())]
@@ -64,6 +104,11 @@ pub enum BenchError {
 impl BenchError {
     /// Whether the command line is at fault, and not the run.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Cell(_) | Self::Device(_) | Self::Case { .. } | Self::Seconds { .. } | Self::Start { .. })
+        match self {
+            Self::Cell(_) | Self::Device(_) | Self::Variant { .. } => true,
+            Self::Case { .. } | Self::GridPart { .. } | Self::GridAxis { .. } | Self::Seconds { .. } => true,
+            Self::Start { .. } | Self::NoPeer { .. } => true,
+            Self::Peer { .. } | Self::Figures { .. } | Self::Write { .. } => false,
+        }
     }
 }

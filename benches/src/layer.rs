@@ -5,40 +5,10 @@ use elman::{
         optim::GradientsParams,
         tensor::{Device, Distribution, Tensor},
     },
-    recurrence::{CellKind, Network, NetworkConfig},
+    recurrence::{CellKind, NetworkConfig, Sequence},
 };
 
-use crate::{case::Case, timing::Work};
-
-/// A recurrent layer of one library or another.
-trait Layer: Module + 'static {
-    /// `[batch, time, d_input]` → `[batch, time, d_hidden]`, from a state of zeros.
-    fn outputs(&self, x: Tensor<3>) -> Tensor<3>;
-}
-
-impl Layer for Network {
-    fn outputs(&self, x: Tensor<3>) -> Tensor<3> {
-        self.forward(x, None).0
-    }
-}
-
-impl Layer for nn::Rnn {
-    fn outputs(&self, x: Tensor<3>) -> Tensor<3> {
-        self.forward(x, None).0
-    }
-}
-
-impl Layer for nn::Gru {
-    fn outputs(&self, x: Tensor<3>) -> Tensor<3> {
-        self.forward(x, None)
-    }
-}
-
-impl Layer for nn::Lstm {
-    fn outputs(&self, x: Tensor<3>) -> Tensor<3> {
-        self.forward(x, None).0
-    }
-}
+use crate::{case::Case, timing::Work, variant::Problem};
 
 /// What is timed of a layer.
 #[derive(Clone, Copy, Debug)]
@@ -49,71 +19,123 @@ pub(crate) enum Pass {
     Training,
 }
 
-/// elman's layer at work.
-pub(crate) fn elman(cell: CellKind, case: Case, pass: Pass, device: &Device) -> Work {
-    let Case { d_input, d_hidden, .. } = case;
-    work(case, pass, device, |device| NetworkConfig::new(cell, d_input, d_hidden).init(device))
+/// What the layers that are timed together read, on a device fit for the pass.
+pub(crate) struct Input {
+    pass: Pass,
+    device: Device,
+    /// `[batch, time, d_input]`
+    x: Tensor<3>,
 }
 
-/// burn-nn's layer of the same kind at work; `None` where it has none.
-pub(crate) fn burn_nn(cell: CellKind, case: Case, pass: Pass, device: &Device) -> Option<Work> {
-    let Case { d_input, d_hidden, .. } = case;
-    match cell {
-        CellKind::Rnn => Some(work(case, pass, device, |d| nn::RnnConfig::new(d_input, d_hidden, true).init(d))),
-        CellKind::Gru => Some(work(case, pass, device, |d| nn::GruConfig::new(d_input, d_hidden, true).init(d))),
-        CellKind::Lstm => Some(work(case, pass, device, |d| nn::LstmConfig::new(d_input, d_hidden, true).init(d))),
-        CellKind::Simple | CellKind::MinGru | CellKind::MinLstm => None,
+impl Input {
+    pub fn random(case: Case, pass: Pass, device: &Device) -> Self {
+        let device = match pass {
+            Pass::Forward => device.clone(),
+            Pass::Training => device.clone().autodiff(),
+        };
+        let x = Tensor::random([case.batch, case.time, case.d_input], Distribution::Normal(0.0, 1.0), &device);
+        Self { pass, device, x }
     }
 }
 
-fn work<L: Layer>(case: Case, pass: Pass, device: &Device, init: impl FnOnce(&Device) -> L) -> Work {
-    let device = match pass {
-        Pass::Forward => device.clone(),
-        Pass::Training => device.clone().autodiff(),
+/// elman's layer at work.
+pub(crate) fn elman(problem: &Problem, input: &Input) -> Work {
+    let sequence = problem.lengths.iter().fold(Sequence::new(), |sequence, lengths| sequence.with_lengths(lengths));
+    work(input, problem.layer.init(&input.device), move |net, x| net.forward_with(x, sequence.clone()).output)
+}
+
+/// burn-nn's layer of the same kind at work; `None` where it has none.
+pub(crate) fn burn_nn(problem: &Problem, input: &Input) -> Option<Work> {
+    let NetworkConfig { cell, d_input: i, d_hidden: h, bidirectional, .. } = problem.layer;
+    let known = NetworkConfig::new(cell, i, h).with_bidirectional(bidirectional);
+    if problem.layer != known || problem.lengths.is_some() {
+        return None;
+    }
+    let device = &input.device;
+    let work = match (cell, bidirectional) {
+        (CellKind::Rnn, false) => work(input, nn::RnnConfig::new(i, h, true).init(device), |l, x| l.forward(x, None).0),
+        (CellKind::Rnn, true) => {
+            work(input, nn::BiRnnConfig::new(i, h, true).init(device), |l, x| l.forward(x, None).0)
+        }
+        (CellKind::Gru, false) => work(input, nn::GruConfig::new(i, h, true).init(device), |l, x| l.forward(x, None)),
+        (CellKind::Gru, true) => {
+            work(input, nn::BiGruConfig::new(i, h, true).init(device), |l, x| l.forward(x, None).0)
+        }
+        (CellKind::Lstm, false) => {
+            work(input, nn::LstmConfig::new(i, h, true).init(device), |l, x| l.forward(x, None).0)
+        }
+        (CellKind::Lstm, true) => {
+            work(input, nn::BiLstmConfig::new(i, h, true).init(device), |l, x| l.forward(x, None).0)
+        }
+        (CellKind::Simple | CellKind::MinGru | CellKind::MinLstm, _) => return None,
     };
-    let layer = init(&device);
-    let x = Tensor::random([case.batch, case.time, case.d_input], Distribution::Normal(0.0, 1.0), &device);
-    let [batch, time, width] = [case.batch, case.time, case.d_hidden];
+    Some(work)
+}
+
+/// `outputs` gives `[batch, time, d_output]`, from a state of zeros.
+fn work<L: Module + 'static>(input: &Input, layer: L, outputs: impl Fn(&L, Tensor<3>) -> Tensor<3> + 'static) -> Work {
+    let Input { pass, device, x } = input;
+    let (pass, device, x) = (*pass, device.clone(), x.clone());
     Box::new(move || {
-        let output = layer.outputs(x.clone());
+        let output = outputs(&layer, x.clone());
         match pass {
             Pass::Forward => {
+                let [batch, time, width] = output.dims();
                 read_back(output.slice([batch - 1..batch, time - 1..time, width - 1..width]));
-                device.sync().expect("the device has finished its work");
             }
             Pass::Training => {
                 let loss = output.sum();
                 // new ones each time, so there are none to set to zero
                 let _gradients = GradientsParams::from_grads(loss.backward(), &layer);
                 read_back(loss);
-                device.sync().expect("the device has finished its work");
             }
         }
+        device.sync().expect("the device has finished its work");
     })
 }
 
 /// Waits for the one element, so that a device that computes only what is asked for has computed it.
-fn read_back<const D: usize>(element: Tensor<D>) {
-    assert!(element.into_scalar::<f32>().is_finite(), "a layer's output is not a number");
+pub(crate) fn read_back<const D: usize>(element: Tensor<D>) {
+    assert!(element.into_scalar::<f32>().is_finite(), "a result is not a number");
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::variant::{VARIANTS, Variant};
+
+    fn problem(variant: &Variant, cell: CellKind) -> Problem {
+        variant.problem(cell, "2,3,4,5".parse().unwrap()).unwrap()
+    }
 
     #[test]
     fn every_contestant_runs_on_every_device() {
-        let case: Case = "2,3,4,5".parse().unwrap();
         for device in elman::devices() {
-            for cell in CellKind::ALL {
-                for pass in [Pass::Forward, Pass::Training] {
-                    elman(cell, case, pass, &device.device)();
-                    if let Some(mut work) = burn_nn(cell, case, pass, &device.device) {
+            for pass in [Pass::Forward, Pass::Training] {
+                let input = Input::random("2,3,4,5".parse().unwrap(), pass, &device.device);
+                for (cell, variant) in CellKind::ALL.iter().flat_map(|cell| VARIANTS.iter().map(move |v| (*cell, v))) {
+                    let problem = problem(variant, cell);
+                    elman(&problem, &input)();
+                    if let Some(mut work) = burn_nn(&problem, &input) {
                         work();
                     }
                 }
             }
         }
+    }
+
+    #[test]
+    fn burn_nn_takes_part_where_it_computes_the_same() {
+        let device = elman::device("auto").unwrap();
+        let input = Input::random("2,3,4,5".parse().unwrap(), Pass::Forward, &device);
+        let takes_part = |variant: &str, cell| burn_nn(&problem(&variant.parse().unwrap(), cell), &input).is_some();
+        for cell in [CellKind::Rnn, CellKind::Gru, CellKind::Lstm] {
+            assert!(takes_part("plain", cell) && takes_part("bidirectional", cell) && !takes_part("ragged", cell));
+        }
+        assert!(!takes_part("plain", CellKind::MinGru));
+        let mut other = problem(&Variant::PLAIN, CellKind::Lstm);
+        other.layer.layers = 2;
+        assert!(burn_nn(&other, &input).is_none());
     }
 
     #[test]
@@ -123,5 +145,7 @@ mod tests {
         assert_eq!(ours(CellKind::Rnn), nn::RnnConfig::new(4, 5, true).init(&device).num_params());
         assert_eq!(ours(CellKind::Gru), nn::GruConfig::new(4, 5, true).init(&device).num_params());
         assert_eq!(ours(CellKind::Lstm), nn::LstmConfig::new(4, 5, true).init(&device).num_params());
+        let ours = NetworkConfig::new(CellKind::Gru, 4, 5).with_bidirectional(true).init(&device).num_params();
+        assert_eq!(ours, nn::BiGruConfig::new(4, 5, true).init(&device).num_params());
     }
 }

@@ -6,16 +6,12 @@ use std::{
 use atomic_write_file::AtomicWriteFile;
 use serde::Serialize;
 
-use crate::{
-    environment::Environment,
-    error::BenchError,
-    row::{Contest, Row},
-    timing::Figure,
-};
+use crate::{environment::Environment, error::BenchError, peak::Peak, row::Row, table::Table};
 
 /// The table, which grows row by row, and the rows as JSON.
 pub(crate) struct Report {
-    table: Output,
+    table: Table,
+    text: Output,
     json: Option<Output>,
     environment: Environment,
 }
@@ -29,23 +25,38 @@ struct Line<'a> {
 }
 
 impl Report {
-    /// Prints the head of the table.
-    pub fn begin(json: Option<&Path>, environment: Environment) -> Result<Self, BenchError> {
+    /// Prints what holds for all devices, and a line for each peer that is not measured.
+    pub fn begin(
+        json: Option<&Path>,
+        environment: Environment,
+        absent: &[String],
+        table: Table,
+    ) -> Result<Self, BenchError> {
         let to_stdout = json.is_some_and(|path| path == Path::new("-"));
         let json = match json {
             None => None,
             Some(_) if to_stdout => Some(Output::Stdout),
             Some(path) => Some(Output::file(path)?),
         };
-        let table = if to_stdout { Output::Stderr } else { Output::Stdout };
-        let mut report = Self { table, json, environment };
-        report.table.line(&head(&report.environment))?;
+        let text = if to_stdout { Output::Stderr } else { Output::Stdout };
+        let mut report = Self { table, text, json, environment };
+        report.text.line(&head(&report.environment))?;
+        for line in absent {
+            report.text.line(line)?;
+        }
+        report.text.line(&report.table.legend())?;
         Ok(report)
+    }
+
+    /// Prints the head of a device's rows.
+    pub fn device(&mut self, name: &str, peak: &Peak) -> Result<(), BenchError> {
+        self.text.line(&device_head(name, peak))?;
+        self.text.line(&self.table.names())
     }
 
     /// Prints a row.
     pub fn row(&mut self, row: &Row) -> Result<(), BenchError> {
-        self.table.line(&table_row(row, self.environment.torch.is_some()))?;
+        self.text.line(&self.table.row(row))?;
         if let Some(json) = &mut self.json {
             let line = Line { row, environment: &self.environment };
             json.line(&serde_json::to_string(&line).expect("figures are valid JSON"))?;
@@ -92,111 +103,51 @@ impl Output {
 }
 
 fn head(environment: &Environment) -> String {
-    let Environment { machine, load, burn, torch } = environment;
+    let Environment { machine, load, burn, peers } = environment;
     let elman::Environment { date, cpu, cores, threads, profile, features, elman, .. } = machine;
     let features = features.join(",");
-    let peer = torch.as_ref().map(|name| format!(", {name}")).unwrap_or_default();
-    let contest = |name: &str| {
-        let torch = torch.as_ref().map(|_| format!(" {:>8} {:>6}", "torch", "ratio")).unwrap_or_default();
-        let columns = format!("{:>8} {:>8} {:>6}{torch} {:>8}", "elman", "burn-nn", "ratio", "GFLOP/s");
-        (format!("{name:^width$}", width = columns.len()), columns)
-    };
-    let [(forward, forward_columns), (training, training_columns)] = [contest("forward"), contest("training")];
+    let peers: String = peers.iter().map(|name| format!(", {name}")).collect();
     format!(
         "{cpu}, {cores} cores, {threads} threads, load {load:.1}, {date}\n\
-         elman {elman}, burn {burn}{peer}, features {features}, {profile} profile\n\
-         medians in milliseconds; ratio: the peer's time / elman's\n\n\
-         {:38}   {forward}   {}\n\
-         {:<9} {:<8} {:>4} {:>4} {:>4} {:>4}   {forward_columns}   {training_columns}",
-        "",
-        training.trim_end(),
-        "device",
-        "cell",
-        "B",
-        "T",
-        "I",
-        "H"
+         elman {elman}, burn {burn}{peers}, features {features}, {profile} profile"
     )
 }
 
-fn table_row(row: &Row, torch: bool) -> String {
-    let Row { device, cell, case, forward, training } = row;
-    let [forward, training] = [contest(forward, torch), contest(training, torch)];
-    let sizes = format!("{:>4} {:>4} {:>4} {:>4}", case.batch, case.time, case.d_input, case.d_hidden);
-    format!("{device:<9} {cell:<8} {sizes}   {forward}   {training}")
-}
-
-fn contest(contest: &Contest, torch: bool) -> String {
-    let Contest { elman, gflop_per_second, burn_nn, torch: peer } = contest;
-    let versus = |peer: &Option<Figure>| match peer {
-        Some(peer) => format!("{:>8} {:>6.2}", ms(peer.ms), peer.ms / elman.ms),
-        None => format!("{:>8} {:>6}", "-", "-"),
-    };
-    let torch = if torch { format!(" {}", versus(peer)) } else { String::new() };
-    format!("{:>8} {}{torch} {gflop_per_second:>8.1}", ms(elman.ms), versus(burn_nn))
-}
-
-/// Three significant digits, or as many as there are before the point.
-fn ms(value: f64) -> String {
-    match value {
-        100.0.. => format!("{value:.0}"),
-        10.0.. => format!("{value:.1}"),
-        1.0.. => format!("{value:.2}"),
-        _ => format!("{value:.3}"),
-    }
+fn device_head(name: &str, peak: &Peak) -> String {
+    let Peak { gflop_per_second, product: [m, k, n] } = peak;
+    format!("\n{name}: {gflop_per_second:.1} GFLOP/s in a large matrix product, {m}×{k} by {k}×{n}\n")
 }
 
 #[cfg(test)]
 mod tests {
-    use elman::recurrence::CellKind;
-
     use super::*;
-
-    fn row() -> Row {
-        let figure = |ms| Figure { ms, low: ms, high: ms, runs: 3 };
-        let contest = |scale: f64, burn_nn: Option<f64>| Contest {
-            elman: figure(12.34 * scale),
-            gflop_per_second: 43.21,
-            burn_nn: burn_nn.map(figure),
-            torch: Some(figure(6.17 * scale)),
-        };
-        let case = "32,64,256,512".parse().unwrap();
-        let (forward, training) = (contest(1.0, Some(24.68)), contest(100.0, None));
-        Row { device: "flex".into(), cell: CellKind::Lstm, case, forward, training }
-    }
+    use crate::table::tests::row;
 
     #[test]
-    fn columns_are_aligned() {
-        for torch in [None, Some("torch 2.0".to_owned())] {
-            let environment = Environment::read(torch);
-            let head = head(&environment);
-            let torch = environment.torch.is_some();
-            let names = head.lines().last().unwrap();
-            let row = table_row(&row(), torch);
-            assert_eq!(names.len(), row.len(), "\n{names}\n{row}");
-            // each name ends where a value ends
-            for (name, value) in [("burn-nn", "24.7"), ("elman", "12.3"), ("GFLOP/s", "43.2")] {
-                assert_eq!(names.find(name).unwrap() + name.len(), row.find(value).unwrap() + value.len(), "{name}");
-            }
-            assert_eq!(row.contains(" 0.50"), torch);
-            assert!(row.contains(" 2.00"));
-        }
+    fn the_head_names_the_peers_and_the_peak() {
+        let head = head(&Environment::read(vec!["torch 2.0".into(), "onnxruntime 1.0".into()]));
+        assert!(head.contains(", torch 2.0, onnxruntime 1.0, features "), "{head}");
+        let peak = Peak { gflop_per_second: 76.24, product: [2048, 1024, 512] };
+        let expected = "\nflex: 76.2 GFLOP/s in a large matrix product, 2048×1024 by 1024×512\n";
+        assert_eq!(device_head("flex", &peak), expected);
     }
 
     #[test]
     fn a_line_of_json_can_be_read_alone() {
-        let (row, environment) = (row(), Environment::read(None));
+        let (row, environment) = (row("ragged"), Environment::read(vec!["torch 2.0".into()]));
         let line = serde_json::to_string(&Line { row: &row, environment: &environment }).unwrap();
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(line["cell"], "lstm");
+        assert_eq!((&line["cell"], &line["variant"]), (&"lstm".into(), &"ragged".into()));
         assert_eq!(line["d_hidden"], 512);
-        assert_eq!(line["forward"]["elman"]["ms"], 12.34);
-        assert_eq!(line["training"]["burn_nn"], serde_json::Value::Null);
+        assert_eq!(line["peak_gflop_per_second"], 76.2);
+        let forward = &line["forward"];
+        assert_eq!((&forward["elman"]["ms"], &forward["elman"]["runs"]), (&12.34.into(), &3.into()));
+        assert_eq!((&forward["peak_share"], &forward["plain_ratio"]), (&0.567.into(), &1.9.into()));
+        assert_eq!((&forward["torch"]["ms"], &forward["onnxruntime"]["ratio"]), (&6.17.into(), &0.7.into()));
+        assert_eq!((&forward["best"]["peer"], &forward["best"]["ratio"]), (&"torch".into(), &0.5.into()));
+        assert_eq!(line["training"]["burn_nn"]["ratio"], 2.0);
+        assert_eq!(line["training"].get("onnxruntime"), None);
         assert_eq!(line["environment"]["threads"], environment.machine.threads);
-    }
-
-    #[test]
-    fn three_digits_are_shown() {
-        assert_eq!([0.1234, 1.234, 12.34, 123.4, 1234.0].map(ms), ["0.123", "1.23", "12.3", "123", "1234"]);
+        assert_eq!(line["environment"]["peers"][0], "torch 2.0");
     }
 }

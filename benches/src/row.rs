@@ -1,21 +1,30 @@
+use std::collections::BTreeMap;
+
 use elman::{DeviceInfo, recurrence::CellKind};
 use serde::Serialize;
 
 use crate::{
     case::Case,
     error::BenchError,
-    layer::{self, Pass},
+    layer::{self, Input, Pass},
+    library::Library,
+    operations::gflop,
+    peak::Peak,
+    peer::Peer,
     timing::{Figure, alternate},
-    torch::Torch,
+    variant::{Problem, Variant},
 };
 
-/// One cell on one case on one device.
+/// One cell in one variant on one case on one device.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Row {
     pub device: String,
     pub cell: CellKind,
     #[serde(flatten)]
     pub case: Case,
+    pub variant: &'static str,
+    /// Of the device's large matrix product.
+    pub peak_gflop_per_second: f64,
     pub forward: Contest,
     pub training: Contest,
 }
@@ -26,39 +35,146 @@ pub(crate) struct Contest {
     pub elman: Figure,
     /// Billions of floating-point operations per second, of elman's matrix products.
     pub gflop_per_second: f64,
-    pub burn_nn: Option<Figure>,
-    pub torch: Option<Figure>,
+    /// Those divided by the device's peak.
+    pub peak_share: f64,
+    /// elman's time divided by that of the plain variant.
+    pub plain_ratio: f64,
+    #[serde(flatten)]
+    pub peers: BTreeMap<Library, Versus>,
+    /// The fastest of the peers, if there is any.
+    pub best: Option<Best>,
 }
 
-impl Row {
-    /// Times elman and burn-nn in turn, then PyTorch.
-    pub fn measure(
-        device: &DeviceInfo,
-        cell: CellKind,
-        case: Case,
-        seconds: f64,
-        torch: Option<&Torch>,
-    ) -> Result<Self, BenchError> {
-        let mut forward = Contest::measure(device, cell, case, Pass::Forward, seconds);
-        let mut training = Contest::measure(device, cell, case, Pass::Training, seconds);
-        if let Some(figures) = torch.map(|torch| torch.measure(cell, case, seconds)).transpose()?.flatten() {
-            forward.torch = Some(figures.forward);
-            training.torch = Some(figures.training);
+/// A peer beside elman.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Versus {
+    #[serde(flatten)]
+    pub figure: Figure,
+    /// The peer's time divided by elman's.
+    pub ratio: f64,
+}
+
+/// The fastest peer.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Best {
+    pub peer: Library,
+    pub ratio: f64,
+}
+
+/// What all rows of a device share.
+pub(crate) struct Setting<'a> {
+    pub device: &'a DeviceInfo,
+    pub peak: Peak,
+    pub variants: &'a [Variant],
+    pub peers: &'a [Peer],
+    /// For each figure.
+    pub seconds: f64,
+}
+
+/// The times of a contest.
+struct Times {
+    elman: Figure,
+    peers: BTreeMap<Library, Figure>,
+}
+
+impl Setting<'_> {
+    /// A row for each variant that the cell has. elman and burn-nn take turns in all of them, then follow the peers that
+    /// are processes of their own.
+    pub fn measure(&self, cell: CellKind, case: Case) -> Result<Vec<Row>, BenchError> {
+        let problems: Vec<Problem> = self.variants.iter().filter_map(|variant| variant.problem(cell, case)).collect();
+        let mut forward = self.alternate(&problems, case, Pass::Forward);
+        let mut training = self.alternate(&problems, case, Pass::Training);
+        for (at, problem) in problems.iter().enumerate() {
+            for peer in self.peers {
+                if let Some(figures) = peer.measure(problem, self.seconds)? {
+                    forward[at].peers.insert(peer.library, figures.forward);
+                    training[at].peers.extend(figures.training.map(|figure| (peer.library, figure)));
+                }
+            }
         }
-        Ok(Self { device: device.name.clone(), cell, case, forward, training })
+        let contest = |at: usize, times: &[Times], pass| {
+            Contest::new(&times[at], times[0].elman.ms, gflop(&problems[at], pass), self.peak)
+        };
+        let row = |at: usize| Row {
+            device: self.device.name.clone(),
+            cell,
+            case,
+            variant: problems[at].variant,
+            peak_gflop_per_second: self.peak.gflop_per_second,
+            forward: contest(at, &forward, Pass::Forward),
+            training: contest(at, &training, Pass::Training),
+        };
+        Ok((0..problems.len()).map(row).collect())
+    }
+
+    fn alternate(&self, problems: &[Problem], case: Case, pass: Pass) -> Vec<Times> {
+        let input = Input::random(case, pass, &self.device.device);
+        let mut contestants = Vec::new();
+        let mut burn_nn = Vec::new();
+        for problem in problems {
+            contestants.push(layer::elman(problem, &input));
+            let peer = layer::burn_nn(problem, &input);
+            burn_nn.push(peer.is_some());
+            contestants.extend(peer);
+        }
+        let mut figures = alternate(&mut contestants, self.seconds).into_iter();
+        let mut next = || figures.next().expect("a figure for each contestant");
+        let times = |burn_nn: bool| Times {
+            elman: next(),
+            peers: burn_nn.then(|| (Library::BurnNn, next())).into_iter().collect(),
+        };
+        burn_nn.into_iter().map(times).collect()
     }
 }
 
 impl Contest {
-    fn measure(device: &DeviceInfo, cell: CellKind, case: Case, pass: Pass, seconds: f64) -> Self {
-        let mut contestants = vec![layer::elman(cell, case, pass, &device.device)];
-        contestants.extend(layer::burn_nn(cell, case, pass, &device.device));
-        let mut figures = alternate(&mut contestants, seconds).into_iter();
-        let elman = figures.next().expect("a figure for each contestant");
-        let gflop = match pass {
-            Pass::Forward => case.forward_gflop(cell),
-            Pass::Training => case.training_gflop(cell),
-        };
-        Self { elman, gflop_per_second: gflop / (elman.ms / 1e3), burn_nn: figures.next(), torch: None }
+    fn new(times: &Times, plain_ms: f64, gflop: f64, peak: Peak) -> Self {
+        let elman = times.elman;
+        let versus = |figure: &Figure| Versus { figure: *figure, ratio: figure.ms / elman.ms };
+        let peers: BTreeMap<_, _> = times.peers.iter().map(|(library, figure)| (*library, versus(figure))).collect();
+        let best = peers.iter().min_by(|a, b| a.1.ratio.total_cmp(&b.1.ratio));
+        let best = best.map(|(peer, versus)| Best { peer: *peer, ratio: versus.ratio });
+        let gflop_per_second = gflop / (elman.ms / 1e3);
+        let peak_share = gflop_per_second / peak.gflop_per_second;
+        Self { elman, gflop_per_second, peak_share, plain_ratio: elman.ms / plain_ms, peers, best }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::variant::VARIANTS;
+
+    #[test]
+    fn ratios_are_by_elmans_time_and_the_best_peer_is_the_fastest() {
+        let figure = |ms| Figure { ms, low: ms, high: ms, runs: 3 };
+        let peers =
+            [(Library::BurnNn, figure(40.0)), (Library::Torch, figure(5.0)), (Library::OnnxRuntime, figure(8.0))];
+        let times = Times { elman: figure(10.0), peers: peers.into() };
+        let peak = Peak { gflop_per_second: 500.0, product: [1, 1, 1] };
+        let contest = Contest::new(&times, 4.0, 2.0, peak);
+        assert_eq!(contest.peers.values().map(|versus| versus.ratio).collect::<Vec<_>>(), [4.0, 0.5, 0.8]);
+        assert_eq!(contest.best.map(|best| (best.peer, best.ratio)), Some((Library::Torch, 0.5)));
+        assert_eq!((contest.gflop_per_second, contest.peak_share, contest.plain_ratio), (200.0, 0.4, 2.5));
+        let alone = Contest::new(&Times { peers: BTreeMap::new(), ..times }, 10.0, 2.0, peak);
+        assert!(alone.best.is_none());
+    }
+
+    #[test]
+    fn every_variant_has_a_row_beside_the_plain_one() {
+        let device = &elman::devices()[0];
+        let peak = Peak { gflop_per_second: 1.0, product: [1, 1, 1] };
+        let setting = Setting { device, peak, variants: VARIANTS, peers: &[], seconds: 0.0 };
+        let rows = setting.measure(CellKind::Lstm, "2,3,4,5".parse().unwrap()).unwrap();
+        assert_eq!(
+            rows.iter().map(|row| row.variant).collect::<Vec<_>>(),
+            VARIANTS.iter().map(|v| v.name).collect::<Vec<_>>()
+        );
+        assert_eq!((rows[0].forward.plain_ratio, rows[0].training.plain_ratio), (1.0, 1.0));
+        for row in rows {
+            let burn_nn = row.variant != "ragged";
+            assert_eq!(row.forward.best.map(|best| best.peer), burn_nn.then_some(Library::BurnNn), "{}", row.variant);
+            assert_eq!(row.training.peers.len(), usize::from(burn_nn));
+        }
     }
 }

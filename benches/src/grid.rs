@@ -1,0 +1,73 @@
+use std::str::FromStr;
+
+use crate::{
+    case::{Case, sizes},
+    error::BenchError,
+};
+
+/// Every combination of some batch sizes, time steps and widths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Grid(pub Vec<Case>);
+
+impl FromStr for Grid {
+    type Err = BenchError;
+
+    /// Reads `B=1,32;T=1,64;H=32,512`, the parts in any order. There are as many inputs as hidden units.
+    fn from_str(text: &str) -> Result<Self, BenchError> {
+        let parts = text.split(';').map(part).collect::<Result<Vec<_>, _>>()?;
+        let list = |axis: char| {
+            let mut lists = parts.iter().filter(|(name, _)| *name == axis).map(|(_, list)| list);
+            match (lists.next(), lists.count()) {
+                (Some(list), 0) => Ok(list),
+                (first, more) => {
+                    let times = usize::from(first.is_some()) + more;
+                    Err(BenchError::GridAxis { found: text.into(), axis, times })
+                }
+            }
+        };
+        let [batches, times, widths] = [list('B')?, list('T')?, list('H')?];
+        let mut cases = Vec::with_capacity(batches.len() * times.len() * widths.len());
+        for &batch in batches {
+            for &time in times {
+                cases.extend(widths.iter().map(|&width| Case::of(batch, time, width)));
+            }
+        }
+        Ok(Self(cases))
+    }
+}
+
+/// Reads `H=32,512`.
+fn part(text: &str) -> Result<(char, Vec<usize>), BenchError> {
+    let part = text.split_once('=').and_then(|(axis, list)| {
+        let axis = ['B', 'T', 'H'].into_iter().find(|name| axis.trim().eq_ignore_ascii_case(&name.to_string()))?;
+        Some((axis, sizes(list)?))
+    });
+    part.ok_or_else(|| BenchError::GridPart { found: text.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grid_is_every_combination_in_the_order_of_its_lists() {
+        let Grid(cases) = "B=1,32; T=64 ;h=512,32".parse().unwrap();
+        assert_eq!(cases, [Case::of(1, 64, 512), Case::of(1, 64, 32), Case::of(32, 64, 512), Case::of(32, 64, 32)]);
+        assert_eq!("H=4;B=2;T=3".parse::<Grid>().unwrap().0, [Case::of(2, 3, 4)]);
+    }
+
+    #[test]
+    fn a_mistake_is_one_line_that_names_the_part() {
+        for (wrong, expected) in [
+            ("", "'' is no part of a grid: expected B=, T= or H= "),
+            ("B=1;T=;H=2", "'T=' is no part of a grid"),
+            ("B=1;T=2;H=2,0", "'H=2,0' is no part of a grid"),
+            ("B=1;T=2;D=2", "'D=2' is no part of a grid"),
+            ("B=1;T=2", "the grid 'B=1;T=2' has H 0 times: expected B, T and H once each"),
+            ("B=1;T=2;H=3;B=4", "the grid 'B=1;T=2;H=3;B=4' has B 2 times"),
+        ] {
+            let error = wrong.parse::<Grid>().unwrap_err().to_string();
+            assert!(error.starts_with(expected) && error.lines().count() == 1, "{error}");
+        }
+    }
+}

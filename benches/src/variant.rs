@@ -1,0 +1,111 @@
+use std::str::FromStr;
+
+use elman::recurrence::{CellKind, NetworkConfig};
+use rand::{RngExt, SeedableRng, rngs::ChaCha12Rng};
+
+use crate::{case::Case, error::BenchError};
+
+/// A way to run a layer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Variant {
+    pub name: &'static str,
+    /// Whether the rows of a batch have different lengths.
+    ragged: bool,
+    /// Makes the variant's layer of the plain one; `None` where the cell has no such variant.
+    configure: fn(NetworkConfig) -> Option<NetworkConfig>,
+}
+
+/// Every variant. The peers' scripts say which of these names they have; what is no peer's is timed without them.
+pub(crate) const VARIANTS: &[Variant] = &[
+    Variant::PLAIN,
+    Variant { name: "ragged", ragged: true, ..Variant::PLAIN },
+    Variant { name: "bidirectional", configure: |layer| Some(layer.with_bidirectional(true)), ..Variant::PLAIN },
+];
+
+/// A layer to be timed, and on what.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    pub case: Case,
+    pub variant: &'static str,
+    pub layer: NetworkConfig,
+    /// Of each row, if they differ.
+    pub lengths: Option<Vec<usize>>,
+}
+
+impl Variant {
+    /// One direction, with biases, every row as long as the others: what the other variants are compared with.
+    pub const PLAIN: Self = Self { name: "plain", ragged: false, configure: Some };
+
+    /// The variant of a cell's layer; `None` where the cell does not have it.
+    pub fn problem(&self, cell: CellKind, case: Case) -> Option<Problem> {
+        let layer = (self.configure)(NetworkConfig::new(cell, case.d_input, case.d_hidden))?;
+        Some(Problem { case, variant: self.name, layer, lengths: self.ragged.then(|| lengths(case)) })
+    }
+}
+
+impl FromStr for Variant {
+    type Err = BenchError;
+
+    fn from_str(name: &str) -> Result<Self, BenchError> {
+        let variant = VARIANTS.iter().find(|variant| variant.name == name).copied();
+        variant.ok_or_else(|| BenchError::Variant {
+            found: name.into(),
+            known: VARIANTS.iter().map(|variant| variant.name).collect::<Vec<_>>().join(", "),
+        })
+    }
+}
+
+/// Uniform in 1..=time, the same in every run.
+fn lengths(case: Case) -> Vec<usize> {
+    let mut rng = ChaCha12Rng::seed_from_u64(0);
+    (0..case.batch).map(|_| rng.random_range(1..=case.time)).collect()
+}
+
+impl Problem {
+    /// Time steps that are computed, of all rows together.
+    pub fn steps(&self) -> usize {
+        self.lengths.as_ref().map_or(self.case.batch * self.case.time, |lengths| lengths.iter().sum())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_and_differ() {
+        for variant in VARIANTS {
+            assert_eq!(variant.name.parse::<Variant>().unwrap().name, variant.name);
+            assert_eq!(VARIANTS.iter().filter(|other| other.name == variant.name).count(), 1);
+        }
+        let error = "raged".parse::<Variant>().unwrap_err().to_string();
+        assert!(error.starts_with("unknown variant 'raged': expected plain, ragged, "), "{error}");
+    }
+
+    #[test]
+    fn lengths_cover_the_time_axis_and_are_those_of_every_run() {
+        let case = Case::of(500, 8, 1);
+        let lengths = lengths(case);
+        assert!((1..=8).all(|length| (30..=100).contains(&lengths.iter().filter(|l| **l == length).count())));
+        let ragged: Variant = "ragged".parse().unwrap();
+        let problem = ragged.problem(CellKind::Gru, case).unwrap();
+        assert_eq!((problem.steps(), problem.lengths), (lengths.iter().sum(), Some(lengths)));
+    }
+
+    #[test]
+    fn a_variant_may_be_one_cells_alone() {
+        let lstm_alone: fn(NetworkConfig) -> Option<_> = |layer| (layer.cell == CellKind::Lstm).then_some(layer);
+        let variant = Variant { name: "lstm-alone", configure: lstm_alone, ..Variant::PLAIN };
+        let has = |cell| variant.problem(cell, Case::of(2, 3, 4)).is_some();
+        assert!(has(CellKind::Lstm) && !has(CellKind::Gru));
+    }
+
+    #[test]
+    fn plain_is_what_is_measured_of_all_cells_and_first() {
+        assert_eq!(VARIANTS[0].name, Variant::PLAIN.name);
+        for cell in CellKind::ALL {
+            let problem = Variant::PLAIN.problem(cell, Case::of(2, 3, 4)).unwrap();
+            assert_eq!((problem.steps(), problem.layer), (6, NetworkConfig::new(cell, 4, 4)));
+        }
+    }
+}
