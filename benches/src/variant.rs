@@ -20,7 +20,15 @@ pub(crate) const VARIANTS: &[Variant] = &[
     Variant::PLAIN,
     Variant { name: "ragged", ragged: true, ..Variant::PLAIN },
     Variant { name: "bidirectional", configure: |layer| Some(layer.with_bidirectional(true)), ..Variant::PLAIN },
+    Variant { name: "layer-norm", configure: |layer| besides(layer.with_layer_norm(true)), ..Variant::PLAIN },
+    Variant { name: "dropout", configure: |layer| besides(layer.with_recurrent_dropout(0.25)), ..Variant::PLAIN },
+    Variant { name: "zoneout", configure: |layer| besides(layer.with_zoneout(0.1, 0.1)), ..Variant::PLAIN },
 ];
+
+/// What cells with recurrent weights have, but the simple network.
+fn besides(layer: NetworkConfig) -> Option<NetworkConfig> {
+    matches!(layer.cell, CellKind::Rnn | CellKind::Gru | CellKind::Lstm).then_some(layer)
+}
 
 /// A layer to be timed, and on what.
 #[derive(Clone, Debug)]

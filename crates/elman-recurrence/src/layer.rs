@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cell::{Cell, GruCell, LstmCell, MinGruCell, MinLstmCell, Reset, RnnCell},
     noise::Noise,
-    options::stack_options,
+    options::{stack_options, variant_options},
     sequence::{Output, Sequence},
     stack::Stack,
     state::State,
@@ -102,26 +102,7 @@ impl<C: Cell> RecurrentConfig<C> {
 
     stack_options!();
 
-    /// Sets layer normalisation: `LN(W_ih x) ⊙ g_ih + b_ih + LN(W_hh h) ⊙ g_hh + b_hh` (Ba et al. 2016, eq. 20), each over all
-    /// gates of a layer; with the GRU's reset before the product its last gate is normalised by itself.
-    #[must_use]
-    pub fn with_layer_norm(self, layer_norm: bool) -> Self {
-        Self { layer_norm, ..self }
-    }
-
-    /// Sets recurrent dropout: in training the hidden state is multiplied with a mask before the recurrent product, the same
-    /// at every time step of a sequence (Gal & Ghahramani 2016).
-    #[must_use]
-    pub fn with_recurrent_dropout(self, probability: f64) -> Self {
-        Self { recurrent_dropout: probability, ..self }
-    }
-
-    /// Sets zoneout: in training an element of the hidden state, and of the cell state of cells that have one, stays as it
-    /// was with the given probability; in inference both are mixed in that proportion (Krueger et al. 2017).
-    #[must_use]
-    pub fn with_zoneout(self, hidden: f64, cell: f64) -> Self {
-        Self { zoneout: [hidden, cell], ..self }
-    }
+    variant_options!();
 
     /// Makes the layers, with weights uniform in ±1/√d_hidden as PyTorch's.
     ///

@@ -2,8 +2,8 @@
 //! [`Gru`], [`Lstm`], [`MinGru`], [`MinLstm`], and a [`Cell`] of one's own.
 //!
 //! All of them: any number of layers, one direction or two, dropout between layers, with or without biases, an initial
-//! state in and the final state out, lengths for ragged batches, one step at a time, all states on request, weights
-//! from PyTorch.
+//! state in and the final state out, lengths for ragged batches, one step at a time, all states on request, layer
+//! normalisation, recurrent dropout, zoneout, weights from PyTorch.
 //!
 //! ```
 //! use burn::tensor::{Device, Distribution, Tensor};
@@ -48,6 +48,8 @@ mod state_dict;
 mod weights;
 
 pub use cell::{Cell, GruCell, LstmCell, MinGruCell, MinLstmCell, Reset, RnnCell};
+/// The kernels that a [`Cell`] of one's own can bring: see [`Cell::kernel`].
+pub use elman_cpu as kernels;
 pub use error::{ImportError, StateError};
 pub use layer::{
     Gru, GruConfig, Layer, Lstm, LstmConfig, MinGru, MinGruConfig, MinLstm, MinLstmConfig, Recurrent, RecurrentConfig,

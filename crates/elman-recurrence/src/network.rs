@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Gru, GruConfig, Lstm, LstmConfig, MinGru, MinGruConfig, MinLstm, MinLstmConfig, Output, Rnn, RnnConfig, Sequence,
-    SimpleRnn, SimpleRnnConfig, State, options::stack_options,
+    SimpleRnn, SimpleRnnConfig, State,
+    options::{stack_options, variant_options},
 };
 
 /// The kinds of recurrent network, for those who choose at run time.
@@ -87,34 +88,68 @@ pub struct NetworkConfig {
     pub dropout: f64,
     /// Whether there are biases.
     pub bias: bool,
+    /// As [`RecurrentConfig::layer_norm`](crate::RecurrentConfig::layer_norm).
+    #[serde(default)]
+    pub layer_norm: bool,
+    /// As [`RecurrentConfig::recurrent_dropout`](crate::RecurrentConfig::recurrent_dropout).
+    #[serde(default)]
+    pub recurrent_dropout: f64,
+    /// As [`RecurrentConfig::zoneout`](crate::RecurrentConfig::zoneout).
+    #[serde(default)]
+    pub zoneout: [f64; 2],
 }
 
 impl NetworkConfig {
     /// One layer, one direction, with biases, no dropout.
     pub fn new(cell: CellKind, d_input: usize, d_hidden: usize) -> Self {
-        Self { cell, d_input, d_hidden, layers: 1, bidirectional: false, dropout: 0.0, bias: true }
+        Self {
+            cell,
+            d_input,
+            d_hidden,
+            layers: 1,
+            bidirectional: false,
+            dropout: 0.0,
+            bias: true,
+            layer_norm: false,
+            recurrent_dropout: 0.0,
+            zoneout: [0.0; 2],
+        }
     }
 
     stack_options!();
+    variant_options!();
 
     /// Makes the network. A [`SimpleRnn`]'s read-out is as wide as its hidden layer.
     ///
     /// # Panics
-    /// If a width or the number of layers is 0, or `dropout` is not in [0, 1).
+    /// If a width or the number of layers is 0, a probability is not in [0, 1), or a [`SimpleRnn`] is asked for layer
+    /// normalisation, recurrent dropout or zoneout, which it does not have.
     pub fn init(&self, device: &Device) -> Network {
-        macro_rules! init {
+        macro_rules! stacked {
             ($config:expr) => {
                 $config
                     .with_layers(self.layers)
                     .with_bidirectional(self.bidirectional)
                     .with_dropout(self.dropout)
                     .with_bias(self.bias)
+            };
+        }
+        macro_rules! init {
+            ($config:expr) => {
+                stacked!($config)
+                    .with_layer_norm(self.layer_norm)
+                    .with_recurrent_dropout(self.recurrent_dropout)
+                    .with_zoneout(self.zoneout[0], self.zoneout[1])
                     .init(device)
             };
         }
         let (i, h) = (self.d_input, self.d_hidden);
         match self.cell {
-            CellKind::Simple => Network::Simple(init!(SimpleRnnConfig::new(i, h, h))),
+            CellKind::Simple => {
+                let is_plain = !self.layer_norm && self.recurrent_dropout == 0.0 && self.zoneout == [0.0; 2];
+                assert!(is_plain, "the simple network has no layer normalisation, recurrent dropout or zoneout");
+                Network::Simple(stacked!(SimpleRnnConfig::new(i, h, h)).init(device))
+            }
             CellKind::Rnn => Network::Rnn(init!(RnnConfig::new(i, h))),
             CellKind::Gru => Network::Gru(init!(GruConfig::new(i, h))),
             CellKind::Lstm => Network::Lstm(init!(LstmConfig::new(i, h))),

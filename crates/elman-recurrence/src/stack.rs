@@ -6,7 +6,7 @@ use burn::{
 use crate::{
     cell::Cell,
     noise::Noise,
-    scan::{Active, RecurrentWeights, ScanInput, normalise, scan},
+    scan::{Active, InputWeights, RecurrentWeights, ScanInput, input_product, scan, zero_ended},
     sequence::{LayerStates, Output, Sequence},
     state::State,
 };
@@ -48,7 +48,7 @@ impl<C: Cell> Stack<'_, C> {
         let initial = self.initial_state(sequence.state, batch, &x);
         let keep = if sequence.all_states { C::STATES } else { 1 };
 
-        let mut x = zero_ended(x.swap_dims(0, 1), &active);
+        let mut x = x.swap_dims(0, 1);
         let mut last: Vec<Vec<Tensor<3>>> = vec![Vec::new(); C::STATES];
         let mut all = sequence.all_states.then(Vec::new);
         let directions = self.layers[0].len();
@@ -61,12 +61,13 @@ impl<C: Cell> Stack<'_, C> {
                     initial.parts().iter().map(|p| p.clone().narrow(0, index, 1).squeeze_dim(0)).collect();
                 let drawn = self.noise.map(|noise| noise.draw::<C>(time, &state));
                 let (dropout, zoneout) = drawn.map_or((None, None), |drawn| (drawn.dropout, drawn.zoneout));
-                let (input, recurrent) = direction.products(self.cell, x.clone());
+                let (with, recurrent) = direction.split(self.cell);
+                let input = input_product(x.clone(), with, active.as_ref());
                 let from =
                     ScanInput { input, recurrent, state, active: active.clone(), reverse: d == 1, dropout, zoneout };
                 let out = scan(self.cell, from, keep);
                 for (side, states) in sides.iter_mut().zip(out.states) {
-                    side.push(zero_ended(states, &active));
+                    side.push(zero_ended(states, active.as_ref()));
                 }
                 for (last, state) in last.iter_mut().zip(out.last) {
                     last.push(state.unsqueeze_dim(0));
@@ -111,37 +112,15 @@ impl<C: Cell> Stack<'_, C> {
 }
 
 impl Direction {
-    /// The input product of all time steps as one matrix product, and the weights of the recurrent one. `x` is
-    /// `[time, batch, d_input]`.
-    fn products<C: Cell>(self, cell: &C, x: Tensor<3>) -> (Tensor<3>, Option<RecurrentWeights>) {
-        let [time, batch, d_input] = x.dims();
-        let rows = self.weight_ih.dims()[0];
+    /// The weights of the input product, and those of the recurrent one.
+    fn split<C: Cell>(self, cell: &C) -> (InputWeights, Option<RecurrentWeights>) {
         let (input_bias, recurrent_bias) = match (self.bias_ih, self.bias_hh) {
             (Some(i), Some(h)) if cell.sums_biases() => (Some(i + h), None),
             biases => biases,
         };
-        let mut input = x.reshape([time * batch, d_input]).matmul(self.weight_ih.transpose());
-        if let Some(gain) = self.gain_ih {
-            input = normalise(input) * gain.unsqueeze();
-        }
-        if let Some(bias) = input_bias {
-            input = input + bias.unsqueeze();
-        }
-        let (projection, gain) = (self.weight_hr, self.gain_hh);
-        let recurrent =
-            self.weight_hh.map(|hidden| RecurrentWeights { hidden, bias: recurrent_bias, projection, gain });
-        (input.reshape([time, batch, rows]), recurrent)
-    }
-}
-
-/// Zeros where a row has ended: what padding holds, be it NaN, reaches neither values nor gradients.
-fn zero_ended(x: Tensor<3>, active: &Option<Active>) -> Tensor<3> {
-    match active {
-        None => x,
-        Some(active) => {
-            let shape = x.dims();
-            x.mask_fill(active.mask.clone().bool_not().expand(shape), 0.0)
-        }
+        let (bias, projection, gain) = (recurrent_bias, self.weight_hr, self.gain_hh);
+        let recurrent = self.weight_hh.map(|hidden| RecurrentWeights { hidden, bias, projection, gain });
+        (InputWeights { weights: self.weight_ih, bias: input_bias, gain: self.gain_ih }, recurrent)
     }
 }
 

@@ -1,10 +1,15 @@
 //! The kernels against the reference, which PyTorch's numbers are the test of: states and every gradient, for random
 //! cotangents, at sizes that fill no register and at some that fill several.
 
-use burn::tensor::{DType, Device, Distribution, Tensor};
+use burn::tensor::{DType, Device, Distribution, Tensor, activation::sigmoid};
 use elman_activations::Activation;
 use elman_recurrence::{
     Cell, GruCell, LstmCell, MinGruCell, MinLstmCell, Reset, RnnCell,
+    kernels::{
+        Kernel, Simd,
+        cell::{Gates, Gradients, Pointwise, States, Step},
+        math,
+    },
     scan::{Active, RecurrentWeights, ScanInput, ScanOutput, Zoneout, scan, scan_sequential},
 };
 use elman_testkit::{Tolerance, assert_close, devices};
@@ -174,6 +179,62 @@ fn lstm() {
 fn minimal_cells() {
     check(MinGruCell);
     check(MinLstmCell);
+}
+
+/// A cell that is not of this crate, with a kernel of its own: h' = u ⊙ h + (1 − u) ⊙ tanh(n), the update gate recurrent
+/// neural network (Collins et al. 2017).
+#[derive(Clone, Copy, Debug)]
+struct Ugrnn;
+
+impl Cell for Ugrnn {
+    const GATES: usize = 2;
+    const STATES: usize = 1;
+
+    fn forward(&self, input: Tensor<2>, recurrent: Option<Tensor<2>>, state: &[Tensor<2>]) -> Vec<Tensor<2>> {
+        let gates = input + recurrent.expect("a cell with a recurrent product gets it");
+        let [u, n] = gates.chunk(2, 1).try_into().expect("two gates");
+        let u = sigmoid(u);
+        vec![u.clone() * state[0].clone() + (-u + 1.0) * n.tanh()]
+    }
+
+    fn kernel(&self) -> Option<Kernel> {
+        Some(Kernel::new(*self))
+    }
+}
+
+impl Pointwise for Ugrnn {
+    const GATES: usize = 2;
+    const STATES: usize = 1;
+    const SAVED: usize = 2;
+
+    #[inline(always)]
+    fn forward<S: Simd>(
+        self,
+        s: S,
+        input: Gates<S::f32s>,
+        recurrent: Gates<S::f32s>,
+        state: States<S::f32s>,
+    ) -> (States<S::f32s>, Gates<S::f32s>) {
+        let zero = s.splat_f32s(0.0);
+        let u = math::sigmoid(s, s.add_f32s(input[0], recurrent[0]));
+        let n = math::tanh(s, s.add_f32s(input[1], recurrent[1]));
+        ([s.mul_add_f32s(u, s.sub_f32s(state[0], n), n), zero], [u, n, zero, zero])
+    }
+
+    #[inline(always)]
+    fn backward<S: Simd>(self, s: S, step: Step<S::f32s>) -> Gradients<S::f32s> {
+        let ([u, n, ..], [h, _], [dh, _]) = (step.saved, step.before, step.gradient);
+        let (zero, one) = (s.splat_f32s(0.0), s.splat_f32s(1.0));
+        let du = s.mul_f32s(s.mul_f32s(dh, s.sub_f32s(h, n)), s.mul_f32s(u, s.sub_f32s(one, u)));
+        let dn = s.mul_f32s(s.mul_f32s(dh, s.sub_f32s(one, u)), s.negate_mul_add_f32s(n, n, one));
+        let gates = [du, dn, zero, zero];
+        Gradients { input: gates, recurrent: gates, state: [s.mul_f32s(dh, u), zero] }
+    }
+}
+
+#[test]
+fn a_cell_of_ones_own() {
+    check(Ugrnn);
 }
 
 /// What the kernels are not made for goes the reference's way and does not fail.

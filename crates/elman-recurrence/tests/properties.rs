@@ -1,8 +1,11 @@
 //! What must hold of every recurrent layer, whatever its weights, on every device compiled in.
 
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::{
+    module::Module,
+    tensor::{Device, Distribution, Tensor, TensorData},
+};
 use elman_recurrence::{
-    Cell, CellKind, MinGruCell, MinLstmCell, Network, NetworkConfig, Sequence,
+    Cell, CellKind, MinGruCell, MinLstmCell, Network, NetworkConfig, Sequence, StateDict,
     scan::{ScanInput, ScanOutput, scan, scan_parallel, scan_sequential},
 };
 use elman_testkit::{Tolerance, assert_close, devices};
@@ -177,5 +180,57 @@ fn dropout_acts_between_layers_in_training_only() {
         let net = burn::module::Module::valid(&net);
         let outputs = [0, 1].map(|_| net.forward(x.clone().inner(), None).0.into_data());
         assert_eq!(outputs[0], outputs[1], "no mask outside training");
+    }
+}
+
+/// Recurrent dropout and zoneout draw in training; in inference the former does nothing and the latter mixes.
+#[test]
+fn noise_is_drawn_in_training_only() {
+    for device in devices() {
+        for kind in [CellKind::Rnn, CellKind::Gru, CellKind::Lstm] {
+            let plain = NetworkConfig::new(kind, D_INPUT, 8).init(&device.device);
+            let weights = || StateDict::of(&plain);
+            let make = |config: NetworkConfig| {
+                weights().load_into(config.init(&device.device)).expect("noise adds no weights").train()
+            };
+            let outputs = |net: &Network, device: &Device| net.forward(input_on(device), None).0.into_data();
+            let config = NetworkConfig::new(kind, D_INPUT, 8);
+            for (what, net) in [
+                ("dropout", make(config.clone().with_recurrent_dropout(0.5))),
+                ("zoneout", make(config.with_zoneout(0.5, 0.25))),
+            ] {
+                let training = net.clone().to_device(&device.autodiff());
+                let [first, second] = [(); 2].map(|()| outputs(&training, &device.autodiff()));
+                assert_ne!(first, second, "{device} {kind} {what}: drawn anew for every sequence");
+                let [first, second] = [(); 2].map(|()| outputs(&net, &device.device));
+                assert_eq!(first, second, "{device} {kind} {what}: nothing is drawn");
+                let same = first == outputs(&plain, &device.device);
+                assert_eq!(same, what == "dropout", "{device} {kind} {what}: what inference does");
+            }
+        }
+    }
+}
+
+/// The same numbers on every call.
+fn input_on(device: &Device) -> Tensor<3> {
+    let values: Vec<f32> = (0..BATCH * TIME * D_INPUT).map(|n| (n * 7 % 11) as f32 / 5.0 - 1.0).collect();
+    Tensor::from_data(TensorData::new(values, [BATCH, TIME, D_INPUT]), device)
+}
+
+/// With every row's own length, what lies beyond it changes nothing, in any variant.
+#[test]
+fn layer_normalisation_normalises_the_rows_that_there_are() {
+    for device in devices() {
+        for kind in [CellKind::Rnn, CellKind::Gru, CellKind::Lstm, CellKind::MinGru, CellKind::MinLstm] {
+            let config = NetworkConfig::new(kind, D_INPUT, 5).with_layers(2).with_layer_norm(true);
+            let net = config.with_bidirectional(true).init(&device.device);
+            let x = input(&device.device);
+            let out = net.forward_with(x.clone(), Sequence::new().with_lengths(&[9, 4, 1, 7])).output;
+            for (row, length) in [9, 4, 1, 7].into_iter().enumerate() {
+                let alone = net.forward(time(&x, 0, length).narrow(0, row, 1), None).0;
+                let together = time(&out, 0, length).narrow(0, row, 1);
+                assert_close(&format!("{device} {kind} row {row}"), &together, &alone, PARALLEL);
+            }
+        }
     }
 }

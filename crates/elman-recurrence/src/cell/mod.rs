@@ -108,7 +108,51 @@ pub trait Cell: Clone + Debug + Send + Sync + 'static {
         None
     }
 
-    /// The kernel that computes the same as [`forward`](Cell::forward) on processors, if there is one.
+    /// The kernel that computes the same as [`forward`](Cell::forward) on processors, if there is one. A cell of one's own
+    /// gets it by writing its step and the step's gradients once more, for as many units as a register holds; lengths,
+    /// directions, threads and every variant then come with it.
+    ///
+    /// ```
+    /// use elman_recurrence::kernels::{
+    ///     Kernel, Simd,
+    ///     cell::{Gates, Gradients, Pointwise, States, Step},
+    ///     math::tanh,
+    /// };
+    ///
+    /// /// h' = tanh(x + r), which saves nothing but its output.
+    /// #[derive(Clone, Copy, Debug)]
+    /// struct Tanh;
+    ///
+    /// impl Pointwise for Tanh {
+    ///     const GATES: usize = 1;
+    ///     const STATES: usize = 1;
+    ///     const SAVED: usize = 0;
+    ///     const READS_HIDDEN: bool = false;
+    ///     const READS_OUTPUT: bool = true;
+    ///
+    ///     #[inline(always)]
+    ///     fn forward<S: Simd>(
+    ///         self,
+    ///         s: S,
+    ///         input: Gates<S::f32s>,
+    ///         recurrent: Gates<S::f32s>,
+    ///         _: States<S::f32s>,
+    ///     ) -> (States<S::f32s>, Gates<S::f32s>) {
+    ///         let zero = s.splat_f32s(0.0);
+    ///         ([tanh(s, s.add_f32s(input[0], recurrent[0])), zero], [zero; 4])
+    ///     }
+    ///
+    ///     #[inline(always)]
+    ///     fn backward<S: Simd>(self, s: S, step: Step<S::f32s>) -> Gradients<S::f32s> {
+    ///         let (y, by, zero) = (step.output, step.gradient[0], s.splat_f32s(0.0));
+    ///         let gates = [s.mul_f32s(by, s.negate_mul_add_f32s(y, y, s.splat_f32s(1.0))), zero, zero, zero];
+    ///         Gradients { input: gates, recurrent: gates, state: [zero; 2] }
+    ///     }
+    /// }
+    ///
+    /// let kernel = Kernel::new(Tanh); // what Cell::kernel returns
+    /// assert_eq!(kernel.gates(), 1);
+    /// ```
     fn kernel(&self) -> Option<Kernel> {
         None
     }

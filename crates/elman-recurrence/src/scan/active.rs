@@ -14,6 +14,14 @@ pub struct Active {
 }
 
 impl Active {
+    /// The rows of a `[T·B, ·]` matrix that are active, in ascending order.
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    pub(super) fn rows(&self) -> Vec<usize> {
+        let (time, batch) = (self.lengths.iter().copied().max().unwrap_or(0), self.lengths.len());
+        let all = (0..time).flat_map(|t| (0..batch).map(move |row| (t, row)));
+        all.filter(|(t, row)| t < &self.lengths[*row]).map(|(t, row)| t * batch + row).collect()
+    }
+
     /// The rows of a batch, row `b` of which ends after `lengths[b]` of `time` steps; `None` if every row is full.
     ///
     /// # Panics

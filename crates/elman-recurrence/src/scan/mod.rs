@@ -8,7 +8,9 @@
 mod active;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 mod cpu;
+mod norm;
 mod parallel;
+mod product;
 mod sequential;
 mod steps;
 mod zoneout;
@@ -19,6 +21,7 @@ use crate::cell::Cell;
 
 pub use active::Active;
 pub use elman_cpu::Kernel;
+pub(crate) use product::{InputWeights, input_product, zero_ended};
 pub use zoneout::Zoneout;
 
 /// What a scan reads. Legend: `T` time, `B` batch, `G` gates, `H` hidden units, `P` output width (`H`, or the
@@ -62,9 +65,6 @@ pub struct RecurrentWeights {
     pub gain: Option<Tensor<1>>,
 }
 
-/// What layer normalisation adds to the variance; PyTorch's.
-pub(crate) const EPSILON: f64 = 1e-5;
-
 /// What a scan returns.
 #[derive(Clone, Debug)]
 pub struct ScanOutput {
@@ -73,13 +73,6 @@ pub struct ScanOutput {
     pub states: Vec<Tensor<3>>,
     /// The state after the last step that was walked.
     pub last: Vec<Tensor<2>>,
-}
-
-/// Layer normalisation over the last axis, without a gain (Ba et al. 2016, eq. 20).
-pub(crate) fn normalise<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    let off = x.clone() - x.mean_dim(D - 1);
-    let variance = off.clone().square().mean_dim(D - 1);
-    off / (variance + EPSILON).sqrt()
 }
 
 /// Runs the recurrence of `cell` over a sequence. `keep` states are returned for every time step.

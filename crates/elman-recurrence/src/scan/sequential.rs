@@ -1,6 +1,6 @@
 use burn::tensor::{Bool, Tensor};
 
-use super::{RecurrentWeights, ScanInput, ScanOutput, normalise, steps::steps};
+use super::{RecurrentWeights, ScanInput, ScanOutput, norm::normalise, steps::steps};
 use crate::cell::Cell;
 
 /// The reference walk: `gates_t = input_t + U h_{t-1}`, `s_t = cell(gates_t, s_{t-1})`, one step after the other.

@@ -16,7 +16,7 @@ use burn::{
 use elman_cpu::{BackwardInto, Forward, Isa, Kernel, Norm, Sequences, Variant, Zoneout, backward, forward, saved_len};
 use elman_layers::host::Host;
 
-use crate::scan::EPSILON;
+use super::super::norm::EPSILON;
 
 /// How a batch is walked.
 #[derive(Clone, Debug)]
@@ -143,7 +143,7 @@ impl<B: Host> Numbers<B> {
 }
 
 /// The numbers, if there are any.
-fn some(numbers: &[f32]) -> Option<&[f32]> {
+pub(super) fn some(numbers: &[f32]) -> Option<&[f32]> {
     (!numbers.is_empty()).then_some(numbers)
 }
 

@@ -2,6 +2,8 @@
 
 #[allow(deprecated)] // burn deprecates NdArray; elman supports it
 mod extension;
+#[allow(deprecated)]
+mod product;
 
 use burn::{
     backend::Dispatch,
@@ -9,8 +11,11 @@ use burn::{
 };
 use elman_layers::host::is_host;
 
-use self::extension::{Inputs, Recurrence, Walk};
-use super::{Kernel, RecurrentWeights, ScanInput, ScanOutput, Zoneout};
+use self::{
+    extension::{Inputs, Recurrence, Walk},
+    product::{InputProduct, Operands},
+};
+use super::{Active, InputWeights, Kernel, RecurrentWeights, ScanInput, ScanOutput, Zoneout};
 
 /// Fewer rows × time steps than this do not pay for packing the weights.
 const WORTH_PACKING: usize = 8;
@@ -77,6 +82,25 @@ pub(super) fn walk(kernel: Kernel, scan: ScanInput, keep: usize) -> ScanOutput {
         start += time * step;
     }
     ScanOutput { states: all, last }
+}
+
+/// Whether the kernel of the input product can do this.
+pub(super) fn product_fits(x: &Tensor<3>, with: &InputWeights) -> bool {
+    x.dtype() == DType::F32 && with.weights.dtype() == DType::F32 && is_host(&x.device())
+}
+
+/// The input product, where that [fits](product_fits).
+pub(super) fn input_product(x: Tensor<3>, with: InputWeights, active: Option<&Active>) -> Tensor<3> {
+    let device = x.device();
+    let one = |tensor: Option<Tensor<1>>| tensor.unwrap_or_else(|| Tensor::zeros([0], &device)).into_dispatch();
+    let operands = Operands {
+        x: x.into_dispatch(),
+        weights: with.weights.into_dispatch(),
+        bias: one(with.bias),
+        gain: one(with.gain),
+    };
+    let rows = active.map(|active| active.rows().into());
+    Tensor::from_dispatch(<Dispatch as InputProduct>::input_product(rows, operands))
 }
 
 /// Tensors one after the other.

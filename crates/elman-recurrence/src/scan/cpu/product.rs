@@ -1,0 +1,204 @@
+use std::sync::Arc;
+
+use burn::{
+    backend::{
+        Autodiff, Backend, ExtensionType, TensorMetadata,
+        autodiff::{
+            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+            grads::Gradients,
+            ops::{Backward, Ops, OpsKind},
+        },
+        backend_extension,
+        tensor::FloatTensor,
+    },
+    tensor::Shape,
+};
+use elman_cpu::{Isa, Linear, LinearInto, Norm, linear, linear_backward};
+use elman_layers::host::Host;
+
+use super::{super::norm::EPSILON, extension::some};
+
+/// Which rows there are; all without.
+pub type Rows = Option<Arc<[usize]>>;
+
+/// The tensors that are read. What there is not is empty.
+#[derive(Clone, Debug, ExtensionType)]
+pub struct Operands<B: Backend> {
+    /// `[T, B, I]`
+    pub x: FloatTensor<B>,
+    /// `[G·H, I]`
+    pub weights: FloatTensor<B>,
+    /// `[G·H]`
+    pub bias: FloatTensor<B>,
+    /// `[G·H]`
+    pub gain: FloatTensor<B>,
+}
+
+/// The product `[T, B, G·H]`, and what backward needs besides.
+#[derive(Clone, Debug, ExtensionType)]
+pub struct Product<B: Backend> {
+    pub product: FloatTensor<B>,
+    pub saved: FloatTensor<B>,
+}
+
+/// The raw kernels, never differentiated.
+#[backend_extension(Flex: cfg(feature = "flex"), NdArray: cfg(feature = "ndarray"))]
+pub trait ProductKernels: Backend {
+    /// The product, with what backward needs if `save` is set.
+    fn product_forward(rows: Rows, save: bool, #[extension_type] operands: Operands<Self>) -> Product<Self>;
+
+    /// The gradients by the operands that are wanted; empty where none was asked for.
+    fn product_backward(
+        rows: Rows,
+        wanted: [bool; 4],
+        #[extension_type] operands: Operands<Self>,
+        saved: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+    ) -> Operands<Self>;
+}
+
+/// The input product as one differentiable operation.
+#[backend_extension(Flex: cfg(feature = "flex"), NdArray: cfg(feature = "ndarray"), Autodiff)]
+pub trait InputProduct: Backend {
+    /// The product `[T, B, G·H]`.
+    fn input_product(rows: Rows, #[extension_type] operands: Operands<Self>) -> FloatTensor<Self>;
+}
+
+/// The numbers of [`Operands`].
+struct Numbers<B: Host> {
+    width: usize,
+    x: B::Numbers,
+    weights: B::Numbers,
+    bias: B::Numbers,
+    gain: B::Numbers,
+}
+
+impl<B: Host> Numbers<B> {
+    fn of(operands: Operands<B>) -> Self {
+        let Operands { x, weights, bias, gain } = operands;
+        let width = x.shape()[2];
+        Self { width, x: B::numbers(x), weights: B::numbers(weights), bias: B::numbers(bias), gain: B::numbers(gain) }
+    }
+
+    fn linear<'a>(&'a self, rows: &'a Rows) -> Linear<'a> {
+        Linear {
+            x: &self.x,
+            weights: &self.weights,
+            bias: some(&self.bias),
+            norm: some(&self.gain).map(|gain| Norm { gain, epsilon: EPSILON as f32 }),
+            rows: rows.as_deref(),
+            width: self.width,
+        }
+    }
+}
+
+fn forward<B: Host>(rows: Rows, save: bool, operands: Operands<B>) -> Product<B> {
+    let device = operands.x.device();
+    let (shape, outputs) = (operands.x.shape(), operands.weights.shape()[0]);
+    let numbers = Numbers::of(operands);
+    let from = numbers.linear(&rows);
+    let mut product = vec![0.0; shape[0] * shape[1] * outputs];
+    let mut saved = vec![0.0; if save { from.saved_len() } else { 0 }];
+    linear(Isa::best(), from, &mut product, save.then_some(&mut saved[..]));
+    let len = saved.len();
+    Product {
+        product: B::tensor(product, [shape[0], shape[1], outputs], &device),
+        saved: B::tensor(saved, [len], &device),
+    }
+}
+
+fn backward<B: Host>(
+    rows: Rows,
+    wanted: [bool; 4],
+    operands: Operands<B>,
+    saved: FloatTensor<B>,
+    gradient: FloatTensor<B>,
+) -> Operands<B> {
+    let device = operands.x.device();
+    let shapes = [&operands.x, &operands.weights, &operands.bias, &operands.gain].map(|tensor| tensor.shape());
+    let numbers = Numbers::of(operands);
+    let [saved, gradient] = [saved, gradient].map(B::numbers);
+    let mut into: [Vec<f32>; 4] =
+        std::array::from_fn(|n| vec![0.0; if wanted[n] { shapes[n].num_elements() } else { 0 }]);
+    let [x, weights, bias, gain] = into.each_mut().map(|into| (!into.is_empty()).then_some(&mut into[..]));
+    let all = LinearInto { x, weights, bias, gain };
+    linear_backward(Isa::best(), numbers.linear(&rows), &saved, &gradient, all);
+    let mut shapes = shapes.into_iter();
+    let [x, weights, bias, gain] = into.map(|values| {
+        let shape = shapes.next().filter(|_| !values.is_empty()).unwrap_or(Shape::new([0]));
+        B::tensor(values, shape, &device)
+    });
+    Operands { x, weights, bias, gain }
+}
+
+macro_rules! on_host {
+    ($backend:ty) => {
+        impl ProductKernels for $backend {
+            fn product_forward(rows: Rows, save: bool, operands: Operands<Self>) -> Product<Self> {
+                forward(rows, save, operands)
+            }
+
+            fn product_backward(
+                rows: Rows,
+                wanted: [bool; 4],
+                operands: Operands<Self>,
+                saved: FloatTensor<Self>,
+                gradient: FloatTensor<Self>,
+            ) -> Operands<Self> {
+                backward(rows, wanted, operands, saved, gradient)
+            }
+        }
+
+        impl InputProduct for $backend {
+            fn input_product(rows: Rows, operands: Operands<Self>) -> FloatTensor<Self> {
+                forward(rows, false, operands).product
+            }
+        }
+    };
+}
+
+#[cfg(feature = "flex")]
+on_host!(burn::backend::Flex);
+#[cfg(feature = "ndarray")]
+on_host!(burn::backend::NdArray);
+
+#[derive(Debug)]
+struct ProductBackward;
+
+impl<B: Backend + ProductKernels> Backward<B, 4> for ProductBackward {
+    /// Which rows there are, the operands, what was saved.
+    type State = (Rows, Operands<B>, FloatTensor<B>);
+
+    fn backward(self, ops: Ops<Self::State, 4>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = gradients.consume::<B>(&ops.node);
+        let (rows, operands, saved) = ops.state;
+        let wanted = std::array::from_fn(|n| ops.parents[n].is_some());
+        let Operands { x, weights, bias, gain } = B::product_backward(rows, wanted, operands, saved, gradient);
+        for (node, found) in ops.parents.into_iter().zip([x, weights, bias, gain]) {
+            // an empty operand has no gradient, and needs none
+            if let Some(node) = node.filter(|_| found.shape().num_elements() > 0) {
+                gradients.register::<B>(node.id, found);
+            }
+        }
+    }
+}
+
+impl<B: Backend + ProductKernels + InputProduct, C: CheckpointStrategy> InputProduct for Autodiff<B, C> {
+    fn input_product(rows: Rows, operands: Operands<Self>) -> FloatTensor<Self> {
+        let nodes = [&operands.x, &operands.weights, &operands.bias, &operands.gain].map(|tensor| tensor.node());
+        let prepared = ProductBackward.prepare::<C>(nodes).compute_bound().stateful();
+        let operands = Operands {
+            x: operands.x.into_primitive(),
+            weights: operands.weights.into_primitive(),
+            bias: operands.bias.into_primitive(),
+            gain: operands.gain.into_primitive(),
+        };
+        match prepared {
+            OpsKind::Tracked(prepared) => {
+                let Product { product, saved } = B::product_forward(rows.clone(), true, operands.clone());
+                prepared.finish((rows, operands, saved), product)
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(B::input_product(rows, operands)),
+        }
+    }
+}
