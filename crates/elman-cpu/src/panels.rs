@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 /// How a product is cut into registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tile {
@@ -24,6 +26,14 @@ impl Tile {
 struct Line([f32; LINE]);
 
 const LINE: usize = 16;
+
+/// Fewer lines than this are packed by one thread.
+const WORTH_THREADS: usize = 1 << 11;
+
+fn numbers_mut(lines: &mut [Line]) -> &mut [f32] {
+    // SAFETY: a line is 16 numbers without padding, and the slice covers these lines exactly; the borrow is exclusive.
+    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LINE) }
+}
 
 /// A matrix, `[depth, columns]`, as panels of one tile's width: each panel is a row of biases and then, for each of
 /// `depth`, one row of weights. Columns beyond the last are zero.
@@ -55,24 +65,32 @@ impl Panels {
         count: usize,
         weights: &[f32],
         bias: Option<&[f32]>,
-        column: impl Fn(usize, usize, usize) -> Option<Column>,
+        column: impl Fn(usize, usize, usize) -> Option<Column> + Sync,
     ) -> Self {
-        let stride = ((depth + 1) * tile.width()).div_ceil(LINE);
-        let mut panels = Self { lines: vec![Line([0.0; LINE]); stride * count], stride, depth, count, tile };
-        for n in 0..count {
-            let panel = panels.panel_mut(n);
-            for (place, column) in
-                (0..tile.width()).map(|place| (place, column(n, place / tile.lanes, place % tile.lanes)))
-            {
-                let Some(Column { start, step, bias: at }) = column else { continue };
-                panel[place] = bias.map_or(0.0, |bias| bias[at]);
-                let values = weights[start..].iter().step_by(step).take(depth);
-                for (row, value) in panel.chunks_exact_mut(tile.width()).skip(1).zip(values) {
-                    row[place] = *value;
+        let width = tile.width();
+        let stride = ((depth + 1) * width).div_ceil(LINE);
+        let mut lines = vec![Line([0.0; LINE]); stride * count];
+        let fill = |(n, lines): (usize, &mut [Line])| {
+            let panel = numbers_mut(lines);
+            let columns: Vec<(usize, Column)> = (0..width)
+                .filter_map(|place| Some((place, column(n, place / tile.lanes, place % tile.lanes)?)))
+                .collect();
+            for (place, column) in &columns {
+                panel[*place] = bias.map_or(0.0, |bias| bias[column.bias]);
+            }
+            // row after row, so that what is written lies together
+            for (k, row) in panel.chunks_exact_mut(width).skip(1).take(depth).enumerate() {
+                for (place, column) in &columns {
+                    row[*place] = weights[column.start + k * column.step];
                 }
             }
+        };
+        if stride * count < WORTH_THREADS {
+            lines.chunks_mut(stride.max(1)).enumerate().for_each(fill);
+        } else {
+            lines.par_chunks_mut(stride).enumerate().for_each(fill);
         }
-        panels
+        Self { lines, stride, depth, count, tile }
     }
 
     /// Packs a matrix of so many columns, side by side in their order.
@@ -82,7 +100,7 @@ impl Panels {
         columns: usize,
         weights: &[f32],
         bias: Option<&[f32]>,
-        column: impl Fn(usize) -> Column,
+        column: impl Fn(usize) -> Column + Sync,
     ) -> Self {
         let place = |panel: usize, vector: usize, lane: usize| {
             let at = panel * tile.width() + vector * tile.lanes + lane;
@@ -102,12 +120,6 @@ impl Panels {
         let lines = &self.lines[n * self.stride..][..self.stride];
         // SAFETY: a line is 16 numbers without padding, and the slice covers these lines exactly.
         unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * LINE) }
-    }
-
-    fn panel_mut(&mut self, n: usize) -> &mut [f32] {
-        let lines = &mut self.lines[n * self.stride..][..self.stride];
-        // SAFETY: as in `panel`; the borrow is exclusive.
-        unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LINE) }
     }
 
     /// The panels, shared out evenly.

@@ -1,7 +1,5 @@
 //! What is walked: sizes, direction, lengths, and where a number lies.
 
-use std::ops::Range;
-
 /// A batch of sequences.
 ///
 /// Legend: `T` time, `B` batch, `H` hidden units, `P` outputs, `G` gates.
@@ -52,10 +50,10 @@ impl Sequences<'_> {
     }
 
     /// Splits `rows` into those that are active at time `t` and those that have ended.
-    pub(crate) fn split(&self, rows: Range<usize>, t: usize, active: &mut Vec<usize>, ended: &mut Vec<usize>) {
+    pub(crate) fn split(&self, rows: &[usize], t: usize, active: &mut Vec<usize>, ended: &mut Vec<usize>) {
         active.clear();
         ended.clear();
-        for row in rows {
+        for &row in rows {
             if self.is_active(row, t) { active.push(row) } else { ended.push(row) }
         }
     }

@@ -2,7 +2,6 @@
 
 use std::{
     hint::spin_loop,
-    ops::Range,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
@@ -30,7 +29,7 @@ const WORTH_A_THREAD: usize = 1 << 21;
 /// As above, in gates.
 const WORTH_A_THREAD_OF_GATES: usize = 1 << 15;
 /// Below so many multiplications a time step is over before threads have met.
-const WORTH_MEETING: usize = 1 << 17;
+const WORTH_MEETING: usize = 1 << 16;
 
 impl Plan {
     /// For a recurrence over `time` steps of `batch` rows, each `products` multiplications, on at most `threads`.
@@ -58,12 +57,23 @@ impl Plan {
         threads
     }
 
-    /// The rows of a thread.
-    pub fn rows(self, thread: usize, batch: usize) -> Range<usize> {
-        match self {
-            Self::Rows(threads) => share(batch, thread, threads),
-            Self::Units(_) | Self::Apart(_) => 0..batch,
-        }
+    /// The rows of a thread, in ascending order. Where they have different lengths they are dealt out from the longest to the
+    /// shortest, there and back, so that no thread waits long for another.
+    pub fn rows(self, thread: usize, batch: usize, lengths: Option<&[usize]>) -> Vec<usize> {
+        let threads = match self {
+            Self::Rows(threads) if threads > 1 => threads,
+            _ => return (0..batch).collect(),
+        };
+        let Some(lengths) = lengths else { return share(batch, thread, threads).collect() };
+        let mut order: Vec<usize> = (0..batch).collect();
+        order.sort_by_key(|row| std::cmp::Reverse(lengths[*row]));
+        let takes = |n: &usize| match (n / threads).is_multiple_of(2) {
+            true => n % threads == thread,
+            false => n % threads == threads - 1 - thread,
+        };
+        let mut rows: Vec<usize> = (0..batch).filter(takes).map(|n| order[n]).collect();
+        rows.sort_unstable();
+        rows
     }
 
     /// The thread's place among those that share the units, and their number.
@@ -100,7 +110,7 @@ pub(crate) struct Barrier {
 }
 
 /// Looks before a waiting thread gives up its core: another may need it, where there are more threads than cores.
-const PATIENCE: usize = 1 << 12;
+const PATIENCE: usize = 1 << 9;
 
 impl Barrier {
     fn new(threads: usize) -> Self {
@@ -197,8 +207,16 @@ mod tests {
         assert_eq!(Plan::apart(2, 64, 1, 1 << 10), Plan::Apart(2));
         assert_eq!(Plan::apart(2, 64, 32, 1 << 10), Plan::Rows(2));
         assert_eq!(Plan::apart(2, 1, 1, 1 << 10), Plan::Apart(1));
-        let rows: Vec<usize> = (0..3).flat_map(|t| Plan::Rows(3).rows(t, 7)).collect();
+    }
+
+    #[test]
+    fn every_row_has_one_thread_and_long_rows_are_shared() {
+        let rows: Vec<usize> = (0..3).flat_map(|t| Plan::Rows(3).rows(t, 7, None)).collect();
         assert_eq!(rows, (0..7).collect::<Vec<_>>());
+        let lengths = [9, 1, 8, 2, 7, 3, 6];
+        let rows = |thread: usize| Plan::Rows(2).rows(thread, 7, Some(&lengths));
+        assert_eq!((rows(0), rows(1)), (vec![0, 5, 6], vec![1, 2, 3, 4]));
+        assert_eq!(Plan::Units(2).rows(1, 3, Some(&lengths)), [0, 1, 2]);
     }
 
     #[test]

@@ -161,7 +161,7 @@ fn part(weights: &Weights, plan: Plan, thread: usize, sequences: &Sequences<'_>)
     let tiles = weights.early.share(part, parts);
     let of = |panels: &Option<Panels>| panels.as_ref().map_or(0..0, |panels| panels.share(part, parts));
     Part {
-        rows: plan.rows(thread, batch),
+        rows: plan.rows(thread, batch, sequences.lengths),
         units: hidden.min(registers.start * lanes)..hidden.min(registers.end * lanes),
         columns: weights.early.columns(&tiles, output),
         tiles,

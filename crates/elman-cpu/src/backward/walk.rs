@@ -24,7 +24,7 @@ pub(super) struct Weights {
 
 /// What one thread computes.
 pub(super) struct Part {
-    pub rows: Range<usize>,
+    pub rows: Vec<usize>,
     /// Hidden units whose gates it has.
     pub units: Range<usize>,
     /// Elements of the hidden state whose gradient it has.
@@ -84,7 +84,7 @@ impl<C: Pointwise> WithSimd for Walk<'_, C> {
         for n in (0..sequences.time).rev() {
             let now = Now { t: sequences.at(n), before: sequences.before(n) };
             if n + 1 == sequences.time || sequences.lengths.is_some() {
-                sequences.split(self.part.rows.clone(), now.t, &mut active, &mut ended);
+                sequences.split(&self.part.rows, now.t, &mut active, &mut ended);
             }
             // SAFETY: the sizes were checked; each thread has its own rows or its own units, and all wait for each other
             // before one reads what others have written.

@@ -63,7 +63,7 @@ impl<C: Pointwise> Walk<'_, C> {
         for n in 0..sequences.time {
             let now = Now { n, t: sequences.at(n), before: sequences.before(n) };
             if n == 0 || sequences.lengths.is_some() {
-                sequences.split(self.part.rows.clone(), now.t, &mut active, &mut ended);
+                sequences.split(&self.part.rows, now.t, &mut active, &mut ended);
             }
             // SAFETY: the sizes were checked; each thread has its own rows or its own units, and all wait for each other
             // before one reads what others have written.

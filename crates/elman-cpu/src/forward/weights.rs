@@ -23,7 +23,7 @@ pub(crate) struct Weights {
 
 /// What one thread computes.
 pub(crate) struct Part {
-    pub rows: Range<usize>,
+    pub rows: Vec<usize>,
     /// Of the early gates' product, and of the others.
     pub tiles: Range<usize>,
     pub late: Range<usize>,
@@ -92,7 +92,7 @@ impl Weights {
             Some(panels) => panels.columns(&projection, output),
             None => units.clone(),
         };
-        Part { rows: plan.rows(thread, batch), tiles, late, projection, units, columns }
+        Part { rows: plan.rows(thread, batch, sequences.lengths), tiles, late, projection, units, columns }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Recurrences as plain loops in float64, and random problems for them.
 
+#![allow(dead_code)] // each test that shares this file uses its own part of it
+
 use elman_cpu::{
     Backward, BackwardInto, Forward, Isa, Kernel, Norm, Sequences, Variant, Zoneout, backward, cell::Activation,
     forward, saved_len,
@@ -192,20 +194,30 @@ impl Case {
     }
 
     pub fn backward(&self, isa: Isa, threads: usize, gradient: &[f32]) -> Gradients {
+        self.gradients(isa, threads, gradient, true)
+    }
+
+    /// The gradients by input and state alone.
+    pub fn walk_back(&self, gradient: &[f32]) -> Gradients {
+        self.gradients(Isa::best(), 1, gradient, false)
+    }
+
+    fn gradients(&self, isa: Isa, threads: usize, gradient: &[f32], by_weights: bool) -> Gradients {
         let (states, saved) = self.forward(isa, threads, true);
         let mut into = self.arguments.clone().map(|argument| vec![f32::NAN; argument.len()]);
         let [input, weights, bias, state, projection, gain] = &mut into;
         fn some(is_there: bool, values: &mut Vec<f32>) -> Option<&mut [f32]> {
             is_there.then_some(values)
         }
-        let (recurrent, is_projected) = (self.kernel.is_recurrent(), self.besides.projection.is_some());
+        let recurrent = by_weights && self.kernel.is_recurrent();
+        let is_projected = by_weights && self.besides.projection.is_some();
         let into_all = BackwardInto {
             input,
             state,
             weights: some(recurrent, weights),
             bias: some(recurrent, bias),
             projection: some(is_projected, projection),
-            gain: some(self.besides.norm, gain),
+            gain: some(by_weights && self.besides.norm, gain),
         };
         let from = Backward {
             sequences: self.sequences(),
