@@ -1,7 +1,9 @@
 use burn::{
     module::{Flag, Module, Param},
-    tensor::{Distribution, Tensor},
+    tensor::{DType, Device, Distribution, Int, Tensor},
 };
+
+use super::extension::{dropped, fits};
 
 /// The probability of dropping, and whether it is in force: what every dropout has in common.
 #[derive(Module, Debug)]
@@ -19,17 +21,38 @@ impl DropRate {
         Self { probability, training: Param::from_bool(true) }
     }
 
-    /// A mask that is 0 with the given probability `p` and else `1/(1 − p)`, so that a product with it keeps its
-    /// expectation; `None` where nothing is dropped. It lives where `like` does.
+    /// Whether anything is dropped on this device.
+    fn acts_on(&self, device: &Device) -> bool {
+        // The device says that a backward pass is possible at all, the flag that this layer takes part in it.
+        self.training.is_enabled() && device.is_autodiff() && self.probability > 0.0
+    }
+
+    /// `x` times a mask that is 0 with the given probability `p` and else `1/(1 − p)`, so that it keeps its expectation;
+    /// `x` itself where nothing is dropped.
+    pub fn apply<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let device = x.device();
+        if !self.acts_on(&device) {
+            x
+        } else if fits(&x) {
+            dropped(x, draw_seed(&device), self.probability)
+        } else {
+            let keep = 1.0 - self.probability;
+            let kept = x.random_like(Distribution::Bernoulli(keep));
+            x * kept * (1.0 / keep)
+        }
+    }
+
+    /// The mask alone, which lives where `like` does; `None` where nothing is dropped.
     pub fn mask<const D: usize, const L: usize>(&self, shape: [usize; D], like: &Tensor<L>) -> Option<Tensor<D>> {
         let device = like.device();
-        // The device says that a backward pass is possible at all, the flag that this layer takes part in it.
-        if !self.training.is_enabled() || !device.is_autodiff() || self.probability == 0.0 {
-            return None;
-        }
-        let keep = 1.0 - self.probability;
-        Some(Tensor::random(shape, Distribution::Bernoulli(keep), (&device, like.dtype())) * (1.0 / keep))
+        self.acts_on(&device).then(|| self.apply(Tensor::ones(shape, (&device, like.dtype()))))
     }
+}
+
+/// A seed from the device's generator, so that [`Device::seed`] fixes every mask after it.
+fn draw_seed(device: &Device) -> u64 {
+    let below = Distribution::Uniform(0.0, 2f64.powi(62));
+    Tensor::<1, Int>::random([1], below, (device, DType::I64)).into_scalar::<i64>().unsigned_abs()
 }
 
 #[cfg(test)]
