@@ -21,6 +21,11 @@ use clap::Parser;
 
 use crate::arguments::Cli;
 
+/// Keeps the large tensors that a training step frees for the next step, where the system's allocator gives them back and
+/// has the kernel clear new pages.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

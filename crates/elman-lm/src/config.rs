@@ -1,9 +1,9 @@
 use burn::{
     module::{Initializer, Param},
-    nn::{DropoutConfig, EmbeddingConfig, Linear, LinearConfig},
+    nn::{EmbeddingConfig, Linear, LinearConfig},
     tensor::{Device, Tensor},
 };
-use elman_layers::TiedOutputConfig;
+use elman_layers::{Dropout, TiedOutputConfig};
 use elman_recurrence::{CellKind, NetworkConfig};
 use serde::{Deserialize, Serialize};
 
@@ -137,13 +137,12 @@ impl LanguageModelConfig {
             let bias = Param::from_tensor(Tensor::zeros([self.vocabulary], device));
             Head::Untied(Linear { weight: uniform.init([d_output, self.vocabulary], device), bias: Some(bias) })
         };
-        let dropout = |p| DropoutConfig::new(p).init();
         let parts = Parts {
             embedding,
-            embedding_dropout: dropout(self.dropout.embedding),
+            embedding_dropout: Dropout::new(self.dropout.embedding),
             network,
             projection,
-            output_dropout: dropout(self.dropout.output),
+            output_dropout: Dropout::new(self.dropout.output),
             output,
         };
         Ok(LanguageModel::new(self.clone(), parts))

@@ -1,9 +1,9 @@
 use burn::{
     module::{Module, Param},
-    nn::{Dropout, Embedding, Linear},
+    nn::{Embedding, Linear},
     tensor::{Device, Int, Tensor, TensorData},
 };
-use elman_layers::{TiedOutput, linear_cross_entropy};
+use elman_layers::{Dropout, TiedOutput, linear_cross_entropy};
 use elman_recurrence::{Network, Output, Sequence, State};
 use elman_text::TextError;
 

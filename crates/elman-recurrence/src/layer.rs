@@ -1,9 +1,9 @@
 use burn::{
     module::Module,
-    nn::{Dropout, DropoutConfig},
     tensor::{Device, Tensor},
 };
 use elman_activations::Activation;
+use elman_layers::Dropout;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -125,7 +125,7 @@ impl<C: Cell> RecurrentConfig<C> {
         };
         Recurrent {
             layers: (0..layers).map(layer).collect(),
-            dropout: DropoutConfig::new(self.dropout).init(),
+            dropout: Dropout::new(self.dropout),
             noise: Noise::new(self.recurrent_dropout, self.zoneout),
             d_output: d_output * directions,
             cell: self.cell.clone(),

@@ -1,9 +1,10 @@
 use burn::{
     module::{Module, Param},
-    nn::{Dropout, DropoutConfig, Linear, LinearConfig},
+    nn::{Linear, LinearConfig},
     tensor::{Device, Tensor},
 };
 use elman_activations::Activation;
+use elman_layers::Dropout;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -69,7 +70,7 @@ impl SimpleRnnConfig {
         SimpleRnn {
             w0: (0..layers).map(layer).collect(),
             w1: dense(d_hidden * directions, d_output),
-            dropout: DropoutConfig::new(self.dropout).init(),
+            dropout: Dropout::new(self.dropout),
             cell: RnnCell { activation: self.activation },
         }
     }

@@ -1,7 +1,5 @@
-use burn::{
-    nn::Dropout,
-    tensor::{Tensor, assert_shape},
-};
+use burn::tensor::{Tensor, assert_shape};
+use elman_layers::Dropout;
 
 use crate::{
     cell::Cell,

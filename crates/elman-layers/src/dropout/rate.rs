@@ -1,6 +1,6 @@
 use burn::{
     module::{Flag, Module, Param},
-    tensor::{Distribution, Tensor},
+    tensor::{Device, Distribution, Tensor},
 };
 
 /// The probability of dropping, and whether it is in force: what every dropout has in common.
@@ -12,6 +12,8 @@ pub struct DropRate {
 }
 
 impl DropRate {
+    /// Drops with the given probability.
+    ///
     /// # Panics
     /// If `probability` is not in [0, 1); the message begins with `layer`.
     pub fn new(layer: &str, probability: f64) -> Self {
@@ -19,16 +21,32 @@ impl DropRate {
         Self { probability, training: Param::from_bool(true) }
     }
 
-    /// A mask that is 0 with the given probability `p` and else `1/(1 − p)`, so that a product with it keeps its
-    /// expectation; `None` where nothing is dropped. It lives where `like` does.
-    pub fn mask<const D: usize, const L: usize>(&self, shape: [usize; D], like: &Tensor<L>) -> Option<Tensor<D>> {
-        let device = like.device();
+    /// Whether anything is dropped on this device.
+    fn acts_on(&self, device: &Device) -> bool {
         // The device says that a backward pass is possible at all, the flag that this layer takes part in it.
-        if !self.training.is_enabled() || !device.is_autodiff() || self.probability == 0.0 {
-            return None;
+        self.training.is_enabled() && device.is_autodiff() && self.probability > 0.0
+    }
+
+    /// `x` times a mask that is 0 with the given probability `p` and else `1/(1 − p)`, so that it keeps its expectation;
+    /// `x` itself where nothing is dropped.
+    pub fn apply<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let device = x.device();
+        if !self.acts_on(&device) {
+            return x;
+        }
+        #[cfg(any(feature = "flex", feature = "ndarray"))]
+        if super::extension::fits(&x) {
+            return super::extension::dropped(x, self.probability);
         }
         let keep = 1.0 - self.probability;
-        Some(Tensor::random(shape, Distribution::Bernoulli(keep), (&device, like.dtype())) * (1.0 / keep))
+        let kept = x.random_like(Distribution::Bernoulli(keep));
+        x * kept * (1.0 / keep)
+    }
+
+    /// The mask alone, which lives where `like` does; `None` where nothing is dropped.
+    pub fn mask<const D: usize, const L: usize>(&self, shape: [usize; D], like: &Tensor<L>) -> Option<Tensor<D>> {
+        let device = like.device();
+        self.acts_on(&device).then(|| self.apply(Tensor::ones(shape, (&device, like.dtype()))))
     }
 }
 

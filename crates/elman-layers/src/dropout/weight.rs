@@ -26,10 +26,7 @@ impl WeightDrop {
     /// # Shapes
     /// Any; the result has the shape of `weight`.
     pub fn forward<const D: usize>(&self, weight: Tensor<D>) -> Tensor<D> {
-        match self.rate.mask(weight.dims(), &weight) {
-            Some(mask) => weight * mask,
-            None => weight,
-        }
+        self.rate.apply(weight)
     }
 }
 

@@ -5,6 +5,7 @@ use burn::{
 };
 use elman_layers::host::is_host;
 
+use super::numbers::Numbers;
 use crate::evaluate::read;
 
 /// The global norm of a module's gradients, `‖g‖ = √(Σ g²)` over all parameters together, `[1]`, left on the device;
@@ -16,9 +17,10 @@ pub(crate) fn clip_by_global_norm<M: Module>(
     gradients: GradientsParams,
     limit: Option<f64>,
 ) -> (GradientsParams, Tensor<1>) {
-    let mut squares = Squares { gradients: &gradients, sums: Vec::new() };
+    let mut squares = Squares { gradients, sums: Vec::new() };
     module.visit(&mut squares);
-    let norm = Tensor::cat(squares.sums, 0).sum().sqrt();
+    let Squares { gradients, sums } = squares;
+    let norm = Tensor::cat(sums, 0).sum().sqrt();
     let Some(limit) = limit else { return (gradients, norm) };
     let factor = ((norm.clone() + 1e-6).recip() * limit).clamp_max(1.0);
     let known = is_host(&factor.device()).then(|| factor.clone().into_scalar::<f32>());
@@ -44,16 +46,26 @@ pub(crate) fn is_finite<M: Module>(module: &M) -> bool {
     read(sums.0).into_iter().all(f32::is_finite)
 }
 
-struct Squares<'a> {
-    gradients: &'a GradientsParams,
+struct Squares {
+    gradients: GradientsParams,
     sums: Vec<Tensor<1>>,
 }
 
-impl ModuleVisitor for Squares<'_> {
+impl ModuleVisitor for Squares {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            self.sums.push((gradient.clone() * gradient).sum());
-        }
+        // taken out, so that nothing else holds it
+        let Some(gradient) = self.gradients.remove::<D>(param.id) else { return };
+        let (gradient, sum) = if Numbers::fit(&gradient) {
+            let device = gradient.device();
+            let numbers = Numbers::of(gradient);
+            let sum = Tensor::from_floats([numbers.sum_of_squares()], &device);
+            (numbers.tensor(), sum)
+        } else {
+            let sum = gradient.clone().square().sum();
+            (gradient, sum)
+        };
+        self.gradients.register(param.id, gradient);
+        self.sums.push(sum);
     }
 }
 
@@ -68,6 +80,7 @@ impl ModuleVisitor for Scale {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.remove::<D>(param.id) {
             let scaled = match self.known {
+                Some(factor) if Numbers::fit(&gradient) => Numbers::of(gradient).each(|x| *x *= factor).tensor(),
                 Some(factor) => gradient * factor,
                 None => gradient * self.factor.clone().reshape([1; D]),
             };

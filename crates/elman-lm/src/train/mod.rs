@@ -6,6 +6,7 @@ mod config;
 mod event;
 mod log;
 mod meter;
+mod numbers;
 mod optimizer;
 mod progress;
 mod report;

@@ -7,7 +7,8 @@ use crate::{error::Error, model::LanguageModel};
 
 /// What changes from step to step.
 pub(super) struct Stepper<'a> {
-    pub model: LanguageModel,
+    /// There is one but while the optimizer has it.
+    pub model: Option<LanguageModel>,
     pub optimizer: ModuleOptimizer,
     pub config: &'a TrainConfig,
     /// Steps in all, which the schedule is stretched over.
@@ -20,17 +21,25 @@ pub(super) struct Stepper<'a> {
 }
 
 impl Stepper<'_> {
+    /// The model as it stands.
+    pub fn model(&self) -> &LanguageModel {
+        self.model.as_ref().expect("the optimizer gives it back")
+    }
+
     /// One step of the optimizer; returns the detached state.
     pub fn step(&mut self, batch: &BpttBatch, state: Option<State>) -> Result<State, Error> {
         // each step has a seed of its own, so the dropout masks after a checkpoint need no memory of those before it
-        self.model.device().seed(self.config.seed ^ (self.step as u64).rotate_left(32));
+        let model = self.model();
+        model.device().seed(self.config.seed ^ (self.step as u64).rotate_left(32));
         let shape = [batch.rows, batch.steps];
-        let inputs = self.model.tokens(&batch.inputs, shape)?;
-        let targets = self.model.tokens(&batch.targets, shape)?;
-        let (loss, state) = self.model.loss(inputs, targets, state);
-        let gradients = GradientsParams::from_grads(loss.backward(), &self.model);
-        let (gradients, norm) = clip_by_global_norm(&self.model, gradients, self.config.clip);
-        self.model = self.optimizer.step(self.learning_rate(self.step), self.model.clone(), gradients);
+        let inputs = model.tokens(&batch.inputs, shape)?;
+        let targets = model.tokens(&batch.targets, shape)?;
+        let (loss, state) = model.loss(inputs, targets, state);
+        let gradients = GradientsParams::from_grads(loss.backward(), model);
+        let (gradients, norm) = clip_by_global_norm(model, gradients, self.config.clip);
+        let rate = self.learning_rate(self.step);
+        // handed over rather than cloned, so that the weights are changed where they are
+        self.model = self.model.take().map(|model| self.optimizer.step(rate, model, gradients));
         self.step += 1;
         self.meter.add(loss.inner(), norm, batch.steps, batch.rows);
         Ok(state.detach())

@@ -169,16 +169,16 @@ impl<'a> Reader<'a> {
             step: 0,
             divided: 1.0,
             meter: Meter::new(),
-            model: model.train(),
+            model: Some(model.train()),
         };
-        let run = |checkpoints| (checkpoints, Run::new(stepper.model.config(), config, [Some(text), validation]));
+        let run = |checkpoints| (checkpoints, Run::new(stepper.model().config(), config, [Some(text), validation]));
         let mut reader = Self {
             text,
             validation,
             interrupt,
             checkpoints: checkpoints.map(run),
             start,
-            best: stepper.model.valid(),
+            best: stepper.model().valid(),
             stepper,
             epoch: 1,
             in_epoch: 0,
@@ -211,10 +211,10 @@ impl<'a> Reader<'a> {
         if let Some(best) = &snapshot.best {
             self.best = Snapshot::unpack_model(best, self.best.clone())?;
         }
-        stepper.model = Snapshot::unpack_model(&snapshot.model, stepper.model.clone())?;
+        stepper.model = Some(Snapshot::unpack_model(&snapshot.model, stepper.model().clone())?);
         let optimizer = stepper.config.optimizer.init(stepper.config.weight_decay);
         stepper.optimizer = Snapshot::unpack_optimizer(&snapshot.optimizer, optimizer)?;
-        self.state = snapshot.unpack_state(&stepper.model);
+        self.state = snapshot.unpack_state(stepper.model());
         let Progress { position, divided, meter, epochs, .. } = snapshot.progress;
         (self.epoch, self.in_epoch, stepper.step) = (position.epoch, position.in_epoch, position.step);
         stepper.divided = divided;
@@ -267,7 +267,7 @@ impl<'a> Reader<'a> {
     fn end_epoch(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
         let stepper = &self.stepper;
         let mut report = stepper.meter.epoch(self.epoch, stepper.step, stepper.last_learning_rate());
-        let model = stepper.model.valid();
+        let model = stepper.model().valid();
         match self.validate(&model)? {
             None if self.interrupted() => return self.stop(observer),
             valid => report.valid = valid,
@@ -328,7 +328,7 @@ impl<'a> Reader<'a> {
         }
         // what has diverged must not take a good checkpoint's place
         self.stepper.meter.settle(self.stepper.step)?;
-        if !is_finite(&self.stepper.model) {
+        if !is_finite(self.stepper.model()) {
             return Err(Error::NotFinite);
         }
         let snapshot = self.snapshot(run).map_err(|reason| Error::NotSaved { reason })?;
@@ -343,7 +343,7 @@ impl<'a> Reader<'a> {
         let Self { epoch, in_epoch, stepper, .. } = self;
         let Run { model, settings, text } = run.clone();
         Ok(Snapshot {
-            model: Snapshot::pack_model(&stepper.model)?,
+            model: Snapshot::pack_model(stepper.model())?,
             optimizer: Snapshot::pack_optimizer(&stepper.optimizer)?,
             best: self.history.best().map(|_| Snapshot::pack_model(&self.best)).transpose()?,
             state: Snapshot::pack_state(self.state.as_ref()),

@@ -1,0 +1,18 @@
+//! One seed, one mask. Alone in its file: tests of one process share the device's random numbers.
+
+use burn::tensor::Tensor;
+use elman_layers::Dropout;
+use elman_testkit::devices;
+
+#[test]
+fn the_devices_seed_fixes_the_masks_after_it() {
+    for device in devices() {
+        let draws = |seed| {
+            device.device.seed(seed);
+            let dropout = Dropout::new(0.3);
+            [(); 2].map(|()| dropout.forward(Tensor::<2>::ones([20, 50], &device.autodiff())).into_data())
+        };
+        assert_eq!(draws(7), draws(7), "{device}");
+        assert_ne!(draws(7), draws(8), "{device}");
+    }
+}
