@@ -1,5 +1,5 @@
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser};
-use elman::burn::tensor::Device;
+use elman::{burn::tensor::Device, recurrence::kernels::Isa};
 
 use crate::{
     command::{
@@ -50,6 +50,8 @@ enum Command {
 impl Cli {
     /// Runs the chosen command.
     pub fn run(&self) -> Result<(), CliError> {
+        // a wrong name would be passed over silently later
+        Isa::named()?;
         match &self.command {
             Command::Demo(command) => command.run(),
             Command::Train(command) => command.run(),

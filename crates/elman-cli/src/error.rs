@@ -1,12 +1,21 @@
 use std::{error::Error, io, path::PathBuf, process::ExitCode};
 
-use elman::{DeviceError, embedding::EmbeddingError, index::IndexError, lm, recurrence::ImportError, text::TextError};
+use elman::{
+    DeviceError,
+    embedding::EmbeddingError,
+    index::IndexError,
+    lm,
+    recurrence::{ImportError, kernels::IsaError},
+    text::TextError,
+};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     #[error(transparent)]
     Device(#[from] DeviceError),
+    #[error("the environment variable ELMAN_CPU is wrong")]
+    Isa(#[from] IsaError),
     #[error(transparent)]
     Text(#[from] TextError),
     #[error(transparent)]
@@ -78,7 +87,7 @@ impl CliError {
         use lm::Error::{OtherRun, PlateauWithoutValidation, Setting, UnknownOptimizer, UnknownSchedule};
         match self {
             Self::CanGoOn { source, .. } if matches!(**source, lm::Error::Interrupted { .. }) => Self::INTERRUPTED,
-            Self::Device(_) | Self::InTheWay { .. } | Self::NotOfDemo { .. } => 2,
+            Self::Device(_) | Self::Isa(_) | Self::InTheWay { .. } | Self::NotOfDemo { .. } => 2,
             Self::Unfinished { .. } | Self::NoCheckpoint { .. } => 2,
             Self::Model(Setting { .. } | UnknownSchedule { .. } | UnknownOptimizer { .. })
             | Self::Model(PlateauWithoutValidation | OtherRun { .. }) => 2,

@@ -53,6 +53,16 @@ fn settings_out_of_range() {
 }
 
 #[test]
+fn an_instruction_set_that_there_is_not() {
+    let place = Place::new();
+    place.run_with("devices", &[("ELMAN_CPU", "mmx")]).fails(
+        2,
+        "the environment variable ELMAN_CPU is wrong: unknown instruction set 'mmx': expected one of portable",
+    );
+    place.run_with("devices", &[("ELMAN_CPU", "portable")]).succeeds();
+}
+
+#[test]
 fn a_run_that_failed_is_not_in_the_way_of_the_next() {
     let place = Place::new();
     let settings = "--tokens char --embed 8 --hidden 8 --layers 1 --epochs 1";

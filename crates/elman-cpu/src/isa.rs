@@ -39,15 +39,23 @@ impl Isa {
         Self::ALL.iter().copied().filter(|isa| isa.is_available()).collect()
     }
 
-    /// The set that is used when none is named: `$ELMAN_CPU` (`portable`, `avx2`, `avx512`, `neon`) if it names one that this
-    /// processor has, else the best.
+    /// The set that is used when none is named: that of `$ELMAN_CPU` if this processor has it, else the best.
     pub fn best() -> Self {
         static BEST: OnceLock<Isa> = OnceLock::new();
         *BEST.get_or_init(|| {
-            let named = std::env::var("ELMAN_CPU").ok().and_then(|name| name.parse().ok());
             let best = Self::available().into_iter().next_back().unwrap_or(Self::Portable);
-            named.filter(|isa: &Isa| isa.is_available()).unwrap_or(best)
+            Self::named().ok().flatten().unwrap_or(best)
         })
+    }
+
+    /// The set that `$ELMAN_CPU` names (`portable`, `avx2`, `avx512`, `neon`); `None` if it is not set.
+    ///
+    /// # Errors
+    /// [`IsaError`] if it names none, or one that this processor does not have; [`best`](Self::best) then goes without it.
+    pub fn named() -> Result<Option<Self>, IsaError> {
+        let Some(name) = std::env::var_os("ELMAN_CPU") else { return Ok(None) };
+        let isa: Self = name.to_string_lossy().parse()?;
+        if isa.is_available() { Ok(Some(isa)) } else { Err(IsaError::Unavailable(isa)) }
     }
 
     fn is_available(self) -> bool {
@@ -102,25 +110,42 @@ impl fmt::Display for Isa {
     }
 }
 
-/// An instruction set that this architecture does not have.
+/// An instruction set that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownIsa(pub String);
+#[non_exhaustive]
+pub enum IsaError {
+    /// No instruction set of this architecture has the name.
+    Unknown(String),
+    /// This processor does not have it.
+    Unavailable(Isa),
+}
 
-impl fmt::Display for UnknownIsa {
+impl fmt::Display for IsaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known: Vec<String> = Isa::ALL.iter().map(Isa::to_string).collect();
-        write!(f, "unknown instruction set '{}': expected one of {}", self.0, known.join(", "))
+        let list = |sets: &[Isa]| sets.iter().map(Isa::to_string).collect::<Vec<_>>().join(", ");
+        match self {
+            Self::Unknown(name) => {
+                write!(f, "unknown instruction set '{name}': expected one of {}", list(&Isa::available()))
+            }
+            Self::Unavailable(isa) => {
+                write!(
+                    f,
+                    "this processor does not have the instruction set '{isa}': it has {}",
+                    list(&Isa::available())
+                )
+            }
+        }
     }
 }
 
-impl std::error::Error for UnknownIsa {}
+impl std::error::Error for IsaError {}
 
 impl FromStr for Isa {
-    type Err = UnknownIsa;
+    type Err = IsaError;
 
-    fn from_str(name: &str) -> Result<Self, UnknownIsa> {
+    fn from_str(name: &str) -> Result<Self, IsaError> {
         let found = Self::ALL.iter().find(|isa| isa.to_string() == name);
-        found.copied().ok_or_else(|| UnknownIsa(name.into()))
+        found.copied().ok_or_else(|| IsaError::Unknown(name.into()))
     }
 }
 

@@ -30,7 +30,7 @@ mod variant;
 pub use backward::{Backward, BackwardInto, backward};
 pub use cross_entropy::{LinearCrossEntropy, LinearCrossEntropyInto, linear_cross_entropy};
 pub use forward::{Forward, forward};
-pub use isa::{Isa, UnknownIsa};
+pub use isa::{Isa, IsaError};
 pub use kernel::Kernel;
 pub use layout::saved_len;
 pub use linear::{Linear, LinearInto, linear, linear_backward};

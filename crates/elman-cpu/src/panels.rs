@@ -28,7 +28,7 @@ struct Line([f32; LINE]);
 const LINE: usize = 16;
 
 /// Fewer lines than this are packed by one thread.
-const WORTH_THREADS: usize = 1 << 11;
+const WORTH_THREADS: usize = 1 << 13;
 
 fn numbers_mut(lines: &mut [Line]) -> &mut [f32] {
     // SAFETY: a line is 16 numbers without padding, and the slice covers these lines exactly; the borrow is exclusive.

@@ -43,8 +43,13 @@ impl Place {
 
     /// Runs `elman` in the folder.
     pub fn run(&self, arguments: &str) -> Answer {
+        self.run_with(arguments, &[])
+    }
+
+    /// As [`run`](Self::run), with environment variables.
+    pub fn run_with(&self, arguments: &str, variables: &[(&str, &str)]) -> Answer {
         let mut command = Command::cargo_bin("elman").expect("the binary");
-        command.current_dir(self.folder.path());
+        command.current_dir(self.folder.path()).envs(variables.iter().copied());
         let output = command.args(arguments.split_whitespace()).output().expect("elman runs");
         Answer { arguments: arguments.into(), output }
     }
