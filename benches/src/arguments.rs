@@ -32,7 +32,8 @@ pub struct Arguments {
     grid: Option<String>,
 
     /// Variants to compare with the plain layers, separated by commas: ragged (lengths uniform from 1 to the time
-    /// steps), bidirectional (as many hidden units in each direction) [default: plain alone]
+    /// steps), bidirectional (as many hidden units in each direction), layer-norm, dropout (of the recurrence),
+    /// zoneout [default: plain alone]
     #[arg(long, value_name = "VARIANT,…", value_delimiter = ',')]
     variants: Vec<String>,
 

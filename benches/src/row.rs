@@ -172,7 +172,7 @@ mod tests {
         );
         assert_eq!((rows[0].forward.plain_ratio, rows[0].training.plain_ratio), (1.0, 1.0));
         for row in rows {
-            let burn_nn = row.variant != "ragged";
+            let burn_nn = matches!(row.variant, "plain" | "bidirectional");
             assert_eq!(row.forward.best.map(|best| best.peer), burn_nn.then_some(Library::BurnNn), "{}", row.variant);
             assert_eq!(row.training.peers.len(), usize::from(burn_nn));
         }

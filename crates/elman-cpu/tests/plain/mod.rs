@@ -206,7 +206,7 @@ impl Case {
         let (states, saved) = self.forward(isa, threads, true);
         let mut into = self.arguments.clone().map(|argument| vec![f32::NAN; argument.len()]);
         let [input, weights, bias, state, projection, gain] = &mut into;
-        fn some(is_there: bool, values: &mut Vec<f32>) -> Option<&mut [f32]> {
+        fn some(is_there: bool, values: &mut [f32]) -> Option<&mut [f32]> {
             is_there.then_some(values)
         }
         let recurrent = by_weights && self.kernel.is_recurrent();
