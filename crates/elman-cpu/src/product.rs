@@ -64,7 +64,8 @@ pub(crate) unsafe fn product<S: Simd, const MR: usize, const NV: usize, const KU
     total
 }
 
-/// Adds one row of weights times one number of each row.
+/// Adds one row of weights times one number of each row, in one rounding where the processor has that: a function that
+/// imitates it takes ten times as long.
 ///
 /// # Safety
 /// `weights` is `NV` registers wide, each row has more than `k` numbers.
@@ -89,7 +90,7 @@ unsafe fn add<S: Simd, const MR: usize, const NV: usize>(
         for (m, sums) in sums.iter_mut().enumerate() {
             let number = number(m);
             for (sum, weight) in sums.iter_mut().zip(column) {
-                *sum = s.mul_add_f32s(number, weight, *sum);
+                *sum = s.mul_add_e_f32s(number, weight, *sum);
             }
         }
     } else {
@@ -100,7 +101,7 @@ unsafe fn add<S: Simd, const MR: usize, const NV: usize>(
         for v in 0..NV {
             let weight = weight(v);
             for (sums, number) in sums.iter_mut().zip(numbers) {
-                sums[v] = s.mul_add_f32s(number, weight, sums[v]);
+                sums[v] = s.mul_add_e_f32s(number, weight, sums[v]);
             }
         }
     }

@@ -250,6 +250,32 @@ fn a_cell_of_ones_own() {
     check(Ugrnn);
 }
 
+/// A cell whose kernel is another's.
+#[derive(Clone, Debug)]
+struct Mistaken;
+
+impl Cell for Mistaken {
+    const GATES: usize = 2;
+    const STATES: usize = 1;
+
+    fn forward(&self, input: Tensor<2>, _: Option<Tensor<2>>, _: &[Tensor<2>]) -> Vec<Tensor<2>> {
+        vec![input]
+    }
+
+    fn kernel(&self) -> Option<Kernel> {
+        Some(Kernel::lstm())
+    }
+}
+
+#[test]
+#[should_panic(expected = "Mistaken: gates and states of its kernel (left) are not the cell's")]
+fn a_kernel_of_another_cell_is_named() {
+    let device = devices().into_iter().find(|device| ["flex", "ndarray"].contains(&device.name)).unwrap().device;
+    let flat = |shape: [usize; 2]| Tensor::<2>::zeros(shape, &device);
+    let recurrent = RecurrentWeights { hidden: flat([8, 4]), bias: None, projection: None, gain: None };
+    scan(&Mistaken, ScanInput::new(Tensor::zeros([8, 2, 8], &device), Some(recurrent), vec![flat([2, 4])]), 1);
+}
+
 /// What the kernels are not made for goes the reference's way and does not fail.
 #[test]
 fn other_precisions_work_too() {

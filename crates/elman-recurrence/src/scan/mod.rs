@@ -76,9 +76,17 @@ pub struct ScanOutput {
 }
 
 /// Runs the recurrence of `cell` over a sequence. `keep` states are returned for every time step.
+///
+/// # Panics
+/// If the cell's [kernel](Cell::kernel) has other gates or states than the cell, or the tensors' shapes do not fit.
 pub fn scan<C: Cell>(cell: &C, scan: ScanInput, keep: usize) -> ScanOutput {
     #[cfg(any(feature = "flex", feature = "ndarray"))]
     if let Some(kernel) = cell.kernel().filter(|kernel| cpu::fits(kernel, &scan)) {
+        assert_eq!(
+            (kernel.gates(), kernel.states()),
+            (C::GATES, C::STATES),
+            "{cell:?}: gates and states of its kernel (left) are not the cell's"
+        );
         return cpu::walk(kernel, scan, keep);
     }
     match cell.linear(scan.input.clone()) {

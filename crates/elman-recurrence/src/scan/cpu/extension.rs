@@ -1,22 +1,22 @@
 use std::sync::Arc;
 
-use burn::{
-    backend::{
-        Autodiff, Backend, ExtensionType, TensorMetadata,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind},
-        },
-        backend_extension,
-        tensor::FloatTensor,
+use burn::backend::{
+    Autodiff, Backend, ExtensionType, TensorMetadata,
+    autodiff::{
+        checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+        grads::Gradients,
+        ops::{Backward, Ops, OpsKind},
     },
-    tensor::Shape,
+    backend_extension,
+    tensor::FloatTensor,
 };
 use elman_cpu::{BackwardInto, Forward, Isa, Kernel, Norm, Sequences, Variant, Zoneout, backward, forward, saved_len};
 use elman_layers::host::Host;
 
-use super::super::norm::EPSILON;
+use super::{
+    super::norm::EPSILON,
+    optional::{asked, register, some, tensors},
+};
 
 /// How a batch is walked.
 #[derive(Clone, Debug)]
@@ -142,11 +142,6 @@ impl<B: Host> Numbers<B> {
     }
 }
 
-/// The numbers, if there are any.
-pub(super) fn some(numbers: &[f32]) -> Option<&[f32]> {
-    (!numbers.is_empty()).then_some(numbers)
-}
-
 impl Walk {
     /// The states, and what is saved if it is asked for.
     fn forward<B: Host>(&self, inputs: Inputs<B>, save: bool) -> Walked<B> {
@@ -197,9 +192,6 @@ impl Walk {
         let is_made = |n: usize| matches!(n, 0 | 3) || wanted[n];
         let mut into: [Vec<f32>; 6] =
             std::array::from_fn(|n| vec![0.0; if is_made(n) { shapes[n].num_elements() } else { 0 }]);
-        fn asked(into: &mut [f32]) -> Option<&mut [f32]> {
-            (!into.is_empty()).then_some(into)
-        }
         let [input, weights, bias, state, projection, gain] = &mut into;
         let all = BackwardInto {
             input,
@@ -210,11 +202,7 @@ impl Walk {
             gain: asked(gain),
         };
         backward(&self.kernel, Isa::best(), elman_cpu::threads(), from, all);
-        let mut shapes = shapes.into_iter();
-        let [input, weights, bias, state, projection, gain] = into.map(|values| {
-            let shape = shapes.next().filter(|_| !values.is_empty()).unwrap_or(Shape::new([0]));
-            B::tensor(values, shape, &device)
-        });
+        let [input, weights, bias, state, projection, gain] = tensors::<B, 6>(into, shapes, &device);
         ByInputs { input, weights, bias, state, projection, gain }
     }
 }
@@ -262,13 +250,8 @@ impl<B: Backend + ScanKernels> Backward<B, 6> for ScanBackward {
         let wanted = std::array::from_fn(|n| ops.parents[n].is_some());
         let ByInputs { input, weights, bias, state, projection, gain } =
             B::scan_backward(walk, wanted, inputs, walked, gradient);
-        let found = [input, weights, bias, state, projection, gain];
-        for (node, found) in ops.parents.into_iter().zip(found) {
-            // an empty input has no gradient, and needs none
-            if let Some(node) = node.filter(|_| found.shape().num_elements() > 0) {
-                gradients.register::<B>(node.id, found);
-            }
-        }
+        let nodes = ops.parents.map(|parent| parent.map(|node| node.id));
+        register::<B, 6>(nodes, [input, weights, bias, state, projection, gain], gradients);
     }
 }
 

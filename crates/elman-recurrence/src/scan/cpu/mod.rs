@@ -2,6 +2,7 @@
 
 #[allow(deprecated)] // burn deprecates NdArray; elman supports it
 mod extension;
+mod optional;
 #[allow(deprecated)]
 mod product;
 
@@ -22,19 +23,32 @@ const WORTH_PACKING: usize = 8;
 
 /// Whether the kernels can do this, and are worth their while.
 pub(super) fn fits(kernel: &Kernel, scan: &ScanInput) -> bool {
-    let is_float = |dtype: DType| dtype == DType::F32;
     let weights_fit = match &scan.recurrent {
-        Some(RecurrentWeights { hidden, projection, .. }) => {
-            kernel.is_recurrent() && is_float(hidden.dtype()) && (projection.is_none() || kernel.has_projection())
+        Some(RecurrentWeights { hidden, bias, projection, gain }) => {
+            kernel.is_recurrent()
+                && (projection.is_none() || kernel.has_projection())
+                && all_float(hidden, bias, gain)
+                && projection.iter().all(is_float)
         }
         None => !kernel.is_recurrent(),
     };
+    let masks_fit = scan.dropout.iter().all(is_float)
+        && !matches!(&scan.zoneout, Some(Zoneout::Masks(masks)) if !masks.iter().all(is_float));
     let [time, batch, _] = scan.input.dims();
     weights_fit
-        && is_float(scan.input.dtype())
-        && is_float(scan.state[0].dtype())
+        && masks_fit
+        && is_float(&scan.input)
+        && scan.state.iter().all(is_float)
         && (time * batch >= WORTH_PACKING || !kernel.is_recurrent())
         && is_host(&scan.input.device())
+}
+
+fn is_float<const D: usize>(tensor: &Tensor<D>) -> bool {
+    tensor.dtype() == DType::F32
+}
+
+fn all_float(weights: &Tensor<2>, bias: &Option<Tensor<1>>, gain: &Option<Tensor<1>>) -> bool {
+    is_float(weights) && bias.iter().chain(gain).all(is_float)
 }
 
 /// Runs the recurrence with a kernel, where that [fits].
@@ -86,7 +100,7 @@ pub(super) fn walk(kernel: Kernel, scan: ScanInput, keep: usize) -> ScanOutput {
 
 /// Whether the kernel of the input product can do this.
 pub(super) fn product_fits(x: &Tensor<3>, with: &InputWeights) -> bool {
-    x.dtype() == DType::F32 && with.weights.dtype() == DType::F32 && is_host(&x.device())
+    is_float(x) && all_float(&with.weights, &with.bias, &with.gain) && is_host(&x.device())
 }
 
 /// The input product, where that [fits](product_fits).

@@ -1,22 +1,22 @@
 use std::sync::Arc;
 
-use burn::{
-    backend::{
-        Autodiff, Backend, ExtensionType, TensorMetadata,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind},
-        },
-        backend_extension,
-        tensor::FloatTensor,
+use burn::backend::{
+    Autodiff, Backend, ExtensionType, TensorMetadata,
+    autodiff::{
+        checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+        grads::Gradients,
+        ops::{Backward, Ops, OpsKind},
     },
-    tensor::Shape,
+    backend_extension,
+    tensor::FloatTensor,
 };
 use elman_cpu::{Isa, Linear, LinearInto, Norm, linear, linear_backward};
 use elman_layers::host::Host;
 
-use super::{super::norm::EPSILON, extension::some};
+use super::{
+    super::norm::EPSILON,
+    optional::{asked, register, some, tensors},
+};
 
 /// Which rows there are; all without.
 pub type Rows = Option<Arc<[usize]>>;
@@ -120,14 +120,10 @@ fn backward<B: Host>(
     let [saved, gradient] = [saved, gradient].map(B::numbers);
     let mut into: [Vec<f32>; 4] =
         std::array::from_fn(|n| vec![0.0; if wanted[n] { shapes[n].num_elements() } else { 0 }]);
-    let [x, weights, bias, gain] = into.each_mut().map(|into| (!into.is_empty()).then_some(&mut into[..]));
+    let [x, weights, bias, gain] = into.each_mut().map(|into| asked(into));
     let all = LinearInto { x, weights, bias, gain };
     linear_backward(Isa::best(), numbers.linear(&rows), &saved, &gradient, all);
-    let mut shapes = shapes.into_iter();
-    let [x, weights, bias, gain] = into.map(|values| {
-        let shape = shapes.next().filter(|_| !values.is_empty()).unwrap_or(Shape::new([0]));
-        B::tensor(values, shape, &device)
-    });
+    let [x, weights, bias, gain] = tensors::<B, 4>(into, shapes, &device);
     Operands { x, weights, bias, gain }
 }
 
@@ -174,12 +170,8 @@ impl<B: Backend + ProductKernels> Backward<B, 4> for ProductBackward {
         let (rows, operands, saved) = ops.state;
         let wanted = std::array::from_fn(|n| ops.parents[n].is_some());
         let Operands { x, weights, bias, gain } = B::product_backward(rows, wanted, operands, saved, gradient);
-        for (node, found) in ops.parents.into_iter().zip([x, weights, bias, gain]) {
-            // an empty operand has no gradient, and needs none
-            if let Some(node) = node.filter(|_| found.shape().num_elements() > 0) {
-                gradients.register::<B>(node.id, found);
-            }
-        }
+        let nodes = ops.parents.map(|parent| parent.map(|node| node.id));
+        register::<B, 4>(nodes, [x, weights, bias, gain], gradients);
     }
 }
 

@@ -1,0 +1,47 @@
+//! Operands that need not be there: as tensors they are empty.
+
+use burn::{
+    backend::{
+        Backend, TensorMetadata,
+        autodiff::{NodeId, grads::Gradients},
+        tensor::FloatTensor,
+    },
+    tensor::Shape,
+};
+use elman_layers::host::Host;
+
+/// The numbers, if there are any.
+pub(super) fn some(numbers: &[f32]) -> Option<&[f32]> {
+    (!numbers.is_empty()).then_some(numbers)
+}
+
+/// The place for a gradient, if it was asked for.
+pub(super) fn asked(into: &mut [f32]) -> Option<&mut [f32]> {
+    (!into.is_empty()).then_some(into)
+}
+
+/// Tensors of these shapes, empty where there are no numbers.
+pub(super) fn tensors<B: Host, const N: usize>(
+    values: [Vec<f32>; N],
+    shapes: [Shape; N],
+    device: &B::Device,
+) -> [FloatTensor<B>; N] {
+    let mut shapes = shapes.into_iter();
+    values.map(|values| {
+        let shape = shapes.next().filter(|_| !values.is_empty()).unwrap_or(Shape::new([0]));
+        B::tensor(values, shape, device)
+    })
+}
+
+/// Registers the gradients that were made; an empty operand has none and needs none.
+pub(super) fn register<B: Backend, const N: usize>(
+    nodes: [Option<NodeId>; N],
+    found: [FloatTensor<B>; N],
+    gradients: &mut Gradients,
+) {
+    for (node, found) in nodes.into_iter().zip(found) {
+        if let Some(node) = node.filter(|_| found.shape().num_elements() > 0) {
+            gradients.register::<B>(node, found);
+        }
+    }
+}
