@@ -3,10 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    Backward, BackwardInto, Forward, Isa,
+    Backward, BackwardInto, Isa,
     backward::walk_back,
     cell::{Activation, Gru, GruResetBefore, Lstm, MOST_GATES, MOST_STATES, MinGru, MinLstm, Pointwise, Rnn},
-    forward::walk,
+    forward::{Walk, Walking},
 };
 
 /// The kernels of one cell, compiled for every instruction set.
@@ -95,15 +95,8 @@ impl Kernel {
         self.0.counts()
     }
 
-    pub(crate) fn forward(
-        &self,
-        isa: Isa,
-        threads: usize,
-        from: Forward<'_>,
-        states: &mut [f32],
-        saved: Option<&mut [f32]>,
-    ) {
-        self.0.forward(isa, threads, from, states, saved);
+    pub(crate) fn walk(&self, walking: Walking<'_>) {
+        self.0.walk(walking);
     }
 
     pub(crate) fn backward(&self, isa: Isa, threads: usize, from: Backward<'_>, into: BackwardInto<'_>) {
@@ -152,7 +145,7 @@ impl Counts {
 /// A cell behind a pointer.
 trait Walks: fmt::Debug + Send + Sync {
     fn counts(&self) -> Counts;
-    fn forward(&self, isa: Isa, threads: usize, from: Forward<'_>, states: &mut [f32], saved: Option<&mut [f32]>);
+    fn walk(&self, walking: Walking<'_>);
     fn backward(&self, isa: Isa, threads: usize, from: Backward<'_>, into: BackwardInto<'_>);
 }
 
@@ -161,8 +154,8 @@ impl<C: Pointwise> Walks for C {
         Counts::of::<C>()
     }
 
-    fn forward(&self, isa: Isa, threads: usize, from: Forward<'_>, states: &mut [f32], saved: Option<&mut [f32]>) {
-        walk(*self, isa, threads, from, states, saved);
+    fn walk(&self, walking: Walking<'_>) {
+        walking.isa.run(Walk { cell: *self, walking });
     }
 
     fn backward(&self, isa: Isa, threads: usize, from: Backward<'_>, into: BackwardInto<'_>) {

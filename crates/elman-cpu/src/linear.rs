@@ -104,8 +104,8 @@ pub fn linear(isa: Isa, from: Linear<'_>, into: &mut [f32], saved: Option<&mut [
     let finish = |row: usize, into: &mut [f32], saved: Option<(&mut [f32], &mut f32)>| match places[row] {
         None => into.fill(0.0),
         Some(n) => {
-            let product = &product[n * outputs..][..outputs];
-            isa.run(Finish { product, into, saved, bias: from.bias, norm: from.norm });
+            into.copy_from_slice(&product[n * outputs..][..outputs]);
+            isa.run(Finish { row: into, saved, bias: from.bias, norm: from.norm });
         }
     };
     let into = into.par_chunks_mut(outputs).enumerate();
@@ -178,13 +178,12 @@ fn gather<'a>(values: &'a [f32], width: usize, rows: Option<&[usize]>) -> Cow<'a
 }
 
 /// One row's product, normalised where that is asked for, and its bias.
-struct Finish<'a> {
-    product: &'a [f32],
-    into: &'a mut [f32],
+pub(crate) struct Finish<'a> {
+    pub row: &'a mut [f32],
     /// The normalised row, and one over its deviation.
-    saved: Option<(&'a mut [f32], &'a mut f32)>,
-    bias: Option<&'a [f32]>,
-    norm: Option<Norm<'a>>,
+    pub saved: Option<(&'a mut [f32], &'a mut f32)>,
+    pub bias: Option<&'a [f32]>,
+    pub norm: Option<Norm<'a>>,
 }
 
 impl WithSimd for Finish<'_> {
@@ -192,29 +191,28 @@ impl WithSimd for Finish<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        let Self { product, into, mut saved, bias, norm } = self;
+        let Self { row, mut saved, bias, norm } = self;
         let Some(norm) = norm else {
-            into.copy_from_slice(product);
-            for (value, bias) in into.iter_mut().zip(bias.unwrap_or_default()) {
+            for (value, bias) in row.iter_mut().zip(bias.unwrap_or_default()) {
                 *value += bias;
             }
             return;
         };
-        let moments = Moments::of(s, product, norm.epsilon);
+        let moments = Moments::of(s, row, norm.epsilon);
         if let Some((_, scale)) = &mut saved {
             **scale = moments.scale;
         }
         let (mean, scale) = (s.splat_f32s(moments.mean), s.splat_f32s(moments.scale));
-        for start in (0..product.len()).step_by(S::F32_LANES) {
-            let count = (product.len() - start).min(S::F32_LANES);
+        for start in (0..row.len()).step_by(S::F32_LANES) {
+            let count = (row.len() - start).min(S::F32_LANES);
             // SAFETY: all rows have the same length, of which these are the last numbers or a register's.
             unsafe {
-                let at = |row: &[f32]| load_some(s, row.as_ptr().add(start), count);
-                let normal = s.mul_f32s(s.sub_f32s(at(product), mean), scale);
+                let at = |of: &[f32]| load_some(s, of.as_ptr().add(start), count);
+                let normal = s.mul_f32s(s.sub_f32s(at(row), mean), scale);
                 let value = s.mul_add_f32s(normal, at(norm.gain), bias.map_or(s.splat_f32s(0.0), at));
-                store_some(s, into.as_mut_ptr().add(start), count, value);
-                if let Some((row, _)) = &mut saved {
-                    store_some(s, row.as_mut_ptr().add(start), count, normal);
+                store_some(s, row.as_mut_ptr().add(start), count, value);
+                if let Some((into, _)) = &mut saved {
+                    store_some(s, into.as_mut_ptr().add(start), count, normal);
                 }
             }
         }

@@ -7,6 +7,7 @@ use pulp::{Simd, WithSimd};
 use crate::{
     Isa,
     panels::{Panels, Tile},
+    precision::{Bf16, Encoding, F32, Int8, Precision},
     product::{load_some, product, rows_that_fit, store_some, with_rows},
     sequence::blocks,
     team::Slab,
@@ -57,22 +58,31 @@ impl WithSimd for Multiply<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        for tile in self.tiles.clone() {
-            for block in blocks(self.rows, rows_that_fit(S::REGISTER_COUNT, VECTORS)) {
-                with_rows!(block.len(), |MR, KU| {
-                    // SAFETY: as the caller of `run` promises.
-                    unsafe { self.tile::<S, MR, KU>(s, tile, block) }
-                });
-            }
+        match self.panels.precision {
+            Precision::F32 => self.all::<S, F32>(s),
+            Precision::Bf16 => self.all::<S, Bf16>(s),
+            Precision::Int8 => self.all::<S, Int8>(s),
         }
     }
 }
 
 impl Multiply<'_> {
+    #[inline(always)]
+    fn all<S: Simd, E: Encoding>(&self, s: S) {
+        for tile in self.tiles.clone() {
+            for block in blocks(self.rows, rows_that_fit(S::REGISTER_COUNT, VECTORS)) {
+                with_rows!(block.len(), |MR, KU| {
+                    // SAFETY: as the caller of `run` promises.
+                    unsafe { self.tile::<S, E, MR, KU>(s, tile, block) }
+                });
+            }
+        }
+    }
+
     /// # Safety
     /// As [`run`](Self::run).
     #[inline(always)]
-    unsafe fn tile<S: Simd, const MR: usize, const KU: usize>(&self, s: S, tile: usize, block: &[usize]) {
+    unsafe fn tile<S: Simd, E: Encoding, const MR: usize, const KU: usize>(&self, s: S, tile: usize, block: &[usize]) {
         let mut rows = [std::ptr::null(); MR];
         for (place, row) in rows.iter_mut().zip(block) {
             // SAFETY: as the caller promises.
@@ -80,7 +90,7 @@ impl Multiply<'_> {
         }
         let panel = self.panels.panel(tile).as_ptr();
         // SAFETY: the panels were packed for this tile, each row is as long as they are deep.
-        let sums = unsafe { product::<S, MR, VECTORS, KU>(s, panel, self.panels.depth, rows) };
+        let sums = unsafe { product::<S, E, MR, VECTORS, KU>(s, panel, self.panels.depth, rows) };
         let start = tile * VECTORS * S::F32_LANES;
         for (sums, row) in sums.iter().zip(block) {
             for (v, sum) in sums.iter().enumerate() {

@@ -4,6 +4,11 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::{
+    precision::{Bf16, Encoding, F32, Int8, Precision},
+    product::head,
+};
+
 /// How a product is cut into registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tile {
@@ -35,8 +40,8 @@ fn numbers_mut(lines: &mut [Line]) -> &mut [f32] {
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LINE) }
 }
 
-/// A matrix, `[depth, columns]`, as panels of one tile's width: each panel is a row of biases and then, for each of
-/// `depth`, one row of weights. Columns beyond the last are zero.
+/// A matrix, `[depth, columns]`, as panels of one tile's width: each panel is a row of biases, one of scales if there are
+/// any, and then, for each of `depth` or for each word of them, one row of weights. Columns beyond the last are zero.
 pub(crate) struct Panels {
     lines: Vec<Line>,
     /// Lines of a panel.
@@ -44,6 +49,7 @@ pub(crate) struct Panels {
     pub depth: usize,
     pub count: usize,
     pub tile: Tile,
+    pub precision: Precision,
 }
 
 /// Where a column lies in the matrix that is packed.
@@ -67,21 +73,41 @@ impl Panels {
         bias: Option<&[f32]>,
         column: impl Fn(usize, usize, usize) -> Option<Column> + Sync,
     ) -> Self {
+        Self::encode::<F32>(Precision::F32, tile, depth, count, weights, bias, column)
+    }
+
+    fn encode<E: Encoding>(
+        precision: Precision,
+        tile: Tile,
+        depth: usize,
+        count: usize,
+        weights: &[f32],
+        bias: Option<&[f32]>,
+        column: impl Fn(usize, usize, usize) -> Option<Column> + Sync,
+    ) -> Self {
         let width = tile.width();
-        let stride = ((depth + 1) * width).div_ceil(LINE);
+        let stride = ((head::<E>() + depth.div_ceil(E::GROUP)) * width).div_ceil(LINE);
         let mut lines = vec![Line([0.0; LINE]); stride * count];
         let fill = |(n, lines): (usize, &mut [Line])| {
-            let panel = numbers_mut(lines);
+            let (head, panel) = numbers_mut(lines).split_at_mut(head::<E>() * width);
             let columns: Vec<(usize, Column)> = (0..width)
                 .filter_map(|place| Some((place, column(n, place / tile.lanes, place % tile.lanes)?)))
                 .collect();
             for (place, column) in &columns {
-                panel[*place] = bias.map_or(0.0, |bias| bias[column.bias]);
+                head[*place] = bias.map_or(0.0, |bias| bias[column.bias]);
+                if E::SCALED {
+                    let all = (0..depth).map(|k| weights[column.start + k * column.step].abs());
+                    head[width + place] = all.fold(0.0, f32::max) / Int8::MOST;
+                }
             }
             // row after row, so that what is written lies together
-            for (k, row) in panel.chunks_exact_mut(width).skip(1).take(depth).enumerate() {
+            for (row, k) in panel.chunks_exact_mut(width).zip((0..depth).step_by(E::GROUP)) {
                 for (place, column) in &columns {
-                    row[*place] = weights[column.start + k * column.step];
+                    let scale = if E::SCALED { head[width + place] } else { 1.0 };
+                    let encode = |k: usize| E::encode(weights[column.start + k * column.step], scale);
+                    let parts = (k..depth.min(k + E::GROUP)).enumerate();
+                    let word = parts.fold(0, |word, (part, k)| word | encode(k) << (32 / E::GROUP * part));
+                    row[*place] = f32::from_bits(word);
                 }
             }
         };
@@ -90,12 +116,13 @@ impl Panels {
         } else {
             lines.par_chunks_mut(stride).enumerate().for_each(fill);
         }
-        Self { lines, stride, depth, count, tile }
+        Self { lines, stride, depth, count, tile, precision }
     }
 
     /// Packs a matrix of so many columns, side by side in their order.
     pub fn plain(
         tile: Tile,
+        precision: Precision,
         depth: usize,
         columns: usize,
         weights: &[f32],
@@ -106,7 +133,17 @@ impl Panels {
             let at = panel * tile.width() + vector * tile.lanes + lane;
             (at < columns).then(|| column(at))
         };
-        Self::pack(tile, depth, columns.div_ceil(tile.width()), weights, bias, place)
+        let encode = match precision {
+            Precision::F32 => Self::encode::<F32>,
+            Precision::Bf16 => Self::encode::<Bf16>,
+            Precision::Int8 => Self::encode::<Int8>,
+        };
+        encode(precision, tile, depth, columns.div_ceil(tile.width()), weights, bias, place)
+    }
+
+    /// Bytes that are held.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&self.lines[..])
     }
 
     /// The columns of some panels that [`plain`](Self::plain) packed.
@@ -115,7 +152,7 @@ impl Panels {
         columns.min(tiles.start * width)..columns.min(tiles.end * width)
     }
 
-    /// A panel: its biases, then its weights.
+    /// A panel: its biases, then its scales if it has any, then its weights.
     pub fn panel(&self, n: usize) -> &[f32] {
         let lines = &self.lines[n * self.stride..][..self.stride];
         // SAFETY: a line is 16 numbers without padding, and the slice covers these lines exactly.

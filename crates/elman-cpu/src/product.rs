@@ -2,6 +2,8 @@
 
 use pulp::Simd;
 
+use crate::precision::Encoding;
+
 /// Most rows of a product.
 pub(crate) const MOST_ROWS: usize = 8;
 
@@ -18,13 +20,19 @@ const fn min(a: usize, b: usize) -> usize {
     if a < b { a } else { b }
 }
 
+/// Rows before the weights of a panel: the biases, and the scales where there are any.
+pub(crate) const fn head<E: Encoding>() -> usize {
+    if E::SCALED { 2 } else { 1 }
+}
+
 /// `bias + row · panel` for `MR` rows and `NV` registers of columns. The sum over the depth is taken in `KU` parts, which
 /// keeps the adders busy where there are few rows.
 ///
 /// # Safety
-/// `panel` has a row of biases and `depth` rows of weights, each `NV` registers wide; each of `rows` has `depth` numbers.
+/// `panel` was packed for `E`, each row of it `NV` registers wide, and is `depth` weights deep; each of `rows` has `depth`
+/// numbers.
 #[inline(always)]
-pub(crate) unsafe fn product<S: Simd, const MR: usize, const NV: usize, const KU: usize>(
+pub(crate) unsafe fn product<S: Simd, E: Encoding, const MR: usize, const NV: usize, const KU: usize>(
     s: S,
     panel: *const f32,
     depth: usize,
@@ -33,24 +41,29 @@ pub(crate) unsafe fn product<S: Simd, const MR: usize, const NV: usize, const KU
     let width = NV * S::F32_LANES;
     let zero = s.splat_f32s(0.0);
     let mut sums = [[[zero; NV]; MR]; KU];
-    for v in 0..NV {
-        // SAFETY: the panel begins with its biases.
-        let bias = unsafe { load::<S>(panel.add(v * S::F32_LANES)) };
-        for sums in &mut sums[0] {
-            sums[v] = bias;
+    // SAFETY: the panel begins with its biases.
+    let bias = |v: usize| unsafe { load::<S>(panel.add(v * S::F32_LANES)) };
+    if !E::SCALED {
+        for v in 0..NV {
+            for sums in &mut sums[0] {
+                sums[v] = bias(v);
+            }
         }
     }
+    // SAFETY: k < depth.
+    let words = |k: usize| unsafe { panel.add((head::<E>() + k / E::GROUP) * width) };
+    let at_once = if KU > E::GROUP { KU } else { E::GROUP };
     let mut k = 0;
-    while k + KU <= depth {
-        for (part, sums) in sums.iter_mut().enumerate() {
+    while k + at_once <= depth {
+        for part in 0..at_once {
             // SAFETY: k + part < depth.
-            unsafe { add(s, sums, panel.add((k + part + 1) * width), rows, k + part) };
+            unsafe { add::<S, E, MR, NV>(s, &mut sums[part % KU], words(k + part), part % E::GROUP, rows, k + part) };
         }
-        k += KU;
+        k += at_once;
     }
     while k < depth {
         // SAFETY: k < depth.
-        unsafe { add(s, &mut sums[0], panel.add((k + 1) * width), rows, k) };
+        unsafe { add::<S, E, MR, NV>(s, &mut sums[0], words(k), k % E::GROUP, rows, k) };
         k += 1;
     }
     let mut total = sums[0];
@@ -61,6 +74,15 @@ pub(crate) unsafe fn product<S: Simd, const MR: usize, const NV: usize, const KU
             }
         }
     }
+    if E::SCALED {
+        for v in 0..NV {
+            // SAFETY: the scales come after the biases.
+            let scale = unsafe { load::<S>(panel.add(width + v * S::F32_LANES)) };
+            for total in &mut total {
+                total[v] = s.mul_add_e_f32s(scale, total[v], bias(v));
+            }
+        }
+    }
     total
 }
 
@@ -68,17 +90,21 @@ pub(crate) unsafe fn product<S: Simd, const MR: usize, const NV: usize, const KU
 /// imitates it takes ten times as long.
 ///
 /// # Safety
-/// `weights` is `NV` registers wide, each row has more than `k` numbers.
+/// `words` is `NV` registers wide, each row has more than `k` numbers.
 #[inline(always)]
-unsafe fn add<S: Simd, const MR: usize, const NV: usize>(
+unsafe fn add<S: Simd, E: Encoding, const MR: usize, const NV: usize>(
     s: S,
     sums: &mut [[S::f32s; NV]; MR],
-    weights: *const f32,
+    words: *const f32,
+    part: usize,
     rows: [*const f32; MR],
     k: usize,
 ) {
-    // SAFETY: as the caller promises.
-    let weight = |v: usize| unsafe { load::<S>(weights.add(v * S::F32_LANES)) };
+    let weight = |v: usize| {
+        // SAFETY: as the caller promises.
+        let words = unsafe { load::<S>(words.add(v * S::F32_LANES)) };
+        E::decode(s, s.transmute_u32s_f32s(words), part)
+    };
     // SAFETY: as the caller promises.
     let number = |m: usize| s.splat_f32s(unsafe { *rows[m].add(k) });
     // the fewer of the two stay in registers

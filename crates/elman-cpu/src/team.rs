@@ -52,6 +52,11 @@ impl Plan {
         if batch >= 2 * threads { Self::Rows(worth) } else { Self::Apart(worth) }
     }
 
+    /// For one product whose columns are shared, of so many multiplications.
+    pub fn columns(threads: usize, products: usize) -> Self {
+        Self::Apart(threads.min(products / WORTH_A_THREAD).max(1))
+    }
+
     pub fn threads(self) -> usize {
         let (Self::Rows(threads) | Self::Units(threads) | Self::Apart(threads)) = self;
         threads
@@ -91,6 +96,9 @@ impl Plan {
             Self::Units(threads) => threads,
         };
         let barrier = Barrier::new(meeting);
+        if self.threads() == 1 {
+            return work(0, &barrier); // without what a scope allocates
+        }
         std::thread::scope(|scope| {
             for thread in 1..self.threads() {
                 let (work, barrier) = (&work, &barrier);

@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use elman_cpu::Isa;
+use elman_cpu::{Isa, LayerWeights, Norm, PackedLayer, Precision, Steps, Workspace};
 use plain::{Besides, Case, Cell, Zoned};
 
 struct Counting;
@@ -58,6 +58,49 @@ fn counts(cell: Cell) -> [usize; 6] {
 // one test, so that nothing else allocates meanwhile
 #[test]
 fn what_is_needed_is_what_the_documentation_says() {
+    walks();
+    packed_layers();
+}
+
+/// A layer that walks as far as the last time makes nothing.
+fn packed_layers() {
+    use Cell::{Gru, GruResetBefore, Lstm, MinGru, MinLstm, RnnRelu, RnnTanh};
+    const INPUTS: usize = 6;
+    for cell in [RnnTanh, RnnRelu, Gru, GruResetBefore, Lstm, MinGru, MinLstm] {
+        let kernel = cell.kernel();
+        let (rows, recurrent) = (kernel.gates() * HIDDEN, kernel.recurrent_rows(HIDDEN));
+        let ones = vec![1.0; rows * HIDDEN];
+        for precision in Precision::ALL {
+            for norm in [None, Some(Norm { gain: &ones[..rows], epsilon: 1.0 })] {
+                let weights = LayerWeights {
+                    width: INPUTS,
+                    hidden: HIDDEN,
+                    output: HIDDEN,
+                    input: &ones[..rows * INPUTS],
+                    input_bias: None,
+                    input_norm: norm,
+                    recurrent: &ones[..recurrent * HIDDEN],
+                    recurrent_bias: None,
+                    recurrent_norm: norm.filter(|_| recurrent > 0),
+                    projection: None,
+                    zoneout: None,
+                };
+                let layer = PackedLayer::new(kernel.clone(), Isa::best(), precision, false, weights);
+                for time in [1, 9] {
+                    let (mut state, mut into) = (vec![0.0; layer.state_len(BATCH)], vec![0.0; time * BATCH * HIDDEN]);
+                    let x = vec![1.0; time * BATCH * INPUTS];
+                    let steps = Steps { time, batch: BATCH, lengths: None, x: &x };
+                    let mut workspace = Workspace::default();
+                    let mut walk = || numbers(|| layer.forward(1, steps, &mut state, &mut into, &mut workspace));
+                    assert!(walk() > 0, "the workspace is made");
+                    assert_eq!(walk(), 0, "{cell:?} {precision} {time}");
+                }
+            }
+        }
+    }
+}
+
+fn walks() {
     use Cell::{Gru, GruResetBefore, Lstm, MinGru, MinLstm, RnnRelu, RnnTanh};
     for cell in [RnnTanh, RnnRelu, Gru, GruResetBefore, Lstm, MinGru, MinLstm] {
         let [gates, states, saves, reads, split, late] = counts(cell);

@@ -10,8 +10,9 @@ use crate::{
     cell::{Cell, GruCell, LstmCell, MinGruCell, MinLstmCell, Reset, RnnCell},
     noise::Noise,
     options::{stack_options, variant_options},
+    packed::{PackError, Packed, Precision, pack},
     sequence::{Output, Sequence},
-    stack::Stack,
+    stack::{Direction, Stack},
     state::State,
     weights::{Weights, Widths},
 };
@@ -200,8 +201,8 @@ impl<C: Cell> Recurrent<C> {
     /// # Panics
     /// If `x`, the state or the lengths do not fit each other.
     pub fn forward_with(&self, x: Tensor<3>, sequence: Sequence) -> Output {
-        let layers = self.layers.iter().map(|l| l.directions.iter().map(Weights::direction).collect()).collect();
-        Stack { cell: &self.cell, layers, dropout: &self.dropout, noise: Some(&self.noise) }.run(x, sequence)
+        Stack { cell: &self.cell, layers: self.directions(), dropout: &self.dropout, noise: Some(&self.noise) }
+            .run(x, sequence)
     }
 
     /// Runs one time step: the same numbers as [`forward`](Recurrent::forward) gives for a sequence of one.
@@ -216,6 +217,19 @@ impl<C: Cell> Recurrent<C> {
         assert!(!self.bidirectional(), "step: a bidirectional network reads whole sequences; use forward");
         let (output, state) = self.forward(x.unsqueeze_dim(1), state);
         (output.squeeze_dim(1), state)
+    }
+
+    /// Packs the weights once, for inference on a processor: in float32, or in fewer bits. Dropout is left out.
+    ///
+    /// # Errors
+    /// [`PackError`](crate::packed::PackError) if the cell has no kernels, or the weights are not finite and eight bits were
+    /// asked for.
+    pub fn pack(&self, precision: Precision) -> Result<Packed, PackError> {
+        pack(&self.cell, self.directions(), self.noise.rates(), precision)
+    }
+
+    fn directions(&self) -> Vec<Vec<Direction>> {
+        self.layers.iter().map(|layer| layer.directions.iter().map(Weights::direction).collect()).collect()
     }
 
     /// Width of the output: directions × hidden units, or × the projection's width.

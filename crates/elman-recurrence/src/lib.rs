@@ -39,6 +39,7 @@ mod layer;
 mod network;
 mod noise;
 mod options;
+pub mod packed;
 pub mod scan;
 mod sequence;
 mod simple;
@@ -56,6 +57,7 @@ pub use layer::{
     Rnn, RnnConfig,
 };
 pub use network::{CellKind, Network, NetworkConfig, UnknownCell};
+pub use packed::Packed;
 pub use sequence::{LayerStates, Output, Sequence};
 pub use simple::{SimpleRnn, SimpleRnnConfig};
 pub use state::State;

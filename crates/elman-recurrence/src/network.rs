@@ -10,6 +10,7 @@ use crate::{
     Gru, GruConfig, Lstm, LstmConfig, MinGru, MinGruConfig, MinLstm, MinLstmConfig, Output, Rnn, RnnConfig, Sequence,
     SimpleRnn, SimpleRnnConfig, State,
     options::{stack_options, variant_options},
+    packed::{PackError, Packed, Precision},
 };
 
 /// The kinds of recurrent network, for those who choose at run time.
@@ -203,6 +204,14 @@ impl Network {
     /// As [`Recurrent::step`](crate::Recurrent::step).
     pub fn step(&self, x: Tensor<2>, state: Option<State>) -> (Tensor<2>, State) {
         each!(self, net => net.step(x, state))
+    }
+
+    /// As [`Recurrent::pack`](crate::Recurrent::pack).
+    ///
+    /// # Errors
+    /// [`PackError`].
+    pub fn pack(&self, precision: Precision) -> Result<Packed, PackError> {
+        each!(self, net => net.pack(precision))
     }
 
     /// Width of the output.

@@ -31,6 +31,11 @@ impl Noise {
         }
     }
 
+    /// The rates of zoneout, if there are any.
+    pub fn rates(&self) -> Option<[f64; 2]> {
+        self.rates.iter().any(|rate| *rate > 0.0).then_some(self.rates)
+    }
+
     /// Masks in training; else the rates of zoneout, whose expectation they are.
     pub fn draw<C: Cell>(&self, time: usize, state: &[Tensor<2>]) -> Drawn {
         let dropout = self.dropout.mask(state[0].dims(), &state[0]).filter(|_| C::RECURRENT);

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cell::RnnCell,
     options::stack_options,
+    packed::{PackError, Packed, Precision, numbers, pack},
     sequence::{Output, Sequence},
     stack::{Direction, Stack},
     state::State,
@@ -132,8 +133,8 @@ impl SimpleRnn {
     /// # Panics
     /// If `x`, the state or the lengths do not fit each other.
     pub fn forward_with(&self, x: Tensor<3>, sequence: Sequence) -> Output {
-        let layers = self.w0.iter().map(|l| l.iter().map(direction).collect()).collect();
-        let out = Stack { cell: &self.cell, layers, dropout: &self.dropout, noise: None }.run(x, sequence);
+        let out =
+            Stack { cell: &self.cell, layers: self.directions(), dropout: &self.dropout, noise: None }.run(x, sequence);
         Output { output: self.w1.forward(out.output), ..out }
     }
 
@@ -149,6 +150,22 @@ impl SimpleRnn {
         assert!(!self.bidirectional(), "step: a bidirectional network reads whole sequences; use forward");
         let (y, state) = self.forward(x.unsqueeze_dim(1), state);
         (y.squeeze_dim(1), state)
+    }
+
+    /// Packs the weights once, for inference on a processor: in float32, or in fewer bits. Dropout is left out.
+    ///
+    /// # Errors
+    /// [`PackError`](crate::packed::PackError) if the cell has no kernels, or the weights are not finite and eight bits were
+    /// asked for.
+    pub fn pack(&self, precision: Precision) -> Result<Packed, PackError> {
+        let read_out = self.w1.weight.val().transpose();
+        let bias = self.w1.bias.as_ref().map(|bias| numbers(bias.val()));
+        let packed = pack(&self.cell, self.directions(), None, precision)?;
+        Ok(packed.with_read_out(&numbers(read_out), bias.as_deref(), precision))
+    }
+
+    fn directions(&self) -> Vec<Vec<Direction>> {
+        self.w0.iter().map(|layer| layer.iter().map(direction).collect()).collect()
     }
 
     /// Width of the read-out.

@@ -86,10 +86,8 @@ impl<C: Cell> Stack<'_, C> {
 
     /// The given state, checked, or zeros.
     fn initial_state(&self, state: Option<State>, batch: usize, like: &Tensor<3>) -> State {
-        let first = &self.layers[0][0];
         let rows = self.layers.len() * self.layers[0].len();
-        let d_hidden = first.weight_ih.dims()[0] / C::GATES;
-        let d_output = first.weight_hr.as_ref().map_or(d_hidden, |w| w.dims()[0]);
+        let (d_hidden, d_output) = self.layers[0][0].widths::<C>();
         let widths = std::iter::once(d_output).chain(std::iter::repeat_n(d_hidden, C::STATES - 1));
         match state {
             None => {
@@ -110,8 +108,14 @@ impl<C: Cell> Stack<'_, C> {
 }
 
 impl Direction {
+    /// Hidden units and outputs.
+    pub(crate) fn widths<C: Cell>(&self) -> (usize, usize) {
+        let d_hidden = self.weight_ih.dims()[0] / C::GATES;
+        (d_hidden, self.weight_hr.as_ref().map_or(d_hidden, |w| w.dims()[0]))
+    }
+
     /// The weights of the input product, and those of the recurrent one.
-    fn split<C: Cell>(self, cell: &C) -> (InputWeights, Option<RecurrentWeights>) {
+    pub(crate) fn split<C: Cell>(self, cell: &C) -> (InputWeights, Option<RecurrentWeights>) {
         let (input_bias, recurrent_bias) = match (self.bias_ih, self.bias_hh) {
             (Some(i), Some(h)) if cell.sums_biases() => (Some(i + h), None),
             biases => biases,

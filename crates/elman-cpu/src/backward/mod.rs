@@ -5,7 +5,7 @@ mod sums;
 mod walk;
 
 use crate::{
-    Isa, Kernel, Sequences, Variant,
+    Isa, Kernel, Precision, Sequences, Variant,
     cell::Pointwise,
     forward::{check, plan},
     kernel::Counts,
@@ -76,9 +76,10 @@ pub(crate) fn walk_back<C: Pointwise>(
 ) {
     let sequences = &from.sequences;
     let Sequences { time, batch, hidden, output, .. } = *sequences;
-    check::<C>(sequences, from.weights, from.state, from.states, &from.variant);
+    let counts = Counts::of::<C>();
+    check(counts, sequences, from.weights, from.state, from.states, &from.variant);
     let (rows, gates) = (time * batch, C::GATES * hidden);
-    let layout = Layout::new(Counts::of::<C>(), sequences, &from.variant);
+    let layout = Layout::new(counts, sequences, &from.variant);
     assert_eq!(from.saved.len(), layout.len, "saved: as many as saved_len says");
     assert_eq!(from.gradient.len(), from.states.len(), "gradient: as the states");
     assert_eq!(into.input.len(), rows * gates, "gradient by the input: [T, B, G·H]");
@@ -108,7 +109,7 @@ pub(crate) fn walk_back<C: Pointwise>(
             by_fed: Shared::new(&mut by_fed),
             state: Shared::new(into.state),
         };
-        let plan = plan::<C>(threads, sequences);
+        let plan = plan(counts, threads, sequences);
         plan.run(|thread, barrier| {
             let part = part(&weights, plan, thread, sequences);
             isa.run(Walk { cell, isa, from, layout, weights: &weights, buffers, part, barrier });
@@ -118,7 +119,7 @@ pub(crate) fn walk_back<C: Pointwise>(
     let recurrent = if C::SPLIT { &recurrent[..] } else { into.input };
     let product = if norm.is_some() { &product[..] } else { recurrent };
     if let Some(into) = into.weights.take() {
-        sums::by_weights(Counts::of::<C>(), &from, product, &late, into);
+        sums::by_weights(counts, &from, product, &late, into);
     }
     if let Some(into) = into.bias.take() {
         assert_eq!(into.len(), gates, "gradient by the bias: [G·H]");
@@ -139,7 +140,8 @@ fn pack<C: Pointwise>(isa: Isa, from: &Backward<'_>) -> Weights {
     let tile = isa.run(PlainTile);
     let early = (C::GATES - C::LATE) * hidden;
     let turned = |weights: &[f32], depth: usize, columns: usize| {
-        Panels::plain(tile, depth, columns, weights, None, |column| Column { start: column, step: columns, bias: 0 })
+        let column = |column: usize| Column { start: column, step: columns, bias: 0 };
+        Panels::plain(tile, Precision::F32, depth, columns, weights, None, column)
     };
     Weights {
         // without a recurrent product there are none

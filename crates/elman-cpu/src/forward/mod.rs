@@ -6,15 +6,17 @@ mod walk;
 mod weights;
 
 use crate::{
-    Isa, Kernel, Sequences, Variant, Zoneout,
-    cell::Pointwise,
+    Isa, Kernel, Precision, Sequences, Variant, Zoneout,
     kernel::Counts,
     layout::Layout,
     team::{Plan, Shared},
 };
 
-pub(crate) use self::walk::registers;
-use self::{scratch::Scratch, walk::Walk, weights::Weights};
+pub(crate) use self::{
+    scratch::Scratch,
+    walk::{Walk, Walking, registers},
+    weights::{Part, Unpacked, Weights},
+};
 
 /// What the walk reads.
 #[derive(Clone, Copy, Debug)]
@@ -51,21 +53,46 @@ pub fn forward(
     states: &mut [f32],
     saved: Option<&mut [f32]>,
 ) {
-    kernel.forward(isa, threads, from, states, saved);
+    let counts = kernel.counts();
+    let sequences = &from.sequences;
+    let Sequences { time, batch, hidden, output, .. } = *sequences;
+    let Variant { projection, norm, .. } = from.variant;
+    check(counts, sequences, from.weights, from.state, states, &from.variant);
+    assert_eq!(from.input.len(), time * batch * counts.gates * hidden, "input: [T, B, G·H]");
+    let rows = kernel.recurrent_rows(hidden);
+    assert_eq!(from.bias.map_or(rows, <[f32]>::len), rows, "bias: [G·H]");
+    let layout = Layout::new(counts, sequences, &from.variant);
+    if let Some(saved) = &saved {
+        assert_eq!(saved.len(), layout.len, "saved: as many as saved_len says");
+    }
+
+    let (weights, bias, is_normalised) = (from.weights, from.bias, norm.is_some());
+    let weights = Unpacked { hidden, output, weights, bias, projection, is_normalised };
+    let weights = Weights::pack(counts, isa, Precision::F32, weights);
+    let mut scratch =
+        Scratch::new(counts, sequences, &weights, saved.is_some()).with_dropout(&from.variant, from.state);
+    let (states, saved) = (Shared::new(states), saved.map(|saved| (Shared::new(saved), layout)));
+    let plan = plan(counts, threads, sequences);
+    let memory = scratch.shared();
+    plan.run(|thread, barrier| {
+        let part = &mut weights.part(counts, plan, thread, sequences);
+        kernel.walk(Walking { isa, from, weights: &weights, memory, states, saved, part, barrier });
+    });
 }
 
 /// How a walk is shared among threads.
-pub(crate) fn plan<C: Pointwise>(threads: usize, sequences: &Sequences<'_>) -> Plan {
+pub(crate) fn plan(counts: Counts, threads: usize, sequences: &Sequences<'_>) -> Plan {
     let Sequences { time, batch, hidden, output, .. } = *sequences;
-    if C::RECURRENT {
-        Plan::new(threads, time, batch, C::GATES * hidden * output)
+    if counts.recurrent {
+        Plan::new(threads, time, batch, counts.gates * hidden * output)
     } else {
-        Plan::apart(threads, time, batch, C::GATES * hidden)
+        Plan::apart(threads, time, batch, counts.gates * hidden)
     }
 }
 
 /// Checks what both walks are given.
-pub(crate) fn check<C: Pointwise>(
+pub(crate) fn check(
+    counts: Counts,
     sequences: &Sequences<'_>,
     weights: &[f32],
     state: &[f32],
@@ -74,57 +101,29 @@ pub(crate) fn check<C: Pointwise>(
 ) {
     let Sequences { time, batch, hidden, output, .. } = *sequences;
     sequences.check();
-    let rows = if C::RECURRENT { C::GATES * hidden } else { 0 };
+    let rows = if counts.recurrent { counts.gates * hidden } else { 0 };
     assert_eq!(weights.len(), rows * output, "weights: [G·H, P]");
-    assert_eq!(state.len(), sequences.state_len(C::STATES, 1), "state: [B, P] and [B, H]");
-    assert_eq!(states.len(), sequences.state_len(C::STATES, time), "states: [T, B, P] and [T, B, H]");
+    assert_eq!(state.len(), sequences.state_len(counts.states, 1), "state: [B, P] and [B, H]");
+    assert_eq!(states.len(), sequences.state_len(counts.states, time), "states: [T, B, P] and [T, B, H]");
     match variant.projection {
         None => assert_eq!(output, hidden, "outputs: as many as hidden units without a projection"),
         Some(projection) => {
-            assert!(C::RECURRENT && !C::READS_HIDDEN && C::LATE == 0, "this cell's hidden state cannot be projected");
+            assert!(
+                counts.recurrent && !counts.reads_hidden && counts.late == 0,
+                "this cell's hidden state cannot be projected"
+            );
             assert_eq!(projection.len(), output * hidden, "projection: [P, H]");
         }
     }
     if let Some(norm) = &variant.norm {
-        assert!(C::RECURRENT, "without a recurrent product there is nothing to normalise");
+        assert!(counts.recurrent, "without a recurrent product there is nothing to normalise");
         assert_eq!(norm.gain.len(), rows, "gain: [G·H]");
     }
     if let Some(dropout) = variant.dropout {
-        assert!(C::RECURRENT, "without a recurrent product there is nothing to drop");
+        assert!(counts.recurrent, "without a recurrent product there is nothing to drop");
         assert_eq!(dropout.len(), batch * output, "dropout: [B, P]");
     }
     if let Some(Zoneout::Masks(masks)) = variant.zoneout {
         assert_eq!(masks.len(), states.len(), "zoneout: as the states");
     }
-}
-
-/// [`forward`] of a cell.
-pub(crate) fn walk<C: Pointwise>(
-    cell: C,
-    isa: Isa,
-    threads: usize,
-    from: Forward<'_>,
-    states: &mut [f32],
-    saved: Option<&mut [f32]>,
-) {
-    let sequences = &from.sequences;
-    let Sequences { time, batch, hidden, .. } = *sequences;
-    check::<C>(sequences, from.weights, from.state, states, &from.variant);
-    assert_eq!(from.input.len(), time * batch * C::GATES * hidden, "input: [T, B, G·H]");
-    let rows = if C::RECURRENT { C::GATES * hidden } else { 0 };
-    assert_eq!(from.bias.map_or(rows, <[f32]>::len), rows, "bias: [G·H]");
-    let layout = Layout::new(Counts::of::<C>(), sequences, &from.variant);
-    if let Some(saved) = &saved {
-        assert_eq!(saved.len(), layout.len, "saved: as many as saved_len says");
-    }
-
-    let weights = Weights::pack::<C>(isa, &from);
-    let mut scratch = Scratch::new::<C>(&from, &weights, saved.is_some());
-    let (states, saved) = (Shared::new(states), saved.map(|saved| (Shared::new(saved), layout)));
-    let plan = plan::<C>(threads, sequences);
-    let memory = scratch.shared();
-    plan.run(|thread, barrier| {
-        let part = weights.part::<C>(plan, thread, sequences);
-        isa.run(Walk { cell, isa, from, weights: &weights, memory, states, saved, part, barrier });
-    });
 }

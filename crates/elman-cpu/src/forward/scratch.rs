@@ -1,11 +1,12 @@
 //! What a walk remembers of the step it is at.
 
-use crate::{Forward, Sequences, cell::Pointwise, team::Shared};
+use crate::{Sequences, Variant, kernel::Counts, team::Shared};
 
 use super::weights::Weights;
 
 /// Memory for one time step; what a walk does not need is empty.
-pub(super) struct Scratch {
+#[derive(Default)]
+pub(crate) struct Scratch {
     /// The recurrent product, `[B, G·H]`, of a staged walk.
     gates: Vec<f32>,
     /// What the late gates' weights are multiplied with, `[B, H]`.
@@ -18,7 +19,7 @@ pub(super) struct Scratch {
 
 /// The same for all threads.
 #[derive(Clone, Copy)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     pub gates: Shared,
     pub late: Shared,
     pub fed: Shared,
@@ -26,19 +27,25 @@ pub(super) struct Memory {
 }
 
 impl Scratch {
-    pub fn new<C: Pointwise>(from: &Forward<'_>, weights: &Weights, is_saved: bool) -> Self {
-        let Sequences { batch, hidden, output, .. } = from.sequences;
+    pub fn new(counts: Counts, sequences: &Sequences<'_>, weights: &Weights, is_saved: bool) -> Self {
+        let Sequences { batch, hidden, .. } = *sequences;
         let memory = |is_needed: bool, count: usize| vec![0.0; if is_needed { count } else { 0 }];
-        let mut fed = memory(from.variant.dropout.is_some(), 2 * batch * output);
-        for ((fed, state), dropout) in fed.iter_mut().zip(from.state).zip(from.variant.dropout.unwrap_or_default()) {
-            *fed = state * dropout;
-        }
         Self {
-            gates: memory(weights.staged, batch * C::GATES * hidden),
-            late: memory(C::LATE > 0, batch * hidden),
-            fed,
-            output: memory(from.variant.projection.is_some() && !is_saved, batch * hidden),
+            gates: memory(weights.staged, batch * counts.gates * hidden),
+            late: memory(counts.late > 0, batch * hidden),
+            fed: Vec::new(),
+            output: memory(weights.projection.is_some() && !is_saved, batch * hidden),
         }
+    }
+
+    /// With the hidden state before the first step, where there is recurrent dropout.
+    #[must_use]
+    pub fn with_dropout(mut self, variant: &Variant<'_>, state: &[f32]) -> Self {
+        if let Some(dropout) = variant.dropout {
+            self.fed = state.iter().zip(dropout).map(|(state, dropout)| state * dropout).collect();
+            self.fed.resize(2 * dropout.len(), 0.0);
+        }
+        self
     }
 
     pub fn shared(&mut self) -> Memory {

@@ -1,6 +1,9 @@
 //! One thread's part of the walk: the recurrent product and the cell, tile by tile.
 
-use std::ops::Range;
+use std::{
+    mem::take,
+    ops::{Deref, Range},
+};
 
 use pulp::{Simd, WithSimd};
 
@@ -9,6 +12,7 @@ use crate::{
     cell::{Gates, MOST_GATES, MOST_STATES, Pointwise},
     layout::Layout,
     multiply::Multiply,
+    precision::F32,
     product::{MOST_ROWS, load_some, product, rows_that_fit, store_some, with_rows},
     sequence::blocks,
     team::{Barrier, Shared, Slab},
@@ -19,16 +23,32 @@ use super::{
     weights::{Part, Weights, vectors},
 };
 
-pub(super) struct Walk<'a, C> {
-    pub cell: C,
+/// A thread's part of a walk, for any cell.
+pub(crate) struct Walking<'a> {
     pub isa: Isa,
+    /// Its weights and its projection are not looked at: they have been packed.
     pub from: Forward<'a>,
     pub weights: &'a Weights,
     pub memory: Memory,
     pub states: Shared,
     pub saved: Option<(Shared, Layout)>,
-    pub part: Part,
+    pub part: &'a mut Part,
     pub barrier: &'a Barrier,
+}
+
+/// The same for one cell.
+pub(crate) struct Walk<'a, C> {
+    pub cell: C,
+    pub walking: Walking<'a>,
+}
+
+impl<'a, C> Deref for Walk<'a, C> {
+    type Target = Walking<'a>;
+
+    #[inline(always)]
+    fn deref(&self) -> &Walking<'a> {
+        &self.walking
+    }
 }
 
 /// A time step.
@@ -47,7 +67,7 @@ impl<C: Pointwise> WithSimd for Walk<'_, C> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        match vectors::<C>() {
+        match vectors(C::GATES) {
             2 => self.walk::<S, 2>(s),
             3 => self.walk::<S, 3>(s),
             _ => self.walk::<S, 4>(s),
@@ -59,7 +79,7 @@ impl<C: Pointwise> Walk<'_, C> {
     #[inline(always)]
     fn walk<S: Simd, const NV: usize>(self, s: S) {
         let sequences = self.from.sequences;
-        let (mut active, mut ended) = (Vec::new(), Vec::new());
+        let (mut active, mut ended) = (take(&mut self.walking.part.active), take(&mut self.walking.part.ended));
         for n in 0..sequences.time {
             let now = Now { n, t: sequences.at(n), before: sequences.before(n) };
             if n == 0 || sequences.lengths.is_some() {
@@ -82,6 +102,8 @@ impl<C: Pointwise> Walk<'_, C> {
             }
             self.barrier.wait();
         }
+        // their memory is used again by who walks on
+        (self.walking.part.active, self.walking.part.ended) = (active, ended);
     }
 
     /// The recurrent product, on each tile of which the cell acts at once.
@@ -103,7 +125,8 @@ impl<C: Pointwise> Walk<'_, C> {
                         *place = unsafe { fed.row(*row) }.cast_const();
                     }
                     // SAFETY: the panels were packed for this tile, each row is as long as they are deep.
-                    let found = unsafe { product::<S, MR, NV, KU>(s, panels.panel(tile).as_ptr(), panels.depth, rows) };
+                    let found =
+                        unsafe { product::<S, F32, MR, NV, KU>(s, panels.panel(tile).as_ptr(), panels.depth, rows) };
                     sums[..MR].copy_from_slice(&found);
                 });
                 // outside, so that it is compiled once and not for every number of rows

@@ -5,12 +5,29 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use crate::{
-    Forward, Isa, Sequences,
-    cell::Pointwise,
+    Isa, Precision, Sequences,
+    kernel::Counts,
     multiply::PlainTile,
     panels::{Column, Panels, Tile, share},
     team::Plan,
 };
+
+/// What is packed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unpacked<'a> {
+    /// `H`
+    pub hidden: usize,
+    /// `P`
+    pub output: usize,
+    /// The recurrent weights, `[G·H, P]`.
+    pub weights: &'a [f32],
+    /// The recurrent bias, `[G·H]`.
+    pub bias: Option<&'a [f32]>,
+    /// `[P, H]`
+    pub projection: Option<&'a [f32]>,
+    /// Whether the product is normalised before its bias is added.
+    pub is_normalised: bool,
+}
 
 pub(crate) struct Weights {
     /// Whether the recurrent product must be complete before the cell acts on it. Else it acts on each tile at once.
@@ -22,8 +39,13 @@ pub(crate) struct Weights {
 }
 
 /// What one thread computes.
+#[derive(Default)]
 pub(crate) struct Part {
     pub rows: Vec<usize>,
+    /// Of the rows, those that are walked at this time step.
+    pub active: Vec<usize>,
+    /// Of the rows, those that have ended.
+    pub ended: Vec<usize>,
     /// Of the early gates' product, and of the others.
     pub tiles: Range<usize>,
     pub late: Range<usize>,
@@ -35,8 +57,8 @@ pub(crate) struct Part {
 }
 
 /// Registers side by side in a tile that the cell acts on at once.
-pub(super) const fn vectors<C: Pointwise>() -> usize {
-    if C::GATES > 2 { C::GATES } else { 2 }
+pub(super) const fn vectors(gates: usize) -> usize {
+    if gates > 2 { gates } else { 2 }
 }
 
 /// A tile of so many registers.
@@ -52,29 +74,37 @@ impl WithSimd for CellTile {
 }
 
 impl Weights {
-    pub fn pack<C: Pointwise>(isa: Isa, from: &Forward<'_>) -> Self {
-        let Sequences { hidden, output, .. } = from.sequences;
+    /// Weights of another precision than float32 are multiplied before the cell acts, so that there is one such product and
+    /// not one for every cell.
+    pub fn pack(counts: Counts, isa: Isa, precision: Precision, from: Unpacked<'_>) -> Self {
+        let Unpacked { hidden, output, is_normalised, .. } = from;
         let plain = isa.run(PlainTile);
         // with layer normalisation the bias comes later
-        let bias = from.bias.filter(|_| from.variant.norm.is_none());
+        let bias = from.bias.filter(|_| !is_normalised);
         let gates = |start: usize, rows: usize| {
             let column = |row: usize| Column { start: (start + row) * output, step: 1, bias: start + row };
-            Panels::plain(plain, output, rows, from.weights, bias, column)
+            Panels::plain(plain, precision, output, rows, from.weights, bias, column)
         };
-        let staged = C::LATE > 0 || from.variant.norm.is_some();
-        let early = (C::GATES - C::LATE) * hidden;
+        let is_narrow = counts.recurrent && precision != Precision::F32;
+        let staged = counts.late > 0 || is_normalised || is_narrow;
+        let early = counts.early() * hidden;
         Self {
             staged,
-            early: if staged { gates(0, early) } else { side_by_side::<C>(isa, from) },
-            late: (C::LATE > 0).then(|| gates(early, C::LATE * hidden)),
-            projection: from.variant.projection.map(|projection| {
+            early: if staged { gates(0, early) } else { side_by_side(counts, isa, &from) },
+            late: (counts.late > 0).then(|| gates(early, counts.late * hidden)),
+            projection: from.projection.map(|projection| {
                 let column = |row: usize| Column { start: row * hidden, step: 1, bias: 0 };
-                Panels::plain(plain, hidden, output, projection, None, column)
+                Panels::plain(plain, precision, hidden, output, projection, None, column)
             }),
         }
     }
 
-    pub fn part<C: Pointwise>(&self, plan: Plan, thread: usize, sequences: &Sequences<'_>) -> Part {
+    /// Bytes that are held.
+    pub fn bytes(&self) -> usize {
+        [Some(&self.early), self.late.as_ref(), self.projection.as_ref()].into_iter().flatten().map(Panels::bytes).sum()
+    }
+
+    pub fn part(&self, counts: Counts, plan: Plan, thread: usize, sequences: &Sequences<'_>) -> Part {
         let Sequences { batch, hidden, output, .. } = *sequences;
         let (part, parts) = plan.part(thread);
         let tiles = self.early.share(part, parts);
@@ -82,7 +112,7 @@ impl Weights {
         let registers = if self.staged {
             share(hidden.div_ceil(lanes), part, parts)
         } else {
-            let registers = self.early.tile.vectors / C::GATES;
+            let registers = self.early.tile.vectors / counts.gates;
             tiles.start * registers..tiles.end * registers
         };
         let units = hidden.min(registers.start * lanes)..hidden.min(registers.end * lanes);
@@ -92,22 +122,23 @@ impl Weights {
             Some(panels) => panels.columns(&projection, output),
             None => units.clone(),
         };
-        Part { rows: plan.rows(thread, batch, sequences.lengths), tiles, late, projection, units, columns }
+        let rows = plan.rows(thread, batch, sequences.lengths);
+        Part { rows, tiles, late, projection, units, columns, ..Part::default() }
     }
 }
 
 /// A panel has the gates of some units: for each register of units, one register for each gate.
-fn side_by_side<C: Pointwise>(isa: Isa, from: &Forward<'_>) -> Panels {
-    let Sequences { hidden, output, .. } = from.sequences;
-    let tile = isa.run(CellTile(vectors::<C>()));
-    let units = tile.width() / C::GATES;
+fn side_by_side(counts: Counts, isa: Isa, from: &Unpacked<'_>) -> Panels {
+    let Unpacked { hidden, output, .. } = *from;
+    let tile = isa.run(CellTile(vectors(counts.gates)));
+    let units = tile.width() / counts.gates;
     let column = |panel: usize, vector: usize, lane: usize| {
-        let (register, gate) = (vector / C::GATES, vector % C::GATES);
+        let (register, gate) = (vector / counts.gates, vector % counts.gates);
         let unit = panel * units + register * tile.lanes + lane;
         let row = gate * hidden + unit;
-        (C::RECURRENT && unit < hidden).then_some(Column { start: row * output, step: 1, bias: row })
+        (counts.recurrent && unit < hidden).then_some(Column { start: row * output, step: 1, bias: row })
     };
     // without a recurrent product the panels are empty, and the sums zero
-    let depth = if C::RECURRENT { output } else { 0 };
+    let depth = if counts.recurrent { output } else { 0 };
     Panels::pack(tile, depth, hidden.div_ceil(units), from.weights, from.bias, column)
 }

@@ -21,6 +21,7 @@ use crate::cell::Cell;
 
 pub use active::Active;
 pub use elman_cpu::Kernel;
+pub(crate) use norm::EPSILON;
 pub(crate) use product::{InputWeights, input_product, zero_ended};
 pub use zoneout::Zoneout;
 

@@ -1,0 +1,7 @@
+//! Layers whose weights are packed once, for inference.
+
+mod layer;
+mod linear;
+
+pub use layer::{LayerWeights, PackedLayer, Steps, Workspace};
+pub use linear::PackedLinear;

@@ -1,0 +1,221 @@
+//! Packed layers against plain loops in float64 over the weights that are kept.
+
+mod plain;
+
+use elman_cpu::{Isa, LayerWeights, Norm, PackedLayer, PackedLinear, Precision, Steps, Workspace};
+use plain::{Besides, Case, Cell, EPSILON, Zoned, assert_close, random};
+
+/// float32 rounding over the time steps of these tests, relative to values of size 1.
+const VALUES: f64 = 6e-6;
+const INPUTS: usize = 6;
+const RATES: [f32; 2] = [0.25, 0.5];
+
+/// What a precision leaves of the rows of a matrix.
+fn kept(precision: Precision, weights: &[f32], width: usize) -> Vec<f32> {
+    let bf16 = |w: &f32| {
+        let bits = w.to_bits();
+        f32::from_bits((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff_0000)
+    };
+    let int8 = |row: &[f32]| {
+        let scale = row.iter().fold(0.0, |m: f32, w| m.max(w.abs())) / 127.0;
+        row.iter()
+            .map(move |w| if scale > 0.0 { (w / scale).round_ties_even() * scale } else { 0.0 })
+            .collect::<Vec<_>>()
+    };
+    match precision {
+        Precision::F32 => weights.to_vec(),
+        Precision::Bf16 => weights.iter().map(bf16).collect(),
+        Precision::Int8 => weights.chunks(width.max(1)).flat_map(int8).collect(),
+    }
+}
+
+/// `x Wᵀ`, each row normalised where that is asked for, and the bias.
+fn product(x: &[f32], weights: &[f32], bias: &[f32], gain: Option<&[f32]>, width: usize) -> Vec<f64> {
+    let dot = |x: &[f32], w: &[f32]| x.iter().zip(w).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum::<f64>();
+    let row = |x: &[f32]| {
+        let mut row: Vec<f64> = weights.chunks(width).map(|w| dot(x, w)).collect();
+        if let Some(gain) = gain {
+            let mean = row.iter().sum::<f64>() / row.len() as f64;
+            let variance = row.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / row.len() as f64;
+            let scale = 1.0 / (variance + f64::from(EPSILON)).sqrt();
+            row.iter_mut().zip(gain).for_each(|(v, gain)| *v = (*v - mean) * scale * f64::from(*gain));
+        }
+        row.iter_mut().zip(bias).for_each(|(v, bias)| *v += f64::from(*bias));
+        row
+    };
+    x.chunks(width).flat_map(row).collect()
+}
+
+/// A layer, its input, and the hidden states and the last state that it should give.
+struct Problem {
+    case: Case,
+    x: Vec<f32>,
+    input: Vec<f32>,
+    input_bias: Vec<f32>,
+    input_gain: Vec<f32>,
+}
+
+impl Problem {
+    fn new(cell: Cell, size: [usize; 3], reverse: bool, ragged: bool, besides: Besides) -> Self {
+        let mut case = Case::new(cell, size, reverse, ragged, besides);
+        let rows = case.kernel.gates() * case.hidden;
+        let mut seed = size.iter().product::<usize>() as u64;
+        // a bias within the input's is all that a cell without a recurrent product has
+        case.arguments[0].clear();
+        Self {
+            x: random(case.time * case.batch * INPUTS, &mut seed),
+            input: random(rows * INPUTS, &mut seed).iter().map(|w| w / 2.0).collect(),
+            input_bias: random(rows, &mut seed),
+            input_gain: random(rows, &mut seed).iter().map(|g| 1.0 + g / 2.0).collect(),
+            case,
+        }
+    }
+
+    fn pack(&self, isa: Isa, precision: Precision) -> PackedLayer {
+        let Case { hidden, output, reverse, ref kernel, besides, .. } = self.case;
+        let [_, recurrent, bias, _, projection, gain] = &self.case.arguments;
+        let norm = |gain| besides.norm.then_some(Norm { gain, epsilon: EPSILON });
+        let weights = LayerWeights {
+            width: INPUTS,
+            hidden,
+            output,
+            input: &self.input,
+            input_bias: Some(&self.input_bias),
+            input_norm: norm(&self.input_gain),
+            recurrent,
+            recurrent_bias: Some(bias),
+            recurrent_norm: norm(gain),
+            projection: besides.projection.map(|_| &projection[..]),
+            zoneout: besides.zoneout.map(|_| RATES),
+        };
+        PackedLayer::new(kernel.clone(), isa, precision, reverse, weights)
+    }
+
+    fn expected(&self, precision: Precision) -> (Vec<f64>, Vec<f64>) {
+        let Case { time, batch, hidden, output, ref kernel, reverse, .. } = self.case;
+        let exact = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<f64>>();
+        let mut arguments = self.case.exactly();
+        let gain = self.case.besides.norm.then_some(&self.input_gain[..]);
+        let input = kept(precision, &self.input, INPUTS);
+        arguments[0] = product(&self.x, &input, &self.input_bias, gain, INPUTS);
+        arguments[1] = exact(kept(precision, &self.case.arguments[1], output));
+        arguments[4] = exact(kept(precision, &self.case.arguments[4], hidden));
+        let states = self.case.plain(&arguments);
+        let (first, second) = states.split_at(time * batch * output);
+        let at = if reverse { 0 } else { time - 1 };
+        let mut last = first[at * batch * output..][..batch * output].to_vec();
+        if kernel.states() > 1 {
+            last.extend(&second[at * batch * hidden..][..batch * hidden]);
+        }
+        let mut hidden_states = first.to_vec();
+        for (row, length) in self.case.lengths.iter().flatten().enumerate() {
+            for t in *length..time {
+                hidden_states[(t * batch + row) * output..][..output].fill(0.0);
+            }
+        }
+        (hidden_states, last)
+    }
+
+    fn check(&self, isa: Isa, precision: Precision, threads: usize, workspace: &mut Workspace) {
+        let Case { cell, time, batch, hidden, output, besides, ref lengths, .. } = self.case;
+        let what = format!("{cell:?} {besides:?} {precision} {isa} H{hidden} B{batch} T{time} threads {threads}");
+        let layer = self.pack(isa, precision);
+        let (expected, end) = self.expected(precision);
+        let (mut state, mut into) = (self.case.arguments[3].clone(), vec![f32::NAN; time * batch * output]);
+        let steps = Steps { time, batch, lengths: lengths.as_deref(), x: &self.x };
+        layer.forward(threads, steps, &mut state, &mut into, workspace);
+        assert_close(&what, &into, &expected, VALUES);
+        assert_close(&format!("{what}, state"), &state, &end, VALUES);
+    }
+}
+
+const PLAIN: Besides = Besides { projection: None, norm: false, dropout: false, zoneout: None };
+
+fn variants(cell: Cell) -> Vec<Besides> {
+    let rates = Besides { zoneout: Some(Zoned::Rates), ..PLAIN };
+    let mut all = vec![PLAIN, rates];
+    if cell.kernel().is_recurrent() {
+        all.push(Besides { norm: true, ..PLAIN });
+    }
+    if cell.kernel().has_projection() {
+        all.extend([Besides { projection: Some(5), ..PLAIN }, Besides { projection: Some(5), norm: true, ..rates }]);
+    }
+    all
+}
+
+const CELLS: [Cell; 7] =
+    [Cell::RnnTanh, Cell::RnnRelu, Cell::Gru, Cell::GruResetBefore, Cell::Lstm, Cell::MinGru, Cell::MinLstm];
+
+#[test]
+fn values_are_those_of_plain_loops() {
+    let mut workspace = Workspace::default();
+    for cell in CELLS {
+        for besides in variants(cell) {
+            for (hidden, batch) in [(1, 1), (7, 3), (31, 1), (33, 9)] {
+                for (time, reverse, ragged) in [(1, false, false), (3, true, false), (5, false, true), (5, true, true)]
+                {
+                    let problem = Problem::new(cell, [time, batch, hidden], reverse, ragged, besides);
+                    for isa in Isa::available() {
+                        for precision in Precision::ALL {
+                            for threads in [1, 2] {
+                                problem.check(isa, precision, threads, &mut workspace);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn long_sequences_are_walked_in_pieces() {
+    for (reverse, ragged) in [(false, false), (true, false), (false, true), (true, true)] {
+        // 33 units with four gates and three rows: a piece has 662 time steps
+        let problem = Problem::new(Cell::Lstm, [1500, 3, 33], reverse, ragged, PLAIN);
+        problem.check(Isa::best(), Precision::F32, 1, &mut Workspace::default());
+        problem.check(Isa::best(), Precision::F32, 2, &mut Workspace::default());
+    }
+}
+
+#[test]
+fn many_threads_share_units_and_rows() {
+    // enough work for both, with one row and with many
+    for (cell, batch) in [(Cell::Lstm, 1), (Cell::Gru, 16), (Cell::MinGru, 1), (Cell::MinLstm, 16)] {
+        for besides in variants(cell) {
+            let problem = Problem::new(cell, [40, batch, 200], false, false, besides);
+            for precision in Precision::ALL {
+                problem.check(Isa::best(), precision, 2, &mut Workspace::default());
+                problem.check(Isa::best(), precision, 3, &mut Workspace::default());
+            }
+        }
+    }
+}
+
+#[test]
+fn dense_layers_of_every_precision() {
+    for (rows, inputs, outputs) in [(1, 1, 1), (1, 33, 7), (5, 7, 33), (70, 31, 100), (3, 300, 7000)] {
+        let mut seed = (rows + inputs + outputs) as u64;
+        let [x, weights, bias] = [rows * inputs, outputs * inputs, outputs].map(|count| random(count, &mut seed));
+        for precision in Precision::ALL {
+            let expected = product(&x, &kept(precision, &weights, inputs), &bias, None, inputs);
+            for isa in Isa::available() {
+                let layer = PackedLinear::new(isa, precision, &weights, Some(&bias), inputs);
+                for threads in [1, 2] {
+                    let mut into = vec![f32::NAN; rows * outputs];
+                    layer.forward(threads, &x, &mut into);
+                    assert_close(&format!("{precision} {isa} {rows} {inputs} {outputs}"), &into, &expected, VALUES);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_narrower_precision_takes_less_memory() {
+    let problem = Problem::new(Cell::Lstm, [1, 1, 240], false, false, PLAIN);
+    let [f32, bf16, int8] = Precision::ALL.map(|precision| problem.pack(Isa::best(), precision).bytes());
+    assert!(f32 >= 4 * 4 * 240 * (240 + INPUTS), "{f32}");
+    assert!(bf16 * 9 < f32 * 5, "{bf16} {f32}");
+    assert!(int8 * 3 < f32, "{int8} {f32}");
+}
