@@ -1,3 +1,5 @@
+use std::hint::black_box;
+
 use elman::{
     burn::{
         module::Module,
@@ -5,10 +7,14 @@ use elman::{
         optim::GradientsParams,
         tensor::{Device, Distribution, Tensor},
     },
-    recurrence::{CellKind, NetworkConfig, Sequence},
+    recurrence::{CellKind, NetworkConfig, Sequence, packed::Precision},
 };
 
-use crate::{case::Case, timing::Work, variant::Problem};
+use crate::{
+    case::Case,
+    timing::Work,
+    variant::{self, Problem},
+};
 
 /// What is timed of a layer.
 #[derive(Clone, Copy, Debug)]
@@ -40,15 +46,44 @@ impl Input {
 
 /// elman's layer at work.
 pub(crate) fn elman(problem: &Problem, input: &Input) -> Work {
-    let sequence = problem.lengths.iter().fold(Sequence::new(), |sequence, lengths| sequence.with_lengths(lengths));
-    work(input, problem.layer.init(&input.device), move |net, x| net.forward_with(x, sequence.clone()).output)
+    let layer = problem.layer.init(&input.device);
+    let pack = |precision| layer.pack(precision).expect("every kind of cell has kernels, and the weights are finite");
+    match problem.work {
+        variant::Work::Run => {
+            let sequence =
+                problem.lengths.iter().fold(Sequence::new(), |sequence, lengths| sequence.with_lengths(lengths));
+            work(input, layer, move |net, x| net.forward_with(x, sequence.clone()).output)
+        }
+        variant::Work::Packed(precision) => {
+            let mut session = pack(precision).session(problem.case.batch);
+            let x: Vec<f32> = input.x.clone().swap_dims(0, 1).into_data().iter::<f32>().collect();
+            Box::new(move || {
+                session.reset();
+                assert!(session.forward(&x).iter().rev().take(1).all(|last| last.is_finite()), "not a number");
+            })
+        }
+        variant::Work::ReadWeights => {
+            let weights = vec![1.0f32; pack(Precision::F32).bytes() / size_of::<f32>()];
+            let time = problem.case.time;
+            Box::new(move || (0..time).for_each(|_| assert!(black_box(sum(black_box(&weights))) > 0.0, "not a sum")))
+        }
+    }
+}
+
+/// As many sums side by side as keep a processor's adders busy.
+fn sum(numbers: &[f32]) -> f32 {
+    let mut sums = [0.0; 64];
+    for numbers in numbers.chunks_exact(sums.len()) {
+        sums.iter_mut().zip(numbers).for_each(|(sum, number)| *sum += number);
+    }
+    sums.iter().sum()
 }
 
 /// burn-nn's layer of the same kind at work; `None` where it has none.
 pub(crate) fn burn_nn(problem: &Problem, input: &Input) -> Option<Work> {
     let NetworkConfig { cell, d_input: i, d_hidden: h, bidirectional, .. } = problem.layer;
     let known = NetworkConfig::new(cell, i, h).with_bidirectional(bidirectional);
-    if problem.layer != known || problem.lengths.is_some() {
+    if problem.layer != known || problem.lengths.is_some() || problem.work != variant::Work::Run {
         return None;
     }
     let device = &input.device;

@@ -1,6 +1,9 @@
 use elman::recurrence::CellKind;
 
-use crate::{layer::Pass, variant::Problem};
+use crate::{
+    layer::Pass,
+    variant::{Problem, Work},
+};
 
 /// Billions of floating-point operations of the matrix products that a pass needs.
 ///
@@ -9,6 +12,9 @@ use crate::{layer::Pass, variant::Problem};
 /// every product's gradient by its weights, and that by its input where this is a hidden state; the gradient by the
 /// layer's own input is not asked for.
 pub(crate) fn gflop(problem: &Problem, pass: Pass) -> f64 {
+    if problem.work == Work::ReadWeights {
+        return 0.0;
+    }
     let layer = &problem.layer;
     let (gates, recurrent) = match layer.cell {
         CellKind::Simple => (1, 2), // with its read-out

@@ -100,20 +100,21 @@ impl Peer {
     pub fn measure(&self, problem: &Problem, seconds: f64) -> Result<Option<Figures>, BenchError> {
         let cell = problem.layer.cell.name();
         let Description { cells, variants, .. } = &self.description;
-        if !cells.iter().any(|name| name == cell) || !variants.iter().any(|name| name == problem.variant) {
+        let Some(variant) = problem.peers_name() else { return Ok(None) };
+        if !cells.iter().any(|name| name == cell) || !variants.iter().any(|name| name == variant) {
             return Ok(None);
         }
-        self.script.run(&arguments(problem, seconds)).map(Some)
+        self.script.run(&arguments(problem, variant, seconds)).map(Some)
     }
 }
 
-fn arguments(problem: &Problem, seconds: f64) -> Vec<String> {
+fn arguments(problem: &Problem, variant: &str, seconds: f64) -> Vec<String> {
     let case = [problem.case.batch, problem.case.time, problem.case.d_input, problem.case.d_hidden];
     let list = |numbers: &[usize]| numbers.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
     let mut arguments = vec![
         format!("--cell={}", problem.layer.cell),
         format!("--case={}", list(&case)),
-        format!("--variant={}", problem.variant),
+        format!("--variant={variant}"),
         format!("--seconds={seconds}"),
     ];
     arguments.extend(problem.lengths.iter().map(|lengths| format!("--lengths={}", list(lengths))));
@@ -213,6 +214,6 @@ mod tests {
         let mut problem = ragged.problem(CellKind::Gru, Case::of(2, 64, 3)).unwrap();
         problem.lengths = Some(vec![7, 64]);
         let expected = ["--cell=gru", "--case=2,64,3,3", "--variant=ragged", "--seconds=0.5", "--lengths=7,64"];
-        assert_eq!(arguments(&problem, 0.5), expected);
+        assert_eq!(arguments(&problem, "ragged", 0.5), expected);
     }
 }

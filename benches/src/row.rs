@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use elman::{DeviceInfo, recurrence::CellKind};
+use elman::{DeviceInfo, layers::host::is_host, recurrence::CellKind};
 use serde::Serialize;
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     peak::Peak,
     peer::Peer,
     timing::{Figure, alternate},
-    variant::{Problem, Variant},
+    variant::{Problem, Variant, Work},
 };
 
 /// One cell in one variant on one case on one device.
@@ -26,7 +26,8 @@ pub(crate) struct Row {
     /// Of the device's large matrix product.
     pub peak_gflop_per_second: f64,
     pub forward: Contest,
-    pub training: Contest,
+    /// `None` where there is nothing to train.
+    pub training: Option<Contest>,
 }
 
 /// The same work done by several libraries.
@@ -81,19 +82,34 @@ impl Setting<'_> {
     /// A row for each variant that the cell has. elman and burn-nn take turns in all of them, then follow the peers that
     /// are processes of their own.
     pub fn measure(&self, cell: CellKind, case: Case) -> Result<Vec<Row>, BenchError> {
-        let problems: Vec<Problem> = self.variants.iter().filter_map(|variant| variant.problem(cell, case)).collect();
+        let device = &self.device.device;
+        let fits = |problem: &Problem| problem.work == Work::Run || is_host(device);
+        let problems = self.variants.iter().filter_map(|variant| variant.problem(cell, case));
+        let problems: Vec<Problem> = problems.filter(fits).collect();
+        let trained: Vec<Problem> = problems.iter().filter(|problem| problem.work == Work::Run).cloned().collect();
         let mut forward = self.alternate(&problems, case, Pass::Forward);
-        let mut training = self.alternate(&problems, case, Pass::Training);
+        let mut training: BTreeMap<&str, Times> = self
+            .alternate(&trained, case, Pass::Training)
+            .into_iter()
+            .zip(&trained)
+            .map(|(times, problem)| (problem.variant, times))
+            .collect();
         for (at, problem) in problems.iter().enumerate() {
             for peer in self.peers {
                 if let Some(figures) = peer.measure(problem, self.seconds)? {
                     forward[at].peers.insert(peer.library, figures.forward);
-                    training[at].peers.extend(figures.training.map(|figure| (peer.library, figure)));
+                    if let Some(times) = training.get_mut(problem.variant) {
+                        times.peers.extend(figures.training.map(|figure| (peer.library, figure)));
+                    }
                 }
             }
         }
-        let contest = |at: usize, times: &[Times], pass| {
-            Contest::new(&times[at], times[0].elman.ms, gflop(&problems[at], pass), self.peak)
+        let contest = |problem: &Problem, times: &Times, plain: &Times, pass| {
+            Contest::new(times, plain.elman.ms, gflop(problem, pass), self.peak)
+        };
+        let train = |problem: &Problem| {
+            let (times, plain) = (training.get(problem.variant)?, training.get(Variant::PLAIN.name)?);
+            Some(contest(problem, times, plain, Pass::Training))
         };
         let row = |at: usize| Row {
             device: self.device.name.clone(),
@@ -101,8 +117,8 @@ impl Setting<'_> {
             case,
             variant: problems[at].variant,
             peak_gflop_per_second: self.peak.gflop_per_second,
-            forward: contest(at, &forward, Pass::Forward),
-            training: contest(at, &training, Pass::Training),
+            forward: contest(&problems[at], &forward[at], &forward[0], Pass::Forward),
+            training: train(&problems[at]),
         };
         Ok((0..problems.len()).map(row).collect())
     }
@@ -170,11 +186,13 @@ mod tests {
             rows.iter().map(|row| row.variant).collect::<Vec<_>>(),
             VARIANTS.iter().map(|v| v.name).collect::<Vec<_>>()
         );
-        assert_eq!((rows[0].forward.plain_ratio, rows[0].training.plain_ratio), (1.0, 1.0));
+        let training = |row: &Row| row.training.as_ref().map(|training| training.plain_ratio);
+        assert_eq!((rows[0].forward.plain_ratio, training(&rows[0])), (1.0, Some(1.0)));
         for row in rows {
             let burn_nn = matches!(row.variant, "plain" | "bidirectional");
             assert_eq!(row.forward.best.map(|best| best.peer), burn_nn.then_some(Library::BurnNn), "{}", row.variant);
-            assert_eq!(row.training.peers.len(), usize::from(burn_nn));
+            let is_trained = !row.variant.starts_with("packed") && row.variant != "read-weights";
+            assert_eq!(row.training.map(|training| training.peers.len()), is_trained.then_some(usize::from(burn_nn)));
         }
     }
 }

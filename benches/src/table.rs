@@ -67,7 +67,8 @@ impl Table {
             format!("{cell:<8} {variant:>19}") // the plain row above it has the sizes
         };
         let pass = |name, contest: &Contest| line(&problem, name, self.0.iter().map(|c| (*c, c.value(contest))));
-        format!("{}\n{}", pass("forward", forward), pass("training", training))
+        let training = training.as_ref().map(|training| format!("\n{}", pass("training", training)));
+        pass("forward", forward) + training.as_deref().unwrap_or_default()
     }
 }
 
@@ -102,8 +103,10 @@ impl Column {
             Self::Peer(library) => contest.peers.get(&library).map(|peer| ms(peer.figure.ms)),
             Self::Ratio(library) => contest.peers.get(&library).map(|peer| ratio(peer.ratio)),
             Self::Best => contest.best.map(|best| ratio(best.ratio)),
-            Self::GflopPerSecond => Some(format!("{:.1}", contest.gflop_per_second)),
-            Self::Peak => Some(format!("{:.0}%", contest.peak_share * 100.0)),
+            Self::GflopPerSecond => {
+                (contest.gflop_per_second > 0.0).then(|| format!("{:.1}", contest.gflop_per_second))
+            }
+            Self::Peak => (contest.gflop_per_second > 0.0).then(|| format!("{:.0}%", contest.peak_share * 100.0)),
             Self::Plain => Some(ratio(contest.plain_ratio)),
         };
         value.unwrap_or_else(|| "-".into())
@@ -159,7 +162,7 @@ pub(crate) mod tests {
             variant,
             peak_gflop_per_second: 76.2,
             forward: contest(1.0, &[(Library::BurnNn, 2.0), (Library::Torch, 0.5), (Library::OnnxRuntime, 0.7)]),
-            training: contest(100.0, &[(Library::BurnNn, 2.0), (Library::Torch, 0.5)]),
+            training: Some(contest(100.0, &[(Library::BurnNn, 2.0), (Library::Torch, 0.5)])),
         }
     }
 

@@ -33,8 +33,9 @@ fn quantile(sorted: &[f64], q: f64) -> f64 {
 /// A piece of work that can be repeated, and returns when it is done.
 pub(crate) type Work = Box<dyn FnMut()>;
 
-/// Times contestants in turn, one repeat each, until about `seconds` per contestant have passed and each has had
-/// at least [`LEAST_RUNS`] repeats. The repeats of a warm-up are not counted.
+/// Times contestants in turn until about `seconds` per contestant have passed and each has had at least [`LEAST_RUNS`]
+/// repeats. A turn is one repeat, or as many as [`TURN`] has room for: so that short work finds its own data in the caches,
+/// as it does in the peers' processes, and not that of the others. The repeats of a warm-up are not counted.
 pub(crate) fn alternate(contestants: &mut [Work], seconds: f64) -> Vec<Figure> {
     for work in contestants.iter_mut() {
         warm_up(work, seconds);
@@ -44,13 +45,22 @@ pub(crate) fn alternate(contestants: &mut [Work], seconds: f64) -> Vec<Figure> {
     let mut times = vec![Vec::new(); contestants.len()];
     while times.iter().any(|t| t.len() < LEAST_RUNS) || begin.elapsed() < budget {
         for (work, times) in contestants.iter_mut().zip(&mut times) {
-            let start = Instant::now();
-            work();
-            times.push(start.elapsed().as_secs_f64() * 1e3);
+            let turn = Instant::now();
+            loop {
+                let start = Instant::now();
+                work();
+                times.push(start.elapsed().as_secs_f64() * 1e3);
+                if turn.elapsed() >= TURN {
+                    break;
+                }
+            }
         }
     }
     times.into_iter().map(Figure::of).collect()
 }
+
+/// How long a contestant's turn is at least.
+const TURN: Duration = Duration::from_millis(10);
 
 /// Repeats that a median is taken of at least.
 const LEAST_RUNS: usize = 3;

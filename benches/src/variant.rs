@@ -1,6 +1,6 @@
 use std::str::FromStr;
 
-use elman::recurrence::{CellKind, NetworkConfig};
+use elman::recurrence::{CellKind, NetworkConfig, packed::Precision};
 use rand::{RngExt, SeedableRng, rngs::ChaCha12Rng};
 
 use crate::{case::Case, error::BenchError};
@@ -11,8 +11,20 @@ pub(crate) struct Variant {
     pub name: &'static str,
     /// Whether the rows of a batch have different lengths.
     ragged: bool,
+    work: Work,
     /// Makes the variant's layer of the plain one; `None` where the cell has no such variant.
     configure: fn(NetworkConfig) -> Option<NetworkConfig>,
+}
+
+/// What is done with the layer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Work {
+    /// Both passes, on tensors.
+    Run,
+    /// Forward with weights packed beforehand, on a processor.
+    Packed(Precision),
+    /// Nothing but reading the packed weights once a time step: what a recurrence with one row cannot be faster than.
+    ReadWeights,
 }
 
 /// Every variant. The peers' scripts say which of these names they have; what is no peer's is timed without them.
@@ -23,6 +35,10 @@ pub(crate) const VARIANTS: &[Variant] = &[
     Variant { name: "layer-norm", configure: |layer| besides(layer.with_layer_norm(true)), ..Variant::PLAIN },
     Variant { name: "dropout", configure: |layer| besides(layer.with_recurrent_dropout(0.25)), ..Variant::PLAIN },
     Variant { name: "zoneout", configure: |layer| besides(layer.with_zoneout(0.1, 0.1)), ..Variant::PLAIN },
+    Variant { name: "packed", work: Work::Packed(Precision::F32), ..Variant::PLAIN },
+    Variant { name: "packed-bf16", work: Work::Packed(Precision::Bf16), ..Variant::PLAIN },
+    Variant { name: "packed-int8", work: Work::Packed(Precision::Int8), ..Variant::PLAIN },
+    Variant { name: "read-weights", work: Work::ReadWeights, ..Variant::PLAIN },
 ];
 
 /// What cells with recurrent weights have, but the simple network.
@@ -36,18 +52,20 @@ pub(crate) struct Problem {
     pub case: Case,
     pub variant: &'static str,
     pub layer: NetworkConfig,
+    pub work: Work,
     /// Of each row, if they differ.
     pub lengths: Option<Vec<usize>>,
 }
 
 impl Variant {
     /// One direction, with biases, every row as long as the others: what the other variants are compared with.
-    pub const PLAIN: Self = Self { name: "plain", ragged: false, configure: Some };
+    pub const PLAIN: Self = Self { name: "plain", ragged: false, work: Work::Run, configure: Some };
 
     /// The variant of a cell's layer; `None` where the cell does not have it.
     pub fn problem(&self, cell: CellKind, case: Case) -> Option<Problem> {
         let layer = (self.configure)(NetworkConfig::new(cell, case.d_input, case.d_hidden))?;
-        Some(Problem { case, variant: self.name, layer, lengths: self.ragged.then(|| lengths(case)) })
+        let lengths = self.ragged.then(|| lengths(case));
+        Some(Problem { case, variant: self.name, layer, work: self.work, lengths })
     }
 }
 
@@ -70,6 +88,15 @@ fn lengths(case: Case) -> Vec<usize> {
 }
 
 impl Problem {
+    /// What the peers call this, whose layers are all they run; `None` where they have nothing to do.
+    pub fn peers_name(&self) -> Option<&'static str> {
+        match self.work {
+            Work::Run => Some(self.variant),
+            Work::Packed(_) => Some(Variant::PLAIN.name),
+            Work::ReadWeights => None,
+        }
+    }
+
     /// Time steps that are computed, of all rows together.
     pub fn steps(&self) -> usize {
         self.lengths.as_ref().map_or(self.case.batch * self.case.time, |lengths| lengths.iter().sum())

@@ -1,12 +1,10 @@
 //! The product of many rows with many panels, in memory: for what no cell acts on at once.
 
-use std::ops::Range;
-
 use pulp::{Simd, WithSimd};
 
 use crate::{
     Isa,
-    panels::{Panels, Tile},
+    panels::{Panels, Tile, Tiles},
     precision::{Bf16, Encoding, F32, Int8, Precision},
     product::{load_some, product, rows_that_fit, store_some, with_rows},
     sequence::blocks,
@@ -23,7 +21,7 @@ pub(crate) struct Multiply<'a> {
     /// Columns of `into`.
     pub columns: usize,
     /// The tiles that are computed.
-    pub tiles: Range<usize>,
+    pub tiles: Tiles,
     pub rows: &'a [usize],
     pub from: Slab,
     pub into: Slab,
@@ -69,7 +67,7 @@ impl WithSimd for Multiply<'_> {
 impl Multiply<'_> {
     #[inline(always)]
     fn all<S: Simd, E: Encoding>(&self, s: S) {
-        for tile in self.tiles.clone() {
+        for tile in self.tiles.iter() {
             for block in blocks(self.rows, rows_that_fit(S::REGISTER_COUNT, VECTORS)) {
                 with_rows!(block.len(), |MR, KU| {
                     // SAFETY: as the caller of `run` promises.

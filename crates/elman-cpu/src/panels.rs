@@ -165,6 +165,27 @@ impl Panels {
     }
 }
 
+/// Some panels, in the order in which they are read.
+#[derive(Clone, Debug)]
+pub(crate) struct Tiles {
+    tiles: Range<usize>,
+    back: bool,
+}
+
+impl Tiles {
+    /// There at even time steps and back at odd ones: what was read last is read first, and is still in the cache if all of
+    /// them do not fit into it.
+    pub fn at(time: usize, tiles: &Range<usize>) -> Self {
+        Self { tiles: tiles.clone(), back: !time.is_multiple_of(2) }
+    }
+
+    #[inline(always)]
+    pub fn iter(&self) -> impl Iterator<Item = usize> + use<> {
+        let Self { tiles: Range { start, end }, back } = self.clone();
+        (start..end).map(move |tile| if back { start + (end - 1 - tile) } else { tile })
+    }
+}
+
 /// The `part`-th of `parts` almost equal ranges of `0..count`.
 pub(crate) fn share(count: usize, part: usize, parts: usize) -> Range<usize> {
     count * part / parts..count * (part + 1) / parts
@@ -186,6 +207,13 @@ mod tests {
         assert_eq!(panels.panel(0)[..6], [7., 8., 1., 2., 4., 5.]);
         assert_eq!(panels.panel(1)[..6], [9., 0., 3., 0., 6., 0.]);
         assert_eq!(panels.panel(1).as_ptr().align_offset(64), 0);
+    }
+
+    #[test]
+    fn tiles_are_read_there_and_back() {
+        let order = |time: usize| Tiles::at(time, &(2..5)).iter().collect::<Vec<_>>();
+        assert_eq!([order(0), order(1), order(2)], [[2, 3, 4], [4, 3, 2], [2, 3, 4]]);
+        assert_eq!(Tiles::at(1, &(0..0)).iter().count(), 0);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::{
     forward::registers,
     multiply::Multiply,
     norm::lost,
+    panels::Tiles,
     product::{load_some, store_some},
     team::Slab,
 };
@@ -30,7 +31,7 @@ impl<C: Pointwise> Walk<'_, C> {
         unsafe {
             self.normalise(s, now, active, early..C::GATES);
             self.barrier.wait();
-            let (from, tiles) = (self.at(self.buffers.product, now, early), self.part.late.clone());
+            let (from, tiles) = (self.at(self.buffers.product, now, early), Tiles::at(now.t, &self.part.late));
             let into = Slab::at(self.buffers.by_output, 0, hidden);
             Multiply { panels, columns: hidden, tiles, rows: active, from, into, add: false }.run(self.isa);
             self.barrier.wait();

@@ -10,7 +10,7 @@ use crate::{
     forward::registers,
     layout::Layout,
     multiply::Multiply,
-    panels::Panels,
+    panels::{Panels, Tiles},
     product::{load_some, store_some},
     team::{Barrier, Shared, Slab},
 };
@@ -313,7 +313,7 @@ impl<C: Pointwise> Walk<'_, C> {
         // SAFETY: as the caller promises; the columns are this thread's.
         unsafe {
             let from = self.at(self.buffers.product, now, 0);
-            let (panels, tiles) = (&self.weights.early, self.part.tiles.clone());
+            let (panels, tiles) = (&self.weights.early, Tiles::at(now.t, &self.part.tiles));
             let Some(dropout) = self.from.variant.dropout else {
                 let into = Slab::at(self.buffers.state, 0, output);
                 return Multiply { panels, columns: output, tiles, rows: active, from, into, add: true }.run(self.isa);
@@ -348,7 +348,7 @@ impl<C: Pointwise> Walk<'_, C> {
                 }
             }
             self.barrier.wait();
-            let (into, tiles) = (Slab::at(self.buffers.by_output, 0, hidden), self.part.projection.clone());
+            let (into, tiles) = (Slab::at(self.buffers.by_output, 0, hidden), Tiles::at(now.t, &self.part.projection));
             Multiply { panels, columns: hidden, tiles, rows: active, from, into, add: false }.run(self.isa);
             self.barrier.wait();
         }

@@ -7,6 +7,7 @@ use crate::{
     cell::{Gates, MOST_GATES, Pointwise},
     multiply::Multiply,
     norm::Moments,
+    panels::Tiles,
     product::{load_some, store_some},
     team::Slab,
 };
@@ -28,7 +29,7 @@ impl<C: Pointwise> Walk<'_, C> {
         // SAFETY: as the caller promises; threads meet before one reads what others have written.
         unsafe {
             let (from, into) = (self.fed(now), Slab::at(self.memory.gates, 0, width));
-            let (tiles, columns) = (self.part.tiles.clone(), Self::EARLY * hidden);
+            let (tiles, columns) = (Tiles::at(now.t, &self.part.tiles), Self::EARLY * hidden);
             Multiply { panels: &self.weights.early, columns, tiles, rows: active, from, into, add: false }
                 .run(self.isa);
             self.barrier.wait();
@@ -38,7 +39,7 @@ impl<C: Pointwise> Walk<'_, C> {
                 }
                 self.barrier.wait();
                 let into = Slab::at(self.memory.gates, columns, width);
-                let (from, tiles) = (Slab::at(self.memory.late, 0, hidden), self.part.late.clone());
+                let (from, tiles) = (Slab::at(self.memory.late, 0, hidden), Tiles::at(now.t, &self.part.late));
                 Multiply { panels, columns: C::LATE * hidden, tiles, rows: active, from, into, add: false }
                     .run(self.isa);
                 self.barrier.wait();

@@ -12,6 +12,7 @@ use crate::{
     cell::{Gates, MOST_GATES, MOST_STATES, Pointwise},
     layout::Layout,
     multiply::Multiply,
+    panels::Tiles,
     precision::F32,
     product::{MOST_ROWS, load_some, product, rows_that_fit, store_some, with_rows},
     sequence::blocks,
@@ -116,7 +117,7 @@ impl<C: Pointwise> Walk<'_, C> {
         // SAFETY: as the caller promises.
         let fed = unsafe { self.fed(now) };
         let mut sums = [[s.splat_f32s(0.0); NV]; MOST_ROWS];
-        for tile in self.part.tiles.clone() {
+        for tile in Tiles::at(now.t, &self.part.tiles).iter() {
             for block in blocks(active, rows_that_fit(S::REGISTER_COUNT, NV)) {
                 with_rows!(block.len(), |MR, KU| {
                     let mut rows = [std::ptr::null(); MR];
@@ -308,7 +309,7 @@ impl<C: Pointwise> Walk<'_, C> {
                 _ => Slab::at(self.memory.output, 0, hidden),
             };
             let into = Slab::at(self.states, self.from.sequences.place(0, time, now.t, 0), output);
-            let tiles = self.part.projection.clone();
+            let tiles = Tiles::at(now.t, &self.part.projection);
             Multiply { panels, columns: output, tiles, rows: active, from, into, add: false }.run(self.isa);
             if self.from.variant.zoneout.is_some() || self.from.variant.dropout.is_some() {
                 for row in active {

@@ -128,7 +128,7 @@ struct Share {
 }
 
 /// Numbers of a piece's input product, so that it stays in the cache.
-const PIECE: usize = 1 << 18;
+const PIECE: usize = 1 << 19;
 
 impl PackedLayer {
     /// Packs the weights of a layer that walks from the first time step to the last, or the other way if `reverse` is set.

@@ -3,7 +3,7 @@ use std::{fmt, ops::Range};
 use crate::{
     Isa, Precision,
     multiply::{Multiply, PlainTile},
-    panels::{Column, Panels},
+    panels::{Column, Panels, Tiles},
     team::{Plan, Shared, Slab},
 };
 
@@ -109,6 +109,7 @@ impl PackedLinear {
     /// # Safety
     /// As [`Multiply::run`].
     pub(super) unsafe fn multiply(&self, tiles: Range<usize>, rows: &[usize], from: Slab, into: Slab) {
+        let tiles = Tiles::at(0, &tiles);
         let multiply = Multiply { panels: &self.panels, columns: self.outputs, tiles, rows, from, into, add: false };
         // SAFETY: as the caller promises.
         unsafe { multiply.run(self.isa) }
