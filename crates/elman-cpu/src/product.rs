@@ -1,8 +1,8 @@
 //! The product of some rows with one panel of weights, in registers.
 
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 
-use crate::precision::Encoding;
+use crate::{panels::Tile, precision::Encoding};
 
 /// Most rows of a product.
 pub(crate) const MOST_ROWS: usize = 8;
@@ -14,6 +14,18 @@ pub(crate) const fn rows_that_fit(registers: usize, vectors: usize) -> usize {
         rows += 1;
     }
     rows
+}
+
+/// How many rows are multiplied with a panel of such tiles at a time.
+pub(crate) struct RowsThatFit(pub Tile);
+
+impl WithSimd for RowsThatFit {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        rows_that_fit(S::REGISTER_COUNT, self.0.vectors)
+    }
 }
 
 const fn min(a: usize, b: usize) -> usize {

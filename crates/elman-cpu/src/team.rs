@@ -30,15 +30,23 @@ const WORTH_A_THREAD: usize = 1 << 21;
 const WORTH_A_THREAD_OF_GATES: usize = 1 << 15;
 /// Below so many multiplications a time step is over before threads have met.
 const WORTH_MEETING: usize = 1 << 16;
+/// One in so many passes over the weights that are saved is worth that threads meet at every time step.
+const WORTH_MEETING_FOR: usize = 15;
 
 impl Plan {
-    /// For a recurrence over `time` steps of `batch` rows, each `products` multiplications, on at most `threads`.
-    pub fn new(threads: usize, time: usize, batch: usize, products: usize) -> Self {
+    /// For a recurrence over `time` steps of `batch` rows, each `products` multiplications, on at most `threads`; `at_once`
+    /// rows are multiplied with a panel of weights at a time.
+    pub fn new(threads: usize, time: usize, batch: usize, products: usize, at_once: usize) -> Self {
         let step = batch.saturating_mul(products);
         let worth = |threads: usize| threads.min(step.saturating_mul(time) / WORTH_A_THREAD).max(1);
-        if batch >= 2 * threads || threads == 1 {
+        // how often all threads together read a panel, in either way of sharing
+        let passes = |rows: usize| rows.div_ceil(at_once);
+        let (by_rows, by_units) = (threads * passes(batch.div_ceil(threads)), passes(batch));
+        let is_better_apart = by_rows * WORTH_MEETING_FOR <= by_units * (WORTH_MEETING_FOR + 1);
+        let can_meet = step >= WORTH_MEETING * threads;
+        if threads == 1 || (batch >= 2 * threads && (is_better_apart || !can_meet)) {
             Self::Rows(worth(threads))
-        } else if step >= WORTH_MEETING * threads {
+        } else if can_meet {
             Self::Units(worth(threads))
         } else {
             Self::Rows(worth(threads).min(batch))
@@ -208,10 +216,13 @@ mod tests {
 
     #[test]
     fn small_work_stays_on_one_thread_and_few_rows_share_units() {
-        assert_eq!(Plan::new(2, 10, 1, 1000), Plan::Rows(1));
-        assert_eq!(Plan::new(2, 64, 32, 1 << 20), Plan::Rows(2));
-        assert_eq!(Plan::new(2, 64, 1, 1 << 20), Plan::Units(2));
-        assert_eq!(Plan::new(8, 64, 1, 1 << 10), Plan::Rows(1));
+        assert_eq!(Plan::new(2, 10, 1, 1000, 4), Plan::Rows(1));
+        assert_eq!(Plan::new(2, 64, 32, 1 << 20, 4), Plan::Rows(2));
+        assert_eq!(Plan::new(2, 64, 1, 1 << 20, 4), Plan::Units(2));
+        assert_eq!(Plan::new(8, 64, 1, 1 << 10, 4), Plan::Rows(1));
+        // four rows a thread are two blocks of two; all eight are three blocks
+        assert_eq!(Plan::new(2, 64, 8, 1 << 20, 3), Plan::Units(2));
+        assert_eq!(Plan::new(2, 64, 8, 1 << 13, 3), Plan::Rows(2));
         assert_eq!(Plan::apart(2, 64, 1, 1 << 10), Plan::Apart(2));
         assert_eq!(Plan::apart(2, 64, 32, 1 << 10), Plan::Rows(2));
         assert_eq!(Plan::apart(2, 1, 1, 1 << 10), Plan::Apart(1));

@@ -194,7 +194,7 @@ fn many_threads_share_units_and_rows() {
 
 #[test]
 fn dense_layers_of_every_precision() {
-    for (rows, inputs, outputs) in [(1, 1, 1), (1, 33, 7), (5, 7, 33), (70, 31, 100), (3, 300, 7000)] {
+    for (rows, inputs, outputs) in [(1, 1, 1), (1, 33, 7), (5, 7, 33), (70, 31, 100), (30, 1500, 40), (3, 300, 7000)] {
         let mut seed = (rows + inputs + outputs) as u64;
         let [x, weights, bias] = [rows * inputs, outputs * inputs, outputs].map(|count| random(count, &mut seed));
         for precision in Precision::ALL {

@@ -12,6 +12,7 @@ use crate::{
     layout::Layout,
     multiply::PlainTile,
     panels::{Column, Panels, share},
+    product::RowsThatFit,
     sums::sum_of_rows,
     team::{Plan, Shared},
 };
@@ -109,7 +110,7 @@ pub(crate) fn walk_back<C: Pointwise>(
             by_fed: Shared::new(&mut by_fed),
             state: Shared::new(into.state),
         };
-        let plan = plan(counts, threads, sequences);
+        let plan = plan(counts, threads, sequences, isa.run(RowsThatFit(weights.early.tile)));
         plan.run(|thread, barrier| {
             let part = part(&weights, plan, thread, sequences);
             isa.run(Walk { cell, isa, from, layout, weights: &weights, buffers, part, barrier });

@@ -9,6 +9,7 @@ use crate::{
     Isa, Kernel, Precision, Sequences, Variant, Zoneout,
     kernel::Counts,
     layout::Layout,
+    product::RowsThatFit,
     team::{Plan, Shared},
 };
 
@@ -72,7 +73,7 @@ pub fn forward(
     let mut scratch =
         Scratch::new(counts, sequences, &weights, saved.is_some()).with_dropout(&from.variant, from.state);
     let (states, saved) = (Shared::new(states), saved.map(|saved| (Shared::new(saved), layout)));
-    let plan = plan(counts, threads, sequences);
+    let plan = plan(counts, threads, sequences, isa.run(RowsThatFit(weights.early.tile)));
     let memory = scratch.shared();
     plan.run(|thread, barrier| {
         let part = &mut weights.part(counts, plan, thread, sequences);
@@ -80,11 +81,11 @@ pub fn forward(
     });
 }
 
-/// How a walk is shared among threads.
-pub(crate) fn plan(counts: Counts, threads: usize, sequences: &Sequences<'_>) -> Plan {
+/// How a walk is shared among threads, if so many rows are multiplied with a panel at a time.
+pub(crate) fn plan(counts: Counts, threads: usize, sequences: &Sequences<'_>, at_once: usize) -> Plan {
     let Sequences { time, batch, hidden, output, .. } = *sequences;
     if counts.recurrent {
-        Plan::new(threads, time, batch, counts.gates * hidden * output)
+        Plan::new(threads, time, batch, counts.gates * hidden * output, at_once)
     } else {
         Plan::apart(threads, time, batch, counts.gates * hidden)
     }

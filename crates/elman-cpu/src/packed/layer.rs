@@ -11,6 +11,7 @@ use crate::{
     Forward, Isa, Kernel, Norm, Precision, Sequences, Variant, Zoneout,
     forward::{Part, Scratch, Unpacked, Walking, Weights, plan},
     linear::Finish,
+    product::RowsThatFit,
     team::{Barrier, Plan, Shared, Slab},
 };
 
@@ -266,7 +267,7 @@ impl PackedLayer {
         let Workspace { gates, states, lengths, planned } = workspace;
         let counts = kernel.counts();
         let sequences = Sequences { time, batch, hidden, output, reverse, lengths: is_ragged.then_some(&lengths[..]) };
-        let plan = match plan(counts, threads, &sequences) {
+        let plan = match plan(counts, threads, &sequences, isa.run(RowsThatFit(self.recurrent.early.tile))) {
             Plan::Apart(threads) => Plan::Units(threads), // they meet after the input product
             plan => plan,
         };
