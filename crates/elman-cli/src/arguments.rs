@@ -1,5 +1,11 @@
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser};
-use elman::{burn::tensor::Device, recurrence::kernels::Isa};
+use elman::{
+    burn::tensor::Device,
+    recurrence::{
+        kernels::Isa,
+        packed::{Precision, UnknownPrecision},
+    },
+};
 
 use crate::{
     command::{
@@ -84,6 +90,22 @@ impl DeviceOption {
     /// The name as it was given.
     pub fn name(&self) -> &str {
         &self.device
+    }
+}
+
+/// The option of commands that read with a trained model.
+#[derive(Args, Debug)]
+pub struct PrecisionOption {
+    /// In how many bits the weights are kept while reading: f32, bf16 (half the memory) or int8 (a quarter); the latter
+    /// two always compute on the processor
+    #[arg(long, value_name = "PRECISION", default_value = "f32", value_parser = one_of::<Precision, UnknownPrecision>(&["f32", "bf16", "int8"]))]
+    precision: Precision,
+}
+
+impl PrecisionOption {
+    /// The precision, if it is not that of the weights.
+    pub fn narrow(&self) -> Option<Precision> {
+        Some(self.precision).filter(|precision| *precision != Precision::F32)
     }
 }
 

@@ -1,6 +1,6 @@
 use std::{io, path::PathBuf};
 
-use elman_recurrence::ImportError;
+use elman_recurrence::{ImportError, packed::PackError};
 use elman_text::TextError;
 
 /// Why a language model could not be made, trained, evaluated, run, saved or loaded.
@@ -111,6 +111,9 @@ pub enum Error {
     /// The model's output is infinite or NaN.
     #[error("the model's output is not finite: its weights are damaged, or its training diverged")]
     NotFinite,
+    /// The weights cannot be packed.
+    #[error(transparent)]
+    Pack(#[from] PackError),
     /// A file could not be written.
     #[error("cannot write '{}': {source}", path.display())]
     Write {

@@ -2,7 +2,7 @@ use burn::{module::Module, tensor::Tensor};
 use elman_text::{BpttBatches, Tokens};
 use serde::{Deserialize, Serialize};
 
-use crate::{error::Error, model::LanguageModel};
+use crate::{error::Error, model::LanguageModel, packed::PackedModel};
 
 /// How well a model predicts a text.
 ///
@@ -43,6 +43,37 @@ pub fn evaluate(model: &LanguageModel, text: &Tokens, batch: usize, bptt: usize)
     Ok(evaluation.expect("nothing stopped it"))
 }
 
+/// [`evaluate`] of a packed model: what its precision costs.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_packed(model: &PackedModel, text: &Tokens, batch: usize, bptt: usize) -> Result<Evaluation, Error> {
+    let mut session = model.session(batch);
+    let (mut sum, mut steps) = (0.0, 0);
+    for window in BpttBatches::new(text, batch, bptt)? {
+        let at = |t: usize, row: usize| row * window.steps + t;
+        let inputs: Vec<u32> = (0..window.steps)
+            .flat_map(|t| (0..batch).map(move |row| (t, row)))
+            .map(|(t, row)| window.inputs[at(t, row)])
+            .collect();
+        session.read(&inputs)?;
+        for t in 0..window.steps {
+            let logits = session.logits(t).chunks_exact(model.vocabulary());
+            let losses = logits.enumerate().map(|(row, logits)| cross_entropy(logits, window.targets[at(t, row)]));
+            sum += losses.sum::<f64>() / batch as f64;
+        }
+        steps += window.steps;
+    }
+    Evaluation::new(sum, steps, batch, text)
+}
+
+/// `−ln softmax(logits)[target]`
+fn cross_entropy(logits: &[f32], target: u32) -> f64 {
+    let most = logits.iter().fold(f32::NEG_INFINITY, |most, logit| most.max(*logit));
+    let sum: f64 = logits.iter().map(|logit| f64::from(logit - most).exp()).sum();
+    sum.ln() + f64::from(most) - f64::from(logits[target as usize])
+}
+
 /// [`evaluate`] as long as `go_on` says so before each window; `None` if it was stopped.
 fn evaluate_while(
     model: &LanguageModel,
@@ -73,20 +104,27 @@ fn evaluate_while(
         }
     }
     sum += waiting.sum();
-    let loss = sum / steps as f64;
-    if !loss.is_finite() {
-        return Err(Error::NotFinite);
+    Evaluation::new(sum, steps, rows, text).map(Some)
+}
+
+impl Evaluation {
+    /// Of the sum of the mean losses of so many time steps in `rows` columns.
+    fn new(sum: f64, steps: usize, rows: usize, text: &Tokens) -> Result<Self, Error> {
+        let loss = sum / steps as f64;
+        if !loss.is_finite() {
+            return Err(Error::NotFinite);
+        }
+        let bits_per_token = loss / std::f64::consts::LN_2;
+        let bits = bits_per_token * text.len() as f64;
+        Ok(Self {
+            tokens: steps * rows,
+            loss,
+            perplexity: loss.exp(),
+            bits_per_token,
+            bits_per_character: bits / text.characters() as f64,
+            bits_per_byte: bits / text.bytes() as f64,
+        })
     }
-    let bits_per_token = loss / std::f64::consts::LN_2;
-    let bits = bits_per_token * text.len() as f64;
-    Ok(Some(Evaluation {
-        tokens: steps * rows,
-        loss,
-        perplexity: loss.exp(),
-        bits_per_token,
-        bits_per_character: bits / text.characters() as f64,
-        bits_per_byte: bits / text.bytes() as f64,
-    }))
 }
 
 /// [`evaluate`] as it is done after each epoch: in ten columns, or fewer where the text is shorter than that. `None` if

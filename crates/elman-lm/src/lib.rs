@@ -38,14 +38,17 @@ mod evaluate;
 mod files;
 pub mod generate;
 mod model;
+mod packed;
 mod setting;
 pub mod train;
 
 pub use card::{CorpusInfo, ModelCard};
 pub use config::{Dropouts, LanguageModelConfig};
 pub use directory::fingerprint;
+pub use elman_recurrence::packed::Precision;
 pub use error::Error;
-pub use evaluate::{Evaluation, evaluate};
+pub use evaluate::{Evaluation, evaluate, evaluate_packed};
 pub use generate::{GenerateOptions, Generation, Piece, generate};
 pub use model::LanguageModel;
+pub use packed::{PackedModel, PackedSession};
 pub use train::{TrainConfig, Trained, train};

@@ -47,6 +47,13 @@ pub(crate) struct Parts {
     pub output: Head,
 }
 
+/// The layers besides the recurrent ones.
+pub(crate) struct Layers<'a> {
+    pub embedding: &'a Embedding,
+    pub projection: &'a Option<Linear>,
+    pub output: &'a Head,
+}
+
 impl LanguageModel {
     pub(crate) fn new(config: LanguageModelConfig, parts: Parts) -> Self {
         let Parts { embedding, embedding_dropout, network, projection, output_dropout, output } = parts;
@@ -143,6 +150,11 @@ impl LanguageModel {
     /// The configuration.
     pub fn config(&self) -> &LanguageModelConfig {
         &self.config
+    }
+
+    /// What is packed.
+    pub(crate) fn layers(&self) -> Layers<'_> {
+        Layers { embedding: &self.embedding, projection: &self.projection, output: &self.output }
     }
 
     /// The recurrent layers.

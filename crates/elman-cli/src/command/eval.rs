@@ -3,7 +3,12 @@ use std::path::PathBuf;
 use clap::Args;
 use elman::{lm, text::Corpus};
 
-use crate::{arguments::DeviceOption, error::CliError, model::ModelOption, output};
+use crate::{
+    arguments::{DeviceOption, PrecisionOption},
+    error::CliError,
+    model::ModelOption,
+    output,
+};
 
 /// Measure how well a model predicts a text.
 #[derive(Args, Debug)]
@@ -31,6 +36,9 @@ pub struct Eval {
     bptt: usize,
 
     #[command(flatten)]
+    precision: PrecisionOption,
+
+    #[command(flatten)]
     device: DeviceOption,
 
     /// Print the figures as JSON
@@ -44,7 +52,10 @@ impl Eval {
         let (model, tokenizer) = self.model.load(&device)?;
         let text = Corpus::open(&self.files)?.encode(&tokenizer)?;
         let batch = self.batch.min((text.len() / 2).max(1));
-        let figures = lm::evaluate(&model, &text, batch, self.bptt)?;
+        let figures = match self.precision.narrow() {
+            None => lm::evaluate(&model, &text, batch, self.bptt)?,
+            Some(precision) => lm::evaluate_packed(&model.pack(precision)?, &text, batch, self.bptt)?,
+        };
         if self.json {
             return output::json(&figures);
         }

@@ -1,12 +1,12 @@
 use clap::Args;
 use elman::{
-    lm::{self, GenerateOptions},
+    lm::{self, GenerateOptions, generate::Reader},
     text::{Tokenizer, Unit},
 };
 use serde::Serialize;
 
 use crate::{
-    arguments::DeviceOption,
+    arguments::{DeviceOption, PrecisionOption},
     error::CliError,
     model::{ModelOption, warn_of_unknown},
     output,
@@ -40,6 +40,9 @@ pub struct Generate {
     /// Seed of the draws: the same seed gives the same text [default: another each time]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+
+    #[command(flatten)]
+    precision: PrecisionOption,
 
     #[command(flatten)]
     device: DeviceOption,
@@ -99,7 +102,11 @@ impl Generate {
         let device = self.device.open()?;
         let (model, tokenizer) = self.model.load(&device)?;
         warn_of_unknown("prompt", &self.prompt, &tokenizer)?;
-        let pieces = lm::generate(&model, &tokenizer, &self.prompt, &options)?;
+        let reader: Reader = match self.precision.narrow() {
+            None => (&model).into(),
+            Some(precision) => (&model.pack(precision)?).into(),
+        };
+        let pieces = lm::generate(reader, &tokenizer, &self.prompt, &options)?;
         if self.json {
             let mut report = Report { prompt: &self.prompt, text: String::new(), seed: options.seed, tokens: vec![] };
             for piece in pieces {

@@ -2,17 +2,17 @@
 
 pub mod filter;
 mod options;
+mod reader;
 mod stop;
 
-use burn::module::Module;
-use elman_recurrence::{Output, Sequence, State};
 use elman_text::{DecodeStream, TextTokenizer, Tokenizer};
 use rand::{RngExt, SeedableRng, rngs::ChaCha12Rng};
 
 use self::stop::{Released, StopTexts};
-use crate::{error::Error, model::LanguageModel};
+use crate::error::Error;
 
 pub use options::GenerateOptions;
+pub use reader::Reader;
 
 /// A generated token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,8 @@ pub struct Piece {
     pub text: String,
 }
 
-/// Generates text that continues `prompt`: an iterator of [`Piece`]s.
+/// Generates text that continues `prompt`: an iterator of [`Piece`]s. `model` is a [`LanguageModel`](crate::LanguageModel) or
+/// a [`PackedModel`](crate::PackedModel), by reference.
 ///
 /// An empty prompt stands for a line's end.
 ///
@@ -43,7 +44,7 @@ pub struct Piece {
 /// [`Error::Setting`] for an option out of range, [`Error::Text`] if the prompt cannot be encoded. The iterator gives
 /// [`Error::NotFinite`] if the model's output is no number, and ends.
 pub fn generate<'a>(
-    model: &LanguageModel,
+    model: impl Into<Reader>,
     tokenizer: &'a TextTokenizer,
     prompt: &str,
     options: &GenerateOptions,
@@ -59,8 +60,7 @@ pub fn generate<'a>(
         seen.push(0); // a prompt, or a vocabulary, of nothing but spaces
     }
     Ok(Generation {
-        model: model.valid(),
-        state: None,
+        model: model.into(),
         unread: seen.len(),
         seen,
         generated: 0,
@@ -74,8 +74,7 @@ pub fn generate<'a>(
 
 /// The iterator that [`generate`] returns.
 pub struct Generation<'a> {
-    model: LanguageModel,
-    state: Option<State>,
+    model: Reader,
     /// The prompt and what was generated.
     seen: Vec<u32>,
     /// Tokens at the end of `seen` that the model has not read.
@@ -90,7 +89,7 @@ pub struct Generation<'a> {
 
 impl Generation<'_> {
     fn piece(&mut self) -> Result<Piece, Error> {
-        let mut logits = self.logits()?;
+        let mut logits = self.model.logits(&self.seen[self.seen.len() - self.unread..])?;
         self.options.filter(&mut logits, &self.seen);
         let token = self.choose(&logits)?;
         self.seen.push(token);
@@ -107,23 +106,6 @@ impl Generation<'_> {
             text += &self.stop.finish();
         }
         Ok(Piece { token, text })
-    }
-
-    /// The logits after what the model has not read yet.
-    fn logits(&mut self) -> Result<Vec<f32>, Error> {
-        /// Tokens of a long prompt that are read at once; bounds the memory.
-        const AT_ONCE: usize = 256;
-        let unread = &self.seen[self.seen.len() - self.unread..];
-        let mut last = None;
-        for ids in unread.chunks(AT_ONCE) {
-            let tokens = self.model.tokens(ids, [1, ids.len()])?;
-            let Output { output, state, .. } = self.model.hidden(tokens, Sequence::new().with_state(self.state.take()));
-            self.state = Some(state);
-            last = Some(output.narrow(1, ids.len() - 1, 1));
-        }
-        let hidden = last.expect("there is always a token that the model has not read");
-        let logits: Vec<f32> = self.model.logits(hidden).into_data().iter::<f32>().collect();
-        if logits.iter().all(|logit| logit.is_finite()) { Ok(logits) } else { Err(Error::NotFinite) }
     }
 
     /// The most likely token at temperature 0, else one drawn by its probability.
