@@ -35,6 +35,7 @@ pub(crate) const VARIANTS: &[Variant] = &[
     Variant { name: "layer-norm", configure: |layer| besides(layer.with_layer_norm(true)), ..Variant::PLAIN },
     Variant { name: "dropout", configure: |layer| besides(layer.with_recurrent_dropout(0.25)), ..Variant::PLAIN },
     Variant { name: "zoneout", configure: |layer| besides(layer.with_zoneout(0.1, 0.1)), ..Variant::PLAIN },
+    Variant { name: "recompute", configure: |layer| besides(layer.with_recompute(true)), ..Variant::PLAIN },
     Variant { name: "packed", work: Work::Packed(Precision::F32), ..Variant::PLAIN },
     Variant { name: "packed-bf16", work: Work::Packed(Precision::Bf16), ..Variant::PLAIN },
     Variant { name: "packed-int8", work: Work::Packed(Precision::Int8), ..Variant::PLAIN },

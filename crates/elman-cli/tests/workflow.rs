@@ -24,6 +24,15 @@ fn train_then_everything_else() {
     let perplexity = figures["perplexity"].as_f64().unwrap();
     assert!(perplexity > 1.0 && perplexity < 35.0, "better than chance over some 30 characters: {perplexity}");
     assert!(place.run("eval text.txt --model model").succeeds().contains("bits per character"));
+    for precision in ["bf16", "int8"] {
+        let narrow = place.run(&format!("eval text.txt --model model --json --precision {precision}")).json();
+        let narrow = narrow["perplexity"].as_f64().unwrap();
+        // weights within 1/256 of themselves, or of their row's largest
+        assert!(narrow != perplexity && (narrow / perplexity - 1.0).abs() < 0.02, "{precision}: {narrow} {perplexity}");
+        let text = place.run(&format!("generate --model model --prompt the --max-tokens 9 --precision {precision}"));
+        assert!(text.succeeds().starts_with("the"));
+    }
+    place.run("eval text.txt --model model --precision f64").fails(2, "invalid value 'f64'");
 
     let generate =
         |seed: u32| place.run(&format!("generate --model model --prompt the --max-tokens 40 --seed {seed}")).succeeds();

@@ -72,6 +72,9 @@ pub struct RecurrentConfig<C> {
     /// Probabilities with which an element of the hidden state, and of the LSTM's cell state, stays as it was.
     #[serde(default)]
     pub zoneout: [f64; 2],
+    /// Whether training computes the gates of a layer again instead of keeping them.
+    #[serde(default)]
+    pub recompute: bool,
     /// The cell's own settings.
     pub cell: C,
 }
@@ -97,6 +100,7 @@ impl<C: Cell> RecurrentConfig<C> {
             layer_norm: false,
             recurrent_dropout: 0.0,
             zoneout: [0.0; 2],
+            recompute: false,
             cell,
         }
     }
@@ -129,6 +133,7 @@ impl<C: Cell> RecurrentConfig<C> {
             dropout: Dropout::new(self.dropout),
             noise: Noise::new(self.recurrent_dropout, self.zoneout),
             d_output: d_output * directions,
+            recompute: self.recompute,
             cell: self.cell.clone(),
         }
     }
@@ -168,6 +173,7 @@ pub struct Recurrent<C: Cell> {
     dropout: Dropout,
     noise: Noise,
     d_output: usize,
+    recompute: bool,
     #[module(skip)]
     cell: C,
 }
@@ -201,8 +207,14 @@ impl<C: Cell> Recurrent<C> {
     /// # Panics
     /// If `x`, the state or the lengths do not fit each other.
     pub fn forward_with(&self, x: Tensor<3>, sequence: Sequence) -> Output {
-        Stack { cell: &self.cell, layers: self.directions(), dropout: &self.dropout, noise: Some(&self.noise) }
-            .run(x, sequence)
+        Stack {
+            cell: &self.cell,
+            layers: self.directions(),
+            dropout: &self.dropout,
+            noise: Some(&self.noise),
+            recompute: self.recompute,
+        }
+        .run(x, sequence)
     }
 
     /// Runs one time step: the same numbers as [`forward`](Recurrent::forward) gives for a sequence of one.

@@ -98,6 +98,9 @@ pub struct NetworkConfig {
     /// As [`RecurrentConfig::zoneout`](crate::RecurrentConfig::zoneout).
     #[serde(default)]
     pub zoneout: [f64; 2],
+    /// As [`RecurrentConfig::recompute`](crate::RecurrentConfig::recompute).
+    #[serde(default)]
+    pub recompute: bool,
 }
 
 impl NetworkConfig {
@@ -114,6 +117,7 @@ impl NetworkConfig {
             layer_norm: false,
             recurrent_dropout: 0.0,
             zoneout: [0.0; 2],
+            recompute: false,
         }
     }
 
@@ -124,7 +128,7 @@ impl NetworkConfig {
     ///
     /// # Panics
     /// If a width or the number of layers is 0, a probability is not in [0, 1), or a [`SimpleRnn`] is asked for layer
-    /// normalisation, recurrent dropout or zoneout, which it does not have.
+    /// normalisation, recurrent dropout, zoneout or recomputation, which it does not have.
     pub fn init(&self, device: &Device) -> Network {
         macro_rules! stacked {
             ($config:expr) => {
@@ -141,14 +145,19 @@ impl NetworkConfig {
                     .with_layer_norm(self.layer_norm)
                     .with_recurrent_dropout(self.recurrent_dropout)
                     .with_zoneout(self.zoneout[0], self.zoneout[1])
+                    .with_recompute(self.recompute)
                     .init(device)
             };
         }
         let (i, h) = (self.d_input, self.d_hidden);
         match self.cell {
             CellKind::Simple => {
-                let is_plain = !self.layer_norm && self.recurrent_dropout == 0.0 && self.zoneout == [0.0; 2];
-                assert!(is_plain, "the simple network has no layer normalisation, recurrent dropout or zoneout");
+                let is_plain =
+                    !self.recompute && !self.layer_norm && self.recurrent_dropout == 0.0 && self.zoneout == [0.0; 2];
+                assert!(
+                    is_plain,
+                    "the simple network has no layer normalisation, recurrent dropout, zoneout or recomputation"
+                );
                 Network::Simple(stacked!(SimpleRnnConfig::new(i, h, h)).init(device))
             }
             CellKind::Rnn => Network::Rnn(init!(RnnConfig::new(i, h))),

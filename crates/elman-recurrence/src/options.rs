@@ -50,6 +50,14 @@ macro_rules! variant_options {
         pub fn with_zoneout(self, hidden: f64, cell: f64) -> Self {
             Self { zoneout: [hidden, cell], ..self }
         }
+
+        /// Sets whether training keeps no more of a layer than its input and computes the rest again when it walks back (Chen
+        /// et al. 2016): one more forward pass, the same gradients, less memory. It has an effect where there are kernels,
+        /// which is on processors.
+        #[must_use]
+        pub fn with_recompute(self, recompute: bool) -> Self {
+            Self { recompute, ..self }
+        }
     };
 }
 

@@ -133,8 +133,14 @@ impl SimpleRnn {
     /// # Panics
     /// If `x`, the state or the lengths do not fit each other.
     pub fn forward_with(&self, x: Tensor<3>, sequence: Sequence) -> Output {
-        let out =
-            Stack { cell: &self.cell, layers: self.directions(), dropout: &self.dropout, noise: None }.run(x, sequence);
+        let out = Stack {
+            cell: &self.cell,
+            layers: self.directions(),
+            dropout: &self.dropout,
+            noise: None,
+            recompute: false,
+        }
+        .run(x, sequence);
         Output { output: self.w1.forward(out.output), ..out }
     }
 

@@ -4,7 +4,7 @@ use elman_layers::Dropout;
 use crate::{
     cell::Cell,
     noise::Noise,
-    scan::{Active, InputWeights, RecurrentWeights, ScanInput, input_product, scan, zero_ended},
+    scan::{Active, InputWeights, RecurrentWeights, ScanInput, layer, zero_ended},
     sequence::{LayerStates, Output, Sequence},
     state::State,
 };
@@ -29,6 +29,8 @@ pub(crate) struct Stack<'a, C> {
     pub dropout: &'a Dropout,
     /// Within the recurrence.
     pub noise: Option<&'a Noise>,
+    /// Whether training keeps the layers' inputs alone.
+    pub recompute: bool,
 }
 
 impl<C: Cell> Stack<'_, C> {
@@ -51,19 +53,18 @@ impl<C: Cell> Stack<'_, C> {
         let mut all = sequence.all_states.then(Vec::new);
         let directions = self.layers[0].len();
         let top = self.layers.len() - 1;
-        for (l, layer) in self.layers.into_iter().enumerate() {
+        for (l, directions_of) in self.layers.into_iter().enumerate() {
             let mut sides: Vec<Vec<Tensor<3>>> = vec![Vec::new(); keep];
-            for (d, direction) in layer.into_iter().enumerate() {
+            for (d, direction) in directions_of.into_iter().enumerate() {
                 let index = l * directions + d;
                 let state: Vec<_> =
                     initial.parts().iter().map(|p| p.clone().narrow(0, index, 1).squeeze_dim(0)).collect();
                 let drawn = self.noise.map(|noise| noise.draw::<C>(time, &state));
                 let (dropout, zoneout) = drawn.map_or((None, None), |drawn| (drawn.dropout, drawn.zoneout));
                 let (with, recurrent) = direction.split(self.cell);
-                let input = input_product(x.clone(), with, active.as_ref());
-                let from =
-                    ScanInput { input, recurrent, state, active: active.clone(), reverse: d == 1, dropout, zoneout };
-                let out = scan(self.cell, from, keep);
+                let (input, reverse) = (x.clone(), d == 1);
+                let from = ScanInput { input, recurrent, state, active: active.clone(), reverse, dropout, zoneout };
+                let out = layer(self.cell, with, from, self.recompute, keep);
                 for (side, states) in sides.iter_mut().zip(out.states) {
                     side.push(zero_ended(states, active.as_ref()));
                 }

@@ -22,7 +22,8 @@ use crate::cell::Cell;
 pub use active::Active;
 pub use elman_cpu::Kernel;
 pub(crate) use norm::EPSILON;
-pub(crate) use product::{InputWeights, input_product, zero_ended};
+use product::input_product;
+pub(crate) use product::{InputWeights, zero_ended};
 pub use zoneout::Zoneout;
 
 /// What a scan reads. Legend: `T` time, `B` batch, `G` gates, `H` hidden units, `P` output width (`H`, or the
@@ -94,6 +95,28 @@ pub fn scan<C: Cell>(cell: &C, scan: ScanInput, keep: usize) -> ScanOutput {
         Some(coefficients) if scan.zoneout.is_none() => parallel::walk(coefficients, scan),
         _ => sequential::walk(cell, scan, keep),
     }
+}
+
+/// The input product and the recurrence of a layer whose input is that of `scan`. If `recompute` is set, training keeps no more
+/// than this input and computes the rest again when it is walked back, where there are kernels; elsewhere it keeps everything.
+pub(crate) fn layer<C: Cell>(
+    cell: &C,
+    with: InputWeights,
+    scan_of: ScanInput,
+    recompute: bool,
+    keep: usize,
+) -> ScanOutput {
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    if recompute
+        && let Some(kernel) = cell.kernel()
+        && cpu::fits(&kernel, &scan_of)
+        && cpu::product_fits(&scan_of.input, &with)
+    {
+        return cpu::recomputed(kernel, with, scan_of, keep);
+    }
+    let _ = recompute; // where there are no kernels
+    let input = input_product(scan_of.input, with, scan_of.active.as_ref());
+    scan(cell, ScanInput { input, ..scan_of }, keep)
 }
 
 /// [`scan`] in the parallel form that cells which are [linear](Cell::linear) in their state take where there is no kernel;

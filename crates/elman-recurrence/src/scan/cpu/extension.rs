@@ -1,14 +1,17 @@
 use std::sync::Arc;
 
-use burn::backend::{
-    Autodiff, Backend, ExtensionType, TensorMetadata,
-    autodiff::{
-        checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-        grads::Gradients,
-        ops::{Backward, Ops, OpsKind},
+use burn::{
+    backend::{
+        Autodiff, Backend, ExtensionType, TensorMetadata,
+        autodiff::{
+            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+            grads::Gradients,
+            ops::{Backward, Ops, OpsKind},
+        },
+        backend_extension,
+        tensor::FloatTensor,
     },
-    backend_extension,
-    tensor::FloatTensor,
+    tensor::Shape,
 };
 use elman_cpu::{BackwardInto, Forward, Isa, Kernel, Norm, Sequences, Variant, Zoneout, backward, forward, saved_len};
 use elman_layers::host::Host;
@@ -22,6 +25,9 @@ use super::{
 #[derive(Clone, Debug)]
 pub struct Walk {
     pub kernel: Kernel,
+    pub time: usize,
+    pub batch: usize,
+    pub hidden: usize,
     /// Width of the hidden state.
     pub output: usize,
     pub reverse: bool,
@@ -30,11 +36,9 @@ pub struct Walk {
     pub rates: Option<[f32; 2]>,
 }
 
-/// The tensors that are read, in the kernels' layouts. What there is not is empty.
+/// The tensors that are read besides the input product, in the kernels' layouts. What there is not is empty.
 #[derive(Clone, Debug, ExtensionType)]
 pub struct Inputs<B: Backend> {
-    /// `[T, B, G·H]`
-    pub input: FloatTensor<B>,
     /// `[G·H, P]`
     pub weights: FloatTensor<B>,
     /// `[G·H]`
@@ -58,7 +62,7 @@ pub struct Walked<B: Backend> {
     pub saved: FloatTensor<B>,
 }
 
-/// The gradients by the first six inputs; empty where none was asked for.
+/// The gradients by the input product and the first five of [`Inputs`]; empty where none was asked for.
 #[derive(Clone, Debug, ExtensionType)]
 pub struct ByInputs<B: Backend> {
     pub input: FloatTensor<B>,
@@ -72,10 +76,11 @@ pub struct ByInputs<B: Backend> {
 /// The raw kernels, never differentiated.
 #[backend_extension(Flex: cfg(feature = "flex"), NdArray: cfg(feature = "ndarray"))]
 pub trait ScanKernels: Backend {
-    /// The walk, with what backward needs.
-    fn scan_forward(walk: Walk, #[extension_type] inputs: Inputs<Self>) -> Walked<Self>;
+    /// The walk, with what backward needs. The input product is `[T, B, G·H]`.
+    fn scan_forward(walk: Walk, input: FloatTensor<Self>, #[extension_type] inputs: Inputs<Self>) -> Walked<Self>;
 
-    /// The gradients that are wanted, in the order of [`ByInputs`].
+    /// The gradients that are wanted, in the order of [`ByInputs`]; they do without the input product, whose memory is free
+    /// by then.
     fn scan_backward(
         walk: Walk,
         wanted: [bool; 6],
@@ -89,15 +94,11 @@ pub trait ScanKernels: Backend {
 #[backend_extension(Flex: cfg(feature = "flex"), NdArray: cfg(feature = "ndarray"), Autodiff)]
 pub trait Recurrence: Backend {
     /// The states of all time steps.
-    fn scan(walk: Walk, #[extension_type] inputs: Inputs<Self>) -> FloatTensor<Self>;
+    fn scan(walk: Walk, input: FloatTensor<Self>, #[extension_type] inputs: Inputs<Self>) -> FloatTensor<Self>;
 }
 
 /// The numbers of [`Inputs`].
 struct Numbers<B: Host> {
-    time: usize,
-    batch: usize,
-    hidden: usize,
-    input: B::Numbers,
     weights: B::Numbers,
     bias: B::Numbers,
     state: B::Numbers,
@@ -108,13 +109,8 @@ struct Numbers<B: Host> {
 }
 
 impl<B: Host> Numbers<B> {
-    fn of(walk: &Walk, inputs: Inputs<B>) -> Self {
-        let shape = inputs.input.shape();
+    fn of(inputs: Inputs<B>) -> Self {
         Self {
-            time: shape[0],
-            batch: shape[1],
-            hidden: shape[2] / walk.kernel.gates(),
-            input: B::numbers(inputs.input),
             weights: B::numbers(inputs.weights),
             bias: B::numbers(inputs.bias),
             state: B::numbers(inputs.state),
@@ -123,12 +119,6 @@ impl<B: Host> Numbers<B> {
             dropout: B::numbers(inputs.dropout),
             zoneout: B::numbers(inputs.zoneout),
         }
-    }
-
-    fn sequences<'a>(&self, walk: &'a Walk) -> Sequences<'a> {
-        let Self { time, batch, hidden, .. } = *self;
-        let Walk { output, reverse, ref lengths, .. } = *walk;
-        Sequences { time, batch, hidden, output, reverse, lengths: lengths.as_deref() }
     }
 
     fn variant(&self, walk: &Walk) -> Variant<'_> {
@@ -143,14 +133,19 @@ impl<B: Host> Numbers<B> {
 }
 
 impl Walk {
+    fn sequences(&self) -> Sequences<'_> {
+        let Self { time, batch, hidden, output, reverse, ref lengths, .. } = *self;
+        Sequences { time, batch, hidden, output, reverse, lengths: lengths.as_deref() }
+    }
+
     /// The states, and what is saved if it is asked for.
-    fn forward<B: Host>(&self, inputs: Inputs<B>, save: bool) -> Walked<B> {
-        let device = inputs.input.device();
-        let numbers = Numbers::of(self, inputs);
-        let (sequences, variant) = (numbers.sequences(self), numbers.variant(self));
+    fn forward<B: Host>(&self, input: FloatTensor<B>, inputs: Inputs<B>, save: bool) -> Walked<B> {
+        let device = input.device();
+        let (input, numbers) = (B::numbers(input), Numbers::of(inputs));
+        let (sequences, variant) = (self.sequences(), numbers.variant(self));
         let from = Forward {
             sequences,
-            input: &numbers.input,
+            input: &input,
             weights: &numbers.weights,
             bias: some(&numbers.bias),
             state: &numbers.state,
@@ -174,13 +169,15 @@ impl Walk {
         walked: Walked<B>,
         gradient: FloatTensor<B>,
     ) -> ByInputs<B> {
-        let device = inputs.input.device();
-        let shapes = [&inputs.input, &inputs.weights, &inputs.bias, &inputs.state, &inputs.projection, &inputs.gain]
-            .map(|tensor| tensor.shape());
-        let numbers = Numbers::of(self, inputs);
+        let device = gradient.device();
+        let shape = Shape::new([self.time, self.batch, self.kernel.gates() * self.hidden]);
+        let [weights, bias, state, projection, gain] =
+            [&inputs.weights, &inputs.bias, &inputs.state, &inputs.projection, &inputs.gain].map(|of| of.shape());
+        let shapes = [shape, weights, bias, state, projection, gain];
+        let numbers = Numbers::of(inputs);
         let [states, saved, gradient] = [walked.states, walked.saved, gradient].map(B::numbers);
         let from = elman_cpu::Backward {
-            sequences: numbers.sequences(self),
+            sequences: self.sequences(),
             weights: &numbers.weights,
             state: &numbers.state,
             variant: numbers.variant(self),
@@ -210,8 +207,8 @@ impl Walk {
 macro_rules! on_host {
     ($backend:ty) => {
         impl ScanKernels for $backend {
-            fn scan_forward(walk: Walk, inputs: Inputs<Self>) -> Walked<Self> {
-                walk.forward(inputs, true)
+            fn scan_forward(walk: Walk, input: FloatTensor<Self>, inputs: Inputs<Self>) -> Walked<Self> {
+                walk.forward(input, inputs, true)
             }
 
             fn scan_backward(
@@ -226,8 +223,8 @@ macro_rules! on_host {
         }
 
         impl Recurrence for $backend {
-            fn scan(walk: Walk, inputs: Inputs<Self>) -> FloatTensor<Self> {
-                walk.forward(inputs, false).states
+            fn scan(walk: Walk, input: FloatTensor<Self>, inputs: Inputs<Self>) -> FloatTensor<Self> {
+                walk.forward(input, inputs, false).states
             }
         }
     };
@@ -255,28 +252,34 @@ impl<B: Backend + ScanKernels> Backward<B, 6> for ScanBackward {
     }
 }
 
+impl<B: Backend, C: CheckpointStrategy> Inputs<Autodiff<B, C>> {
+    /// Without their graph.
+    pub(super) fn into_primitives(self) -> Inputs<B> {
+        Inputs {
+            weights: self.weights.into_primitive(),
+            bias: self.bias.into_primitive(),
+            state: self.state.into_primitive(),
+            projection: self.projection.into_primitive(),
+            gain: self.gain.into_primitive(),
+            dropout: self.dropout.into_primitive(),
+            zoneout: self.zoneout.into_primitive(),
+        }
+    }
+}
+
 impl<B: Backend + ScanKernels + Recurrence, C: CheckpointStrategy> Recurrence for Autodiff<B, C> {
-    fn scan(walk: Walk, inputs: Inputs<Self>) -> FloatTensor<Self> {
-        let differentiated =
-            [&inputs.input, &inputs.weights, &inputs.bias, &inputs.state, &inputs.projection, &inputs.gain];
+    fn scan(walk: Walk, input: FloatTensor<Self>, inputs: Inputs<Self>) -> FloatTensor<Self> {
+        let differentiated = [&input, &inputs.weights, &inputs.bias, &inputs.state, &inputs.projection, &inputs.gain];
         let prepared = ScanBackward.prepare::<C>(differentiated.map(|tensor| tensor.node())).compute_bound().stateful();
-        let inputs = Inputs {
-            input: inputs.input.into_primitive(),
-            weights: inputs.weights.into_primitive(),
-            bias: inputs.bias.into_primitive(),
-            state: inputs.state.into_primitive(),
-            projection: inputs.projection.into_primitive(),
-            gain: inputs.gain.into_primitive(),
-            dropout: inputs.dropout.into_primitive(),
-            zoneout: inputs.zoneout.into_primitive(),
-        };
+        let input = input.into_primitive();
+        let inputs = inputs.into_primitives();
         match prepared {
             OpsKind::Tracked(prepared) => {
-                let walked = B::scan_forward(walk.clone(), inputs.clone());
+                let walked = B::scan_forward(walk.clone(), input, inputs.clone());
                 let states = walked.states.clone();
                 prepared.finish((walk, inputs, walked), states)
             }
-            OpsKind::UnTracked(prepared) => prepared.finish(B::scan(walk, inputs)),
+            OpsKind::UnTracked(prepared) => prepared.finish(B::scan(walk, input, inputs)),
         }
     }
 }

@@ -5,6 +5,8 @@ mod extension;
 mod optional;
 #[allow(deprecated)]
 mod product;
+#[allow(deprecated)]
+mod recompute;
 
 use burn::{
     backend::Dispatch,
@@ -14,7 +16,8 @@ use elman_layers::host::is_host;
 
 use self::{
     extension::{Inputs, Recurrence, Walk},
-    product::{InputProduct, Operands},
+    product::{InputProduct, Operands, Rows},
+    recompute::Recomputed,
 };
 use super::{Active, InputWeights, Kernel, RecurrentWeights, ScanInput, ScanOutput, Zoneout};
 
@@ -53,11 +56,28 @@ fn all_float(weights: &Tensor<2>, bias: &Option<Tensor<1>>, gain: &Option<Tensor
 
 /// Runs the recurrence with a kernel, where that [fits].
 pub(super) fn walk(kernel: Kernel, scan: ScanInput, keep: usize) -> ScanOutput {
+    let input = scan.input.clone().into_dispatch();
+    let hidden = scan.input.dims()[2] / kernel.gates();
+    let (walk, inputs) = read(kernel, scan, hidden);
+    let states = Tensor::from_dispatch(<Dispatch as Recurrence>::scan(walk.clone(), input, inputs));
+    output(&walk, states, keep)
+}
+
+/// Runs the input product and the recurrence with a kernel, where both fit; training keeps the input of the layer, which is
+/// that of `scan` here, and computes the rest again.
+pub(super) fn recomputed(kernel: Kernel, with: InputWeights, scan: ScanInput, keep: usize) -> ScanOutput {
+    let (rows, hidden) = (rows(scan.active.as_ref()), with.weights.dims()[0] / kernel.gates());
+    let operands = operands(scan.input.clone(), with);
+    let (walk, inputs) = read(kernel, scan, hidden);
+    let states = <Dispatch as Recomputed>::recomputed(walk.clone(), rows, operands, inputs);
+    output(&walk, Tensor::from_dispatch(states), keep)
+}
+
+/// What the kernels read besides the input product.
+fn read(kernel: Kernel, scan: ScanInput, hidden: usize) -> (Walk, Inputs<Dispatch>) {
     let device = scan.input.device();
-    let [time, batch, rows] = scan.input.dims();
-    let hidden = rows / kernel.gates();
+    let [time, batch, _] = scan.input.dims();
     let output = scan.state[0].dims()[1];
-    let widths: Vec<usize> = (0..kernel.states()).map(|n| if n == 0 { output } else { hidden }).collect();
     // what there is not is an empty tensor
     let one = |tensor: Option<Tensor<1>>| tensor.unwrap_or_else(|| Tensor::zeros([0], &device)).into_dispatch();
     let two = |tensor: Option<Tensor<2>>| tensor.unwrap_or_else(|| Tensor::zeros([0, 0], &device)).into_dispatch();
@@ -71,7 +91,6 @@ pub(super) fn walk(kernel: Kernel, scan: ScanInput, keep: usize) -> ScanOutput {
         None => (None, None, None, None),
     };
     let inputs = Inputs {
-        input: scan.input.into_dispatch(),
         weights: two(weights),
         bias: one(bias),
         state: flat(scan.state).into_dispatch(),
@@ -81,13 +100,17 @@ pub(super) fn walk(kernel: Kernel, scan: ScanInput, keep: usize) -> ScanOutput {
         zoneout: one(masks),
     };
     let lengths = scan.active.map(|active| active.lengths);
-    let walk = Walk { kernel, output, reverse: scan.reverse, lengths, rates };
-    let states: Tensor<1> = Tensor::from_dispatch(<Dispatch as Recurrence>::scan(walk, inputs));
+    (Walk { kernel, time, batch, hidden, output, reverse: scan.reverse, lengths, rates }, inputs)
+}
 
-    let end = if scan.reverse { 0 } else { time - 1 };
+/// The states of all time steps as a scan returns them.
+fn output(walk: &Walk, states: Tensor<1>, keep: usize) -> ScanOutput {
+    let Walk { time, batch, hidden, output, reverse, ref kernel, .. } = *walk;
+    let end = if reverse { 0 } else { time - 1 };
     let mut start = 0;
     let (mut all, mut last) = (Vec::new(), Vec::new());
-    for (n, width) in widths.into_iter().enumerate() {
+    for n in 0..kernel.states() {
+        let width = if n == 0 { output } else { hidden };
         let step = batch * width;
         if n < keep {
             all.push(states.clone().narrow(0, start, time * step).reshape([time, batch, width]));
@@ -105,16 +128,17 @@ pub(super) fn product_fits(x: &Tensor<3>, with: &InputWeights) -> bool {
 
 /// The input product, where that [fits](product_fits).
 pub(super) fn input_product(x: Tensor<3>, with: InputWeights, active: Option<&Active>) -> Tensor<3> {
+    Tensor::from_dispatch(<Dispatch as InputProduct>::input_product(rows(active), operands(x, with)))
+}
+
+fn operands(x: Tensor<3>, with: InputWeights) -> Operands<Dispatch> {
     let device = x.device();
     let one = |tensor: Option<Tensor<1>>| tensor.unwrap_or_else(|| Tensor::zeros([0], &device)).into_dispatch();
-    let operands = Operands {
-        x: x.into_dispatch(),
-        weights: with.weights.into_dispatch(),
-        bias: one(with.bias),
-        gain: one(with.gain),
-    };
-    let rows = active.map(|active| active.rows().into());
-    Tensor::from_dispatch(<Dispatch as InputProduct>::input_product(rows, operands))
+    Operands { x: x.into_dispatch(), weights: with.weights.into_dispatch(), bias: one(with.bias), gain: one(with.gain) }
+}
+
+fn rows(active: Option<&Active>) -> Rows {
+    active.map(|active| active.rows().into())
 }
 
 /// Tensors one after the other.

@@ -175,16 +175,24 @@ impl<B: Backend + ProductKernels> Backward<B, 4> for ProductBackward {
     }
 }
 
+impl<B: Backend, C: CheckpointStrategy> Operands<Autodiff<B, C>> {
+    /// Without their graph.
+    pub(super) fn into_primitives(self) -> Operands<B> {
+        let Self { x, weights, bias, gain } = self;
+        Operands {
+            x: x.into_primitive(),
+            weights: weights.into_primitive(),
+            bias: bias.into_primitive(),
+            gain: gain.into_primitive(),
+        }
+    }
+}
+
 impl<B: Backend + ProductKernels + InputProduct, C: CheckpointStrategy> InputProduct for Autodiff<B, C> {
     fn input_product(rows: Rows, operands: Operands<Self>) -> FloatTensor<Self> {
         let nodes = [&operands.x, &operands.weights, &operands.bias, &operands.gain].map(|tensor| tensor.node());
         let prepared = ProductBackward.prepare::<C>(nodes).compute_bound().stateful();
-        let operands = Operands {
-            x: operands.x.into_primitive(),
-            weights: operands.weights.into_primitive(),
-            bias: operands.bias.into_primitive(),
-            gain: operands.gain.into_primitive(),
-        };
+        let operands = operands.into_primitives();
         match prepared {
             OpsKind::Tracked(prepared) => {
                 let Product { product, saved } = B::product_forward(rows.clone(), true, operands.clone());

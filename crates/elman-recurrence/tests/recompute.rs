@@ -1,0 +1,108 @@
+//! Layers that are computed again when they are walked back: the same bits, less memory.
+
+use std::alloc::System;
+
+use burn::{
+    module::{Module, ModuleVisitor, Param},
+    tensor::{Device, Distribution, Gradients, Tensor, TensorData},
+};
+use cap::Cap;
+use elman_recurrence::{CellKind, Network, NetworkConfig, Sequence};
+use elman_testkit::devices;
+
+/// Counts the bytes that are held.
+#[global_allocator]
+static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
+
+const D_INPUT: usize = 6;
+
+fn input(size: [usize; 3], device: &Device) -> Tensor<3> {
+    device.seed(2);
+    Tensor::random(size, Distribution::Normal(0.0, 1.0), device)
+}
+
+/// Every gradient by a parameter, in the order of the parameters.
+fn gradients(net: &Network, gradients: &Gradients) -> Vec<TensorData> {
+    struct All<'a>(&'a Gradients, Vec<TensorData>);
+    impl ModuleVisitor for All<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.1.extend(param.val().grad(self.0).map(Tensor::into_data));
+        }
+    }
+    let mut all = All(gradients, Vec::new());
+    net.visit(&mut all);
+    all.1
+}
+
+fn gradients_are_the_same() {
+    for device in devices() {
+        let device = device.autodiff();
+        for kind in CellKind::ALL.into_iter().filter(|kind| *kind != CellKind::Simple) {
+            let plain = NetworkConfig::new(kind, D_INPUT, 9).with_layers(2).with_bidirectional(true);
+            let noisy = plain.clone().with_layer_norm(true).with_recurrent_dropout(0.3).with_zoneout(0.2, 0.1);
+            for config in [plain.clone(), plain.with_bias(false).with_dropout(0.5), noisy] {
+                let run = |recompute: bool| {
+                    device.seed(4);
+                    let net = config.clone().with_recompute(recompute).init(&device);
+                    let x = input([3, 7, D_INPUT], &device).require_grad();
+                    let sequence = Sequence::new().with_lengths(&[7, 2, 0]).with_all_states();
+                    let out = net.forward_with(x.clone(), sequence);
+                    let states = out.all_states.expect("asked for").remove(0).states;
+                    let by_states: Tensor<1> =
+                        states.into_iter().map(|state| state.powf_scalar(2.0).sum()).reduce(|a, b| a + b).unwrap();
+                    let grads = (out.output.clone().sum() + by_states).backward();
+                    let mut all = gradients(&net, &grads);
+                    all.push(x.grad(&grads).expect("the input's gradient").into_data());
+                    (out.output.into_data(), all)
+                };
+                let (kept, again) = (run(false), run(true));
+                assert!(!kept.1.is_empty());
+                assert_eq!(again, kept, "{config:?}");
+            }
+        }
+    }
+}
+
+/// What a forward pass leaves behind for the walk back, in bytes.
+fn kept(kind: CellKind, recompute: bool, [batch, time, hidden]: [usize; 3], device: &Device) -> usize {
+    let net = NetworkConfig::new(kind, D_INPUT, hidden).with_recompute(recompute).init(device);
+    let x = input([batch, time, D_INPUT], device);
+    drop(net.forward(x.clone(), None)); // what is made once
+    let before = ALLOCATOR.allocated();
+    let out = net.forward(x, None);
+    let held = ALLOCATOR.allocated() - before;
+    drop(out);
+    held
+}
+
+fn memory_is_that_of_the_states() {
+    const SIZE: [usize; 3] = [4, 50, 64];
+    let numbers = 4 * 50 * 64 * size_of::<f32>();
+    // all else: weights' views, the graph's nodes, the states between pieces
+    let slack = numbers / 4;
+    for device in devices().into_iter().filter(|device| elman_layers::host::is_host(&device.device)) {
+        let device = device.autodiff();
+        // states of all time steps, and what the cell saves besides
+        for (kind, states, saved) in [
+            (CellKind::Rnn, 1, 0),
+            (CellKind::Gru, 1, 4),
+            (CellKind::Lstm, 2, 4),
+            (CellKind::MinGru, 1, 2),
+            (CellKind::MinLstm, 1, 4),
+        ] {
+            for (recompute, expected) in [(false, states + saved), (true, states)] {
+                let found = kept(kind, recompute, SIZE, &device);
+                // the output is a piece of the states, or a copy of it
+                let range = expected * numbers..=(expected + 1) * numbers + slack;
+                assert!(range.contains(&found), "{kind} {recompute}: {found} bytes, expected {range:?}");
+            }
+        }
+    }
+}
+
+// one test, so that nothing else allocates meanwhile
+#[test]
+fn the_same_gradients_with_less_memory() {
+    memory_is_that_of_the_states();
+    gradients_are_the_same();
+}
