@@ -100,9 +100,19 @@ mod tests {
                 std::thread::sleep(Duration::from_millis(ms));
             })
         };
-        let figures = alternate(&mut [contestant('a', 1), contestant('b', 8)], 0.0);
+        let figures = alternate(&mut [contestant('a', 12), contestant('b', 25)], 0.0);
         assert_eq!(*turns.borrow(), "ab".to_owned() + &"ab".repeat(LEAST_RUNS));
-        assert!(figures[0].ms >= 1.0 && figures[1].ms >= 8.0);
+        assert!(figures[0].ms >= 12.0 && figures[1].ms >= 25.0);
         assert_eq!(figures.iter().map(|f| f.runs).collect::<Vec<_>>(), [LEAST_RUNS, LEAST_RUNS]);
+    }
+
+    #[test]
+    fn a_turn_is_filled() {
+        let runs = Rc::new(RefCell::new(0));
+        let counted = runs.clone();
+        let work: Work = Box::new(move || *counted.borrow_mut() += 1);
+        let figures = alternate(&mut [work], 0.0);
+        assert!(figures[0].runs > LEAST_RUNS, "work of no length is repeated until a turn is over");
+        assert!(*runs.borrow() > figures[0].runs, "the warm-up is not counted");
     }
 }

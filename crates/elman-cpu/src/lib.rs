@@ -7,8 +7,6 @@
 //! A [`Kernel`] is a [cell's pointwise mathematics](cell::Pointwise) with everything that walks it: [`forward()`] and
 //! [`backward()`], for every instruction set, on as many threads as there are, with lengths, in both directions, and in every
 //! [`Variant`].
-//!
-//! For inference there are layers whose weights are packed once, in 32, 16 or 8 bits: [`PackedLayer`] and [`PackedLinear`].
 
 mod backward;
 pub mod cell;
