@@ -90,10 +90,10 @@ fn memory_is_that_of_the_states() {
             (CellKind::MinGru, 1, 2),
             (CellKind::MinLstm, 1, 4),
         ] {
-            for (recompute, expected) in [(false, states + saved), (true, states)] {
+            // computed again, no more than the output need be there, which is a piece of the states or a copy of it
+            for (recompute, least, most) in [(false, states + saved, states + saved + 1), (true, 1, states + 1)] {
                 let found = kept(kind, recompute, SIZE, &device);
-                // the output is a piece of the states, or a copy of it
-                let range = expected * numbers..=(expected + 1) * numbers + slack;
+                let range = least * numbers..=most * numbers + slack;
                 assert!(range.contains(&found), "{kind} {recompute}: {found} bytes, expected {range:?}");
             }
         }
