@@ -48,14 +48,13 @@ pub fn evaluate(model: &LanguageModel, text: &Tokens, batch: usize, bptt: usize)
 /// # Errors
 /// As [`evaluate`].
 pub fn evaluate_packed(model: &PackedModel, text: &Tokens, batch: usize, bptt: usize) -> Result<Evaluation, Error> {
+    let windows = BpttBatches::new(text, batch, bptt)?;
     let mut session = model.session(batch);
     let (mut sum, mut steps) = (0.0, 0);
-    for window in BpttBatches::new(text, batch, bptt)? {
+    for window in windows {
         let at = |t: usize, row: usize| row * window.steps + t;
-        let inputs: Vec<u32> = (0..window.steps)
-            .flat_map(|t| (0..batch).map(move |row| (t, row)))
-            .map(|(t, row)| window.inputs[at(t, row)])
-            .collect();
+        let turned = |n: usize| window.inputs[at(n / batch, n % batch)];
+        let inputs: Vec<u32> = (0..window.steps * batch).map(turned).collect();
         session.read(&inputs)?;
         for t in 0..window.steps {
             let logits = session.logits(t).chunks_exact(model.vocabulary());

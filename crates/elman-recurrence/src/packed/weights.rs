@@ -6,7 +6,7 @@ use elman_cpu::{Isa, LayerWeights, Norm, PackedLayer, Precision};
 use super::{PackError, Packed, Weights};
 use crate::{
     cell::Cell,
-    scan::{EPSILON, InputWeights, RecurrentWeights},
+    scan::{EPSILON, InputWeights, RecurrentWeights, kernel_of},
     stack::Direction,
 };
 
@@ -17,7 +17,9 @@ pub(crate) fn pack<C: Cell>(
     zoneout: Option<[f64; 2]>,
     precision: Precision,
 ) -> Result<Packed, PackError> {
-    let kernel = cell.kernel().ok_or_else(|| PackError::NoKernel { cell: format!("{cell:?}") })?;
+    let has_projection = layers[0][0].weight_hr.is_some();
+    let kernel = kernel_of(cell).filter(|kernel| !has_projection || kernel.has_projection());
+    let kernel = kernel.ok_or_else(|| PackError::NoKernel { cell: format!("{cell:?}") })?;
     let (hidden, output) = layers[0][0].widths::<C>();
     let one = |layer: usize, reverse: bool, direction: Direction| {
         let (InputWeights { weights, bias, gain }, recurrent) = direction.split(cell);

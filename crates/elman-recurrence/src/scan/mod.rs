@@ -83,18 +83,27 @@ pub struct ScanOutput {
 /// If the cell's [kernel](Cell::kernel) has other gates or states than the cell, or the tensors' shapes do not fit.
 pub fn scan<C: Cell>(cell: &C, scan: ScanInput, keep: usize) -> ScanOutput {
     #[cfg(any(feature = "flex", feature = "ndarray"))]
-    if let Some(kernel) = cell.kernel().filter(|kernel| cpu::fits(kernel, &scan)) {
-        assert_eq!(
-            (kernel.gates(), kernel.states()),
-            (C::GATES, C::STATES),
-            "{cell:?}: gates and states of its kernel (left) are not the cell's"
-        );
+    if let Some(kernel) = kernel_of(cell).filter(|kernel| cpu::fits(kernel, &scan)) {
         return cpu::walk(kernel, scan, keep);
     }
     match cell.linear(scan.input.clone()) {
         Some(coefficients) if scan.zoneout.is_none() => parallel::walk(coefficients, scan),
         _ => sequential::walk(cell, scan, keep),
     }
+}
+
+/// The kernel of a cell.
+///
+/// # Panics
+/// If it has other gates or states than the cell.
+pub(crate) fn kernel_of<C: Cell>(cell: &C) -> Option<Kernel> {
+    let kernel = cell.kernel()?;
+    assert_eq!(
+        (kernel.gates(), kernel.states()),
+        (C::GATES, C::STATES),
+        "{cell:?}: gates and states of its kernel (left) are not the cell's"
+    );
+    Some(kernel)
 }
 
 /// The input product and the recurrence of a layer whose input is that of `scan`. If `recompute` is set, training keeps no more
@@ -108,7 +117,7 @@ pub(crate) fn layer<C: Cell>(
 ) -> ScanOutput {
     #[cfg(any(feature = "flex", feature = "ndarray"))]
     if recompute
-        && let Some(kernel) = cell.kernel()
+        && let Some(kernel) = kernel_of(cell)
         && cpu::fits(&kernel, &scan_of)
         && cpu::product_fits(&scan_of.input, &with)
     {
