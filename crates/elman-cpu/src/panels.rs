@@ -1,6 +1,6 @@
 //! Weights in the order in which the product reads them.
 
-use std::ops::Range;
+use std::{mem::MaybeUninit, ops::Range};
 
 use rayon::prelude::*;
 
@@ -35,8 +35,11 @@ const LINE: usize = 16;
 /// Fewer lines than this are packed by one thread.
 const WORTH_THREADS: usize = 1 << 13;
 
-fn numbers_mut(lines: &mut [Line]) -> &mut [f32] {
-    // SAFETY: a line is 16 numbers without padding, and the slice covers these lines exactly; the borrow is exclusive.
+/// The numbers of some lines, which become zero.
+fn zeros(lines: &mut [MaybeUninit<Line>]) -> &mut [f32] {
+    lines.fill(MaybeUninit::new(Line([0.0; LINE])));
+    // SAFETY: the lines were just written; a line is 16 numbers without padding, and the slice covers these lines exactly; the
+    // borrow is exclusive.
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LINE) }
 }
 
@@ -87,9 +90,10 @@ impl Panels {
     ) -> Self {
         let width = tile.width();
         let stride = ((head::<E>() + depth.div_ceil(E::GROUP)) * width).div_ceil(LINE);
-        let mut lines = vec![Line([0.0; LINE]); stride * count];
-        let fill = |(n, lines): (usize, &mut [Line])| {
-            let (head, panel) = numbers_mut(lines).split_at_mut(head::<E>() * width);
+        let mut lines = Vec::with_capacity(stride * count);
+        // each panel's memory is touched first by the thread that fills it
+        let fill = |(n, lines): (usize, &mut [MaybeUninit<Line>])| {
+            let (head, panel) = zeros(lines).split_at_mut(head::<E>() * width);
             let columns: Vec<(usize, Column)> = (0..width)
                 .filter_map(|place| Some((place, column(n, place / tile.lanes, place % tile.lanes)?)))
                 .collect();
@@ -111,11 +115,14 @@ impl Panels {
                 }
             }
         };
+        let unwritten = &mut lines.spare_capacity_mut()[..stride * count];
         if stride * count < WORTH_THREADS {
-            lines.chunks_mut(stride.max(1)).enumerate().for_each(fill);
+            unwritten.chunks_mut(stride.max(1)).enumerate().for_each(fill);
         } else {
-            lines.par_chunks_mut(stride).enumerate().for_each(fill);
+            unwritten.par_chunks_mut(stride).enumerate().for_each(fill);
         }
+        // SAFETY: so many lines were written.
+        unsafe { lines.set_len(stride * count) };
         Self { lines, stride, depth, count, tile, precision }
     }
 
