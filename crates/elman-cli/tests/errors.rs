@@ -152,3 +152,14 @@ fn outputs_that_cannot_be_written() {
     place.run("embed text.txt --model model --pool median").fails(2, "unknown pooling 'median'");
     place.run("embed text.txt --model model --layer 2").fails(2, "layer 2 does not exist: the model has 1 layer");
 }
+
+#[test]
+fn nothing_is_read_in_batches_of_nothing() {
+    let place = Place::new();
+    place.train();
+    for precision in ["", "--precision int8"] {
+        let eval = |sizes: &str| place.run(&format!("eval text.txt --model model {sizes} {precision}"));
+        eval("--batch 0").fails(2, "batch must be at least 1, not 0");
+        eval("--bptt 0").fails(2, "bptt must be at least 1, not 0");
+    }
+}

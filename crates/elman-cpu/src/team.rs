@@ -97,8 +97,33 @@ impl Plan {
         }
     }
 
-    /// Runs `work(thread, barrier)` on every thread of the plan; the calling one is thread 0.
+    /// Runs `work(thread, barrier)` on every thread of the plan: on the calling one, which is thread 0, and on threads of
+    /// rayon's pool.
     pub fn run(self, work: impl Fn(usize, &Barrier) + Sync) {
+        self.run_with(work, |work| {
+            rayon::in_place_scope(|scope| {
+                scope.spawn_broadcast(|_, other| work(other.index() + 1));
+                work(0);
+            });
+        });
+    }
+
+    /// The same for a caller that has just waited for a product of the pool's. Its threads are awake, one on each core, and do
+    /// the work where they need not wait for each other: the calling one, beside them, would share a core with one of them for
+    /// as long as the work takes. Where they do wait, what has been measured is in favour of new threads.
+    pub fn run_after_product(self, work: impl Fn(usize, &Barrier) + Sync) {
+        self.run_with(work, |work| match self {
+            Self::Units(threads) => on_new_threads(threads, work),
+            Self::Rows(_) | Self::Apart(_) => {
+                rayon::broadcast(|thread| work(thread.index()));
+            }
+        });
+    }
+
+    /// `start` is given what to do on threads 0, 1, … of a pool that has enough of them. Each of them does it, though others
+    /// may be using the pool: what is broadcast comes to all of its threads, and in the same order to all of them, so that
+    /// those who wait for each other meet.
+    fn run_with<W: Fn(usize, &Barrier) + Sync>(self, work: W, start: impl FnOnce(&(dyn Fn(usize) + Sync))) {
         let meeting = match self {
             Self::Rows(_) | Self::Apart(_) => 1,
             Self::Units(threads) => threads,
@@ -107,14 +132,27 @@ impl Plan {
         if self.threads() == 1 {
             return work(0, &barrier); // without what a scope allocates
         }
-        std::thread::scope(|scope| {
-            for thread in 1..self.threads() {
-                let (work, barrier) = (&work, &barrier);
-                scope.spawn(move || work(thread, barrier));
+        let part = |thread: usize| {
+            if thread < self.threads() {
+                work(thread, &barrier);
             }
-            work(0, &barrier);
-        });
+        };
+        if self.threads() <= threads() {
+            start(&part);
+        } else {
+            on_new_threads(self.threads(), &part); // more than the pool has, or within it
+        }
     }
+}
+
+/// On the calling thread, which is number 0, and on others that are started for it.
+fn on_new_threads(threads: usize, work: &(dyn Fn(usize) + Sync)) {
+    std::thread::scope(|scope| {
+        for thread in 1..threads {
+            scope.spawn(move || work(thread));
+        }
+        work(0);
+    });
 }
 
 /// A place where threads wait for each other, for so short a time that sleeping would take longer.
@@ -241,14 +279,53 @@ mod tests {
     #[test]
     fn nobody_passes_the_barrier_early() {
         // each round, all add one; after the barrier all must see the same sum
-        let sum = AtomicUsize::new(0);
-        Plan::Units(3).run(|_, barrier| {
+        let meet = |threads: usize, sum: &AtomicUsize, barrier: &Barrier| {
             for round in 1..=200 {
                 sum.fetch_add(1, Ordering::Relaxed);
                 barrier.wait();
-                assert_eq!(sum.load(Ordering::Relaxed), 3 * round);
+                assert_eq!(sum.load(Ordering::Relaxed), threads * round);
                 barrier.wait();
             }
+        };
+        // as many as the pool has, and more
+        for threads in [rayon::current_num_threads(), rayon::current_num_threads() + 1] {
+            let plan = Plan::Units(threads);
+            let sum = AtomicUsize::new(0);
+            plan.run(|_, barrier| meet(threads, &sum, barrier));
+            let sum = AtomicUsize::new(0);
+            plan.run_after_product(|_, barrier| meet(threads, &sum, barrier));
+        }
+    }
+
+    #[test]
+    fn those_who_use_the_pool_at_the_same_time_do_not_wait_for_each_other_for_ever() {
+        let threads = rayon::current_num_threads();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        Plan::Units(threads).run(|_, barrier| barrier.wait());
+                    }
+                });
+            }
         });
+    }
+
+    #[test]
+    fn every_thread_of_a_plan_works_once() {
+        for plan in [Plan::Rows(1), Plan::Rows(2), Plan::Units(2), Plan::Apart(2), Plan::Rows(5)] {
+            for after_product in [false, true] {
+                let done: Vec<AtomicUsize> = (0..plan.threads()).map(|_| AtomicUsize::new(0)).collect();
+                let work = |thread: usize, _: &Barrier| {
+                    done[thread].fetch_add(1, Ordering::Relaxed);
+                };
+                if after_product {
+                    plan.run_after_product(work)
+                } else {
+                    plan.run(work)
+                }
+                assert!(done.iter().all(|times| times.load(Ordering::Relaxed) == 1), "{plan:?}: {done:?}");
+            }
+        }
     }
 }

@@ -111,7 +111,7 @@ pub(crate) fn walk_back<C: Pointwise>(
             state: Shared::new(into.state),
         };
         let plan = plan(counts, threads, sequences, isa.run(RowsThatFit(weights.early.tile)));
-        plan.run(|thread, barrier| {
+        plan.run_after_product(|thread, barrier| {
             let part = part(&weights, plan, thread, sequences);
             isa.run(Walk { cell, isa, from, layout, weights: &weights, buffers, part, barrier });
         });

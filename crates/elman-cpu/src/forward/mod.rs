@@ -75,7 +75,7 @@ pub fn forward(
     let (states, saved) = (Shared::new(states), saved.map(|saved| (Shared::new(saved), layout)));
     let plan = plan(counts, threads, sequences, isa.run(RowsThatFit(weights.early.tile)));
     let memory = scratch.shared();
-    plan.run(|thread, barrier| {
+    plan.run_after_product(|thread, barrier| {
         let part = &mut weights.part(counts, plan, thread, sequences);
         kernel.walk(Walking { isa, from, weights: &weights, memory, states, saved, part, barrier });
     });
