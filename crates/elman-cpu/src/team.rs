@@ -120,9 +120,10 @@ impl Plan {
         });
     }
 
-    /// `start` is given what to do on threads 0, 1, … of a pool that has enough of them. Each of them does it, though others
-    /// may be using the pool: what is broadcast comes to all of its threads, and in the same order to all of them, so that
-    /// those who wait for each other meet.
+    /// `start` is given what to do on each thread of a pool that has just as many. All of them do it, though others may be using
+    /// the pool: what is broadcast comes to all of its threads, and in the same order to all of them, so that those who wait
+    /// for each other meet. Whoever asks for fewer threads than the pool has may be one of several at work at once, such as the
+    /// directions of a layer, who would all ask the same threads of the pool.
     fn run_with<W: Fn(usize, &Barrier) + Sync>(self, work: W, start: impl FnOnce(&(dyn Fn(usize) + Sync))) {
         let meeting = match self {
             Self::Rows(_) | Self::Apart(_) => 1,
@@ -137,11 +138,7 @@ impl Plan {
                 work(thread, &barrier);
             }
         };
-        if self.threads() <= threads() {
-            start(&part);
-        } else {
-            on_new_threads(self.threads(), &part); // more than the pool has, or within it
-        }
+        if self.threads() == threads() { start(&part) } else { on_new_threads(self.threads(), &part) }
     }
 }
 

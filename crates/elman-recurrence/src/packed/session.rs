@@ -49,8 +49,8 @@ impl Session {
 
     /// Reads one time step of every sequence and returns the last layer's output.
     ///
-    /// After the first call it allocates nothing, unless the layers are so large that threads share them: these are started
-    /// anew.
+    /// After the first call it allocates nothing, unless the layers are so large that threads share them: handing out the work
+    /// does.
     ///
     /// # Shapes
     /// - `x`: `[batch, d_input]`
