@@ -310,7 +310,9 @@ mod tests {
 
     #[test]
     fn every_thread_of_a_plan_works_once() {
-        for plan in [Plan::Rows(1), Plan::Rows(2), Plan::Units(2), Plan::Apart(2), Plan::Rows(5)] {
+        let pool = rayon::current_num_threads();
+        let counts = [1, 2, pool, pool + 1];
+        for plan in [Plan::Rows, Plan::Units, Plan::Apart].iter().flat_map(|plan| counts.map(plan)) {
             for after_product in [false, true] {
                 let done: Vec<AtomicUsize> = (0..plan.threads()).map(|_| AtomicUsize::new(0)).collect();
                 let work = |thread: usize, _: &Barrier| {
