@@ -1,0 +1,198 @@
+use cubecl::prelude::*;
+
+use crate::{
+    forward::{at, kept_step, state_at},
+    product::{Four, Source},
+};
+
+/// What a walk back reads and writes. `T` time, `B` batch, `G` gates, `H` hidden units, `P` output width.
+#[derive(CubeType, CubeLaunch)]
+pub(crate) struct Backward {
+    /// By the states: `[T, B, P]`, `[T, B, H]`.
+    pub gradient: Box<[f32]>,
+    /// Of the gates that are not late, `[gates·H/4, P]`.
+    pub weights: Box<[Four]>,
+    /// Of those that are, `[gates·H/4, H]`.
+    pub late_weights: ComptimeOption<Box<[Four]>>,
+    /// `[P/4, H]`
+    pub projection: ComptimeOption<Box<[Four]>>,
+    /// Of layer normalisation, `[G, H]`.
+    pub gain: ComptimeOption<Box<[f32]>>,
+    /// The initial state: `[B, P]`, `[B, H]`.
+    pub initial: Box<[f32]>,
+    /// Steps of each row, `[B]`.
+    pub lengths: ComptimeOption<Box<[u32]>>,
+    /// Of recurrent dropout, `[B, P]`.
+    pub dropout: ComptimeOption<Box<[f32]>>,
+    /// Of zoneout, shaped as the states.
+    pub masks: ComptimeOption<Box<[f32]>>,
+    /// `[T, B, P]`, `[T, B, H]`
+    pub states: Box<[f32]>,
+    /// As [`Kept`](crate::layout::Kept) says.
+    pub kept: Box<[f32]>,
+    /// By the state before the step that was walked back last, `[B, P]`, `[B, H]`, without what goes through the recurrent
+    /// product: in the end by the initial state.
+    pub carried: Box<[f32]>,
+    /// By the input product, `[T, B, G, H]`.
+    pub by_input: Box<[f32]>,
+    /// By the recurrent product with its bias, `[T, B, G, H]`, where it differs from that by the input product.
+    pub by_recurrent: ComptimeOption<Box<[f32]>>,
+    /// By the recurrent product before it is normalised, `[T, B, G, H]`.
+    pub by_product: ComptimeOption<Box<[f32]>>,
+    /// By the gain, of each row and step, `[T, B, G, H]`.
+    pub by_gain: ComptimeOption<Box<[f32]>>,
+    /// By the hidden state after its projection, `[T, B, P]`.
+    pub by_projected: ComptimeOption<Box<[f32]>>,
+    /// What the late gates' weights were multiplied with, `[T, B, H]`.
+    pub late: ComptimeOption<Box<[f32]>>,
+    pub raw_at: usize,
+    pub products_at: usize,
+    pub statistics_at: usize,
+    pub time: usize,
+    pub batch: usize,
+    pub hidden: usize,
+    pub output: usize,
+    /// 1 where the walk went from the last time step to the first, 0 else.
+    pub reverse: usize,
+    /// Of zoneout in inference: of the hidden state and of the other.
+    pub hidden_rate: f32,
+    pub other_rate: f32,
+    #[cube(comptime)]
+    pub flags: Flags,
+}
+
+/// What there is besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Flags {
+    /// Gates per unit, and how many of them are late.
+    pub gates: usize,
+    pub late: usize,
+    /// Whether the hidden state that the cell returned was kept.
+    pub raw: bool,
+    /// Whether zoneout takes the rates.
+    pub rates: bool,
+    /// Whether the hidden state is projected.
+    pub projection: bool,
+    /// Whether the recurrent product is normalised.
+    pub norm: bool,
+}
+
+/// The gradient by the products of the gates that are not late, at a step.
+pub(crate) struct ByProduct;
+
+#[cube]
+impl Source<Backward> for ByProduct {
+    fn read(b: &Backward, walked: usize, row: usize, k: usize) -> f32 {
+        let t = at(walked, b.time, b.reverse).t;
+        by_product(b, (t * b.batch + row) * comptime!(b.flags.gates) * b.hidden + k)
+    }
+}
+
+/// The gradient by the products of the late gates at this step.
+pub(crate) struct ByLateProduct;
+
+#[cube]
+impl Source<Backward> for ByLateProduct {
+    fn read(b: &Backward, walked: usize, row: usize, k: usize) -> f32 {
+        let t = at(walked, b.time, b.reverse).t;
+        let early = comptime!(b.flags.gates - b.flags.late);
+        by_product(b, ((t * b.batch + row) * comptime!(b.flags.gates) + early) * b.hidden + k)
+    }
+}
+
+/// The gradient by the projected hidden state.
+pub(crate) struct ByProjected;
+
+#[cube]
+impl Source<Backward> for ByProjected {
+    fn read(b: &Backward, walked: usize, row: usize, unit: usize) -> f32 {
+        let t = at(walked, b.time, b.reverse).t;
+        #[comptime]
+        let value = match &b.by_projected {
+            ComptimeOption::Some(by) => by[(t * b.batch + row) * b.output + unit],
+            ComptimeOption::None => 0.0f32.runtime(),
+        };
+        value
+    }
+}
+
+/// The gradient by a recurrent product, wherever it is.
+#[cube]
+fn by_product(b: &Backward, place: usize) -> f32 {
+    #[comptime]
+    let value = match &b.by_product {
+        ComptimeOption::Some(by) => by[place],
+        ComptimeOption::None => by_recurrent(b, place),
+    };
+    value
+}
+
+/// The gradient by a recurrent product with its bias.
+#[cube]
+pub(crate) fn by_recurrent(b: &Backward, place: usize) -> f32 {
+    #[comptime]
+    let value = match &b.by_recurrent {
+        ComptimeOption::Some(by) => by[place],
+        ComptimeOption::None => b.by_input[place],
+    };
+    value
+}
+
+/// State `n` before a step.
+#[cube]
+pub(crate) fn state_before(b: &Backward, walked: usize, row: usize, unit: usize, #[comptime] n: usize) -> f32 {
+    let at = at(walked, b.time, b.reverse);
+    let width = if comptime!(n == 0) { b.output } else { b.hidden };
+    let place = row * width + unit;
+    if at.is_first {
+        b.initial[state_at(n, 1usize.runtime(), b.batch, b.output) + place]
+    } else {
+        b.states[state_at(n, b.time, b.batch, b.output) + at.before * b.batch * width + place]
+    }
+}
+
+/// The mask of recurrent dropout, 1 without.
+#[cube]
+pub(crate) fn dropout(b: &Backward, row: usize, unit: usize) -> f32 {
+    #[comptime]
+    let value = match &b.dropout {
+        ComptimeOption::Some(mask) => mask[row * b.output + unit],
+        ComptimeOption::None => 1.0f32.runtime(),
+    };
+    value
+}
+
+#[cube]
+pub(crate) fn is_active(b: &Backward, t: usize, row: usize) -> bool {
+    #[comptime]
+    let active = match &b.lengths {
+        ComptimeOption::Some(lengths) => t < lengths[row] as usize,
+        ComptimeOption::None => true.runtime(),
+    };
+    active
+}
+
+/// How much of state `n` stayed as it was, at `place` of it.
+#[cube]
+pub(crate) fn zoneout(b: &Backward, place: usize, #[comptime] n: usize) -> f32 {
+    if comptime!(b.flags.rates) {
+        if comptime!(n == 0) { b.hidden_rate } else { b.other_rate }
+    } else {
+        #[comptime]
+        let z = match &b.masks {
+            ComptimeOption::Some(masks) => masks[place],
+            ComptimeOption::None => 0.0f32.runtime(),
+        };
+        z
+    }
+}
+
+/// The hidden state that the cell returned.
+#[cube]
+pub(crate) fn output(b: &Backward, t: usize, row: usize, unit: usize) -> f32 {
+    if comptime!(b.flags.raw) {
+        b.kept[b.raw_at + (kept_step(t, true) * b.batch + row) * b.hidden + unit]
+    } else {
+        b.states[(t * b.batch + row) * b.output + unit]
+    }
+}

@@ -1,0 +1,156 @@
+//! The walk back.
+
+mod buffers;
+mod phases;
+
+use cubecl::prelude::*;
+
+use crate::{
+    Buffer, Driver, Sequences, Walk, Walked,
+    cell::Pointwise,
+    driver::Plan,
+    kernel::Counted,
+    layout::Kept,
+    pack::{Packing, pack},
+    product::Tile,
+};
+use buffers::Flags;
+pub(crate) use buffers::{Backward, BackwardLaunch};
+pub(crate) use phases::Phase;
+
+/// What comes of a walk back. `T` time, `B` batch, `G` gates, `H` hidden units, `P` output width. The gradients by weights,
+/// biases and gain are sums of these over all rows and steps.
+#[derive(Clone, Debug)]
+pub struct Gradients {
+    /// By the input product, `[T, B, G·H]`.
+    pub input: Buffer,
+    /// By the recurrent product with its bias, `[T, B, G·H]`; as by the input product without.
+    pub recurrent: Option<Buffer>,
+    /// By the recurrent product before it was normalised, `[T, B, G·H]`; as with its bias without.
+    pub product: Option<Buffer>,
+    /// By the gain, of each row and step, `[T, B, G·H]`.
+    pub gain: Option<Buffer>,
+    /// By the initial state: `[B, P]`, `[B, H]`.
+    pub state: Buffer,
+    /// By the hidden state after its projection and before zoneout, `[T, B, P]`.
+    pub projected: Option<Buffer>,
+    /// What the late gates' weights were multiplied with, `[T, B, H]`.
+    pub late: Option<Buffer>,
+}
+
+/// One phase of one step.
+#[cube(launch_unchecked)]
+pub(crate) fn step<C: Pointwise>(mut b: Backward, walked: usize, #[comptime] phase: Phase, #[comptime] tile: Tile) {
+    let row = CUBE_POS_Y as usize * comptime!(tile.rows);
+    phases::run::<C>(&mut b, walked, row, CUBE_POS_X as usize, CUBE_COUNT_X as usize, phase, tile);
+}
+
+/// The whole walk of the rows of a cube.
+#[cube(launch_unchecked)]
+pub(crate) fn resident<C: Pointwise>(mut b: Backward, #[comptime] tile: Tile) {
+    let row = CUBE_POS_X as usize * comptime!(tile.rows);
+    let phases = comptime!(Phase::of(b.flags));
+    let first = 0usize.runtime();
+    let step = 1usize.runtime();
+    for n in 0..b.time {
+        let walked = b.time - 1 - n;
+        #[unroll]
+        for n in 0..comptime!(phases.len()) {
+            phases::run::<C>(&mut b, walked, row, first, step, comptime!(phases[n]), tile);
+            sync_storage();
+        }
+    }
+    phases::run::<C>(&mut b, 0usize.runtime(), row, first, step, comptime!(Phase::Initial), tile);
+}
+
+/// The walk back of a cell with a recurrent product.
+pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, walked: &Walked, gradient: &Buffer) -> Gradients {
+    let Walk { client, sequences, operands, .. } = walk;
+    let variant = operands.variant();
+    let Sequences { time, batch, hidden, output, reverse, ref lengths } = *sequences;
+    let kept = Kept::of(Counted::of::<C>(), sequences, variant, true);
+    let (rates, masks) = operands.zoneout();
+    let flags = Flags {
+        gates: C::GATES,
+        late: C::LATE,
+        raw: kept.raw.is_some(),
+        rates: rates.is_some(),
+        projection: variant.projection,
+        norm: variant.norm,
+    };
+    let weights = operands.recurrent_weights();
+    let early = (C::GATES - C::LATE) * hidden;
+    let packed = |offset: usize, len: usize| {
+        pack(client, weights, Packing { offset, columns: output, column_stride: 1, len, stride: output })
+    };
+    let late_weights = (C::LATE > 0).then(|| packed(early * output, C::LATE * hidden));
+    let weights = packed(0, early);
+    let projection = operands.projection.as_ref().map(|projection| {
+        let packing = Packing { offset: 0, columns: hidden, column_stride: 1, len: output, stride: hidden };
+        pack(client, projection, packing)
+    });
+    let gates = || Buffer::empty(client, time * batch * C::GATES * hidden);
+    let by = Gradients {
+        input: gates(),
+        recurrent: (C::SPLIT || variant.norm).then(gates),
+        product: variant.norm.then(gates),
+        gain: variant.norm.then(gates),
+        state: Buffer::zeros(client, sequences.state_len(C::STATES, 1)),
+        projected: variant.projection.then(|| Buffer::empty(client, time * batch * output)),
+        late: (C::LATE > 0).then(|| Buffer::empty(client, time * batch * hidden)),
+    };
+    let some = |buffer: &Option<Buffer>| buffer.as_ref().map(Buffer::arg).into();
+    let buffers = || {
+        BackwardLaunch::new(
+            gradient.arg(),
+            weights.fours(),
+            late_weights.as_ref().map(Buffer::fours).into(),
+            projection.as_ref().map(Buffer::fours).into(),
+            some(&operands.gain),
+            operands.state.arg(),
+            lengths.as_ref().map(Buffer::arg).into(),
+            some(&operands.dropout),
+            masks.map(Buffer::arg).into(),
+            walked.states.arg(),
+            walked.kept.arg(),
+            by.state.arg(),
+            by.input.arg(),
+            some(&by.recurrent),
+            some(&by.product),
+            some(&by.gain),
+            some(&by.projected),
+            some(&by.late),
+            kept.raw.unwrap_or(0),
+            kept.products.unwrap_or(0),
+            kept.statistics.unwrap_or(0),
+            time,
+            batch,
+            hidden,
+            output,
+            usize::from(reverse),
+            rates.map_or(0.0, |rates| rates[0]),
+            rates.map_or(0.0, |rates| rates[1]),
+            flags,
+        )
+    };
+    let plan = Plan::of(walk, C::GATES);
+    match plan.driver {
+        Driver::Resident => {
+            // SAFETY: the buffers are as long as the sizes ask for, which `Walk::check` has seen to
+            unsafe { resident::launch_unchecked::<C>(client, plan.resident(), plan.dim(), buffers(), plan.tile) }
+        }
+        Driver::Step => {
+            let launch = |walked: usize, phase: Phase| {
+                let count = plan.step(phase.column_tiles(hidden, output, plan.tile));
+                // SAFETY: as above
+                unsafe { step::launch_unchecked::<C>(client, count, plan.dim(), buffers(), walked, phase, plan.tile) }
+            };
+            let phases = Phase::of(flags);
+            for walked in (0..time).rev() {
+                phases.iter().for_each(|phase| launch(walked, *phase));
+            }
+            launch(0, Phase::Initial);
+        }
+    }
+    by
+}

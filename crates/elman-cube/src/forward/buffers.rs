@@ -1,0 +1,141 @@
+use cubecl::prelude::*;
+
+use crate::product::{Four, Source};
+
+/// What a walk reads and writes. `T` time, `B` batch, `G` gates, `H` hidden units, `P` output width.
+#[derive(CubeType, CubeLaunch)]
+pub(crate) struct Forward {
+    /// `[T, B, G, H]`
+    pub input: Box<[f32]>,
+    /// `[P/4, G, H]`
+    pub weights: Box<[Four]>,
+    /// `[G, H]`
+    pub bias: ComptimeOption<Box<[f32]>>,
+    /// The initial state: `[B, P]`, `[B, H]`.
+    pub initial: Box<[f32]>,
+    /// Steps of each row, `[B]`.
+    pub lengths: ComptimeOption<Box<[u32]>>,
+    /// Of recurrent dropout, `[B, P]`.
+    pub dropout: ComptimeOption<Box<[f32]>>,
+    /// Of zoneout, shaped as the states.
+    pub masks: ComptimeOption<Box<[f32]>>,
+    /// `[H/4, P]`
+    pub projection: ComptimeOption<Box<[Four]>>,
+    /// Of layer normalisation, `[G, H]`.
+    pub gain: ComptimeOption<Box<[f32]>>,
+    /// `[T, B, P]`, `[T, B, H]`
+    pub states: Box<[f32]>,
+    /// As [`Kept`](crate::layout::Kept) says.
+    pub kept: Box<[f32]>,
+    pub raw_at: usize,
+    pub products_at: usize,
+    pub statistics_at: usize,
+    pub late_at: usize,
+    pub time: usize,
+    pub batch: usize,
+    pub hidden: usize,
+    pub output: usize,
+    /// 1 where the walk goes from the last time step to the first, 0 else.
+    pub reverse: usize,
+    /// Of zoneout in inference: of the hidden state and of the other.
+    pub hidden_rate: f32,
+    pub other_rate: f32,
+    #[cube(comptime)]
+    pub flags: Flags,
+}
+
+/// What there is besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Flags {
+    /// Whether the walk is walked back later.
+    pub saves: bool,
+    /// Whether the hidden state that the cell returns is kept.
+    pub raw: bool,
+    /// Whether zoneout takes the rates.
+    pub rates: bool,
+    /// Whether the hidden state is projected.
+    pub projection: bool,
+    /// Whether the recurrent product is normalised.
+    pub norm: bool,
+}
+
+/// The time step of what is kept: there is but one where the walk is not walked back later.
+#[cube]
+pub(crate) fn kept_step(t: usize, #[comptime] saves: bool) -> usize {
+    if comptime!(saves) { t } else { 0usize.runtime() }
+}
+
+/// Where the values of a time step lie, and those of the step that was walked before it.
+#[derive(CubeType, Clone, Copy)]
+pub(crate) struct At {
+    /// The time step.
+    pub t: usize,
+    /// The one before.
+    pub before: usize,
+    /// Whether there was none.
+    pub is_first: bool,
+}
+
+#[cube]
+pub(crate) fn at(walked: usize, time: usize, reverse: usize) -> At {
+    let is_first = walked == 0;
+    let t = if reverse == 1 { time - 1 - walked } else { walked };
+    let before = if is_first {
+        t
+    } else if reverse == 1 {
+        t + 1
+    } else {
+        t - 1
+    };
+    At { t, before, is_first }
+}
+
+/// Where state `n` begins in the states of `time` steps, and how wide it is.
+#[cube]
+pub(crate) fn state_at(#[comptime] n: usize, time: usize, batch: usize, output: usize) -> usize {
+    if comptime!(n == 0) { 0usize.runtime() } else { time * batch * output }
+}
+
+#[cube]
+pub(crate) fn width_of(#[comptime] n: usize, hidden: usize, output: usize) -> usize {
+    if comptime!(n == 0) { output } else { hidden }
+}
+
+/// The hidden state before a step, times the mask of recurrent dropout.
+pub(crate) struct Hidden;
+
+#[cube]
+impl Source<Forward> for Hidden {
+    fn read(b: &Forward, walked: usize, row: usize, at_unit: usize) -> f32 {
+        let place = row * b.output + at_unit;
+        let at = at(walked, b.time, b.reverse);
+        let value = if at.is_first { b.initial[place] } else { b.states[at.before * b.batch * b.output + place] };
+        #[comptime]
+        let value = match &b.dropout {
+            ComptimeOption::Some(mask) => value * mask[place],
+            ComptimeOption::None => value,
+        };
+        value
+    }
+}
+
+/// The late input.
+pub(crate) struct Late;
+
+#[cube]
+impl Source<Forward> for Late {
+    fn read(b: &Forward, _walked: usize, row: usize, at: usize) -> f32 {
+        b.kept[b.late_at + row * b.hidden + at]
+    }
+}
+
+/// The hidden state that is to be projected.
+pub(crate) struct Raw;
+
+#[cube]
+impl Source<Forward> for Raw {
+    fn read(b: &Forward, walked: usize, row: usize, unit: usize) -> f32 {
+        let step = kept_step(at(walked, b.time, b.reverse).t, comptime!(b.flags.saves));
+        b.kept[b.raw_at + (step * b.batch + row) * b.hidden + unit]
+    }
+}

@@ -1,0 +1,380 @@
+//! Cells without a recurrent product: the state is linear in the one before, `h' = a h + b`, so stretches of time can be walked
+//! side by side. Each unit first finds `a` and `b` of its stretch, then, from those of the stretches before, the state that it
+//! begins with; and walks the stretch again, as the cell does it. One launch.
+
+use cubecl::prelude::*;
+
+use crate::{
+    Buffer, Gradients, Sequences, Walk, Walked,
+    cell::{Linear, MOST_GATES, MOST_STATES},
+    forward::{at, state_at},
+    kernel::Counted,
+    layout::Kept,
+};
+
+/// Channels that a cube has side by side.
+const CHANNELS: usize = 32;
+
+/// What a walk reads and writes.
+#[derive(CubeType, CubeLaunch)]
+struct Buffers {
+    /// Forward, the input product `[T, B, G, H]`.
+    input: ComptimeOption<Box<[f32]>>,
+    /// Back, the gradient by the states, `[T, B, H]`.
+    gradient: ComptimeOption<Box<[f32]>>,
+    /// `[B, H]`
+    initial: Box<[f32]>,
+    /// Steps of each row, `[B]`.
+    lengths: ComptimeOption<Box<[u32]>>,
+    /// Of zoneout, `[T, B, H]`.
+    masks: ComptimeOption<Box<[f32]>>,
+    /// `[T, B, H]`
+    states: Box<[f32]>,
+    /// What the cell saves, `[T, B, V, H]`.
+    kept: Box<[f32]>,
+    /// Back, by the input product, `[T, B, G, H]`.
+    by_input: ComptimeOption<Box<[f32]>>,
+    /// Back, by the initial state, `[B, H]`.
+    by_state: ComptimeOption<Box<[f32]>>,
+    time: usize,
+    batch: usize,
+    hidden: usize,
+    reverse: usize,
+    /// Time steps of a stretch.
+    stretch: usize,
+    rate: f32,
+    #[cube(comptime)]
+    has_rates: bool,
+    #[cube(comptime)]
+    saves: bool,
+    /// How many stretches there are.
+    #[cube(comptime)]
+    stretches: usize,
+}
+
+/// Which numbers a unit works on.
+#[derive(CubeType)]
+struct Own {
+    row: usize,
+    channel: usize,
+    is_there: bool,
+    /// Steps of its stretch, in the order of the walk.
+    first: usize,
+    end: usize,
+}
+
+#[cube]
+fn own(b: &Buffers) -> Own {
+    let channel = CUBE_POS_X as usize * CHANNELS + UNIT_POS_X as usize;
+    let first = min(UNIT_POS_Y as usize * b.stretch, b.time);
+    let end = min(first + b.stretch, b.time);
+    Own { row: CUBE_POS_Y as usize, channel, is_there: channel < b.hidden, first, end }
+}
+
+#[cube]
+fn is_active(b: &Buffers, t: usize, row: usize) -> bool {
+    #[comptime]
+    let active = match &b.lengths {
+        ComptimeOption::Some(lengths) => t < lengths[row] as usize,
+        ComptimeOption::None => true.runtime(),
+    };
+    active
+}
+
+#[cube]
+fn zoneout(b: &Buffers, place: usize) -> f32 {
+    if comptime!(b.has_rates) {
+        b.rate
+    } else {
+        #[comptime]
+        let z = match &b.masks {
+            ComptimeOption::Some(masks) => masks[place],
+            ComptimeOption::None => 0.0f32.runtime(),
+        };
+        z
+    }
+}
+
+/// The gates of a step.
+#[cube]
+fn inputs<C: Linear>(b: &Buffers, t: usize, own: &Own) -> Array<f32> {
+    let mut input = Array::<f32>::new(MOST_GATES);
+    #[unroll]
+    for g in 0..comptime!(C::GATES) {
+        let place = ((t * b.batch + own.row) * comptime!(C::GATES) + g) * b.hidden + own.channel;
+        #[comptime]
+        let value = match &b.input {
+            ComptimeOption::Some(input) => input[place],
+            ComptimeOption::None => 0.0f32.runtime(),
+        };
+        input[g] = value;
+    }
+    input
+}
+
+/// What the cell saved of a step.
+#[cube]
+fn saved_of<C: Linear>(b: &Buffers, t: usize, own: &Own) -> Array<f32> {
+    let mut saved = Array::<f32>::new(MOST_GATES);
+    #[unroll]
+    for v in 0..comptime!(C::SAVED) {
+        saved[v] = b.kept[((t * b.batch + own.row) * comptime!(C::SAVED) + v) * b.hidden + own.channel];
+    }
+    saved
+}
+
+/// The state, or its gradient, that a unit's stretch begins with: `start` goes through the stretches walked before, each
+/// `factor · x + offset` as its unit found it. All units of the cube must call it together.
+#[cube]
+fn through_stretches(
+    start: f32,
+    factor: f32,
+    offset: f32,
+    #[comptime] stretches: usize,
+    #[comptime] from_the_end: bool,
+) -> f32 {
+    let mut value = start;
+    if comptime!(stretches > 1) {
+        let mut factors = Shared::<[f32]>::new_slice(comptime!(CHANNELS * stretches));
+        let mut offsets = Shared::<[f32]>::new_slice(comptime!(CHANNELS * stretches));
+        factors[UNIT_POS as usize] = factor;
+        offsets[UNIT_POS as usize] = offset;
+        sync_cube();
+        let y = UNIT_POS_Y as usize;
+        let before = if comptime!(from_the_end) { comptime!(stretches - 1) - y } else { y };
+        for n in 0..before {
+            let stretch = if comptime!(from_the_end) { comptime!(stretches - 1) - n } else { n };
+            let place = stretch * CHANNELS + UNIT_POS_X as usize;
+            value = factors[place] * value + offsets[place];
+        }
+    }
+    value
+}
+
+#[cube(launch_unchecked)]
+fn forward_kernel<C: Linear>(mut b: Buffers) {
+    let own = own(&b);
+    let nothing = Array::<f32>::new(MOST_GATES);
+    let mut before = Array::<f32>::new(MOST_STATES);
+    let mut next = Array::<f32>::new(MOST_STATES);
+    let mut saved = Array::<f32>::new(MOST_GATES);
+
+    let mut factor = 1.0f32.runtime();
+    let mut offset = 0.0f32.runtime();
+    if comptime!(b.stretches > 1) {
+        if own.is_there {
+            for walked in own.first..own.end {
+                let t = at(walked, b.time, b.reverse).t;
+                if is_active(&b, t, own.row) {
+                    let input = inputs::<C>(&b, t, &own);
+                    before[0] = 0.0f32.runtime();
+                    C::forward(&input, &nothing, &before, &mut next, &mut saved);
+                    let z = zoneout(&b, (t * b.batch + own.row) * b.hidden + own.channel);
+                    let decay = z + (1.0f32 - z) * C::decay(&saved);
+                    factor *= decay;
+                    offset = decay * offset + (1.0f32 - z) * next[0];
+                }
+            }
+        }
+    }
+    let mut initial = 0.0f32.runtime();
+    if own.is_there {
+        initial = b.initial[own.row * b.hidden + own.channel];
+    }
+    let mut state = through_stretches(initial, factor, offset, comptime!(b.stretches), false);
+    if own.is_there {
+        for walked in own.first..own.end {
+            let t = at(walked, b.time, b.reverse).t;
+            let line = t * b.batch + own.row;
+            if is_active(&b, t, own.row) {
+                let input = inputs::<C>(&b, t, &own);
+                before[0] = state;
+                C::forward(&input, &nothing, &before, &mut next, &mut saved);
+                let z = zoneout(&b, line * b.hidden + own.channel);
+                state = z * state + (1.0f32 - z) * next[0];
+                if comptime!(b.saves) {
+                    #[unroll]
+                    for v in 0..comptime!(C::SAVED) {
+                        b.kept[(line * comptime!(C::SAVED) + v) * b.hidden + own.channel] = saved[v];
+                    }
+                }
+            }
+            b.states[line * b.hidden + own.channel] = state;
+        }
+    }
+}
+
+#[cube(launch_unchecked)]
+fn backward_kernel<C: Linear>(mut b: Buffers) {
+    let own = own(&b);
+    let mut factor = 1.0f32.runtime();
+    let mut offset = 0.0f32.runtime();
+    if comptime!(b.stretches > 1) {
+        if own.is_there {
+            for n in own.first..own.end {
+                let t = at(own.first + own.end - 1 - n, b.time, b.reverse).t;
+                let place = (t * b.batch + own.row) * b.hidden + own.channel;
+                offset += gradient(&b, place);
+                if is_active(&b, t, own.row) {
+                    let z = zoneout(&b, place);
+                    let saved = saved_of::<C>(&b, t, &own);
+                    let decay = z + (1.0f32 - z) * C::decay(&saved);
+                    factor *= decay;
+                    offset *= decay;
+                }
+            }
+        }
+    }
+    let mut carried = through_stretches(0.0f32.runtime(), factor, offset, comptime!(b.stretches), true);
+    if own.is_there {
+        for n in own.first..own.end {
+            step_back::<C>(&mut b, own.first + own.end - 1 - n, &own, &mut carried);
+        }
+        if own.first == 0 {
+            #[comptime]
+            match &mut b.by_state {
+                ComptimeOption::Some(into) => into[own.row * b.hidden + own.channel] = carried,
+                ComptimeOption::None => {}
+            }
+        }
+    }
+}
+
+#[cube]
+fn gradient(b: &Buffers, place: usize) -> f32 {
+    #[comptime]
+    let value = match &b.gradient {
+        ComptimeOption::Some(gradient) => gradient[place],
+        ComptimeOption::None => 0.0f32.runtime(),
+    };
+    value
+}
+
+/// One step of the cell, back; `carried` is the gradient by the state after it, and then by that before.
+#[cube]
+fn step_back<C: Linear>(b: &mut Buffers, walked: usize, own: &Own, carried: &mut f32) {
+    let step = at(walked, b.time, b.reverse);
+    let line = step.t * b.batch + own.row;
+    let place = line * b.hidden + own.channel;
+    let by = *carried + gradient(&*b, place);
+    *carried = by;
+    let mut by_input = Array::<f32>::new(MOST_GATES);
+    let mut by_recurrent = Array::<f32>::new(MOST_GATES);
+    #[unroll]
+    for g in 0..comptime!(C::GATES) {
+        by_input[g] = 0.0f32.runtime();
+    }
+    if is_active(&*b, step.t, own.row) {
+        let mut before = Array::<f32>::new(MOST_STATES);
+        before[0] = if step.is_first {
+            b.initial[own.row * b.hidden + own.channel]
+        } else {
+            b.states[state_at(0usize, b.time, b.batch, b.hidden)
+                + (step.before * b.batch + own.row) * b.hidden
+                + own.channel]
+        };
+        let z = zoneout(&*b, place);
+        let mut through = Array::<f32>::new(MOST_STATES);
+        through[0] = (1.0f32 - z) * by;
+        let mut by_state = Array::<f32>::new(MOST_STATES);
+        let saved = saved_of::<C>(&*b, step.t, own);
+        let output = b.states[place];
+        C::backward(&saved, &before, output, &through, &mut by_input, &mut by_recurrent, &mut by_state);
+        *carried = z * by + by_state[0];
+    }
+    #[comptime]
+    match &mut b.by_input {
+        ComptimeOption::Some(into) =>
+        {
+            #[unroll]
+            for g in 0..comptime!(C::GATES) {
+                into[(line * comptime!(C::GATES) + g) * b.hidden + own.channel] = by_input[g];
+            }
+        }
+        ComptimeOption::None => {}
+    }
+}
+
+/// How time is divided.
+struct Stretches {
+    count: usize,
+    steps: usize,
+}
+
+impl Stretches {
+    fn of(walk: Walk<'_>) -> Self {
+        let hardware = &walk.client.properties().hardware;
+        let most = (hardware.max_units_per_cube as usize / CHANNELS).clamp(1, 8);
+        // a stretch is walked twice, so it must be long enough to be worth it
+        let count = (walk.sequences.time / 64).clamp(1, most);
+        Self { count, steps: walk.sequences.time.div_ceil(count) }
+    }
+
+    fn grid(&self, sequences: &Sequences) -> (CubeCount, CubeDim) {
+        let columns = sequences.hidden.div_ceil(CHANNELS) as u32;
+        (CubeCount::Static(columns, sequences.batch as u32, 1), CubeDim::new_2d(CHANNELS as u32, self.count as u32))
+    }
+}
+
+/// The walk forward of a cell without a recurrent product.
+pub(crate) fn forward<C: Linear>(walk: Walk<'_>, input: &Buffer, saves: bool) -> Walked {
+    let Walk { client, sequences, operands, .. } = walk;
+    let kept = Kept::of(Counted::of::<C>(), sequences, operands.variant(), saves);
+    let walked = Walked {
+        states: Buffer::empty(client, sequences.state_len(1, sequences.time)),
+        kept: Buffer::empty(client, kept.len),
+    };
+    let stretches = Stretches::of(walk);
+    let (count, dim) = stretches.grid(sequences);
+    let b = buffers(walk, &walked, &stretches, saves, Some(input), None);
+    // SAFETY: the buffers are as long as the sizes ask for, which `Walk::check` has seen to
+    unsafe { forward_kernel::launch_unchecked::<C>(client, count, dim, b) };
+    walked
+}
+
+/// The walk back of a cell without a recurrent product.
+pub(crate) fn backward<C: Linear>(walk: Walk<'_>, walked: &Walked, gradient: &Buffer) -> Gradients {
+    let Walk { client, sequences, .. } = walk;
+    let Sequences { time, batch, hidden, .. } = *sequences;
+    let input = Buffer::empty(client, time * batch * C::GATES * hidden);
+    let state = Buffer::empty(client, batch * hidden);
+    let stretches = Stretches::of(walk);
+    let (count, dim) = stretches.grid(sequences);
+    let b = buffers(walk, walked, &stretches, true, None, Some([gradient, &input, &state]));
+    // SAFETY: as above
+    unsafe { backward_kernel::launch_unchecked::<C>(client, count, dim, b) };
+    Gradients { input, recurrent: None, product: None, gain: None, state, projected: None, late: None }
+}
+
+fn buffers(
+    walk: Walk<'_>,
+    walked: &Walked,
+    stretches: &Stretches,
+    saves: bool,
+    input: Option<&Buffer>,
+    back: Option<[&Buffer; 3]>,
+) -> BuffersLaunch {
+    let Sequences { time, batch, hidden, reverse, ref lengths, .. } = *walk.sequences;
+    let (rates, masks) = walk.operands.zoneout();
+    let some = |buffer: Option<&Buffer>| buffer.map(Buffer::arg).into();
+    BuffersLaunch::new(
+        some(input),
+        some(back.map(|back| back[0])),
+        walk.operands.state.arg(),
+        lengths.as_ref().map(Buffer::arg).into(),
+        some(masks),
+        walked.states.arg(),
+        walked.kept.arg(),
+        some(back.map(|back| back[1])),
+        some(back.map(|back| back[2])),
+        time,
+        batch,
+        hidden,
+        usize::from(reverse),
+        stretches.steps,
+        rates.map_or(0.0, |rates| rates[0]),
+        rates.is_some(),
+        saves,
+        stretches.count,
+    )
+}

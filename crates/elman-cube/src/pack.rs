@@ -1,0 +1,69 @@
+//! Weights in the order in which units read them.
+
+use cubecl::prelude::*;
+
+use crate::{buffer::Buffer, product::Four};
+
+/// `packed[k/4, column][k%4] = from[offset + column·column_stride + k·stride]`, zero from `len` on.
+#[cube(launch_unchecked)]
+fn pack_kernel(
+    from: &[f32],
+    packed: &mut [Four],
+    offset: usize,
+    columns: usize,
+    column_stride: usize,
+    len: usize,
+    stride: usize,
+) {
+    if ABSOLUTE_POS < packed.len() {
+        let column = ABSOLUTE_POS % columns;
+        let first = ABSOLUTE_POS / columns * 4;
+        let mut four = Four::new(0.0f32);
+        #[unroll]
+        for k in 0..4usize {
+            if first + k < len {
+                four.insert(k, from[offset + column * column_stride + (first + k) * stride]);
+            }
+        }
+        packed[ABSOLUTE_POS] = four;
+    }
+}
+
+/// Which weights are packed.
+pub(crate) struct Packing {
+    /// Of the first weight, in numbers.
+    pub offset: usize,
+    pub columns: usize,
+    /// From one column to the next, in numbers.
+    pub column_stride: usize,
+    /// Numbers that are summed over.
+    pub len: usize,
+    /// From one of them to the next.
+    pub stride: usize,
+}
+
+/// The weights of a product, packed.
+pub(crate) fn pack(client: &Client, from: &Buffer, packing: Packing) -> Buffer {
+    let Packing { offset, columns, column_stride, len, stride } = packing;
+    let fours = len.div_ceil(4) * columns;
+    let packed = Buffer::empty(client, fours * 4);
+    let dim = CubeDim::new_1d(256.min(client.properties().hardware.max_units_per_cube));
+    let count = cubecl::calculate_cube_count_elemwise(client, fours, dim);
+    // SAFETY: both buffers have as many numbers as they say; the kernel writes below `packed.len()`, and what it reads is
+    // below `offset + columns · column_stride + len · stride`, which is inside of the weights
+    unsafe {
+        pack_kernel::launch_unchecked(
+            client,
+            count,
+            dim,
+            from.arg(),
+            packed.fours(),
+            offset,
+            columns,
+            column_stride,
+            len,
+            stride,
+        );
+    }
+    packed
+}

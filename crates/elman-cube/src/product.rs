@@ -1,0 +1,153 @@
+//! The matrix product of a tile: some rows of the batch times some columns of packed weights.
+
+use cubecl::prelude::*;
+
+/// Four weights that lie one after the other along the sum.
+pub(crate) type Four = Vector<f32, Const<4>>;
+
+/// Fours of a row that are staged in shared memory at once.
+const STAGED: usize = 64;
+
+/// How a product is divided: a cube has `units` × `split` units, and makes `rows` rows of `units` × (columns per unit)
+/// columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Tile {
+    /// Rows of the batch.
+    pub rows: usize,
+    /// Units side by side, each with columns of its own.
+    pub units: usize,
+    /// Units that share the sum of the same columns.
+    pub split: usize,
+}
+
+/// What is multiplied: rows of `len` numbers, read from the buffers `B` of a walk.
+#[cube]
+pub(crate) trait Source<B: CubeType>: 'static + Send + Sync {
+    /// A number of a row at step `walked`.
+    fn read(buffers: &B, walked: usize, row: usize, at: usize) -> f32;
+}
+
+/// Where a tile lies.
+#[derive(CubeType, Clone, Copy)]
+pub(crate) struct Place {
+    /// The step of the walk.
+    pub walked: usize,
+    /// The first row of the tile.
+    pub row: usize,
+    /// Rows there are.
+    pub rows: usize,
+    /// This unit's first column, which need not be one.
+    pub column: usize,
+    /// From one of its columns to the next.
+    pub stride: usize,
+    /// Columns there are.
+    pub columns: usize,
+    /// Numbers that are summed over.
+    pub len: usize,
+}
+
+/// The sums of a tile, `[rows, per unit]`, into `sums`. All units of the cube must call it together. Where the sum is split,
+/// a unit has those of [its rows](is_own) only.
+#[cube]
+pub(crate) fn product<B: CubeType, S: Source<B>>(
+    buffers: &B,
+    weights: &[Four],
+    place: Place,
+    sums: &mut Array<f32>,
+    #[comptime] per_unit: usize,
+    #[comptime] tile: Tile,
+) {
+    let x = UNIT_POS_X as usize;
+    let y = UNIT_POS_Y as usize;
+    let fours = place.len.div_ceil(4);
+    let mut columns = Array::<usize>::new(per_unit);
+    #[unroll]
+    for j in 0..per_unit {
+        columns[j] = min(place.column + j * place.stride, place.columns - 1);
+    }
+    #[unroll]
+    for n in 0..comptime!(tile.rows * per_unit) {
+        sums[n] = 0.0f32.runtime();
+    }
+
+    let mut staged = Shared::<[Four]>::new_slice(comptime!(tile.rows * STAGED));
+    let units = comptime!(tile.units * tile.split);
+    let mut start = 0usize;
+    while start < fours {
+        let here = min(fours - start, comptime!(STAGED).runtime());
+        sync_cube();
+        let mut at = UNIT_POS as usize;
+        while at < comptime!(tile.rows * STAGED) {
+            let row = place.row + at / comptime!(STAGED);
+            let four = start + at % comptime!(STAGED);
+            let mut values = Four::new(0.0f32);
+            if row < place.rows && four < fours {
+                #[unroll]
+                for j in 0..4usize {
+                    if four * 4 + j < place.len {
+                        values.insert(j, S::read(buffers, place.walked, row, four * 4 + j));
+                    }
+                }
+            }
+            staged[at] = values;
+            at += units;
+        }
+        sync_cube();
+        let mut four = y;
+        while four < here {
+            let first = (start + four) * place.columns;
+            let mut of = Array::<Four>::new(per_unit);
+            #[unroll]
+            for j in 0..per_unit {
+                of[j] = weights[first + columns[j]];
+            }
+            #[unroll]
+            for row in 0..comptime!(tile.rows) {
+                let by = staged[row * comptime!(STAGED) + four];
+                #[unroll]
+                for j in 0..per_unit {
+                    let mut sum = sums[row * per_unit + j];
+                    #[unroll]
+                    for k in 0..4usize {
+                        sum = fma(of[j].extract(k), by.extract(k), sum);
+                    }
+                    sums[row * per_unit + j] = sum;
+                }
+            }
+            four += comptime!(tile.split);
+        }
+        start += comptime!(STAGED);
+    }
+
+    if comptime!(tile.split > 1) {
+        let step = comptime!(tile.units);
+        let all = comptime!(tile.rows * per_unit * tile.units);
+        let mut partial = Shared::<[f32]>::new_slice(comptime!(tile.split * tile.rows * per_unit * tile.units));
+        #[unroll]
+        for n in 0..comptime!(tile.rows * per_unit) {
+            partial[y * all + n * step + x] = sums[n];
+        }
+        sync_cube();
+        #[unroll]
+        for row in 0..comptime!(tile.rows) {
+            if is_own(row, tile) {
+                #[unroll]
+                for j in 0..per_unit {
+                    let mut sum = 0.0f32.runtime();
+                    #[unroll]
+                    for part in 0..comptime!(tile.split) {
+                        sum += partial[part * all + (row * per_unit + j) * step + x];
+                    }
+                    sums[row * per_unit + j] = sum;
+                }
+            }
+        }
+        sync_cube();
+    }
+}
+
+/// Whether this unit has the sums of a row of its tile.
+#[cube]
+pub(crate) fn is_own(#[comptime] row: usize, #[comptime] tile: Tile) -> bool {
+    UNIT_POS_Y as usize == comptime!(row % tile.split)
+}

@@ -1,0 +1,71 @@
+use cubecl::prelude::*;
+
+use crate::{Buffer, Driver, Operands, Sequences, Walked, kernel::Counted, layout::Kept};
+
+/// What is walked, and where.
+#[derive(Clone, Copy)]
+pub struct Walk<'a> {
+    /// Of the device.
+    pub client: &'a Client,
+    /// How it is launched; as suits the device and the sizes without.
+    pub driver: Option<Driver>,
+    /// The sizes.
+    pub sequences: &'a Sequences,
+    /// What is read besides the input product.
+    pub operands: &'a Operands,
+}
+
+impl Walk<'_> {
+    /// That every buffer has the length that the sizes ask for: the kernels do not look.
+    pub(crate) fn check(&self, counts: Counted, input: &Buffer) {
+        let Sequences { time, batch, hidden, output, ref lengths, .. } = *self.sequences;
+        let Operands { weights, bias, projection, gain, state, dropout, zoneout } = self.operands;
+        let is = |name: &str, buffer: Option<&Buffer>, len: usize| {
+            if let Some(buffer) = buffer {
+                assert!(buffer.len() == len, "{name}: found {} numbers, expected {len}", buffer.len());
+            }
+        };
+        assert!(
+            weights.is_some() == counts.recurrent,
+            "weights: found {}, and the cell has {} recurrent product",
+            weights.as_ref().map_or(0, Buffer::len),
+            if counts.recurrent { "a" } else { "no" }
+        );
+        let is_projectable = counts.recurrent && !counts.reads_hidden && counts.late == 0;
+        assert!(projection.is_none() || is_projectable, "projection: the cell cannot have one");
+        assert!(
+            projection.is_some() || output == hidden,
+            "without a projection the output is {hidden} wide, not {output}"
+        );
+        let others = [bias, gain, dropout];
+        assert!(
+            counts.recurrent || others.iter().all(|other| other.is_none()),
+            "of a cell without a recurrent product"
+        );
+        let rows = counts.gates * hidden;
+        is("input", Some(input), time * batch * rows);
+        is("weights", weights.as_ref(), rows * output);
+        is("bias", bias.as_ref(), rows);
+        is("gain", gain.as_ref(), rows);
+        is("projection", projection.as_ref(), output * hidden);
+        is("state", Some(state), self.sequences.state_len(counts.states, 1));
+        is("dropout", dropout.as_ref(), batch * output);
+        is("lengths", lengths.as_ref(), batch);
+        if let Some(crate::Zoneout::Masks(masks)) = zoneout {
+            is("zoneout", Some(masks), self.sequences.state_len(counts.states, time));
+        }
+    }
+
+    /// The same of a walk back.
+    pub(crate) fn check_back(&self, counts: Counted, walked: &Walked, gradient: &Buffer) {
+        let states = self.sequences.state_len(counts.states, self.sequences.time);
+        let kept = Kept::of(counts, self.sequences, self.operands.variant(), true).len;
+        for (name, found, expected) in [
+            ("states", walked.states.len(), states),
+            ("kept", walked.kept.len(), kept),
+            ("gradient", gradient.len(), states),
+        ] {
+            assert!(found == expected, "{name}: found {found} numbers, expected {expected}");
+        }
+    }
+}
