@@ -24,6 +24,7 @@
 
 mod cross_entropy;
 mod dense;
+pub mod device;
 mod dropout;
 mod feed_forward;
 pub mod host;

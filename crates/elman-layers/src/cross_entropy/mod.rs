@@ -1,5 +1,13 @@
+#[cfg(feature = "cube")]
+mod cube;
+#[cfg(any(feature = "flex", feature = "ndarray", feature = "cube"))]
+#[allow(deprecated)] // burn deprecates NdArray; elman supports it
+mod extension;
+#[cfg(any(feature = "flex", feature = "ndarray", feature = "cube"))]
+mod fused;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
-mod cpu;
+#[allow(deprecated)]
+mod processor;
 
 use burn::{
     nn::loss::CrossEntropyLoss,
@@ -9,9 +17,11 @@ use burn::{
 /// The mean cross-entropy of the softmax over a linear layer's outputs, `−(1/N) Σ ln softmax(x W + b)[target]`, in nats,
 /// `[1]`: what a language model with a large vocabulary spends most of its time on.
 ///
-/// On processors (Flex and NdArray, float32) it is one operation, and the logits `[N, V]` are never held: they are made
-/// and used up 2²² at a time, or 16 rows where a row is longer than that. With autodiff the gradients are made in the same
-/// pass, so a loss that is not differentiated is cheaper on a device without. Elsewhere it is composed of burn's operations.
+/// In float32 it is one operation, and the logits `[N, V]` are never held: they are made and used up 2²² at a time on
+/// processors (Flex and NdArray) and 2²⁴ at a time on graphics cards (CubeCL), or 16 rows where those are more. With
+/// autodiff the gradients are made in the same pass, so a loss that is not differentiated is cheaper on a device without;
+/// a weight that is frozen costs no product for its gradient on graphics cards. In other formats, and elsewhere, it is
+/// composed of burn's operations.
 ///
 /// # Shapes
 /// - `hidden`: `[N, H]`
@@ -20,8 +30,8 @@ use burn::{
 /// - `targets`: `[N]`, each below `V`
 ///
 /// # Panics
-/// If the shapes are others, there are no rows, or a target is not below `V`; the last only on processors, where it is
-/// seen at once.
+/// If the shapes are others, there are no rows or no classes, or a target is not below `V`. The last is seen on processors alone; on
+/// graphics cards, which are not waited for, such a target makes the loss NaN.
 ///
 /// ```
 /// use burn::tensor::{Int, Tensor};
@@ -44,14 +54,15 @@ pub fn linear_cross_entropy(
 ) -> Tensor<1> {
     let ([rows, d_hidden], [_, classes]) = (hidden.dims(), weight.dims());
     assert!(rows > 0, "hidden: [rows, width] = [{rows}, {d_hidden}], at least one row is needed");
+    assert!(classes > 0, "weight: [width, classes] = [{d_hidden}, {classes}], at least one class is needed");
     assert_shape!(weight, [d_hidden, classes]);
     assert_shape!(targets, [rows]);
     if let Some(bias) = &bias {
         assert_shape!(bias, [classes]);
     }
-    #[cfg(any(feature = "flex", feature = "ndarray"))]
-    if cpu::fits(&hidden, &weight, bias.as_ref()) {
-        return cpu::loss(hidden, weight, bias, targets);
+    #[cfg(any(feature = "flex", feature = "ndarray", feature = "cube"))]
+    if fused::fits(&hidden, &weight, bias.as_ref()) {
+        return fused::loss(hidden, weight, bias, targets);
     }
     let device = hidden.device();
     CrossEntropyLoss::new(None, &device).forward(linear(hidden, weight, bias), targets)
@@ -59,7 +70,7 @@ pub fn linear_cross_entropy(
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Distribution;
+    use burn::tensor::{DType, Distribution};
     use elman_testkit::{Tolerance, assert_close, devices};
 
     use super::*;
@@ -117,6 +128,29 @@ mod tests {
             let targets = Tensor::<1, Int>::from_ints([0, 3], &at);
             let grads = linear_cross_entropy(hidden.clone(), weight.clone(), None, targets).backward();
             assert!(hidden.grad(&grads).is_some() && weight.grad(&grads).is_none(), "{device}");
+        }
+    }
+
+    /// A mantissa of 11 bits, in a sum of few.
+    const HALF: Tolerance = Tolerance { relative: 1e-2, absolute: 0.0 };
+
+    #[test]
+    fn half_precision_is_composed() {
+        for device in devices().into_iter().filter(|device| device.device.supports_dtype(DType::F16)) {
+            let at = device.autodiff();
+            let hidden = Tensor::<2>::from_floats([[1.0, -0.5], [0.25, 2.0]], &at).require_grad();
+            let weight = Tensor::<2>::from_floats([[0.5, -1.0, 1.5], [2.0, 0.125, -0.75]], &at);
+            let targets = Tensor::<1, Int>::from_ints([2, 0], &at);
+            let run = |dtype| {
+                let [hidden, weight] = [&hidden, &weight].map(|tensor| tensor.clone().cast(dtype));
+                let loss = linear_cross_entropy(hidden, weight, None, targets.clone());
+                assert_eq!(loss.dtype(), dtype, "{device}");
+                loss.cast(DType::F32)
+            };
+            let (half, full) = (run(DType::F16), run(DType::F32));
+            assert_close(&format!("loss on {device}"), &half, &full, HALF);
+            let [half, full] = [half, full].map(|loss| hidden.grad(&loss.backward()).expect("a gradient"));
+            assert_close(&format!("gradient on {device}"), &half, &full, HALF);
         }
     }
 

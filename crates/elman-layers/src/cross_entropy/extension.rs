@@ -1,0 +1,102 @@
+use burn::{
+    backend::{
+        Autodiff, AutodiffBackend, Backend, ExtensionType,
+        autodiff::{
+            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+            grads::Gradients,
+            ops::{Backward, Ops, OpsKind},
+        },
+        backend_extension,
+        tensor::{FloatTensor, IntTensor},
+    },
+    tensor::Shape,
+};
+
+/// Of the classes, `[V]`, if there is one.
+#[derive(ExtensionType)]
+pub enum Bias<B: Backend> {
+    Of(FloatTensor<B>),
+    None,
+}
+
+/// The raw kernels, never differentiated.
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    NdArray: cfg(feature = "ndarray"),
+    Cube: cfg(feature = "cube")
+)]
+pub trait OutputKernels: Backend {
+    /// `targets` `[N]`, `hidden` `[N, H]`, `weight` `[H, V]`, `bias` `[V]` → the mean loss `[1]` and its gradients by those
+    /// of the last three that are `wanted`.
+    fn output_gradients(
+        targets: IntTensor<Self>,
+        hidden: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        #[extension_type] bias: Bias<Self>,
+        wanted: [bool; 3],
+    ) -> (FloatTensor<Self>, Option<FloatTensor<Self>>, Option<FloatTensor<Self>>, Option<FloatTensor<Self>>);
+
+    /// A gradient times that of the loss, `[1]`, which is 1 unless the loss is part of something larger.
+    fn output_scaled(gradient: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+/// The loss as one differentiable operation.
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    NdArray: cfg(feature = "ndarray"),
+    Cube: cfg(feature = "cube"),
+    Autodiff
+)]
+pub trait OutputLoss: Backend {
+    /// The mean loss, `[1]`; arguments as of [`OutputKernels::output_gradients`].
+    fn output_loss(
+        targets: IntTensor<Self>,
+        hidden: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        #[extension_type] bias: Bias<Self>,
+    ) -> FloatTensor<Self>;
+}
+
+#[derive(Debug)]
+struct LossBackward;
+
+impl<B: Backend + OutputKernels> Backward<B, 3> for LossBackward {
+    /// The gradients that are wanted, which forward has made.
+    type State = [Option<FloatTensor<B>>; 3];
+
+    fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let by = gradients.consume::<B>(&ops.node);
+        let by = B::float_reshape(by, Shape::new([1]));
+        for (parent, gradient) in ops.parents.into_iter().zip(ops.state) {
+            if let (Some(node), Some(gradient)) = (parent, gradient) {
+                gradients.register::<B>(node.id, B::output_scaled(gradient, by.clone()));
+            }
+        }
+    }
+}
+
+impl<B: Backend + OutputKernels + OutputLoss, C: CheckpointStrategy> OutputLoss for Autodiff<B, C> {
+    fn output_loss(
+        targets: IntTensor<Self>,
+        hidden: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Bias<Self>,
+    ) -> FloatTensor<Self> {
+        // a bias that is not there is one that nobody wants the gradient of
+        let (bias_node, bias_wanted, bias) = match bias {
+            Bias::Of(bias) => (bias.node(), bias.is_tracked(), Bias::Of(bias.into_primitive())),
+            Bias::None => (Self::from_inner(hidden.primitive().clone()).node(), false, Bias::None),
+        };
+        let wanted = [hidden.is_tracked(), weight.is_tracked(), bias_wanted];
+        let nodes = [hidden.node(), weight.node(), bias_node];
+        let prepared = LossBackward.prepare::<C>(nodes).compute_bound().stateful();
+        let (hidden, weight) = (hidden.into_primitive(), weight.into_primitive());
+        match prepared {
+            OpsKind::Tracked(prepared) => {
+                let (loss, by_hidden, by_weight, by_bias) = B::output_gradients(targets, hidden, weight, bias, wanted);
+                prepared.finish([by_hidden, by_weight, by_bias], loss)
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(B::output_loss(targets, hidden, weight, bias)),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The loss on a processor: the kernel of `elman-cpu`.
+
+use burn::backend::{
+    TensorMetadata, read_sync,
+    tensor::{FloatTensor, IntTensor},
+};
+use elman_cpu::{Isa, LinearCrossEntropy, LinearCrossEntropyInto, linear_cross_entropy};
+
+use super::extension::{Bias, OutputKernels, OutputLoss};
+use crate::host::Host;
+
+/// What the kernel reads.
+struct From<B: Host> {
+    hidden: B::Numbers,
+    weight: B::Numbers,
+    bias: Vec<f32>,
+    targets: Vec<usize>,
+    /// Whether the weight lies in memory as `[V, H]`.
+    tied: bool,
+}
+
+impl<B: Host> From<B> {
+    fn of(targets: IntTensor<B>, hidden: FloatTensor<B>, weight: FloatTensor<B>, bias: Bias<B>) -> Self {
+        let beyond = usize::MAX; // no class, which the kernel says
+        let targets = read_sync(B::int_into_data(targets)).expect("a processor's numbers can be read");
+        let targets = targets.iter::<i64>().map(|target| target.try_into().unwrap_or(beyond)).collect();
+        let classes = weight.shape()[1];
+        let turned = B::float_transpose(weight.clone());
+        let tied = !B::is_row_major(&weight) && B::is_row_major(&turned);
+        Self {
+            hidden: B::numbers(hidden),
+            weight: B::numbers(if tied { turned } else { weight }),
+            bias: match bias {
+                Bias::Of(bias) => B::numbers(bias).to_vec(),
+                Bias::None => vec![0.0; classes],
+            },
+            targets,
+            tied,
+        }
+    }
+
+    fn read(&self) -> LinearCrossEntropy<'_> {
+        let Self { hidden, weight, bias, targets, tied } = self;
+        LinearCrossEntropy { hidden, weight, bias, targets, tied: *tied }
+    }
+}
+
+fn loss<B: Host>(
+    targets: IntTensor<B>,
+    hidden: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: Bias<B>,
+) -> FloatTensor<B> {
+    let device = hidden.device();
+    let from = From::<B>::of(targets, hidden, weight, bias);
+    B::tensor(vec![linear_cross_entropy(Isa::best(), from.read(), None)], [1], &device)
+}
+
+fn gradients<B: Host>(
+    targets: IntTensor<B>,
+    hidden: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: Bias<B>,
+    wanted: [bool; 3],
+) -> (FloatTensor<B>, Option<FloatTensor<B>>, Option<FloatTensor<B>>, Option<FloatTensor<B>>) {
+    let device = hidden.device();
+    let [of_hidden, of_weight] = [hidden.shape(), weight.shape()];
+    let from = From::<B>::of(targets, hidden, weight, bias);
+    let [mut by_hidden, mut by_weight, mut by_bias] =
+        [from.hidden.len(), from.weight.len(), from.bias.len()].map(|len| vec![0.0; len]);
+    let into = LinearCrossEntropyInto { hidden: &mut by_hidden, weight: &mut by_weight, bias: &mut by_bias };
+    let loss = linear_cross_entropy(Isa::best(), from.read(), Some(into));
+    let [d_hidden, classes] = of_weight.dims();
+    let by_weight = match from.tied {
+        true => B::float_transpose(B::tensor(by_weight, [classes, d_hidden], &device)),
+        false => B::tensor(by_weight, [d_hidden, classes], &device),
+    };
+    (
+        B::tensor(vec![loss], [1], &device),
+        wanted[0].then(|| B::tensor(by_hidden, of_hidden, &device)),
+        wanted[1].then_some(by_weight),
+        wanted[2].then(|| B::tensor(by_bias, [classes], &device)),
+    )
+}
+
+fn scaled<B: Host>(gradient: FloatTensor<B>, by: FloatTensor<B>) -> FloatTensor<B> {
+    let factor = B::numbers(by)[0];
+    if factor == 1.0 { gradient } else { B::float_mul_scalar(gradient, factor.into()) }
+}
+
+macro_rules! on_host {
+    ($backend:ty) => {
+        impl OutputKernels for $backend {
+            fn output_gradients(
+                targets: IntTensor<Self>,
+                hidden: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                bias: Bias<Self>,
+                wanted: [bool; 3],
+            ) -> (FloatTensor<Self>, Option<FloatTensor<Self>>, Option<FloatTensor<Self>>, Option<FloatTensor<Self>>)
+            {
+                gradients::<Self>(targets, hidden, weight, bias, wanted)
+            }
+
+            fn output_scaled(gradient: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self> {
+                scaled::<Self>(gradient, by)
+            }
+        }
+
+        impl OutputLoss for $backend {
+            fn output_loss(
+                targets: IntTensor<Self>,
+                hidden: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                bias: Bias<Self>,
+            ) -> FloatTensor<Self> {
+                loss::<Self>(targets, hidden, weight, bias)
+            }
+        }
+    };
+}
+
+#[cfg(feature = "flex")]
+on_host!(burn::backend::Flex);
+#[cfg(feature = "ndarray")]
+on_host!(burn::backend::NdArray);

@@ -1,0 +1,32 @@
+//! What a device is made of: for layers that bring kernels of their own.
+
+use burn::{backend::DispatchDevice, tensor::Device};
+
+/// Whether tensors of this device are CubeCL's, which graphics cards are programmed with, with autodiff or without. That
+/// may be a driver in software too.
+pub fn is_cube(device: &Device) -> bool {
+    match device.clone().without_autodiff().as_dispatch() {
+        #[cfg(feature = "cube")]
+        DispatchDevice::Cube(_) => true,
+        #[allow(unreachable_patterns)] // where these are all that there are
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use elman_testkit::devices;
+
+    use super::*;
+    use crate::host::is_host;
+
+    #[test]
+    fn a_device_is_a_processors_or_cubes() {
+        for device in devices() {
+            let processor = ["flex", "ndarray"].contains(&device.name);
+            for at in [device.device.clone(), device.autodiff()] {
+                assert_eq!((is_host(&at), is_cube(&at)), (processor, !processor), "{device}");
+            }
+        }
+    }
+}
