@@ -5,7 +5,9 @@ use crate::{
     cell::{
         Counts, Gru, GruResetBefore, Linear, Lstm, MOST_GATES, MOST_STATES, MinGru, MinLstm, Pointwise, Relu, Rnn, Tanh,
     },
-    forward, linear,
+    forward,
+    layout::Kept,
+    linear,
 };
 
 /// The kernels of one cell.
@@ -97,6 +99,17 @@ impl Kernel {
     pub fn has_projection(&self) -> bool {
         let counts = self.0.counts();
         counts.recurrent && !counts.reads_hidden && counts.late == 0
+    }
+
+    /// How many of the last gates have their recurrent product taken of something else than the hidden state.
+    pub fn late_gates(&self) -> usize {
+        self.0.counts().late
+    }
+
+    /// Where, in what was [kept](Walked::kept), the hidden states begin that the cell returned, `[T, B, H]`; `None` where they
+    /// were not kept.
+    pub fn raw_at(&self, walk: Walk<'_>) -> Option<usize> {
+        Kept::of(self.0.counts(), walk.sequences, walk.operands.variant(), true).raw
     }
 
     /// Walks with the input product `[T, B, G·H]`, keeping what the way back needs if `saves` is set. Nothing waits for the

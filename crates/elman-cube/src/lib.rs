@@ -16,9 +16,10 @@ mod walk;
 
 pub use backward::Gradients;
 pub use buffer::Buffer;
-pub use driver::Driver;
+pub use driver::{Driver, Plan};
 pub use forward::Walked;
 pub use kernel::Kernel;
+pub use product::Tile;
 pub(crate) use sequences::Variant;
 pub use sequences::{Operands, Sequences, Zoneout};
 pub use walk::Walk;

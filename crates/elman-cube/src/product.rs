@@ -5,19 +5,18 @@ use cubecl::prelude::*;
 /// Four weights that lie one after the other along the sum.
 pub(crate) type Four = Vector<f32, Const<4>>;
 
-/// Fours of a row that are staged in shared memory at once.
-const STAGED: usize = 64;
-
 /// How a product is divided: a cube has `units` × `split` units, and makes `rows` rows of `units` × (columns per unit)
 /// columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Tile {
+pub struct Tile {
     /// Rows of the batch.
     pub rows: usize,
     /// Units side by side, each with columns of its own.
     pub units: usize,
     /// Units that share the sum of the same columns.
     pub split: usize,
+    /// Fours of a row that are staged in shared memory at once, a multiple of `split`. The loop over them is unrolled.
+    pub staged: usize,
 }
 
 /// What is multiplied: rows of `len` numbers, read from the buffers `B` of a walk.
@@ -70,16 +69,15 @@ pub(crate) fn product<B: CubeType, S: Source<B>>(
         sums[n] = 0.0f32.runtime();
     }
 
-    let mut staged = Shared::<[Four]>::new_slice(comptime!(tile.rows * STAGED));
+    let mut staged = Shared::<[Four]>::new_slice(comptime!(tile.rows * tile.staged));
     let units = comptime!(tile.units * tile.split);
     let mut start = 0usize;
     while start < fours {
-        let here = min(fours - start, comptime!(STAGED).runtime());
         sync_cube();
         let mut at = UNIT_POS as usize;
-        while at < comptime!(tile.rows * STAGED) {
-            let row = place.row + at / comptime!(STAGED);
-            let four = start + at % comptime!(STAGED);
+        while at < comptime!(tile.rows * tile.staged) {
+            let row = place.row + at / comptime!(tile.staged);
+            let four = start + at % comptime!(tile.staged);
             let mut values = Four::new(0.0f32);
             if row < place.rows && four < fours {
                 #[unroll]
@@ -93,9 +91,11 @@ pub(crate) fn product<B: CubeType, S: Source<B>>(
             at += units;
         }
         sync_cube();
-        let mut four = y;
-        while four < here {
-            let first = (start + four) * place.columns;
+        #[unroll]
+        for n in 0..comptime!(tile.staged / tile.split) {
+            let four = if comptime!(tile.split > 1) { n * comptime!(tile.split) + y } else { n.runtime() };
+            // beyond the end the staged numbers are zero, and any weights do
+            let first = min(start + four, fours - 1) * place.columns;
             let mut of = Array::<Four>::new(per_unit);
             #[unroll]
             for j in 0..per_unit {
@@ -103,7 +103,7 @@ pub(crate) fn product<B: CubeType, S: Source<B>>(
             }
             #[unroll]
             for row in 0..comptime!(tile.rows) {
-                let by = staged[row * comptime!(STAGED) + four];
+                let by = staged[row * comptime!(tile.staged) + four];
                 #[unroll]
                 for j in 0..per_unit {
                     let mut sum = sums[row * per_unit + j];
@@ -114,9 +114,8 @@ pub(crate) fn product<B: CubeType, S: Source<B>>(
                     sums[row * per_unit + j] = sum;
                 }
             }
-            four += comptime!(tile.split);
         }
-        start += comptime!(STAGED);
+        start += comptime!(tile.staged);
     }
 
     if comptime!(tile.split > 1) {

@@ -1,14 +1,14 @@
 use cubecl::prelude::*;
 
-use crate::{Buffer, Driver, Operands, Sequences, Walked, kernel::Counted, layout::Kept};
+use crate::{Buffer, Operands, Plan, Sequences, Walked, kernel::Counted, layout::Kept};
 
 /// What is walked, and where.
 #[derive(Clone, Copy)]
 pub struct Walk<'a> {
     /// Of the device.
     pub client: &'a Client,
-    /// How it is launched; as suits the device and the sizes without.
-    pub driver: Option<Driver>,
+    /// How it is launched and divided; as suits the device and the sizes without.
+    pub plan: Option<Plan>,
     /// The sizes.
     pub sequences: &'a Sequences,
     /// What is read besides the input product.

@@ -133,15 +133,15 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, walked: &Walked, gradient: &Buf
             flags,
         )
     };
-    let plan = Plan::of(walk, C::GATES);
+    let plan = Plan::of_columns(walk);
     match plan.driver {
         Driver::Resident => {
             // SAFETY: the buffers are as long as the sizes ask for, which `Walk::check` has seen to
-            unsafe { resident::launch_unchecked::<C>(client, plan.resident(), plan.dim(), buffers(), plan.tile) }
+            unsafe { resident::launch_unchecked::<C>(client, plan.resident(batch), plan.dim(), buffers(), plan.tile) }
         }
         Driver::Step => {
             let launch = |walked: usize, phase: Phase| {
-                let count = plan.step(phase.column_tiles(hidden, output, plan.tile));
+                let count = plan.step(phase.column_tiles(hidden, output, plan.tile), batch);
                 // SAFETY: as above
                 unsafe { step::launch_unchecked::<C>(client, count, plan.dim(), buffers(), walked, phase, plan.tile) }
             };

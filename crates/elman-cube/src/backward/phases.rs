@@ -8,14 +8,11 @@ use super::buffers::{
 };
 use crate::{
     cell::{LateInput, MOST_GATES, MOST_STATES, Pointwise},
+    driver::PER_UNIT,
     forward::{at, state_at},
     normalise::{standardised, total},
     product::{Place, Tile, is_own, product},
 };
-
-/// Columns that a unit has of a product with one column per unit: so that a number of a row that was read is used more than
-/// once.
-const PER_UNIT: usize = 4;
 
 /// What is done of a time step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,8 @@
 //! What a cell does with the gates of a unit, forward and backward: the mathematics of `elman_cpu::cell`, once more for
 //! graphics cards.
 
+#![allow(missing_docs)] // of what `#[cube]` makes of these traits
+
 mod gru;
 mod gru_before;
 mod lstm;

@@ -99,17 +99,17 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, input: &Buffer, saves: bool) ->
             flags,
         )
     };
-    let plan = Plan::of(walk, C::GATES);
+    let plan = Plan::of(walk);
     match plan.driver {
         Driver::Resident => {
             // SAFETY: the buffers are as long as the sizes ask for, which `Walk::check` has seen to
-            unsafe { resident::launch_unchecked::<C>(client, plan.resident(), plan.dim(), buffers(), plan.tile) }
+            unsafe { resident::launch_unchecked::<C>(client, plan.resident(batch), plan.dim(), buffers(), plan.tile) }
         }
         Driver::Step => {
             let phases = Phase::of(C::LATE > 0, flags);
             for walked in 0..time {
                 for &phase in &phases {
-                    let count = plan.step(phase.column_tiles(hidden, output, plan.tile));
+                    let count = plan.step(phase.column_tiles(hidden, output, plan.tile), batch);
                     // SAFETY: as above
                     unsafe {
                         step::launch_unchecked::<C>(client, count, plan.dim(), buffers(), walked, phase, plan.tile);

@@ -70,4 +70,12 @@ impl Cell for GruCell {
             Reset::Before => Kernel::gru_reset_before(),
         })
     }
+
+    #[cfg(feature = "cube")]
+    fn cube_kernel(&self) -> Option<elman_cube::Kernel> {
+        Some(match self.reset {
+            Reset::After => elman_cube::Kernel::gru(),
+            Reset::Before => elman_cube::Kernel::gru_reset_before(),
+        })
+    }
 }

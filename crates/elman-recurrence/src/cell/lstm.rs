@@ -34,4 +34,9 @@ impl Cell for LstmCell {
     fn kernel(&self) -> Option<Kernel> {
         Some(Kernel::lstm())
     }
+
+    #[cfg(feature = "cube")]
+    fn cube_kernel(&self) -> Option<elman_cube::Kernel> {
+        Some(elman_cube::Kernel::lstm())
+    }
 }

@@ -55,7 +55,7 @@ fn positive<const D: usize>(v: Tensor<D>) -> Tensor<D> {
 }
 
 macro_rules! linear_cell {
-    ($cell:ty, $gates:expr, $kernel:expr) => {
+    ($cell:ty, $gates:expr, $kernel:ident) => {
         impl Cell for $cell {
             const GATES: usize = $gates;
             const STATES: usize = 1;
@@ -71,11 +71,16 @@ macro_rules! linear_cell {
             }
 
             fn kernel(&self) -> Option<Kernel> {
-                Some($kernel)
+                Some(Kernel::$kernel())
+            }
+
+            #[cfg(feature = "cube")]
+            fn cube_kernel(&self) -> Option<elman_cube::Kernel> {
+                Some(elman_cube::Kernel::$kernel())
             }
         }
     };
 }
 
-linear_cell!(MinGruCell, 2, Kernel::min_gru());
-linear_cell!(MinLstmCell, 3, Kernel::min_lstm());
+linear_cell!(MinGruCell, 2, min_gru);
+linear_cell!(MinLstmCell, 3, min_lstm);

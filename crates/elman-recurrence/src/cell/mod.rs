@@ -156,6 +156,13 @@ pub trait Cell: Clone + Debug + Send + Sync + 'static {
     fn kernel(&self) -> Option<Kernel> {
         None
     }
+
+    /// The kernels of this cell for graphics cards, if there are any: as [`kernel`](Self::kernel) for processors, made of
+    /// functions that CubeCL compiles for the device.
+    #[cfg(feature = "cube")]
+    fn cube_kernel(&self) -> Option<elman_cube::Kernel> {
+        None
+    }
 }
 
 /// The coefficients of the linear recurrence `h_t = decay_t ⊙ h_{t-1} + update_t`.

@@ -38,4 +38,13 @@ impl Cell for RnnCell {
             _ => None,
         }
     }
+
+    #[cfg(feature = "cube")]
+    fn cube_kernel(&self) -> Option<elman_cube::Kernel> {
+        match self.activation {
+            Activation::Tanh => Some(elman_cube::Kernel::rnn_tanh()),
+            Activation::Relu => Some(elman_cube::Kernel::rnn_relu()),
+            _ => None,
+        }
+    }
 }

@@ -2,12 +2,12 @@
 //!
 //! [`scan`] takes the input product of all time steps (one matrix product, made by the layer) and runs the recurrence.
 //! It is the only place that knows the targets: the *reference* walk, composed of burn's operations, which runs on every
-//! backend and is differentiable; the *parallel* scan for cells that are linear in their state; and on processors the
-//! kernels of `elman-cpu`.
+//! backend and is differentiable; the *parallel* scan for cells that are linear in their state; and *kernels*, those of
+//! `elman-cpu` on processors and those of `elman-cube` on graphics cards.
 
 mod active;
-#[cfg(any(feature = "flex", feature = "ndarray"))]
-mod cpu;
+#[cfg(any(feature = "flex", feature = "ndarray", feature = "cube"))]
+mod kernels;
 mod norm;
 mod parallel;
 mod product;
@@ -18,6 +18,9 @@ mod zoneout;
 use burn::tensor::Tensor;
 
 use crate::cell::Cell;
+
+#[cfg(any(feature = "flex", feature = "ndarray", feature = "cube"))]
+use kernels::Kernels;
 
 pub use active::Active;
 pub use elman_cpu::Kernel;
@@ -82,9 +85,9 @@ pub struct ScanOutput {
 /// # Panics
 /// If the cell's [kernel](Cell::kernel) has other gates or states than the cell, or the tensors' shapes do not fit.
 pub fn scan<C: Cell>(cell: &C, scan: ScanInput, keep: usize) -> ScanOutput {
-    #[cfg(any(feature = "flex", feature = "ndarray"))]
-    if let Some(kernel) = kernel_of(cell).filter(|kernel| cpu::fits(kernel, &scan)) {
-        return cpu::walk(kernel, scan, keep);
+    #[cfg(any(feature = "flex", feature = "ndarray", feature = "cube"))]
+    if let Some(kernel) = Kernels::of(cell, &scan.input.device()).filter(|kernel| kernels::fits(kernel, &scan)) {
+        return kernels::walk(kernel, scan, keep);
     }
     match cell.linear(scan.input.clone()) {
         Some(coefficients) if scan.zoneout.is_none() => parallel::walk(coefficients, scan),
@@ -117,11 +120,11 @@ pub(crate) fn layer<C: Cell>(
 ) -> ScanOutput {
     #[cfg(any(feature = "flex", feature = "ndarray"))]
     if recompute
-        && let Some(kernel) = kernel_of(cell)
-        && cpu::fits(&kernel, &scan_of)
-        && cpu::product_fits(&scan_of.input, &with)
+        && let Some(kernel) = Kernels::of(cell, &scan_of.input.device())
+        && kernels::fits(&kernel, &scan_of)
+        && kernels::product_fits(&scan_of.input, &with)
     {
-        return cpu::recomputed(kernel, with, scan_of, keep);
+        return kernels::recomputed(kernel, with, scan_of, keep);
     }
     let _ = recompute; // where there are no kernels
     let input = input_product(scan_of.input, with, scan_of.active.as_ref());

@@ -19,8 +19,8 @@ pub(crate) struct InputWeights {
 /// gradients.
 pub(crate) fn input_product(x: Tensor<3>, with: InputWeights, active: Option<&Active>) -> Tensor<3> {
     #[cfg(any(feature = "flex", feature = "ndarray"))]
-    if super::cpu::product_fits(&x, &with) {
-        return super::cpu::input_product(x, with, active);
+    if super::kernels::product_fits(&x, &with) {
+        return super::kernels::input_product(x, with, active);
     }
     let x = zero_ended(x, active);
     let [time, batch, width] = x.dims();

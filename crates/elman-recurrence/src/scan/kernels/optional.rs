@@ -8,19 +8,23 @@ use burn::{
     },
     tensor::Shape,
 };
+#[cfg(any(feature = "flex", feature = "ndarray"))]
 use elman_layers::host::Host;
 
 /// The numbers, if there are any.
+#[cfg(any(feature = "flex", feature = "ndarray"))]
 pub(super) fn some(numbers: &[f32]) -> Option<&[f32]> {
     (!numbers.is_empty()).then_some(numbers)
 }
 
 /// The place for a gradient, if it was asked for.
+#[cfg(any(feature = "flex", feature = "ndarray"))]
 pub(super) fn asked(into: &mut [f32]) -> Option<&mut [f32]> {
     (!into.is_empty()).then_some(into)
 }
 
 /// Tensors of these shapes, empty where there are no numbers.
+#[cfg(any(feature = "flex", feature = "ndarray"))]
 pub(super) fn tensors<B: Host, const N: usize>(
     values: [Vec<f32>; N],
     shapes: [Shape; N],

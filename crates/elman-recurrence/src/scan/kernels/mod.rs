@@ -1,10 +1,20 @@
-//! The scan on a processor: kernels of `elman-cpu` as operations that burn differentiates.
+//! The scan by kernels: those of `elman-cpu` and `elman-cube` as operations that burn differentiates.
 
+#[cfg(feature = "cube")]
+mod cube;
 #[allow(deprecated)] // burn deprecates NdArray; elman supports it
 mod extension;
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+#[allow(deprecated)]
+mod host;
+mod kernel;
 mod optional;
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+mod processor;
+#[cfg(any(feature = "flex", feature = "ndarray"))]
 #[allow(deprecated)]
 mod product;
+#[cfg(any(feature = "flex", feature = "ndarray"))]
 #[allow(deprecated)]
 mod recompute;
 
@@ -12,20 +22,16 @@ use burn::{
     backend::Dispatch,
     tensor::{DType, Tensor},
 };
-use elman_layers::host::is_host;
 
-use self::{
-    extension::{Inputs, Recurrence, Walk},
-    product::{InputProduct, Operands, Rows},
-    recompute::Recomputed,
-};
-use super::{Active, InputWeights, Kernel, RecurrentWeights, ScanInput, ScanOutput, Zoneout};
+use self::extension::{Inputs, Recurrence, Walk};
+use super::{RecurrentWeights, ScanInput, ScanOutput, Zoneout};
 
-/// Fewer rows × time steps than this do not pay for packing the weights.
-const WORTH_PACKING: usize = 8;
+pub(super) use kernel::Kernels;
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+pub(super) use processor::{input_product, product_fits, recomputed};
 
 /// Whether the kernels can do this, and are worth their while.
-pub(super) fn fits(kernel: &Kernel, scan: &ScanInput) -> bool {
+pub(super) fn fits(kernel: &Kernels, scan: &ScanInput) -> bool {
     let weights_fit = match &scan.recurrent {
         Some(RecurrentWeights { hidden, bias, projection, gain }) => {
             kernel.is_recurrent()
@@ -42,8 +48,7 @@ pub(super) fn fits(kernel: &Kernel, scan: &ScanInput) -> bool {
         && masks_fit
         && is_float(&scan.input)
         && scan.state.iter().all(is_float)
-        && (time * batch >= WORTH_PACKING || !kernel.is_recurrent())
-        && is_host(&scan.input.device())
+        && time * batch >= kernel.worth_from()
 }
 
 fn is_float<const D: usize>(tensor: &Tensor<D>) -> bool {
@@ -55,7 +60,7 @@ fn all_float(weights: &Tensor<2>, bias: &Option<Tensor<1>>, gain: &Option<Tensor
 }
 
 /// Runs the recurrence with a kernel, where that [fits].
-pub(super) fn walk(kernel: Kernel, scan: ScanInput, keep: usize) -> ScanOutput {
+pub(super) fn walk(kernel: Kernels, scan: ScanInput, keep: usize) -> ScanOutput {
     let input = scan.input.clone().into_dispatch();
     let hidden = scan.input.dims()[2] / kernel.gates();
     let (walk, inputs) = read(kernel, scan, hidden);
@@ -63,18 +68,8 @@ pub(super) fn walk(kernel: Kernel, scan: ScanInput, keep: usize) -> ScanOutput {
     output(&walk, states, keep)
 }
 
-/// Runs the input product and the recurrence with a kernel, where both fit; training keeps the input of the layer, which is
-/// that of `scan` here, and computes the rest again.
-pub(super) fn recomputed(kernel: Kernel, with: InputWeights, scan: ScanInput, keep: usize) -> ScanOutput {
-    let (rows, hidden) = (rows(scan.active.as_ref()), with.weights.dims()[0] / kernel.gates());
-    let operands = operands(scan.input.clone(), with);
-    let (walk, inputs) = read(kernel, scan, hidden);
-    let states = <Dispatch as Recomputed>::recomputed(walk.clone(), rows, operands, inputs);
-    output(&walk, Tensor::from_dispatch(states), keep)
-}
-
 /// What the kernels read besides the input product.
-fn read(kernel: Kernel, scan: ScanInput, hidden: usize) -> (Walk, Inputs<Dispatch>) {
+fn read(kernel: Kernels, scan: ScanInput, hidden: usize) -> (Walk, Inputs<Dispatch>) {
     let device = scan.input.device();
     let [time, batch, _] = scan.input.dims();
     let output = scan.state[0].dims()[1];
@@ -119,26 +114,6 @@ fn output(walk: &Walk, states: Tensor<1>, keep: usize) -> ScanOutput {
         start += time * step;
     }
     ScanOutput { states: all, last }
-}
-
-/// Whether the kernel of the input product can do this.
-pub(super) fn product_fits(x: &Tensor<3>, with: &InputWeights) -> bool {
-    is_float(x) && all_float(&with.weights, &with.bias, &with.gain) && is_host(&x.device())
-}
-
-/// The input product, where that [fits](product_fits).
-pub(super) fn input_product(x: Tensor<3>, with: InputWeights, active: Option<&Active>) -> Tensor<3> {
-    Tensor::from_dispatch(<Dispatch as InputProduct>::input_product(rows(active), operands(x, with)))
-}
-
-fn operands(x: Tensor<3>, with: InputWeights) -> Operands<Dispatch> {
-    let device = x.device();
-    let one = |tensor: Option<Tensor<1>>| tensor.unwrap_or_else(|| Tensor::zeros([0], &device)).into_dispatch();
-    Operands { x: x.into_dispatch(), weights: with.weights.into_dispatch(), bias: one(with.bias), gain: one(with.gain) }
-}
-
-fn rows(active: Option<&Active>) -> Rows {
-    active.map(|active| active.rows().into())
 }
 
 /// Tensors one after the other.

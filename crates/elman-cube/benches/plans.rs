@@ -1,0 +1,106 @@
+//! Times a walk with several plans: what the choice of a plan was made from.
+//!
+//! `cargo bench -p elman-cube --features wgpu --bench plans -- B,T,H …`
+
+use std::time::Instant;
+
+use cubecl::{future, prelude::*};
+use elman_cube::{Buffer, Driver, Kernel, Operands, Plan, Sequences, Tile, Walk};
+
+fn main() {
+    let client = cubecl::Device::default().client();
+    println!("{}: {:?}", client.name(), client.properties().hardware);
+    let sizes = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
+    let mut sizes: Vec<[usize; 3]> = sizes.map(|sizes| parse(&sizes)).collect();
+    if sizes.is_empty() {
+        sizes = vec![[32, 64, 256], [1, 64, 256]];
+    }
+    for size in sizes {
+        for (name, kernel) in [("lstm", Kernel::lstm()), ("gru", Kernel::gru())] {
+            let [batch, steps, hidden] = size;
+            println!("{name} B{batch} T{steps} H{hidden}: forward and back in ms");
+            for plan in plans(&client, size) {
+                let [forward, back] = time(&client, &kernel, size, plan);
+                let Plan { driver, tile: Tile { rows, units, split, staged } } = plan;
+                println!(
+                    "{forward:9.2} {back:9.2}  {driver:?} rows {rows} units {units} split {split} staged {staged}"
+                );
+            }
+        }
+    }
+}
+
+fn parse(sizes: &str) -> [usize; 3] {
+    let sizes: Vec<usize> = sizes.split(',').map(|size| size.parse().expect("a number")).collect();
+    sizes.try_into().expect("batch,time,hidden")
+}
+
+fn plans(client: &Client, [batch, _, hidden]: [usize; 3]) -> Vec<Plan> {
+    let hardware = &client.properties().hardware;
+    let mut plans = Vec::new();
+    for driver in [Driver::Step, Driver::Resident] {
+        for rows in [1, 2, 4, 8, 16] {
+            for units in [8, 16, 32, 64, 128, 256] {
+                for split in [1, 4, 8] {
+                    for staged in [8, 16] {
+                        let tile = Tile { rows, units, split, staged };
+                        let fits = units * split <= hardware.max_units_per_cube as usize
+                            && rows * split <= 16
+                            && rows < 2 * batch
+                            && units < 2 * hidden;
+                        plans.extend(fits.then_some(Plan { driver, tile }));
+                    }
+                }
+            }
+        }
+    }
+    let only = std::env::var("ONLY").unwrap_or_default();
+    let only: Vec<&str> = only.split(';').filter(|only| !only.is_empty()).collect();
+    plans.retain(|plan| only.is_empty() || only.iter().any(|only| format!("{plan:?}").contains(only)));
+    plans
+}
+
+/// The medians of three repeats.
+fn time(client: &Client, kernel: &Kernel, [batch, time, hidden]: [usize; 3], plan: Plan) -> [f64; 2] {
+    let random = |len: usize, scale: f32| {
+        let mut state = 1u32;
+        let bytes: Vec<u8> = (0..len)
+            .flat_map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (scale * (state as f32 / u32::MAX as f32 - 0.5)).to_ne_bytes()
+            })
+            .collect();
+        Buffer::new(client.create_from_slice(&bytes), len)
+    };
+    let (gates, states) = (kernel.gates(), kernel.states());
+    let sequences = Sequences { time, batch, hidden, output: hidden, reverse: false, lengths: None };
+    let operands = Operands {
+        weights: Some(random(gates * hidden * hidden, 1.0 / (hidden as f32).sqrt())),
+        bias: Some(random(gates * hidden, 1.0)),
+        projection: None,
+        gain: None,
+        state: random(sequences.state_len(states, 1), 1.0),
+        dropout: None,
+        zoneout: None,
+    };
+    let input = random(time * batch * gates * hidden, 1.0);
+    let gradient = random(sequences.state_len(states, time), 1.0);
+    let walk = Walk { client, plan: Some(plan), sequences: &sequences, operands: &operands };
+    let mut times = [Vec::new(), Vec::new()];
+    for repeat in 0..4 {
+        let begin = Instant::now();
+        let walked = kernel.forward(walk, &input, true);
+        future::block_on(client.sync()).expect("the walk has ended");
+        let middle = Instant::now();
+        kernel.backward(walk, &walked, &gradient);
+        future::block_on(client.sync()).expect("the walk has ended");
+        if repeat > 0 {
+            times[0].push((middle - begin).as_secs_f64() * 1e3);
+            times[1].push(middle.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+    times.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    })
+}
