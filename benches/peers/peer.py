@@ -1,6 +1,6 @@
 """What the peers' scripts share: the command line that the Rust program writes, the timing, the line of JSON it reads.
 
-    SCRIPT --describe                                       the library, its cells and variants
+    SCRIPT --describe [--device cuda --card NAME]           the library, its cells and variants, and where it computes
     SCRIPT --cell lstm --case 32,64,512,512 [--variant ragged --lengths 3,64,…]      the figures
 
 A case is batch,time,d_input,d_hidden: one layer, biases, float32. Needs only Python.
@@ -32,11 +32,16 @@ def figure(work, seconds):
     return {"ms": median, "low": low, "high": high, "runs": len(runs)}
 
 
-def run(name, cells, variants, prepare):
+class Absent(Exception):
+    """Why the library cannot compute on the device that was asked for."""
+
+
+def run(name, cells, variants, prepare, place=lambda options: {"device": options.device}):
     """Does what the command line says.
 
     `prepare` gets the options and returns the work to time: a function for the forward pass and one for training, or
-    None for a pass that the library does not have.
+    None for a pass that the library does not have. `place` gets them before, and returns the `device` to compute on, and
+    of a graphics card its name, `card`, the `kernels` and their version, and whether they round to `tf32`.
     """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--describe", action="store_true")
@@ -45,14 +50,21 @@ def run(name, cells, variants, prepare):
     parser.add_argument("--variant", choices=variants, default=variants[0])
     parser.add_argument("--lengths", type=numbers, help="the rows' time steps, of a ragged batch")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--card", help="what the device is called, if its number is not known")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=1.0, help="for each figure")
     options = parser.parse_args()
+    try:
+        where = place(options)
+    except Absent as reason:
+        print(json.dumps({"peer": name, "absent": str(reason)}))
+        return
+    options.device = where["device"]
     passes = prepare(options)
     if options.describe:
         for work in filter(None, passes):
             work()  # on the smallest case: a device that is not there is noticed before anything takes time
-        print(json.dumps({"peer": name, "cells": cells, "variants": variants}))
+        print(json.dumps({"peer": name, "cells": cells, "variants": variants, "place": where}))
     else:
         figures = [work and figure(work, options.seconds) for work in passes]
         print(json.dumps(dict(zip(("forward", "training"), figures))))

@@ -9,6 +9,37 @@ LAYERS = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
 VARIANTS = {"plain": {}, "ragged": {}, "bidirectional": {"bidirectional": True}}
 
 
+def place(options):
+    """A CUDA device (which is also what PyTorch calls ROCm's) is found by its number or by its name."""
+    kind, _, number = options.device.partition(":")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise peer.Absent(f"torch {torch.__version__} finds no Metal device")
+    if kind != "cuda":
+        return {"device": options.device}
+    if not torch.cuda.is_available():
+        raise peer.Absent(f"torch {torch.__version__} finds no CUDA device")
+    names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    if number:
+        found = [int(number)] if int(number) < len(names) else []
+    else:
+        found = [i for i, name in enumerate(names) if not options.card or same_card(name, options.card)]
+    if not found:
+        raise peer.Absent(f"none of torch's CUDA devices ({', '.join(names)}) is '{number or options.card}'")
+    cudnn = torch.backends.cudnn
+    return {
+        "device": f"cuda:{found[0]}",
+        "card": names[found[0]],
+        "kernels": f"{'MIOpen' if torch.version.hip else 'cuDNN'} {cudnn.version()}",
+        "tf32": cudnn.allow_tf32,
+    }
+
+
+def same_card(a, b):
+    """Drivers say more or less of the same name."""
+    a, b = a.lower(), b.lower()
+    return a in b or b in a
+
+
 def prepare(options):
     batch, steps, d_input, d_hidden = options.case
     device = options.device
@@ -26,7 +57,9 @@ def prepare(options):
 
     def finish(element):
         element.item()  # waits for the device
-        if device != "cpu":
+        if device.startswith("cuda"):
+            torch.cuda.synchronize(device)
+        elif device != "cpu":
             getattr(torch, device).synchronize()
 
     def forward():
@@ -42,4 +75,4 @@ def prepare(options):
     return forward, training
 
 
-peer.run("torch " + torch.__version__, list(LAYERS), list(VARIANTS), prepare)
+peer.run("torch " + torch.__version__, list(LAYERS), list(VARIANTS), prepare, place)

@@ -4,10 +4,13 @@ use clap::Parser;
 use elman::{DeviceInfo, recurrence::CellKind};
 
 use crate::{
-    case::{Case, QUICK, STANDARD},
+    case::{Case, QUICK, STANDARD, graphics},
     error::BenchError,
     grid::Grid,
     peer::Peers,
+    place::Wanted,
+    script::Python,
+    target::Target,
     variant::Variant,
 };
 
@@ -22,7 +25,8 @@ pub struct Arguments {
     cells: Vec<String>,
 
     /// Sizes as "batch,time,d_input,d_hidden;…" [default: 1,64,256,256; 1,64,1024,1024; 32,64,256,256;
-    /// 32,64,512,512; 64,256,512,512]
+    /// 32,64,512,512; 64,256,512,512; on graphics cards 16,1024,768,768; 64,256,512,512; 256,256,128,128;
+    /// 32,256,128,128; 1,256,128,128; and for the min- cells 16,4096,512,512]
     #[arg(long, value_name = "B,T,I,H;…")]
     cases: Option<String>,
 
@@ -42,9 +46,14 @@ pub struct Arguments {
     #[arg(long, value_name = "DEVICE,…", value_delimiter = ',')]
     devices: Vec<String>,
 
-    /// Seconds to spend on each figure [default: 1]
+    /// Seconds to spend on each figure [default: 1, on graphics cards 0.2]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     seconds: Option<f64>,
+
+    /// Seconds to spend on each device: no row is begun after them, and those left out are named [default: 150 for
+    /// the default sizes on graphics cards, else none]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    budget: Option<f64>,
 
     /// Two tiny sizes and no repeats to speak of: shows that everything runs, not how fast
     #[arg(long)]
@@ -59,9 +68,9 @@ pub struct Arguments {
     #[arg(long, value_name = "PATH")]
     peer_python: Option<PathBuf>,
 
-    /// Where torch.nn computes: cpu, cuda, mps
-    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
-    peer_device: String,
+    /// Where torch.nn computes beside every device: cpu, cuda, cuda:1, mps [default: on the same hardware]
+    #[arg(long, value_name = "DEVICE", requires = "peer_python")]
+    peer_device: Option<String>,
 
     /// What `cargo bench` passes. Without it, as `cargo test --benches` runs the program, it is quick.
     #[arg(long, hide = true)]
@@ -70,45 +79,81 @@ pub struct Arguments {
 
 /// What is to be measured.
 pub(crate) struct Plan {
-    pub devices: Vec<DeviceInfo>,
-    pub cells: Vec<CellKind>,
-    pub cases: Vec<Case>,
+    pub targets: Vec<Target>,
     /// The plain one first.
     pub variants: Vec<Variant>,
-    /// For each figure.
-    pub seconds: f64,
-    pub peers: Peers,
 }
 
 impl Arguments {
     /// Checks everything that can be wrong before anything is measured.
     pub(crate) fn plan(&self) -> Result<Plan, BenchError> {
-        let quick = self.quick || !self.bench;
-        let seconds = self.seconds.unwrap_or(if quick { 0.01 } else { 1.0 });
-        if !(0.0..=3600.0).contains(&seconds) {
-            return Err(BenchError::Seconds { found: seconds });
+        for (option, found) in [("--seconds", self.seconds), ("--budget", self.budget)] {
+            if let Some(found) = found.filter(|found| !(0.0..=3600.0).contains(found)) {
+                return Err(BenchError::Seconds { option, found });
+            }
         }
         let cells = match self.cells.as_slice() {
             [] => CellKind::ALL.to_vec(),
             names => names.iter().map(|name| name.trim().parse()).collect::<Result<_, _>>()?,
         };
-        let (devices, cases, variants) = (self.devices()?, self.cases(quick)?, self.variants()?);
+        let (devices, cases, variants) = (self.devices()?, self.cases()?, self.variants()?);
         // last, because it starts programs
-        let peers = self.peer_python.as_ref().map(|python| Peers::find(python, &self.peer_device)).transpose()?;
-        Ok(Plan { devices, cells, cases, variants, seconds, peers: peers.unwrap_or_default() })
+        let peers = self.peers(&devices)?;
+        let target = |(device, peers)| self.target(device, peers, &cells, cases.as_deref());
+        Ok(Plan { targets: devices.into_iter().zip(peers).map(target).collect(), variants })
     }
 
-    fn cases(&self, quick: bool) -> Result<Vec<Case>, BenchError> {
+    fn is_quick(&self) -> bool {
+        self.quick || !self.bench
+    }
+
+    fn target(&self, device: DeviceInfo, peers: Peers, cells: &[CellKind], cases: Option<&[Case]>) -> Target {
+        let of = |cases: &[Case]| cells.iter().flat_map(|cell| cases.iter().map(|case| (*cell, *case))).collect();
+        let (work, budget) = match cases {
+            Some(cases) => (of(cases), f64::INFINITY),
+            None if device.hardware_gpu => (graphics(cells), 150.0),
+            None => (of(&STANDARD), f64::INFINITY),
+        };
+        let seconds = match () {
+            () if self.is_quick() => 0.01,
+            () if device.hardware_gpu => 0.2,
+            () => 1.0,
+        };
+        let (seconds, budget) = (self.seconds.unwrap_or(seconds), self.budget.unwrap_or(budget));
+        Target { device, work, peers, seconds, budget }
+    }
+
+    /// Those that were asked for, if any were.
+    fn cases(&self) -> Result<Option<Vec<Case>>, BenchError> {
         let mut cases = match &self.cases {
             Some(cases) => cases.split(';').map(str::parse).collect::<Result<_, _>>()?,
             None if self.grid.is_some() => Vec::new(),
-            None if quick => QUICK.to_vec(),
-            None => STANDARD.to_vec(),
+            None if self.is_quick() => QUICK.to_vec(),
+            None => return Ok(None),
         };
         if let Some(grid) = &self.grid {
             cases.extend(grid.parse::<Grid>()?.0);
         }
-        Ok(cases)
+        Ok(Some(cases))
+    }
+
+    /// Of each device. Those in the same place are asked once.
+    fn peers(&self, devices: &[DeviceInfo]) -> Result<Vec<Peers>, BenchError> {
+        let Some(program) = &self.peer_python else { return Ok(vec![Peers::default(); devices.len()]) };
+        let python = Python::new(program)?;
+        let mut known: Vec<(Wanted, Peers)> = Vec::new();
+        let mut all = Vec::new();
+        for device in devices {
+            let wanted = Wanted::beside(device, self.peer_device.as_deref());
+            let peers = match known.iter().find(|(place, _)| *place == wanted) {
+                Some((_, peers)) => peers.clone(),
+                None => Peers::find(&python, &wanted)?,
+            };
+            all.push(peers.clone());
+            known.push((wanted, peers));
+        }
+        Peers::none(program, &all)?;
+        Ok(all)
     }
 
     /// Those that were asked for, after the one that they are compared with.
@@ -160,18 +205,40 @@ mod tests {
     #[test]
     fn all_is_measured_unless_less_is_asked_for() {
         let all = plan(&[]).unwrap();
-        assert_eq!((all.cells.len(), all.cases.len(), all.seconds), (6, STANDARD.len(), 1.0));
-        assert_eq!((all.devices.len(), all.variants.len()), (elman::devices().len(), 1));
-        assert!(all.peers.present.is_empty());
+        assert_eq!((all.targets.len(), all.variants.len()), (elman::devices().len(), 1));
+        for Target { device, work, peers, seconds, budget } in all.targets {
+            if !device.hardware_gpu {
+                assert_eq!((work.len(), seconds, budget), (6 * STANDARD.len(), 1.0, f64::INFINITY));
+            }
+            assert!(peers.present.is_empty());
+        }
+        let arguments = ["--cells", "lstm,min-gru", "--cases", "1,2,3,4;5,6,7,8", "--seconds", "0.5", "--budget", "9"];
+        let some = plan(&arguments).unwrap().targets.remove(0);
+        let second: Case = "5,6,7,8".parse().unwrap();
+        assert_eq!((some.work[1], some.work[3]), ((CellKind::Lstm, second), (CellKind::MinGru, second)));
+        assert_eq!((some.work.len(), some.seconds, some.budget), (4, 0.5, 9.0));
+    }
 
-        let some = plan(&["--cells", "lstm,min-gru", "--cases", "1,2,3,4;5,6,7,8", "--seconds", "0.5"]).unwrap();
-        assert_eq!(some.cells, [CellKind::Lstm, CellKind::MinGru]);
-        assert_eq!((some.cases[1], some.seconds), ("5,6,7,8".parse().unwrap(), 0.5));
+    #[test]
+    fn a_graphics_card_has_cases_of_its_own_and_limited_time() {
+        let on_a_card = |arguments: &[&str]| {
+            let arguments = Arguments::try_parse_from(["bench", "--bench"].iter().chain(arguments)).unwrap();
+            let device = DeviceInfo { hardware_gpu: true, ..elman::devices().remove(0) };
+            let cases = arguments.cases().unwrap();
+            arguments.target(device, Peers::default(), &[CellKind::MinGru], cases.as_deref())
+        };
+        let usual = on_a_card(&[]);
+        assert_eq!((usual.work, usual.seconds, usual.budget), (graphics(&[CellKind::MinGru]), 0.2, 150.0));
+        let asked = on_a_card(&["--cases", "1,2,3,4"]);
+        assert_eq!((asked.work.len(), asked.budget), (1, f64::INFINITY));
     }
 
     #[test]
     fn a_grid_takes_the_place_of_the_usual_cases_and_joins_those_that_were_asked_for() {
-        let cases = |arguments: &[&str]| plan(arguments).unwrap().cases;
+        let cases = |arguments: &[&str]| {
+            let arguments = [&["--cells", "lstm"], arguments].concat();
+            plan(&arguments).unwrap().targets.remove(0).work.into_iter().map(|(_, case)| case).collect::<Vec<_>>()
+        };
         let grid = ["--grid", "B=1,2;T=3;H=4"];
         assert_eq!(cases(&grid), [Case::of(1, 3, 4), Case::of(2, 3, 4)]);
         assert_eq!(cases(&[&grid[..], &["--cases", "9,9,9,9"]].concat()).len(), 3);
@@ -186,9 +253,9 @@ mod tests {
 
     #[test]
     fn without_cargo_bench_it_is_quick() {
-        let plan = Arguments::try_parse_from(["bench"]).unwrap().plan().unwrap();
-        assert_eq!(plan.cases, QUICK);
-        assert!(plan.seconds < 0.1);
+        let target = Arguments::try_parse_from(["bench"]).unwrap().plan().unwrap().targets.remove(0);
+        assert_eq!((target.work[0].1, target.work.len()), (QUICK[0], 6 * QUICK.len()));
+        assert!(target.seconds < 0.1);
     }
 
     #[test]
@@ -201,6 +268,7 @@ mod tests {
             (["--grid", "B=1;T=2;H=x"], "'H=x' is no part of a grid: expected B=, T= or H="),
             (["--variants", "ragged,raged"], "unknown variant 'raged': expected plain, ragged, bidirectional"),
             (["--seconds", "-1"], "--seconds must be a number from 0 to 3600, not -1"),
+            (["--budget", "3601"], "--budget must be a number from 0 to 3600, not 3601"),
             (["--seconds", "NaN"], "--seconds must be a number from 0 to 3600, not NaN"),
             (["--peer-python", "/no/such/python"], "cannot start the peer '/no/such/python'"),
         ] {

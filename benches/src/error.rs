@@ -54,10 +54,18 @@ pub enum BenchError {
         known: String,
     },
     /// A time that cannot be spent.
-    #[error("--seconds must be a number from 0 to 3600, not {found}")]
+    #[error("{option} must be a number from 0 to 3600, not {found}")]
     Seconds {
+        /// The option that it was given to.
+        option: &'static str,
         /// The number.
         found: f64,
+    },
+    /// The peers' programs could not be laid out for Python.
+    #[error("cannot write the peers' programs to a temporary folder: {source}")]
+    Scripts {
+        /// The operating system's reason.
+        source: io::Error,
     },
     /// The peer's Python could not be started.
     #[error("cannot start the peer '{}': {source}; --peer-python names a Python that has {peers}", python.display(), peers = PEERS)]
@@ -108,7 +116,7 @@ impl BenchError {
             Self::Cell(_) | Self::Device(_) | Self::Variant { .. } => true,
             Self::Case { .. } | Self::GridPart { .. } | Self::GridAxis { .. } | Self::Seconds { .. } => true,
             Self::Start { .. } | Self::NoPeer { .. } => true,
-            Self::Peer { .. } | Self::Figures { .. } | Self::Write { .. } => false,
+            Self::Scripts { .. } | Self::Peer { .. } | Self::Figures { .. } | Self::Write { .. } => false,
         }
     }
 }

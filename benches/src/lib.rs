@@ -11,24 +11,30 @@
 
 mod arguments;
 mod case;
+mod ceilings;
 mod environment;
 mod error;
 mod grid;
 mod layer;
 mod library;
 mod operations;
-mod peak;
 mod peer;
+mod place;
 mod report;
 mod row;
+mod script;
 mod table;
+mod target;
 mod timing;
+mod traffic;
 mod variant;
 
 pub use arguments::Arguments;
 pub use error::BenchError;
 
-use crate::{environment::Environment, peak::Peak, report::Report, row::Setting, table::Table};
+use std::time::Instant;
+
+use crate::{ceilings::Ceilings, environment::Environment, report::Report, row::Setting, table::Table, target::Target};
 
 /// Times every cell on every case on every device that was asked for, and reports each row as soon as it is there.
 ///
@@ -37,22 +43,33 @@ use crate::{environment::Environment, peak::Peak, report::Report, row::Setting, 
 /// be written.
 pub fn run(arguments: &Arguments) -> Result<(), BenchError> {
     let plan = arguments.plan()?;
-    let peers = &plan.peers.present;
-    let environment = Environment::read(peers.iter().map(|peer| peer.name().to_owned()).collect());
-    let libraries: Vec<_> = peers.iter().map(|peer| peer.library).collect();
-    let table = Table::new(&libraries, plan.variants.len() > 1);
-    let mut report = Report::begin(arguments.json(), environment, &plan.peers.absent, table)?;
-    for device in &plan.devices {
-        let peak = Peak::measure(device, plan.seconds);
-        report.device(&device.name, &peak)?;
-        let setting = Setting { device, peak, variants: &plan.variants, peers, seconds: plan.seconds };
-        for cell in &plan.cells {
-            for case in &plan.cases {
-                for row in setting.measure(*cell, *case)? {
-                    report.row(&row)?;
-                }
+    let mut names: Vec<String> = Vec::new();
+    for peer in plan.targets.iter().flat_map(|target| &target.peers.present) {
+        if !names.iter().any(|name| name == peer.name()) {
+            names.push(peer.name().into());
+        }
+    }
+    let mut libraries: Vec<_> = plan.targets.iter().flat_map(|target| target.peers.libraries()).collect();
+    libraries.sort();
+    libraries.dedup();
+    let table = |libraries: &[_]| Table::new(libraries, plan.variants.len() > 1);
+    let mut report = Report::begin(arguments.json(), Environment::read(names), table(&libraries))?;
+    for target @ Target { device, peers, seconds, budget, .. } in &plan.targets {
+        let begin = Instant::now();
+        let ceilings = Ceilings::measure(device, *seconds);
+        report.device(device, &ceilings, peers, table(&peers.libraries()))?;
+        let setting = Setting { target, ceilings, variants: &plan.variants };
+        let mut left_out = Vec::new();
+        for (cell, case) in &target.work {
+            if begin.elapsed().as_secs_f64() > *budget {
+                left_out.push((*cell, *case));
+                continue;
+            }
+            for row in setting.measure(*cell, *case)? {
+                report.row(&row)?;
             }
         }
+        report.left_out(*budget, &left_out)?;
     }
     report.finish()
 }

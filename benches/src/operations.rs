@@ -16,14 +16,7 @@ pub(crate) fn gflop(problem: &Problem, pass: Pass) -> f64 {
         return 0.0;
     }
     let layer = &problem.layer;
-    let (gates, recurrent) = match layer.cell {
-        CellKind::Simple => (1, 2), // with its read-out
-        CellKind::Rnn => (1, 1),
-        CellKind::Gru => (3, 3),
-        CellKind::Lstm => (4, 4),
-        CellKind::MinGru => (2, 0),
-        CellKind::MinLstm => (3, 0),
-    };
+    let (gates, recurrent) = products(layer.cell);
     // how often the products of the input are made, and those of a hidden state
     let (input, hidden) = match pass {
         Pass::Forward => (1, 1),
@@ -32,6 +25,18 @@ pub(crate) fn gflop(problem: &Problem, pass: Pass) -> f64 {
     let per_unit = gates * input * layer.d_input + recurrent * hidden * layer.d_hidden;
     let directions = 1 + usize::from(layer.bidirectional);
     2.0 * problem.steps() as f64 * (directions * layer.d_hidden * per_unit) as f64 / 1e9
+}
+
+/// How many blocks of `H` rows the weights of the input have, and those of hidden states.
+pub(crate) fn products(cell: CellKind) -> (usize, usize) {
+    match cell {
+        CellKind::Simple => (1, 2), // with its read-out
+        CellKind::Rnn => (1, 1),
+        CellKind::Gru => (3, 3),
+        CellKind::Lstm => (4, 4),
+        CellKind::MinGru => (2, 0),
+        CellKind::MinLstm => (3, 0),
+    }
 }
 
 #[cfg(test)]

@@ -1,29 +1,44 @@
-use std::{
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::{
+    error::BenchError,
+    library::Library,
+    place::{Place, Wanted},
+    script::{ONNX_RUNTIME, Python, TORCH},
+    timing::Figure,
+    variant::Problem,
 };
 
-use serde::{Deserialize, de::DeserializeOwned};
-
-use crate::{error::BenchError, library::Library, timing::Figure, variant::Problem};
-
-/// The folder of the scripts.
-const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers");
-
 /// A library that a script times with somebody's Python.
+#[derive(Clone)]
 pub(crate) struct Peer {
     pub library: Library,
-    script: Script,
+    python: Python,
+    script: &'static str,
     description: Description,
 }
 
 /// What a script says of itself.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 struct Description {
     /// The library and its version.
     peer: String,
     cells: Vec<String>,
     variants: Vec<String>,
+    place: Place,
+}
+
+/// What a script says when it is asked.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Answer {
+    /// Why it cannot compute where it is to.
+    Absent {
+        absent: String,
+    },
+    Present(Description),
 }
 
 /// What a script measures.
@@ -34,8 +49,8 @@ pub(crate) struct Figures {
     pub training: Option<Figure>,
 }
 
-/// The peers that somebody's Python has.
-#[derive(Default)]
+/// The peers that somebody's Python has in one place.
+#[derive(Clone, Default)]
 pub(crate) struct Peers {
     pub present: Vec<Peer>,
     /// Why the others are not measured, a line each.
@@ -43,29 +58,44 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-    /// Looks for every library that has a script, before anything takes time.
-    pub fn find(python: &Path, device: &str) -> Result<Self, BenchError> {
-        let torch = Peer::find(Library::Torch, "torch_rnn.py", python, device)?;
-        let onnx_runtime = match device {
-            "cpu" => Peer::find(Library::OnnxRuntime, "ort_rnn.py", python, device)?,
-            _ => Err(format!("it is timed on the CPU alone, not on '{device}'")),
+    /// Looks for every library that has a script.
+    pub fn find(python: &Python, wanted: &Wanted) -> Result<Self, BenchError> {
+        let torch = Peer::find(Library::Torch, TORCH, python, wanted)?;
+        let onnx_runtime = match wanted.is_processor() {
+            true => Peer::find(Library::OnnxRuntime, ONNX_RUNTIME, python, wanted)?,
+            false => Err(format!("it is timed on the CPU alone, not on '{}'", wanted.device)),
         };
-        Self::sort(python, [(Library::Torch, torch), (Library::OnnxRuntime, onnx_runtime)])
-    }
-
-    /// One may be missing while there is another.
-    fn sort(python: &Path, found: [(Library, Result<Peer, String>); 2]) -> Result<Self, BenchError> {
         let mut peers = Self::default();
-        for (library, peer) in found {
-            match peer {
-                Ok(peer) => peers.present.push(peer),
-                Err(reason) => peers.absent.push(format!("without {}: {reason}", library.title())),
-            }
-        }
-        if peers.present.is_empty() {
-            return Err(BenchError::NoPeer { python: python.into(), reasons: peers.absent.join("; ") });
+        for (library, peer) in [(Library::Torch, torch), (Library::OnnxRuntime, onnx_runtime)] {
+            peers.add(library, peer);
         }
         Ok(peers)
+    }
+
+    fn add(&mut self, library: Library, peer: Result<Peer, String>) {
+        match peer {
+            Ok(peer) => self.present.push(peer),
+            Err(reason) => self.absent.push(format!("without {}: {reason}", library.title())),
+        }
+    }
+
+    /// The error of a run for which there is no peer in any place.
+    pub fn none(python: &Path, all: &[Self]) -> Result<(), BenchError> {
+        if all.iter().any(|peers| !peers.present.is_empty()) {
+            return Ok(());
+        }
+        let mut reasons: Vec<_> = all.iter().flat_map(|peers| peers.absent.clone()).collect();
+        reasons.dedup();
+        Err(BenchError::NoPeer { python: python.into(), reasons: reasons.join("; ") })
+    }
+
+    /// Where PyTorch computes, if it takes part.
+    pub fn torch_on(&self) -> Option<&Place> {
+        self.present.iter().find(|peer| peer.library == Library::Torch).map(|peer| &peer.description.place)
+    }
+
+    pub fn libraries(&self) -> Vec<Library> {
+        self.present.iter().map(|peer| peer.library).collect()
     }
 }
 
@@ -82,11 +112,17 @@ fn absence(error: BenchError) -> Result<String, BenchError> {
 }
 
 impl Peer {
-    /// Asks the script what it has. The inner error says why the library cannot be imported.
-    fn find(library: Library, file: &str, python: &Path, device: &str) -> Result<Result<Self, String>, BenchError> {
-        let script = Script { python: python.into(), path: Path::new(SCRIPTS).join(file), device: device.into() };
-        match script.run(&["--describe".into()]) {
-            Ok(description) => Ok(Ok(Self { library, script, description })),
+    /// Asks the script what it has. The inner error says why the library cannot be timed there.
+    fn find(
+        library: Library,
+        script: &'static str,
+        python: &Python,
+        wanted: &Wanted,
+    ) -> Result<Result<Self, String>, BenchError> {
+        let arguments = [vec!["--describe".to_owned()], wanted.arguments()].concat();
+        match python.run(script, &arguments) {
+            Ok(Answer::Present(description)) => Ok(Ok(Self { library, python: python.clone(), script, description })),
+            Ok(Answer::Absent { absent }) => Ok(Err(absent)),
             Err(error) => absence(error).map(Err),
         }
     }
@@ -104,14 +140,16 @@ impl Peer {
         if !cells.iter().any(|name| name == cell) || !variants.iter().any(|name| name == variant) {
             return Ok(None);
         }
-        self.script.run(&arguments(problem, variant, seconds)).map(Some)
+        let arguments = arguments(problem, variant, &self.description.place, seconds);
+        self.python.run(self.script, &arguments).map(Some)
     }
 }
 
-fn arguments(problem: &Problem, variant: &str, seconds: f64) -> Vec<String> {
+fn arguments(problem: &Problem, variant: &str, place: &Place, seconds: f64) -> Vec<String> {
     let case = [problem.case.batch, problem.case.time, problem.case.d_input, problem.case.d_hidden];
     let list = |numbers: &[usize]| numbers.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
     let mut arguments = vec![
+        format!("--device={}", place.device),
         format!("--cell={}", problem.layer.cell),
         format!("--case={}", list(&case)),
         format!("--variant={variant}"),
@@ -121,37 +159,6 @@ fn arguments(problem: &Problem, variant: &str, seconds: f64) -> Vec<String> {
     arguments
 }
 
-/// A peer's program.
-#[derive(Debug)]
-struct Script {
-    python: PathBuf,
-    path: PathBuf,
-    device: String,
-}
-
-impl Script {
-    /// Runs it to its end and reads what it printed.
-    fn run<T: DeserializeOwned>(&self, arguments: &[String]) -> Result<T, BenchError> {
-        let output = Command::new(&self.python)
-            .arg("-B") // leaves nothing beside the scripts
-            .arg(&self.path)
-            .arg(format!("--device={}", self.device))
-            .arg(format!("--threads={}", rayon::current_num_threads()))
-            .args(arguments)
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|source| BenchError::Start { python: self.python.clone(), source })?;
-        if !output.status.success() {
-            let message = String::from_utf8_lossy(&output.stderr);
-            let reason = message.lines().rfind(|line| !line.trim().is_empty()).map(|line| line.trim().to_owned());
-            let reason = reason.unwrap_or_else(|| output.status.to_string());
-            return Err(BenchError::Peer { python: self.python.clone(), reason });
-        }
-        serde_json::from_slice(&output.stdout)
-            .map_err(|source| BenchError::Figures { python: self.python.clone(), source })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use elman::recurrence::CellKind;
@@ -159,31 +166,47 @@ mod tests {
     use super::*;
     use crate::{case::Case, variant::Variant};
 
+    fn place() -> Place {
+        Place { device: "cuda:1".into(), card: None, kernels: None, tf32: None }
+    }
+
     fn peer(library: Library) -> Peer {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let description =
-            Description { peer: "it 1.0".into(), cells: names(&["gru", "lstm"]), variants: names(&["plain"]) };
-        let script = Script { python: "/no/such/python".into(), path: "it.py".into(), device: "cpu".into() };
-        Peer { library, script, description }
+        let (cells, variants) = (names(&["gru", "lstm"]), names(&["plain"]));
+        let description = Description { peer: "it 1.0".into(), cells, variants, place: place() };
+        Peer { library, python: Python::new(Path::new("/no/such/python")).unwrap(), script: TORCH, description }
     }
 
     #[test]
     fn a_missing_library_is_named_and_the_other_goes_on() {
-        let no_onnx = Err("ModuleNotFoundError: No module named 'onnx'".into());
-        let found = [(Library::Torch, Ok(peer(Library::Torch))), (Library::OnnxRuntime, no_onnx)];
-        let peers = Peers::sort(Path::new("python"), found).unwrap();
-        assert_eq!(peers.present.iter().map(|peer| peer.library).collect::<Vec<_>>(), [Library::Torch]);
+        let mut peers = Peers::default();
+        peers.add(Library::Torch, Ok(peer(Library::Torch)));
+        peers.add(Library::OnnxRuntime, Err("ModuleNotFoundError: No module named 'onnx'".into()));
+        assert_eq!((peers.libraries(), peers.torch_on()), (vec![Library::Torch], Some(&place())));
         assert_eq!(peers.absent, ["without ONNX Runtime: ModuleNotFoundError: No module named 'onnx'"]);
     }
 
     #[test]
     fn a_python_without_any_is_the_users_mistake() {
-        let missing = |library, name| (library, Err(format!("ModuleNotFoundError: No module named '{name}'")));
-        let found = [missing(Library::Torch, "torch"), missing(Library::OnnxRuntime, "onnx")];
-        let error = Peers::sort(Path::new("python"), found).map(|_| ()).unwrap_err();
+        let mut nothing = Peers::default();
+        nothing.add(Library::Torch, Err("torch 2.0 finds no CUDA device".into()));
+        nothing.add(Library::OnnxRuntime, Err("ModuleNotFoundError: No module named 'onnx'".into()));
+        let error = Peers::none(Path::new("python"), &[nothing.clone(), nothing.clone()]).unwrap_err();
         let message = error.to_string();
-        assert!(message.contains("'torch'") && message.contains("'onnx'") && message.lines().count() == 1, "{message}");
+        assert!(message.contains("CUDA") && message.contains("'onnx'") && message.lines().count() == 1, "{message}");
         assert!(error.is_usage());
+        let mut something = Peers::default();
+        something.add(Library::Torch, Ok(peer(Library::Torch)));
+        assert!(Peers::none(Path::new("python"), &[nothing, something]).is_ok());
+    }
+
+    #[test]
+    fn a_script_may_say_that_its_library_cannot_compute_there() {
+        let answer = |text| serde_json::from_str::<Answer>(text).unwrap();
+        let absent = answer(r#"{"peer": "torch 2.0", "absent": "torch 2.0 finds no CUDA device"}"#);
+        assert!(matches!(absent, Answer::Absent { absent } if absent.ends_with("no CUDA device")));
+        let present = r#"{"peer": "torch 2.0", "cells": [], "variants": [], "place": {"device": "cpu"}}"#;
+        assert!(matches!(answer(present), Answer::Present(description) if description.place.device == "cpu"));
     }
 
     #[test]
@@ -213,7 +236,8 @@ mod tests {
         let ragged: Variant = "ragged".parse().unwrap();
         let mut problem = ragged.problem(CellKind::Gru, Case::of(2, 64, 3)).unwrap();
         problem.lengths = Some(vec![7, 64]);
-        let expected = ["--cell=gru", "--case=2,64,3,3", "--variant=ragged", "--seconds=0.5", "--lengths=7,64"];
-        assert_eq!(arguments(&problem, "ragged", 0.5), expected);
+        let expected =
+            ["--device=cuda:1", "--cell=gru", "--case=2,64,3,3", "--variant=ragged", "--seconds=0.5", "--lengths=7,64"];
+        assert_eq!(arguments(&problem, "ragged", &place(), 0.5), expected);
     }
 }

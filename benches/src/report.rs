@@ -6,7 +6,11 @@ use std::{
 use atomic_write_file::AtomicWriteFile;
 use serde::Serialize;
 
-use crate::{environment::Environment, error::BenchError, peak::Peak, row::Row, table::Table};
+use elman::{DeviceInfo, recurrence::CellKind};
+
+use crate::{
+    case::Case, ceilings::Ceilings, environment::Environment, error::BenchError, peer::Peers, row::Row, table::Table,
+};
 
 /// The table, which grows row by row, and the rows as JSON.
 pub(crate) struct Report {
@@ -25,13 +29,8 @@ struct Line<'a> {
 }
 
 impl Report {
-    /// Prints what holds for all devices, and a line for each peer that is not measured.
-    pub fn begin(
-        json: Option<&Path>,
-        environment: Environment,
-        absent: &[String],
-        table: Table,
-    ) -> Result<Self, BenchError> {
+    /// Prints what holds for all devices. The table has the columns of all of them.
+    pub fn begin(json: Option<&Path>, environment: Environment, table: Table) -> Result<Self, BenchError> {
         let to_stdout = json.is_some_and(|path| path == Path::new("-"));
         let json = match json {
             None => None,
@@ -41,16 +40,20 @@ impl Report {
         let text = if to_stdout { Output::Stderr } else { Output::Stdout };
         let mut report = Self { table, text, json, environment };
         report.text.line(&head(&report.environment))?;
-        for line in absent {
-            report.text.line(line)?;
-        }
         report.text.line(&report.table.legend())?;
         Ok(report)
     }
 
-    /// Prints the head of a device's rows.
-    pub fn device(&mut self, name: &str, peak: &Peak) -> Result<(), BenchError> {
-        self.text.line(&device_head(name, peak))?;
+    /// Prints the head of a device's rows, with a line for each peer that is not measured. The table has its columns.
+    pub fn device(
+        &mut self,
+        device: &DeviceInfo,
+        ceilings: &Ceilings,
+        peers: &Peers,
+        table: Table,
+    ) -> Result<(), BenchError> {
+        self.table = table;
+        self.text.line(&device_head(device, ceilings, peers))?;
         self.text.line(&self.table.names())
     }
 
@@ -62,6 +65,15 @@ impl Report {
             json.line(&serde_json::to_string(&line).expect("figures are valid JSON"))?;
         }
         Ok(())
+    }
+
+    /// Says which rows there was no time for, if there are any.
+    pub fn left_out(&mut self, budget: f64, rows: &[(CellKind, Case)]) -> Result<(), BenchError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> = rows.iter().map(|(cell, case)| format!("{cell} {case}")).collect();
+        self.text.line(&format!("not measured, {budget} seconds are over: {}", names.join("; ")))
     }
 
     /// Puts the JSON file in its place.
@@ -113,23 +125,38 @@ fn head(environment: &Environment) -> String {
     )
 }
 
-fn device_head(name: &str, peak: &Peak) -> String {
-    let Peak { gflop_per_second, product: [m, k, n] } = peak;
-    format!("\n{name}: {gflop_per_second:.1} GFLOP/s in a large matrix product, {m}×{k} by {k}×{n}\n")
+fn device_head(device: &DeviceInfo, ceilings: &Ceilings, peers: &Peers) -> String {
+    let Ceilings { product, copy } = ceilings;
+    let ([m, k, n], mebibytes) = (product.size, copy.bytes >> 20);
+    let (gflop, gb) = (product.gflop_per_second, copy.gb_per_second);
+    let torch = peers.torch_on().map(|place| format!("PyTorch on {}\n", place.describe()));
+    let absent = peers.absent.iter().map(|line| format!("{line}\n"));
+    format!(
+        "\n{}: {}\n{gflop:.1} GFLOP/s in a large matrix product, {m}×{k} by {k}×{n}; \
+         {gb:.1} GB/s in a large copy, of {mebibytes} MiB\n",
+        device.name, device.description
+    ) + &torch.into_iter().chain(absent).collect::<String>()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::tests::row;
+    use crate::{
+        ceilings::{Copying, Product},
+        table::tests::row,
+    };
 
     #[test]
     fn the_head_names_the_peers_and_the_peak() {
         let head = head(&Environment::read(vec!["torch 2.0".into(), "onnxruntime 1.0".into()]));
         assert!(head.contains(", torch 2.0, onnxruntime 1.0, features "), "{head}");
-        let peak = Peak { gflop_per_second: 76.24, product: [2048, 1024, 512] };
-        let expected = "\nflex: 76.2 GFLOP/s in a large matrix product, 2048×1024 by 1024×512\n";
-        assert_eq!(device_head("flex", &peak), expected);
+        let product = Product { gflop_per_second: 76.24, size: [2048, 1024, 512] };
+        let copy = Copying { gb_per_second: 12.34, bytes: 256 << 20 };
+        let device = DeviceInfo { name: "it".into(), description: "A Card".into(), ..elman::devices().remove(0) };
+        let peers = Peers { absent: vec!["without PyTorch: none".into()], ..Peers::default() };
+        let expected = "\nit: A Card\n76.2 GFLOP/s in a large matrix product, 2048×1024 by 1024×512; 12.3 GB/s in a large \
+                        copy, of 256 MiB\nwithout PyTorch: none\n";
+        assert_eq!(device_head(&device, &Ceilings { product, copy }, &peers), expected);
     }
 
     #[test]
@@ -139,10 +166,12 @@ mod tests {
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!((&line["cell"], &line["variant"]), (&"lstm".into(), &"ragged".into()));
         assert_eq!(line["d_hidden"], 512);
-        assert_eq!(line["peak_gflop_per_second"], 76.2);
+        assert_eq!((&line["peak_gflop_per_second"], &line["copy_gb_per_second"]), (&76.2.into(), &12.5.into()));
+        assert_eq!((&line["torch_on"]["device"], &line["torch_on"]["card"]), (&"cuda:0".into(), &"A Card".into()));
         let forward = &line["forward"];
         assert_eq!((&forward["elman"]["ms"], &forward["elman"]["runs"]), (&12.34.into(), &3.into()));
         assert_eq!((&forward["peak_share"], &forward["plain_ratio"]), (&0.567.into(), &1.9.into()));
+        assert_eq!((&forward["gb_per_second"], &forward["copy_share"]), (&9.876.into(), &0.79.into()));
         assert_eq!((&forward["torch"]["ms"], &forward["onnxruntime"]["ratio"]), (&6.17.into(), &0.7.into()));
         assert_eq!((&forward["best"]["peer"], &forward["best"]["ratio"]), (&"torch".into(), &0.5.into()));
         assert_eq!(line["training"]["burn_nn"]["ratio"], 2.0);

@@ -1,17 +1,19 @@
 use std::collections::BTreeMap;
 
-use elman::{DeviceInfo, layers::host::is_host, recurrence::CellKind};
+use elman::{layers::host::is_host, recurrence::CellKind};
 use serde::Serialize;
 
 use crate::{
     case::Case,
+    ceilings::Ceilings,
     error::BenchError,
     layer::{self, Input, Pass},
     library::Library,
     operations::gflop,
-    peak::Peak,
-    peer::Peer,
+    place::Place,
+    target::Target,
     timing::{Figure, alternate},
+    traffic::gigabytes,
     variant::{Problem, Variant, Work},
 };
 
@@ -25,6 +27,10 @@ pub(crate) struct Row {
     pub variant: &'static str,
     /// Of the device's large matrix product.
     pub peak_gflop_per_second: f64,
+    /// Of the device's large copy, 10⁹ bytes read and written.
+    pub copy_gb_per_second: f64,
+    /// Where PyTorch computes, if it takes part.
+    pub torch_on: Option<Place>,
     pub forward: Contest,
     /// `None` where there is nothing to train.
     pub training: Option<Contest>,
@@ -38,6 +44,10 @@ pub(crate) struct Contest {
     pub gflop_per_second: f64,
     /// Those divided by the device's peak.
     pub peak_share: f64,
+    /// 10⁹ bytes per second, of what elman has to read and write at least.
+    pub gb_per_second: f64,
+    /// Those divided by the device's large copy.
+    pub copy_share: f64,
     /// elman's time divided by that of the plain variant.
     pub plain_ratio: f64,
     #[serde(flatten)]
@@ -64,12 +74,22 @@ pub(crate) struct Best {
 
 /// What all rows of a device share.
 pub(crate) struct Setting<'a> {
-    pub device: &'a DeviceInfo,
-    pub peak: Peak,
+    pub target: &'a Target,
+    pub ceilings: Ceilings,
     pub variants: &'a [Variant],
-    pub peers: &'a [Peer],
-    /// For each figure.
-    pub seconds: f64,
+}
+
+/// What a pass has to do.
+#[derive(Clone, Copy)]
+struct Needs {
+    gflop: f64,
+    gigabytes: f64,
+}
+
+impl Needs {
+    fn of(problem: &Problem, pass: Pass) -> Self {
+        Self { gflop: gflop(problem, pass), gigabytes: gigabytes(problem, pass) }
+    }
 }
 
 /// The times of a contest.
@@ -82,7 +102,8 @@ impl Setting<'_> {
     /// A row for each variant that the cell has. elman and burn-nn take turns in all of them, then follow the peers that
     /// are processes of their own.
     pub fn measure(&self, cell: CellKind, case: Case) -> Result<Vec<Row>, BenchError> {
-        let device = &self.device.device;
+        let Target { device: info, peers, seconds, .. } = self.target;
+        let device = &info.device;
         let fits = |problem: &Problem| problem.work == Work::Run || is_host(device);
         let problems = self.variants.iter().filter_map(|variant| variant.problem(cell, case));
         let problems: Vec<Problem> = problems.filter(fits).collect();
@@ -95,8 +116,8 @@ impl Setting<'_> {
             .map(|(times, problem)| (problem.variant, times))
             .collect();
         for (at, problem) in problems.iter().enumerate() {
-            for peer in self.peers {
-                if let Some(figures) = peer.measure(problem, self.seconds)? {
+            for peer in &peers.present {
+                if let Some(figures) = peer.measure(problem, *seconds)? {
                     forward[at].peers.insert(peer.library, figures.forward);
                     if let Some(times) = training.get_mut(problem.variant) {
                         times.peers.extend(figures.training.map(|figure| (peer.library, figure)));
@@ -105,18 +126,20 @@ impl Setting<'_> {
             }
         }
         let contest = |problem: &Problem, times: &Times, plain: &Times, pass| {
-            Contest::new(times, plain.elman.ms, gflop(problem, pass), self.peak)
+            Contest::new(times, plain.elman.ms, Needs::of(problem, pass), self.ceilings)
         };
         let train = |problem: &Problem| {
             let (times, plain) = (training.get(problem.variant)?, training.get(Variant::PLAIN.name)?);
             Some(contest(problem, times, plain, Pass::Training))
         };
         let row = |at: usize| Row {
-            device: self.device.name.clone(),
+            device: info.name.clone(),
             cell,
             case,
             variant: problems[at].variant,
-            peak_gflop_per_second: self.peak.gflop_per_second,
+            peak_gflop_per_second: self.ceilings.product.gflop_per_second,
+            copy_gb_per_second: self.ceilings.copy.gb_per_second,
+            torch_on: peers.torch_on().cloned(),
             forward: contest(&problems[at], &forward[at], &forward[0], Pass::Forward),
             training: train(&problems[at]),
         };
@@ -124,7 +147,7 @@ impl Setting<'_> {
     }
 
     fn alternate(&self, problems: &[Problem], case: Case, pass: Pass) -> Vec<Times> {
-        let input = Input::random(case, pass, &self.device.device);
+        let input = Input::random(case, pass, &self.target.device.device);
         let mut contestants = Vec::new();
         let mut burn_nn = Vec::new();
         for problem in problems {
@@ -133,7 +156,7 @@ impl Setting<'_> {
             burn_nn.push(peer.is_some());
             contestants.extend(peer);
         }
-        let mut figures = alternate(&mut contestants, self.seconds).into_iter();
+        let mut figures = alternate(&mut contestants, self.target.seconds).into_iter();
         let mut next = || figures.next().expect("a figure for each contestant");
         let times = |burn_nn: bool| Times {
             elman: next(),
@@ -144,22 +167,40 @@ impl Setting<'_> {
 }
 
 impl Contest {
-    fn new(times: &Times, plain_ms: f64, gflop: f64, peak: Peak) -> Self {
+    fn new(times: &Times, plain_ms: f64, needs: Needs, ceilings: Ceilings) -> Self {
         let elman = times.elman;
         let versus = |figure: &Figure| Versus { figure: *figure, ratio: figure.ms / elman.ms };
         let peers: BTreeMap<_, _> = times.peers.iter().map(|(library, figure)| (*library, versus(figure))).collect();
         let best = peers.iter().min_by(|a, b| a.1.ratio.total_cmp(&b.1.ratio));
         let best = best.map(|(peer, versus)| Best { peer: *peer, ratio: versus.ratio });
-        let gflop_per_second = gflop / (elman.ms / 1e3);
-        let peak_share = gflop_per_second / peak.gflop_per_second;
-        Self { elman, gflop_per_second, peak_share, plain_ratio: elman.ms / plain_ms, peers, best }
+        let per_second = |amount: f64| amount / (elman.ms / 1e3);
+        let (gflop_per_second, gb_per_second) = (per_second(needs.gflop), per_second(needs.gigabytes));
+        Self {
+            elman,
+            gflop_per_second,
+            peak_share: gflop_per_second / ceilings.product.gflop_per_second,
+            gb_per_second,
+            copy_share: gb_per_second / ceilings.copy.gb_per_second,
+            plain_ratio: elman.ms / plain_ms,
+            peers,
+            best,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::variant::VARIANTS;
+    use crate::{
+        ceilings::{Copying, Product},
+        peer::Peers,
+        variant::VARIANTS,
+    };
+
+    fn ceilings(gflop_per_second: f64, gb_per_second: f64) -> Ceilings {
+        let product = Product { gflop_per_second, size: [1, 1, 1] };
+        Ceilings { product, copy: Copying { gb_per_second, bytes: 1 } }
+    }
 
     #[test]
     fn ratios_are_by_elmans_time_and_the_best_peer_is_the_fastest() {
@@ -167,20 +208,22 @@ mod tests {
         let peers =
             [(Library::BurnNn, figure(40.0)), (Library::Torch, figure(5.0)), (Library::OnnxRuntime, figure(8.0))];
         let times = Times { elman: figure(10.0), peers: peers.into() };
-        let peak = Peak { gflop_per_second: 500.0, product: [1, 1, 1] };
-        let contest = Contest::new(&times, 4.0, 2.0, peak);
+        let needs = Needs { gflop: 2.0, gigabytes: 0.1 };
+        let contest = Contest::new(&times, 4.0, needs, ceilings(500.0, 40.0));
         assert_eq!(contest.peers.values().map(|versus| versus.ratio).collect::<Vec<_>>(), [4.0, 0.5, 0.8]);
         assert_eq!(contest.best.map(|best| (best.peer, best.ratio)), Some((Library::Torch, 0.5)));
         assert_eq!((contest.gflop_per_second, contest.peak_share, contest.plain_ratio), (200.0, 0.4, 2.5));
-        let alone = Contest::new(&Times { peers: BTreeMap::new(), ..times }, 10.0, 2.0, peak);
+        assert_eq!((contest.gb_per_second, contest.copy_share), (10.0, 0.25));
+        let alone = Contest::new(&Times { peers: BTreeMap::new(), ..times }, 10.0, needs, ceilings(500.0, 40.0));
         assert!(alone.best.is_none());
     }
 
     #[test]
     fn every_variant_has_a_row_beside_the_plain_one() {
-        let device = &elman::devices()[0];
-        let peak = Peak { gflop_per_second: 1.0, product: [1, 1, 1] };
-        let setting = Setting { device, peak, variants: VARIANTS, peers: &[], seconds: 0.0 };
+        let device = elman::devices().remove(0);
+        let target = Target { device, work: Vec::new(), peers: Peers::default(), seconds: 0.0, budget: 0.0 };
+        let device = &target.device;
+        let setting = Setting { target: &target, ceilings: ceilings(1.0, 1.0), variants: VARIANTS };
         let rows = setting.measure(CellKind::Lstm, "2,3,4,5".parse().unwrap()).unwrap();
         let is_packed = |name: &str| name.starts_with("packed") || name == "read-weights";
         let expected = VARIANTS.iter().map(|variant| variant.name);

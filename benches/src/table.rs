@@ -16,6 +16,8 @@ enum Column {
     Best,
     GflopPerSecond,
     Peak,
+    GbPerSecond,
+    Copy,
     Plain,
 }
 
@@ -27,7 +29,7 @@ impl Table {
             columns.extend([Column::Peer(*library), Column::Ratio(*library)]);
         }
         columns.extend((!peers.is_empty()).then_some(Column::Best));
-        columns.extend([Column::GflopPerSecond, Column::Peak]);
+        columns.extend([Column::GflopPerSecond, Column::Peak, Column::GbPerSecond, Column::Copy]);
         columns.extend(variants.then_some(Column::Plain));
         Self(columns)
     }
@@ -44,6 +46,7 @@ impl Table {
             Column::Peer(Library::OnnxRuntime) => Some("ort: ONNX Runtime"),
             Column::Best => Some("best: that of the fastest peer"),
             Column::Peak => Some("peak: share of the large product's GFLOP/s"),
+            Column::Copy => Some("copy: that of the large copy's GB/s"),
             Column::Plain => Some("/plain: elman's time / the plain layer's"),
             _ => None,
         });
@@ -85,15 +88,19 @@ impl Column {
             Self::Best => "best",
             Self::GflopPerSecond => "GFLOP/s",
             Self::Peak => "peak",
+            Self::GbPerSecond => "GB/s",
+            Self::Copy => "copy",
             Self::Plain => "/plain",
         }
     }
 
     fn width(self) -> usize {
         match self {
-            Self::Elman | Self::Peer(_) | Self::GflopPerSecond => 7,
-            Self::Ratio(_) | Self::Best | Self::Plain => 6,
-            Self::Peak => 5,
+            Self::Peer(Library::BurnNn) | Self::GflopPerSecond => 7,
+            Self::Elman | Self::Peer(Library::Torch) | Self::Plain => 6,
+            Self::Peer(Library::OnnxRuntime) => 5, // forward alone, so its figures are small
+            Self::Ratio(_) | Self::Best | Self::GbPerSecond => 5,
+            Self::Peak | Self::Copy => 4,
         }
     }
 
@@ -107,6 +114,8 @@ impl Column {
                 (contest.gflop_per_second > 0.0).then(|| format!("{:.1}", contest.gflop_per_second))
             }
             Self::Peak => (contest.gflop_per_second > 0.0).then(|| format!("{:.0}%", contest.peak_share * 100.0)),
+            Self::GbPerSecond => Some(rate(contest.gb_per_second)),
+            Self::Copy => Some(format!("{:.0}%", contest.copy_share * 100.0)),
             Self::Plain => Some(ratio(contest.plain_ratio)),
         };
         value.unwrap_or_else(|| "-".into())
@@ -119,6 +128,11 @@ fn ratio(value: f64) -> String {
         100.0.. => format!("{value:.0}"),
         _ => format!("{value:.2}"),
     }
+}
+
+/// Three significant digits, but no more than two decimals.
+fn rate(value: f64) -> String {
+    if value < 1.0 { format!("{value:.2}") } else { ms(value) }
 }
 
 /// Three significant digits, or as many as there are before the point.
@@ -137,6 +151,7 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::{
+        place::Place,
         row::{Best, Versus},
         timing::Figure,
     };
@@ -148,6 +163,8 @@ pub(crate) mod tests {
             elman: figure(12.34 * scale),
             gflop_per_second: 43.21,
             peak_share: 0.567,
+            gb_per_second: 9.876,
+            copy_share: 0.79,
             plain_ratio: 1.9,
             peers: peers
                 .iter()
@@ -161,6 +178,8 @@ pub(crate) mod tests {
             case: "32,64,256,512".parse().unwrap(),
             variant,
             peak_gflop_per_second: 76.2,
+            copy_gb_per_second: 12.5,
+            torch_on: Some(Place { device: "cuda:0".into(), card: Some("A Card".into()), kernels: None, tf32: None }),
             forward: contest(1.0, &[(Library::BurnNn, 2.0), (Library::Torch, 0.5), (Library::OnnxRuntime, 0.7)]),
             training: Some(contest(100.0, &[(Library::BurnNn, 2.0), (Library::Torch, 0.5)])),
         }
@@ -182,8 +201,8 @@ pub(crate) mod tests {
                     let end = |text: &str, part: &str| text.find(part).map(|at| at + part.len());
                     assert_eq!(end(&names, name), end(forward, value), "{name}\n{names}\n{rows}");
                 }
-                assert!(names.contains("best") != peers.is_empty() && forward.contains("  43.2   57%"));
-                assert_eq!(training.contains("      -      - "), peers.len() == 2);
+                assert!(names.contains("best") != peers.is_empty() && forward.contains("  43.2  57%  9.88  79%"));
+                assert_eq!(training.contains("     -     - "), peers.len() == 2);
             }
         }
     }

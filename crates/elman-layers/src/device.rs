@@ -1,13 +1,13 @@
 //! What a device is made of: for layers that bring kernels of their own.
 
-use burn::{backend::DispatchDevice, tensor::Device};
+use burn::tensor::Device;
 
 /// Whether tensors of this device are CubeCL's, which graphics cards are programmed with, with autodiff or without. That
 /// may be a driver in software too.
 pub fn is_cube(device: &Device) -> bool {
     match device.clone().without_autodiff().as_dispatch() {
         #[cfg(feature = "cube")]
-        DispatchDevice::Cube(_) => true,
+        burn::backend::DispatchDevice::Cube(_) => true,
         #[allow(unreachable_patterns)] // where these are all that there are
         _ => false,
     }

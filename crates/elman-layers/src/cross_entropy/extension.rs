@@ -27,14 +27,14 @@ pub enum Bias<B: Backend> {
 )]
 pub trait OutputKernels: Backend {
     /// `targets` `[N]`, `hidden` `[N, H]`, `weight` `[H, V]`, `bias` `[V]` → the mean loss `[1]` and its gradients by those
-    /// of the last three that are `wanted`.
+    /// of the last three that are `wanted`, in their order.
     fn output_gradients(
         targets: IntTensor<Self>,
         hidden: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         #[extension_type] bias: Bias<Self>,
         wanted: [bool; 3],
-    ) -> (FloatTensor<Self>, Option<FloatTensor<Self>>, Option<FloatTensor<Self>>, Option<FloatTensor<Self>>);
+    ) -> (FloatTensor<Self>, Vec<FloatTensor<Self>>);
 
     /// A gradient times that of the loss, `[1]`, which is 1 unless the loss is part of something larger.
     fn output_scaled(gradient: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self>;
@@ -62,15 +62,14 @@ struct LossBackward;
 
 impl<B: Backend + OutputKernels> Backward<B, 3> for LossBackward {
     /// The gradients that are wanted, which forward has made.
-    type State = [Option<FloatTensor<B>>; 3];
+    type State = Vec<FloatTensor<B>>;
 
     fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let by = gradients.consume::<B>(&ops.node);
         let by = B::float_reshape(by, Shape::new([1]));
-        for (parent, gradient) in ops.parents.into_iter().zip(ops.state) {
-            if let (Some(node), Some(gradient)) = (parent, gradient) {
-                gradients.register::<B>(node.id, B::output_scaled(gradient, by.clone()));
-            }
+        // parents are there where their gradient is wanted
+        for (node, gradient) in ops.parents.into_iter().flatten().zip(ops.state) {
+            gradients.register::<B>(node.id, B::output_scaled(gradient, by.clone()));
         }
     }
 }
@@ -93,8 +92,8 @@ impl<B: Backend + OutputKernels + OutputLoss, C: CheckpointStrategy> OutputLoss 
         let (hidden, weight) = (hidden.into_primitive(), weight.into_primitive());
         match prepared {
             OpsKind::Tracked(prepared) => {
-                let (loss, by_hidden, by_weight, by_bias) = B::output_gradients(targets, hidden, weight, bias, wanted);
-                prepared.finish([by_hidden, by_weight, by_bias], loss)
+                let (loss, gradients) = B::output_gradients(targets, hidden, weight, bias, wanted);
+                prepared.finish(gradients, loss)
             }
             OpsKind::UnTracked(prepared) => prepared.finish(B::output_loss(targets, hidden, weight, bias)),
         }

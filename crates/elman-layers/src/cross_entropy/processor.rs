@@ -62,7 +62,7 @@ fn gradients<B: Host>(
     weight: FloatTensor<B>,
     bias: Bias<B>,
     wanted: [bool; 3],
-) -> (FloatTensor<B>, Option<FloatTensor<B>>, Option<FloatTensor<B>>, Option<FloatTensor<B>>) {
+) -> (FloatTensor<B>, Vec<FloatTensor<B>>) {
     let device = hidden.device();
     let [of_hidden, of_weight] = [hidden.shape(), weight.shape()];
     let from = From::<B>::of(targets, hidden, weight, bias);
@@ -75,12 +75,9 @@ fn gradients<B: Host>(
         true => B::float_transpose(B::tensor(by_weight, [classes, d_hidden], &device)),
         false => B::tensor(by_weight, [d_hidden, classes], &device),
     };
-    (
-        B::tensor(vec![loss], [1], &device),
-        wanted[0].then(|| B::tensor(by_hidden, of_hidden, &device)),
-        wanted[1].then_some(by_weight),
-        wanted[2].then(|| B::tensor(by_bias, [classes], &device)),
-    )
+    let all = [B::tensor(by_hidden, of_hidden, &device), by_weight, B::tensor(by_bias, [classes], &device)];
+    let gradients = all.into_iter().zip(wanted).filter_map(|(gradient, wanted)| wanted.then_some(gradient));
+    (B::tensor(vec![loss], [1], &device), gradients.collect())
 }
 
 fn scaled<B: Host>(gradient: FloatTensor<B>, by: FloatTensor<B>) -> FloatTensor<B> {
@@ -97,8 +94,7 @@ macro_rules! on_host {
                 weight: FloatTensor<Self>,
                 bias: Bias<Self>,
                 wanted: [bool; 3],
-            ) -> (FloatTensor<Self>, Option<FloatTensor<Self>>, Option<FloatTensor<Self>>, Option<FloatTensor<Self>>)
-            {
+            ) -> (FloatTensor<Self>, Vec<FloatTensor<Self>>) {
                 gradients::<Self>(targets, hidden, weight, bias, wanted)
             }
 
