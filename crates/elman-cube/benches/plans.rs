@@ -42,7 +42,7 @@ fn plans(client: &Client, [batch, _, hidden]: [usize; 3]) -> Vec<Plan> {
         for rows in [1, 2, 4, 8, 16] {
             for units in [8, 16, 32, 64, 128, 256] {
                 for split in [1, 4, 8] {
-                    for staged in [8, 16] {
+                    for staged in [1, 2, 4, 8, 16] {
                         let tile = Tile { rows, units, split, staged };
                         let fits = units * split <= hardware.max_units_per_cube as usize
                             && rows * split <= 16

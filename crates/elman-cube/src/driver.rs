@@ -43,8 +43,8 @@ impl Plan {
         let most = hardware.max_units_per_cube as usize;
         let rows = |most: usize| batch.next_power_of_two().min(most);
         if hardware.plane_size_max < GRAPHICS_CARD {
-            let units = hidden.next_power_of_two().clamp(PER_UNIT * 8, 256).min(most);
-            return Self { driver: Driver::Resident, tile: Tile { rows: rows(8), units, split: 1, staged: 8 } };
+            let units = hidden.next_power_of_two().clamp(32, 64).min(most);
+            return Self { driver: Driver::Resident, tile: Tile { rows: rows(16), units, split: 1, staged: 2 } };
         }
         let split = |units: usize| (most / units).clamp(1, 8);
         if hidden <= RESIDENT {
@@ -57,8 +57,9 @@ impl Plan {
     /// The same for products with one column for each unit: of which a unit of the cube then has several.
     pub(crate) fn of_columns(walk: Walk<'_>) -> Self {
         let mut plan = Self::of(walk);
-        if plan.driver == Driver::Resident {
-            plan.tile.units = (plan.tile.units / PER_UNIT).max(8);
+        let columns = walk.sequences.hidden.max(walk.sequences.output);
+        if walk.plan.is_none() && plan.driver == Driver::Resident {
+            plan.tile.units = columns.div_ceil(PER_UNIT).next_power_of_two().clamp(8, plan.tile.units);
         }
         plan
     }

@@ -45,14 +45,38 @@ pub(crate) struct Place {
     pub len: usize,
 }
 
-/// The sums of a tile, `[rows, per unit]`, into `sums`. All units of the cube must call it together. Where the sum is split,
-/// a unit has those of [its rows](is_own) only.
+/// What the units of a cube leave for each other: for each of those that share a sum, `[rows, per unit, units]`.
+#[cube]
+pub(crate) fn sums(#[comptime] per_unit: usize, #[comptime] tile: Tile) -> Shared<[f32]> {
+    Shared::<[f32]>::new_slice(comptime!(tile.split * tile.rows * per_unit * tile.units))
+}
+
+/// Column `j` of this unit, in row `row` of the tile.
+#[cube]
+pub(crate) fn sum(
+    of: &Shared<[f32]>,
+    row: usize,
+    j: usize,
+    #[comptime] per_unit: usize,
+    #[comptime] tile: Tile,
+) -> f32 {
+    let place = (row * per_unit + j) * comptime!(tile.units) + UNIT_POS_X as usize;
+    let mut sum = of[place];
+    #[unroll]
+    for part in 1..comptime!(tile.split) {
+        sum += of[comptime!(part * tile.rows * per_unit * tile.units) + place];
+    }
+    sum
+}
+
+/// The sums of a tile, into `into`. All units of the cube must call it together; each then takes care of every
+/// [`split`](Tile::split)-th row, from `UNIT_POS_Y` on.
 #[cube]
 pub(crate) fn product<B: CubeType, S: Source<B>>(
     buffers: &B,
     weights: &[Four],
     place: Place,
-    sums: &mut Array<f32>,
+    into: &mut Shared<[f32]>,
     #[comptime] per_unit: usize,
     #[comptime] tile: Tile,
 ) {
@@ -64,6 +88,7 @@ pub(crate) fn product<B: CubeType, S: Source<B>>(
     for j in 0..per_unit {
         columns[j] = min(place.column + j * place.stride, place.columns - 1);
     }
+    let mut sums = Array::<f32>::new(comptime!(tile.rows * per_unit));
     #[unroll]
     for n in 0..comptime!(tile.rows * per_unit) {
         sums[n] = 0.0f32.runtime();
@@ -106,47 +131,18 @@ pub(crate) fn product<B: CubeType, S: Source<B>>(
                 let by = staged[row * comptime!(tile.staged) + four];
                 #[unroll]
                 for j in 0..per_unit {
-                    let mut sum = sums[row * per_unit + j];
-                    #[unroll]
-                    for k in 0..4usize {
-                        sum = fma(of[j].extract(k), by.extract(k), sum);
-                    }
-                    sums[row * per_unit + j] = sum;
+                    sums[row * per_unit + j] += of[j].dot(by);
                 }
             }
         }
         start += comptime!(tile.staged);
     }
 
-    if comptime!(tile.split > 1) {
-        let step = comptime!(tile.units);
-        let all = comptime!(tile.rows * per_unit * tile.units);
-        let mut partial = Shared::<[f32]>::new_slice(comptime!(tile.split * tile.rows * per_unit * tile.units));
-        #[unroll]
-        for n in 0..comptime!(tile.rows * per_unit) {
-            partial[y * all + n * step + x] = sums[n];
-        }
-        sync_cube();
-        #[unroll]
-        for row in 0..comptime!(tile.rows) {
-            if is_own(row, tile) {
-                #[unroll]
-                for j in 0..per_unit {
-                    let mut sum = 0.0f32.runtime();
-                    #[unroll]
-                    for part in 0..comptime!(tile.split) {
-                        sum += partial[part * all + (row * per_unit + j) * step + x];
-                    }
-                    sums[row * per_unit + j] = sum;
-                }
-            }
-        }
-        sync_cube();
+    // where nothing was staged, others may still read what was left here before
+    sync_cube();
+    #[unroll]
+    for n in 0..comptime!(tile.rows * per_unit) {
+        into[(y * comptime!(tile.rows * per_unit) + n) * comptime!(tile.units) + x] = sums[n];
     }
-}
-
-/// Whether this unit has the sums of a row of its tile.
-#[cube]
-pub(crate) fn is_own(#[comptime] row: usize, #[comptime] tile: Tile) -> bool {
-    UNIT_POS_Y as usize == comptime!(row % tile.split)
+    sync_cube();
 }

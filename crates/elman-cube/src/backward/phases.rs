@@ -11,7 +11,7 @@ use crate::{
     driver::PER_UNIT,
     forward::{at, state_at},
     normalise::{standardised, total},
-    product::{Place, Tile, is_own, product},
+    product::{Place, Tile, product, sum, sums},
 };
 
 /// What is done of a time step.
@@ -73,22 +73,20 @@ pub(crate) fn run<C: Pointwise>(
     } else {
         let columns = if comptime!(matches!(phase, Phase::Cell | Phase::LateInput)) { b.hidden } else { b.output };
         let tiles = columns.div_ceil(comptime!(tile.units * PER_UNIT));
+        let mut found = sums(PER_UNIT, tile);
         let mut n = first;
         while n < tiles {
             let column = n * comptime!(tile.units * PER_UNIT) + UNIT_POS_X as usize;
-            let mut sums = Array::<f32>::new(comptime!(tile.rows * PER_UNIT));
-            sums_of(&*b, walked, row, column, &mut sums, phase, tile);
-            #[unroll]
-            for r in 0..comptime!(tile.rows) {
-                if row + r < b.batch && is_own(r, tile) {
-                    #[unroll]
-                    for j in 0..PER_UNIT {
-                        let unit = column + comptime!(j * tile.units);
-                        if unit < columns {
-                            with_sum::<C>(b, walked, row + r, unit, sums[r * PER_UNIT + j], phase);
-                        }
+            sums_of(&*b, walked, row, column, &mut found, phase, tile);
+            let mut r = UNIT_POS_Y as usize;
+            while r < comptime!(tile.rows) && row + r < b.batch {
+                for j in 0..PER_UNIT {
+                    let unit = column + j * comptime!(tile.units);
+                    if unit < columns {
+                        with_sum::<C>(b, walked, row + r, unit, sum(&found, r, j, PER_UNIT, tile), phase);
                     }
                 }
+                r += comptime!(tile.split);
             }
             n += step;
         }
@@ -102,7 +100,7 @@ fn sums_of(
     walked: usize,
     row: usize,
     column: usize,
-    sums: &mut Array<f32>,
+    found: &mut Shared<[f32]>,
     #[comptime] phase: Phase,
     #[comptime] tile: Tile,
 ) {
@@ -113,7 +111,7 @@ fn sums_of(
         #[comptime]
         match &b.projection {
             ComptimeOption::Some(weights) => {
-                product::<Backward, ByProjected>(b, weights, place, sums, PER_UNIT, tile);
+                product::<Backward, ByProjected>(b, weights, place, found, PER_UNIT, tile);
             }
             ComptimeOption::None => {}
         }
@@ -123,7 +121,7 @@ fn sums_of(
         #[comptime]
         match &b.late_weights {
             ComptimeOption::Some(weights) => {
-                product::<Backward, ByLateProduct>(b, weights, place, sums, PER_UNIT, tile);
+                product::<Backward, ByLateProduct>(b, weights, place, found, PER_UNIT, tile);
             }
             ComptimeOption::None => {}
         }
@@ -134,7 +132,7 @@ fn sums_of(
         let len = if is_last { 0usize } else { full };
         let walked = if comptime!(phase == Phase::Initial) { walked } else { walked + 1 };
         let place = Place { walked, row, rows, column, stride, columns: b.output, len };
-        product::<Backward, ByProduct>(b, &b.weights, place, sums, PER_UNIT, tile);
+        product::<Backward, ByProduct>(b, &b.weights, place, found, PER_UNIT, tile);
     }
 }
 

@@ -6,7 +6,7 @@ use super::buffers::{Flags, Forward, Hidden, Late, Raw, at, kept_step, state_at,
 use crate::{
     cell::{LateInput, MOST_GATES, MOST_STATES, Pointwise},
     normalise::{standardised, statistics},
-    product::{Place, Source, Tile, is_own, product},
+    product::{Place, Source, Tile, product, sum, sums},
 };
 
 /// What is done of a time step.
@@ -92,10 +92,10 @@ pub(crate) fn run<C: Pointwise>(
 #[cube]
 fn fused<C: Pointwise>(b: &mut Forward, walked: usize, row: usize, first: usize, step: usize, #[comptime] tile: Tile) {
     let tiles = b.hidden.div_ceil(comptime!(tile.units));
+    let mut found = sums(comptime!(C::GATES), tile);
     let mut n = first;
     while n < tiles {
         let unit = n * comptime!(tile.units) + UNIT_POS_X as usize;
-        let mut sums = Array::<f32>::new(comptime!(tile.rows * C::GATES));
         let place = Place {
             walked,
             row,
@@ -105,19 +105,16 @@ fn fused<C: Pointwise>(b: &mut Forward, walked: usize, row: usize, first: usize,
             columns: comptime!(C::GATES) * b.hidden,
             len: b.output,
         };
-        product::<Forward, Hidden>(&*b, &b.weights, place, &mut sums, comptime!(C::GATES), tile);
-        if unit < b.hidden {
+        product::<Forward, Hidden>(&*b, &b.weights, place, &mut found, comptime!(C::GATES), tile);
+        let mut r = UNIT_POS_Y as usize;
+        while unit < b.hidden && r < comptime!(tile.rows) && row + r < b.batch {
+            let mut recurrent = Array::<f32>::new(MOST_GATES);
             #[unroll]
-            for r in 0..comptime!(tile.rows) {
-                if row + r < b.batch && is_own(r, tile) {
-                    let mut recurrent = Array::<f32>::new(MOST_GATES);
-                    #[unroll]
-                    for g in 0..comptime!(C::GATES) {
-                        recurrent[g] = with_bias(&*b, sums[r * comptime!(C::GATES) + g], g * b.hidden + unit);
-                    }
-                    step_of::<C>(b, walked, row + r, unit, &recurrent);
-                }
+            for g in 0..comptime!(C::GATES) {
+                recurrent[g] = with_bias(&*b, sum(&found, r, g, comptime!(C::GATES), tile), g * b.hidden + unit);
             }
+            step_of::<C>(b, walked, row + r, unit, &recurrent);
+            r += comptime!(tile.split);
         }
         n += step;
     }
@@ -138,10 +135,10 @@ fn store<C: Pointwise>(
     let gates = comptime!(if late { C::LATE } else { C::GATES - C::LATE });
     let tiles = b.hidden.div_ceil(comptime!(tile.units));
     let kept = kept_step(at(walked, b.time, b.reverse).t, comptime!(b.flags.saves));
+    let mut found = sums(gates, tile);
     let mut n = first;
     while n < tiles {
         let unit = n * comptime!(tile.units) + UNIT_POS_X as usize;
-        let mut sums = Array::<f32>::new(comptime!(tile.rows * gates));
         let place = Place {
             walked,
             row,
@@ -152,21 +149,18 @@ fn store<C: Pointwise>(
             len: b.output,
         };
         if comptime!(late) {
-            product::<Forward, Late>(&*b, &b.weights, place, &mut sums, gates, tile);
+            product::<Forward, Late>(&*b, &b.weights, place, &mut found, gates, tile);
         } else {
-            product::<Forward, Hidden>(&*b, &b.weights, place, &mut sums, gates, tile);
+            product::<Forward, Hidden>(&*b, &b.weights, place, &mut found, gates, tile);
         }
-        if unit < b.hidden {
+        let mut r = UNIT_POS_Y as usize;
+        while unit < b.hidden && r < comptime!(tile.rows) && row + r < b.batch {
             #[unroll]
-            for r in 0..comptime!(tile.rows) {
-                if row + r < b.batch && is_own(r, tile) {
-                    #[unroll]
-                    for g in 0..gates {
-                        let at = ((kept * b.batch + row + r) * comptime!(C::GATES) + from + g) * b.hidden + unit;
-                        b.kept[b.products_at + at] = sums[r * gates + g];
-                    }
-                }
+            for g in 0..gates {
+                let at = ((kept * b.batch + row + r) * comptime!(C::GATES) + from + g) * b.hidden + unit;
+                b.kept[b.products_at + at] = sum(&found, r, g, gates, tile);
             }
+            r += comptime!(tile.split);
         }
         n += step;
     }
@@ -213,7 +207,6 @@ fn late_input<C: Pointwise>(
     let width = comptime!(tile.units * tile.split);
     let mut unit = first * width + UNIT_POS as usize;
     while unit < b.hidden {
-        #[unroll]
         for r in 0..comptime!(tile.rows) {
             if row + r < b.batch {
                 let input = inputs::<C>(&*b, walked, row + r, unit);
@@ -233,7 +226,6 @@ fn cell<C: Pointwise>(b: &mut Forward, walked: usize, row: usize, first: usize, 
     let width = comptime!(tile.units * tile.split);
     let mut unit = first * width + UNIT_POS as usize;
     while unit < b.hidden {
-        #[unroll]
         for r in 0..comptime!(tile.rows) {
             if row + r < b.batch {
                 let recurrent = stored::<C>(&*b, walked, row + r, unit, comptime!(C::GATES));
@@ -247,32 +239,29 @@ fn cell<C: Pointwise>(b: &mut Forward, walked: usize, row: usize, first: usize, 
 #[cube]
 fn project(b: &mut Forward, walked: usize, row: usize, first: usize, step: usize, #[comptime] tile: Tile) {
     let tiles = b.output.div_ceil(comptime!(tile.units));
+    let mut found = sums(1usize, tile);
     let mut n = first;
     while n < tiles {
         let unit = n * comptime!(tile.units) + UNIT_POS_X as usize;
-        let mut sums = Array::<f32>::new(comptime!(tile.rows));
-        projected(&*b, walked, row, unit, &mut sums, tile);
-        if unit < b.output {
-            #[unroll]
-            for r in 0..comptime!(tile.rows) {
-                if row + r < b.batch && is_own(r, tile) {
-                    let before = state_before(&*b, walked, row + r, unit, 0usize);
-                    put(b, walked, row + r, unit, before, sums[r], 0usize);
-                }
-            }
+        projected(&*b, walked, row, unit, &mut found, tile);
+        let mut r = UNIT_POS_Y as usize;
+        while unit < b.output && r < comptime!(tile.rows) && row + r < b.batch {
+            let before = state_before(&*b, walked, row + r, unit, 0usize);
+            put(b, walked, row + r, unit, before, sum(&found, r, 0usize, 1usize, tile), 0usize);
+            r += comptime!(tile.split);
         }
         n += step;
     }
 }
 
 #[cube]
-fn projected(b: &Forward, walked: usize, row: usize, unit: usize, sums: &mut Array<f32>, #[comptime] tile: Tile) {
+fn projected(b: &Forward, walked: usize, row: usize, unit: usize, found: &mut Shared<[f32]>, #[comptime] tile: Tile) {
     #[comptime]
     match &b.projection {
         ComptimeOption::Some(weights) => {
             let stride = 0usize.runtime();
             let place = Place { walked, row, rows: b.batch, column: unit, stride, columns: b.output, len: b.hidden };
-            product::<Forward, Raw>(b, weights, place, sums, 1usize, tile);
+            product::<Forward, Raw>(b, weights, place, found, 1usize, tile);
         }
         ComptimeOption::None => {}
     }
