@@ -2,7 +2,7 @@ use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser, builder::Typ
 use elman::{
     burn::tensor::Device,
     recurrence::{
-        kernels::Isa,
+        EnvironmentError,
         packed::{Precision, UnknownPrecision},
     },
 };
@@ -57,7 +57,7 @@ impl Cli {
     /// Runs the chosen command.
     pub fn run(&self) -> Result<(), CliError> {
         // a wrong name would be passed over silently later
-        Isa::named()?;
+        EnvironmentError::check()?;
         match &self.command {
             Command::Demo(command) => command.run(),
             Command::Train(command) => command.run(),

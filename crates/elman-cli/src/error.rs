@@ -5,7 +5,7 @@ use elman::{
     embedding::EmbeddingError,
     index::IndexError,
     lm,
-    recurrence::{ImportError, kernels::IsaError},
+    recurrence::{EnvironmentError, ImportError},
     text::TextError,
 };
 
@@ -14,8 +14,8 @@ use elman::{
 pub enum CliError {
     #[error(transparent)]
     Device(#[from] DeviceError),
-    #[error("the environment variable ELMAN_CPU is wrong")]
-    Isa(#[from] IsaError),
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
     #[error(transparent)]
     Text(#[from] TextError),
     #[error(transparent)]
@@ -87,7 +87,7 @@ impl CliError {
         use lm::Error::{OtherRun, PlateauWithoutValidation, Setting, UnknownOptimizer, UnknownSchedule};
         match self {
             Self::CanGoOn { source, .. } if matches!(**source, lm::Error::Interrupted { .. }) => Self::INTERRUPTED,
-            Self::Device(_) | Self::Isa(_) | Self::InTheWay { .. } | Self::NotOfDemo { .. } => 2,
+            Self::Device(_) | Self::Environment(_) | Self::InTheWay { .. } | Self::NotOfDemo { .. } => 2,
             Self::Unfinished { .. } | Self::NoCheckpoint { .. } => 2,
             Self::Model(Setting { .. } | UnknownSchedule { .. } | UnknownOptimizer { .. })
             | Self::Model(PlateauWithoutValidation | OtherRun { .. }) => 2,

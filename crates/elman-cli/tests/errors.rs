@@ -62,6 +62,16 @@ fn an_instruction_set_that_there_is_not() {
     place.run_with("devices", &[("ELMAN_CPU", "portable")]).succeeds();
 }
 
+#[cfg(feature = "wgpu")]
+#[test]
+fn a_driver_that_there_is_not() {
+    let place = Place::new();
+    place
+        .run_with("devices", &[("ELMAN_CUBE", "steps")])
+        .fails(2, "the environment variable ELMAN_CUBE is wrong: unknown driver 'steps': expected step or resident");
+    place.run_with("devices", &[("ELMAN_CUBE", "step")]).succeeds();
+}
+
 #[test]
 fn a_run_that_failed_is_not_in_the_way_of_the_next() {
     let place = Place::new();

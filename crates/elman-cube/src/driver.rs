@@ -1,3 +1,5 @@
+use std::{fmt, str::FromStr, sync::OnceLock};
+
 use cubecl::prelude::*;
 
 use crate::{Sequences, Tile, Walk};
@@ -23,6 +25,47 @@ pub enum Driver {
     Resident,
 }
 
+impl Driver {
+    const ALL: [Self; 2] = [Self::Step, Self::Resident];
+
+    /// The one that `$ELMAN_CUBE` names (`step`, `resident`); `None` if it is not set.
+    ///
+    /// # Errors
+    /// [`UnknownDriver`] if it names none; walks then go as suits the device and the sizes.
+    pub fn named() -> Result<Option<Self>, UnknownDriver> {
+        std::env::var_os("ELMAN_CUBE").map(|name| name.to_string_lossy().parse()).transpose()
+    }
+}
+
+impl fmt::Display for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Step => "step",
+            Self::Resident => "resident",
+        })
+    }
+}
+
+/// A text that names no driver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownDriver(String);
+
+impl fmt::Display for UnknownDriver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unknown driver '{}': expected step or resident", self.0)
+    }
+}
+
+impl std::error::Error for UnknownDriver {}
+
+impl FromStr for Driver {
+    type Err = UnknownDriver;
+
+    fn from_str(name: &str) -> Result<Self, UnknownDriver> {
+        Self::ALL.into_iter().find(|driver| driver.to_string() == name).ok_or_else(|| UnknownDriver(name.into()))
+    }
+}
+
 /// How a walk is launched and divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -35,23 +78,12 @@ pub struct Plan {
 impl Plan {
     /// The one that suits a device and the sizes.
     pub(crate) fn of(walk: Walk<'_>) -> Self {
-        if let Some(plan) = walk.plan {
-            return plan;
-        }
-        let Sequences { batch, hidden, .. } = *walk.sequences;
-        let hardware = &walk.client.properties().hardware;
-        let most = hardware.max_units_per_cube as usize;
-        let rows = |most: usize| batch.next_power_of_two().min(most);
-        if hardware.plane_size_max < GRAPHICS_CARD {
-            let units = hidden.next_power_of_two().clamp(32, 64).min(most);
-            return Self { driver: Driver::Resident, tile: Tile { rows: rows(16), units, split: 1, staged: 2 } };
-        }
-        let split = |units: usize| (most / units).clamp(1, 8);
-        if hidden <= RESIDENT {
-            let units = hidden.next_power_of_two().clamp(32, most);
-            return Self { driver: Driver::Resident, tile: Tile { rows: 1, units, split: split(units), staged: 16 } };
-        }
-        Self { driver: Driver::Step, tile: Tile { rows: rows(2), units: 32, split: split(32), staged: 16 } }
+        static NAMED: OnceLock<Option<Driver>> = OnceLock::new();
+        let named = *NAMED.get_or_init(|| Driver::named().ok().flatten());
+        let is_software = walk.client.properties().hardware.plane_size_max < GRAPHICS_CARD;
+        let suits = if is_software || walk.sequences.hidden <= RESIDENT { Driver::Resident } else { Driver::Step };
+        let driver = named.unwrap_or(suits);
+        walk.plan.unwrap_or_else(|| Self { driver, tile: tile(walk, driver, is_software) })
     }
 
     /// The same for products with one column for each unit: of which a unit of the cube then has several.
@@ -77,5 +109,34 @@ impl Plan {
     /// The cubes of a phase.
     pub(crate) fn step(&self, column_tiles: usize, batch: usize) -> CubeCount {
         CubeCount::Static(column_tiles as u32, batch.div_ceil(self.tile.rows) as u32, 1)
+    }
+}
+
+fn tile(walk: Walk<'_>, driver: Driver, is_software: bool) -> Tile {
+    let Sequences { batch, hidden, .. } = *walk.sequences;
+    let most = walk.client.properties().hardware.max_units_per_cube as usize;
+    let rows = |most: usize| batch.next_power_of_two().min(most);
+    if is_software {
+        let units = if driver == Driver::Step { 32 } else { hidden.next_power_of_two().clamp(32, 64) };
+        return Tile { rows: rows(16), units: units.min(most), split: 1, staged: 2 };
+    }
+    let (rows, units) = match driver {
+        Driver::Resident => (1, hidden.next_power_of_two().clamp(32, most)),
+        Driver::Step => (rows(2), 32),
+    };
+    Tile { rows, units, split: (most / units).clamp(1, 8), staged: 16 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_and_written() {
+        for driver in Driver::ALL {
+            assert_eq!(driver.to_string().parse(), Ok(driver));
+        }
+        let message = "steps".parse::<Driver>().unwrap_err().to_string();
+        assert_eq!(message, "unknown driver 'steps': expected step or resident");
     }
 }

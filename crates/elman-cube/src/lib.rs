@@ -16,7 +16,7 @@ mod walk;
 
 pub use backward::Gradients;
 pub use buffer::Buffer;
-pub use driver::{Driver, Plan};
+pub use driver::{Driver, Plan, UnknownDriver};
 pub use forward::Walked;
 pub use kernel::Kernel;
 pub use product::Tile;

@@ -25,6 +25,7 @@ impl Walk<'_> {
                 assert!(buffer.len() == len, "{name}: found {} numbers, expected {len}", buffer.len());
             }
         };
+        self.check_limits(counts);
         assert!(
             weights.is_some() == counts.recurrent,
             "weights: found {}, and the cell has {} recurrent product",
@@ -54,6 +55,26 @@ impl Walk<'_> {
         if let Some(crate::Zoneout::Masks(masks)) = zoneout {
             is("zoneout", Some(masks), self.sequences.state_len(counts.states, time));
         }
+    }
+
+    /// That the device can have buffers as large, and as many cubes.
+    fn check_limits(&self, counts: Counted) {
+        let Sequences { time, batch, hidden, .. } = *self.sequences;
+        let properties = self.client.properties();
+        let kept = Kept::of(counts, self.sequences, self.operands.variant(), true).len;
+        let largest = kept.max(time * batch * counts.gates * hidden);
+        // places are counted in 32 bits
+        let most = (properties.memory.max_page_size / 4).min(u64::from(u32::MAX));
+        assert!(
+            largest as u64 <= most,
+            "{time} time steps of {batch} rows of {hidden} hidden units are {:.1} GB in one buffer, and the device takes \
+             {:.1} GB; at most {} rows would fit",
+            4.0 * largest as f64 / 1e9,
+            4.0 * most as f64 / 1e9,
+            batch as u64 * most / (largest as u64).max(1),
+        );
+        let cubes = properties.hardware.max_cube_count.1;
+        assert!(batch as u64 <= u64::from(cubes), "found {batch} rows, and the device takes at most {cubes}");
     }
 
     /// The same of a walk back.

@@ -123,6 +123,27 @@ fn the_same_walk_gives_the_same_bits() {
 }
 
 #[test]
+#[should_panic(expected = "GB in one buffer, and the device takes")]
+fn a_walk_that_is_too_large_for_the_device_is_refused() {
+    let client = cubecl::Device::default().client();
+    let mut numbers = Numbers { client: &client, state: 1 };
+    // the sizes alone are looked at first
+    let sequences = Sequences { time: 1 << 20, batch: 1 << 12, hidden: 64, output: 64, reverse: false, lengths: None };
+    let operands = Operands {
+        weights: Some(numbers.next(1, 1.0)),
+        bias: None,
+        projection: None,
+        gain: None,
+        state: numbers.next(1, 1.0),
+        dropout: None,
+        zoneout: None,
+    };
+    let input = numbers.next(1, 1.0);
+    let walk = Walk { client: &client, plan: None, sequences: &sequences, operands: &operands };
+    Kernel::gru().forward(walk, &input, false);
+}
+
+#[test]
 #[should_panic(expected = "bias: found 3 numbers, expected 12")]
 fn a_buffer_of_another_length_is_named() {
     let client = cubecl::Device::default().client();

@@ -107,3 +107,29 @@ pub enum ImportError {
         names: String,
     },
 }
+
+/// An environment variable that this crate reads has a value that says nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EnvironmentError {
+    /// Of the processor's instruction set.
+    #[error("the environment variable ELMAN_CPU is wrong")]
+    Cpu(#[from] elman_cpu::IsaError),
+    /// Of how walks are launched on graphics cards.
+    #[cfg(feature = "cube")]
+    #[error("the environment variable ELMAN_CUBE is wrong")]
+    Cube(#[from] elman_cube::UnknownDriver),
+}
+
+impl EnvironmentError {
+    /// Whether all variables say something; without this, one that does not is passed over.
+    ///
+    /// # Errors
+    /// The first that does not.
+    pub fn check() -> Result<(), Self> {
+        elman_cpu::Isa::named()?;
+        #[cfg(feature = "cube")]
+        elman_cube::Driver::named()?;
+        Ok(())
+    }
+}

@@ -51,7 +51,10 @@ mod weights;
 pub use cell::{Cell, GruCell, LstmCell, MinGruCell, MinLstmCell, Reset, RnnCell};
 /// The kernels that a [`Cell`] of one's own can bring: see [`Cell::kernel`].
 pub use elman_cpu as kernels;
-pub use error::{ImportError, StateError};
+/// The kernels for graphics cards: see [`Cell::cube_kernel`].
+#[cfg(feature = "cube")]
+pub use elman_cube as cube_kernels;
+pub use error::{EnvironmentError, ImportError, StateError};
 pub use layer::{
     Gru, GruConfig, Layer, Lstm, LstmConfig, MinGru, MinGruConfig, MinLstm, MinLstmConfig, Recurrent, RecurrentConfig,
     Rnn, RnnConfig,
