@@ -76,24 +76,50 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The one that suits a device and the sizes.
-    pub(crate) fn of(walk: Walk<'_>) -> Self {
+    /// The one that suits a device and the sizes, for products with so many columns for each unit.
+    pub(crate) fn of(walk: Walk<'_>, per_unit: usize) -> Self {
         static NAMED: OnceLock<Option<Driver>> = OnceLock::new();
         let named = *NAMED.get_or_init(|| Driver::named().ok().flatten());
         let is_software = walk.client.properties().hardware.plane_size_max < GRAPHICS_CARD;
         let suits = if is_software || walk.sequences.hidden <= RESIDENT { Driver::Resident } else { Driver::Step };
         let driver = named.unwrap_or(suits);
-        walk.plan.unwrap_or_else(|| Self { driver, tile: tile(walk, driver, is_software) })
+        walk.plan.unwrap_or_else(|| {
+            let mut tile = tile(walk, driver, is_software);
+            let most = walk.client.properties().hardware.max_shared_memory_size;
+            while tile.shared(per_unit) > most && tile.rows > 1 {
+                tile.rows /= 2;
+            }
+            while tile.shared(per_unit) > most && tile.split > 1 {
+                tile.split /= 2;
+            }
+            Self { driver, tile }
+        })
     }
 
     /// The same for products with one column for each unit: of which a unit of the cube then has several.
     pub(crate) fn of_columns(walk: Walk<'_>) -> Self {
-        let mut plan = Self::of(walk);
+        let mut plan = Self::of(walk, PER_UNIT);
         let columns = walk.sequences.hidden.max(walk.sequences.output);
         if walk.plan.is_none() && plan.driver == Driver::Resident {
             plan.tile.units = columns.div_ceil(PER_UNIT).next_power_of_two().clamp(8, plan.tile.units);
         }
         plan
+    }
+
+    /// How many time steps one launch goes through: drivers end a launch that takes seconds, and one in software leaves every
+    /// loop, without a word, when a unit has been through 65,535 turns of loops in all (Mesa's llvmpipe).
+    pub(crate) fn steps(&self, walk: Walk<'_>, gates: usize, phases: usize) -> usize {
+        if walk.client.properties().hardware.plane_size_max >= GRAPHICS_CARD {
+            return 1024;
+        }
+        let Tile { rows, units, split, staged } = self.tile;
+        let Sequences { hidden, output, .. } = *walk.sequences;
+        // at most, of any phase: the tiles of a product, what it stages, its rows, and what is normalised
+        let tiles = hidden.max(output).div_ceil(units);
+        let stages = (gates * hidden).max(output).div_ceil(4 * staged);
+        let product = tiles * (stages * (1 + (rows * staged).div_ceil(units * split)) + rows * (PER_UNIT + 2));
+        let normalised = rows * (2 * (gates * hidden).div_ceil(units * split) + 16);
+        (40_000 / (phases * (product + normalised))).max(1)
     }
 
     /// The units of a cube.

@@ -1,13 +1,13 @@
 //! Cells without a recurrent product: the state is linear in the one before, `h' = a h + b`, so stretches of time can be walked
 //! side by side. Each unit first finds `a` and `b` of its stretch, then, from those of the stretches before, the state that it
-//! begins with; and walks the stretch again, as the cell does it. One launch.
+//! begins with; and walks the stretch again, as the cell does it. One launch, or some for very long sequences.
 
 use cubecl::prelude::*;
 
 use crate::{
     Buffer, Gradients, Sequences, Walk, Walked,
     cell::{Linear, MOST_GATES, MOST_STATES},
-    forward::{at, state_at},
+    forward::at,
     kernel::Counted,
     layout::Kept,
 };
@@ -40,7 +40,9 @@ struct Buffers {
     batch: usize,
     hidden: usize,
     reverse: usize,
-    /// Time steps of a stretch.
+    /// The steps of this launch, in the order of the walk, and those of a stretch of them.
+    first: usize,
+    end: usize,
     stretch: usize,
     rate: f32,
     #[cube(comptime)]
@@ -66,8 +68,8 @@ struct Own {
 #[cube]
 fn own(b: &Buffers) -> Own {
     let channel = CUBE_POS_X as usize * CHANNELS + UNIT_POS_X as usize;
-    let first = min(UNIT_POS_Y as usize * b.stretch, b.time);
-    let end = min(first + b.stretch, b.time);
+    let first = min(b.first + UNIT_POS_Y as usize * b.stretch, b.end);
+    let end = min(first + b.stretch, b.end);
     Own { row: CUBE_POS_Y as usize, channel, is_there: channel < b.hidden, first, end }
 }
 
@@ -92,6 +94,17 @@ fn zoneout(b: &Buffers, place: usize) -> f32 {
             ComptimeOption::None => 0.0f32.runtime(),
         };
         z
+    }
+}
+
+/// The state before a step.
+#[cube]
+fn state_before(b: &Buffers, walked: usize, own: &Own) -> f32 {
+    let step = at(walked, b.time, b.reverse);
+    if step.is_first {
+        b.initial[own.row * b.hidden + own.channel]
+    } else {
+        b.states[(step.before * b.batch + own.row) * b.hidden + own.channel]
     }
 }
 
@@ -179,7 +192,7 @@ fn forward_kernel<C: Linear>(mut b: Buffers) {
     }
     let mut initial = 0.0f32.runtime();
     if own.is_there {
-        initial = b.initial[own.row * b.hidden + own.channel];
+        initial = state_before(&b, b.first, &own);
     }
     let mut state = through_stretches(initial, factor, offset, comptime!(b.stretches), false);
     if own.is_there {
@@ -225,12 +238,17 @@ fn backward_kernel<C: Linear>(mut b: Buffers) {
             }
         }
     }
-    let mut carried = through_stretches(0.0f32.runtime(), factor, offset, comptime!(b.stretches), true);
+    let mut start = 0.0f32.runtime();
+    if own.is_there && b.end < b.time {
+        // what the launch before has carried to here
+        start = carried_so_far(&b, &own);
+    }
+    let mut carried = through_stretches(start, factor, offset, comptime!(b.stretches), true);
     if own.is_there {
         for n in own.first..own.end {
             step_back::<C>(&mut b, own.first + own.end - 1 - n, &own, &mut carried);
         }
-        if own.first == 0 {
+        if UNIT_POS_Y == 0 {
             #[comptime]
             match &mut b.by_state {
                 ComptimeOption::Some(into) => into[own.row * b.hidden + own.channel] = carried,
@@ -238,6 +256,16 @@ fn backward_kernel<C: Linear>(mut b: Buffers) {
             }
         }
     }
+}
+
+#[cube]
+fn carried_so_far(b: &Buffers, own: &Own) -> f32 {
+    #[comptime]
+    let value = match &b.by_state {
+        ComptimeOption::Some(by) => by[own.row * b.hidden + own.channel],
+        ComptimeOption::None => 0.0f32.runtime(),
+    };
+    value
 }
 
 #[cube]
@@ -266,13 +294,7 @@ fn step_back<C: Linear>(b: &mut Buffers, walked: usize, own: &Own, carried: &mut
     }
     if is_active(&*b, step.t, own.row) {
         let mut before = Array::<f32>::new(MOST_STATES);
-        before[0] = if step.is_first {
-            b.initial[own.row * b.hidden + own.channel]
-        } else {
-            b.states[state_at(0usize, b.time, b.batch, b.hidden)
-                + (step.before * b.batch + own.row) * b.hidden
-                + own.channel]
-        };
+        before[0] = state_before(&*b, walked, own);
         let z = zoneout(&*b, place);
         let mut through = Array::<f32>::new(MOST_STATES);
         through[0] = (1.0f32 - z) * by;
@@ -295,19 +317,25 @@ fn step_back<C: Linear>(b: &mut Buffers, walked: usize, own: &Own, carried: &mut
     }
 }
 
-/// How time is divided.
+/// Steps of a launch. A unit goes through its part of them twice, and a driver in software has a limit: see
+/// [`Plan::steps`](crate::Plan).
+const PIECE: usize = 1 << 16;
+
+/// How a piece of time is divided.
 struct Stretches {
+    first: usize,
+    end: usize,
     count: usize,
-    steps: usize,
 }
 
 impl Stretches {
-    fn of(walk: Walk<'_>) -> Self {
-        let hardware = &walk.client.properties().hardware;
-        let most = (hardware.max_units_per_cube as usize / CHANNELS).clamp(1, 8);
+    /// Of all pieces, in the order of the walk.
+    fn of(walk: Walk<'_>) -> impl DoubleEndedIterator<Item = Self> {
+        let time = walk.sequences.time;
+        let most = walk.client.properties().hardware.max_units_per_cube as usize / CHANNELS;
         // a stretch is walked twice, so it must be long enough to be worth it
-        let count = (walk.sequences.time / 64).clamp(1, most);
-        Self { count, steps: walk.sequences.time.div_ceil(count) }
+        let count = (time.min(PIECE) / 64).clamp(1, most.clamp(1, 8));
+        (0..time).step_by(PIECE).map(move |first| Self { first, end: time.min(first + PIECE), count })
     }
 
     fn grid(&self, sequences: &Sequences) -> (CubeCount, CubeDim) {
@@ -324,11 +352,12 @@ pub(crate) fn forward<C: Linear>(walk: Walk<'_>, input: &Buffer, saves: bool) ->
         states: Buffer::empty(client, sequences.state_len(1, sequences.time)),
         kept: Buffer::empty(client, kept.len),
     };
-    let stretches = Stretches::of(walk);
-    let (count, dim) = stretches.grid(sequences);
-    let b = buffers(walk, &walked, &stretches, saves, Some(input), None);
-    // SAFETY: the buffers are as long as the sizes ask for, which `Walk::check` has seen to
-    unsafe { forward_kernel::launch_unchecked::<C>(client, count, dim, b) };
+    for stretches in Stretches::of(walk) {
+        let (count, dim) = stretches.grid(sequences);
+        let b = buffers(walk, &walked, &stretches, saves, Some(input), None);
+        // SAFETY: the buffers are as long as the sizes ask for, which `Walk::check` has seen to
+        unsafe { forward_kernel::launch_unchecked::<C>(client, count, dim, b) };
+    }
     walked
 }
 
@@ -338,11 +367,12 @@ pub(crate) fn backward<C: Linear>(walk: Walk<'_>, walked: &Walked, gradient: &Bu
     let Sequences { time, batch, hidden, .. } = *sequences;
     let input = Buffer::empty(client, time * batch * C::GATES * hidden);
     let state = Buffer::empty(client, batch * hidden);
-    let stretches = Stretches::of(walk);
-    let (count, dim) = stretches.grid(sequences);
-    let b = buffers(walk, walked, &stretches, true, None, Some([gradient, &input, &state]));
-    // SAFETY: as above
-    unsafe { backward_kernel::launch_unchecked::<C>(client, count, dim, b) };
+    for stretches in Stretches::of(walk).rev() {
+        let (count, dim) = stretches.grid(sequences);
+        let b = buffers(walk, walked, &stretches, true, None, Some([gradient, &input, &state]));
+        // SAFETY: as above
+        unsafe { backward_kernel::launch_unchecked::<C>(client, count, dim, b) };
+    }
     Gradients { input, recurrent: None, product: None, gain: None, state, projected: None, late: None }
 }
 
@@ -371,7 +401,9 @@ fn buffers(
         batch,
         hidden,
         usize::from(reverse),
-        stretches.steps,
+        stretches.first,
+        stretches.end,
+        (stretches.end - stretches.first).div_ceil(stretches.count),
         rates.map_or(0.0, |rates| rates[0]),
         rates.is_some(),
         saves,

@@ -17,7 +17,13 @@ pub(crate) struct Statistics {
 
 /// Of `len` numbers from `start` on. All units of the cube must call it together, and all get it.
 #[cube]
-pub(crate) fn statistics(of: &[f32], start: usize, len: usize, #[comptime] tile: Tile) -> Statistics {
+pub(crate) fn statistics(
+    of: &[f32],
+    start: usize,
+    len: usize,
+    scratch: &mut Shared<[f32]>,
+    #[comptime] tile: Tile,
+) -> Statistics {
     let step = comptime!(tile.units * tile.split);
     let mut sum = 0.0f32.runtime();
     let mut at = UNIT_POS as usize;
@@ -26,7 +32,7 @@ pub(crate) fn statistics(of: &[f32], start: usize, len: usize, #[comptime] tile:
         at += step;
     }
     let count = f32::cast_from(len);
-    let mean = total(sum, tile) / count;
+    let mean = total(sum, scratch, tile) / count;
     let mut squares = 0.0f32.runtime();
     let mut at = UNIT_POS as usize;
     while at < len {
@@ -34,7 +40,7 @@ pub(crate) fn statistics(of: &[f32], start: usize, len: usize, #[comptime] tile:
         squares += off * off;
         at += step;
     }
-    let variance = total(squares, tile) / count;
+    let variance = total(squares, scratch, tile) / count;
     Statistics { mean, inverse_deviation: 1.0f32 / (variance + EPSILON).sqrt() }
 }
 
@@ -45,9 +51,8 @@ pub(crate) fn standardised(value: f32, mean: f32, inverse_deviation: f32) -> f32
 
 /// The sum of a value of each unit of the cube, for all of them: halved again and again, from a power of two on.
 #[cube]
-pub(crate) fn total(value: f32, #[comptime] tile: Tile) -> f32 {
+pub(crate) fn total(value: f32, values: &mut Shared<[f32]>, #[comptime] tile: Tile) -> f32 {
     let units = comptime!(tile.units * tile.split);
-    let mut values = Shared::<[f32]>::new_slice(units);
     let unit = UNIT_POS as usize;
     sync_cube();
     values[unit] = value;

@@ -45,38 +45,52 @@ pub(crate) struct Place {
     pub len: usize,
 }
 
-/// What the units of a cube leave for each other: for each of those that share a sum, `[rows, per unit, units]`.
+/// Shared memory: allocated once in a kernel, and used by one phase after the other.
+#[derive(CubeType)]
+pub(crate) struct Scratch {
+    /// Sums, for each of the units that share one: `[rows, per unit, units]`.
+    pub sums: Shared<[f32]>,
+    /// What is multiplied, `[rows, staged]`.
+    staged: Shared<[Four]>,
+}
+
+/// For products with up to `per_unit` columns for each unit.
 #[cube]
-pub(crate) fn sums(#[comptime] per_unit: usize, #[comptime] tile: Tile) -> Shared<[f32]> {
-    Shared::<[f32]>::new_slice(comptime!(tile.split * tile.rows * per_unit * tile.units))
+pub(crate) fn scratch(#[comptime] per_unit: usize, #[comptime] tile: Tile) -> Scratch {
+    Scratch {
+        sums: Shared::<[f32]>::new_slice(comptime!(tile.split * tile.rows * per_unit * tile.units)),
+        staged: Shared::<[Four]>::new_slice(comptime!(tile.rows * tile.staged)),
+    }
+}
+
+impl Tile {
+    /// Bytes of shared memory that products with up to `per_unit` columns for each unit take.
+    pub(crate) fn shared(&self, per_unit: usize) -> usize {
+        let Self { rows, units, split, staged } = *self;
+        4 * split * rows * per_unit * units + 16 * rows * staged
+    }
 }
 
 /// Column `j` of this unit, in row `row` of the tile.
 #[cube]
-pub(crate) fn sum(
-    of: &Shared<[f32]>,
-    row: usize,
-    j: usize,
-    #[comptime] per_unit: usize,
-    #[comptime] tile: Tile,
-) -> f32 {
+pub(crate) fn sum(of: &Scratch, row: usize, j: usize, #[comptime] per_unit: usize, #[comptime] tile: Tile) -> f32 {
     let place = (row * per_unit + j) * comptime!(tile.units) + UNIT_POS_X as usize;
-    let mut sum = of[place];
+    let mut sum = of.sums[place];
     #[unroll]
     for part in 1..comptime!(tile.split) {
-        sum += of[comptime!(part * tile.rows * per_unit * tile.units) + place];
+        sum += of.sums[comptime!(part * tile.rows * per_unit * tile.units) + place];
     }
     sum
 }
 
-/// The sums of a tile, into `into`. All units of the cube must call it together; each then takes care of every
+/// The sums of a tile, into `scratch`. All units of the cube must call it together; each then takes care of every
 /// [`split`](Tile::split)-th row, from `UNIT_POS_Y` on.
 #[cube]
 pub(crate) fn product<B: CubeType, S: Source<B>>(
     buffers: &B,
     weights: &[Four],
     place: Place,
-    into: &mut Shared<[f32]>,
+    scratch: &mut Scratch,
     #[comptime] per_unit: usize,
     #[comptime] tile: Tile,
 ) {
@@ -94,7 +108,6 @@ pub(crate) fn product<B: CubeType, S: Source<B>>(
         sums[n] = 0.0f32.runtime();
     }
 
-    let mut staged = Shared::<[Four]>::new_slice(comptime!(tile.rows * tile.staged));
     let units = comptime!(tile.units * tile.split);
     let mut start = 0usize;
     while start < fours {
@@ -112,7 +125,7 @@ pub(crate) fn product<B: CubeType, S: Source<B>>(
                     }
                 }
             }
-            staged[at] = values;
+            scratch.staged[at] = values;
             at += units;
         }
         sync_cube();
@@ -128,7 +141,7 @@ pub(crate) fn product<B: CubeType, S: Source<B>>(
             }
             #[unroll]
             for row in 0..comptime!(tile.rows) {
-                let by = staged[row * comptime!(tile.staged) + four];
+                let by = scratch.staged[row * comptime!(tile.staged) + four];
                 #[unroll]
                 for j in 0..per_unit {
                     sums[row * per_unit + j] += of[j].dot(by);
@@ -142,7 +155,7 @@ pub(crate) fn product<B: CubeType, S: Source<B>>(
     sync_cube();
     #[unroll]
     for n in 0..comptime!(tile.rows * per_unit) {
-        into[(y * comptime!(tile.rows * per_unit) + n) * comptime!(tile.units) + x] = sums[n];
+        scratch.sums[(y * comptime!(tile.rows * per_unit) + n) * comptime!(tile.units) + x] = sums[n];
     }
     sync_cube();
 }

@@ -8,9 +8,11 @@ use elman_cube::{Buffer, Driver, Gradients, Kernel, Operands, Plan, Sequences, T
 /// The same sums in another order, over nine steps.
 const TOLERANCE: f32 = 1e-5;
 
-const TIME: usize = 9;
-const BATCH: usize = 5;
-const HIDDEN: usize = 37;
+/// Time steps, rows, hidden units.
+type Size = [usize; 3];
+const SMALL: Size = [9, 5, 37];
+/// Beyond what fits into shared memory, and into a tile.
+const LARGE: Size = [2, 19, 300];
 
 /// Numbers between −1/2 and 1/2, always the same.
 struct Numbers<'a> {
@@ -45,25 +47,31 @@ enum Variant {
 }
 
 /// All that comes of a walk and of the walk back, by name.
-fn walk(kernel: &Kernel, variant: Variant, plan: Option<Plan>) -> Vec<(&'static str, Vec<f32>)> {
+fn walk(
+    kernel: &Kernel,
+    variant: Variant,
+    [time, batch, hidden]: Size,
+    plan: Option<Plan>,
+) -> Vec<(&'static str, Vec<f32>)> {
     let client = cubecl::Device::default().client();
     let mut numbers = Numbers { client: &client, state: 7 };
-    let rows = kernel.gates() * HIDDEN;
-    let output = if matches!(variant, Variant::Projected) { 6 } else { HIDDEN };
-    let lengths: Vec<u8> = [9u32, 3, 0, 9, 1].iter().flat_map(|length| length.to_ne_bytes()).collect();
-    let lengths = Some(Buffer::new(client.create_from_slice(&lengths), BATCH));
-    let sequences = Sequences { time: TIME, batch: BATCH, hidden: HIDDEN, output, reverse: false, lengths };
-    let (states, steps) = (sequences.state_len(kernel.states(), 1), sequences.state_len(kernel.states(), TIME));
+    let rows = kernel.gates() * hidden;
+    let output = if matches!(variant, Variant::Projected) { 6 } else { hidden };
+    let lengths = (0..batch).map(|row| ((row * 5 + 2) % (time + 1)) as u32);
+    let lengths: Vec<u8> = lengths.flat_map(|length| length.to_ne_bytes()).collect();
+    let lengths = Some(Buffer::new(client.create_from_slice(&lengths), batch));
+    let sequences = Sequences { time, batch, hidden, output, reverse: false, lengths };
+    let (states, steps) = (sequences.state_len(kernel.states(), 1), sequences.state_len(kernel.states(), time));
     let operands = Operands {
         weights: kernel.is_recurrent().then(|| numbers.next(rows * output, 0.5)),
         bias: kernel.is_recurrent().then(|| numbers.next(rows, 1.0)),
-        projection: matches!(variant, Variant::Projected).then(|| numbers.next(output * HIDDEN, 0.5)),
+        projection: matches!(variant, Variant::Projected).then(|| numbers.next(output * hidden, 0.5)),
         gain: matches!(variant, Variant::Normalised).then(|| numbers.next(rows, 2.0)),
         state: numbers.next(states, 2.0),
         dropout: None,
         zoneout: matches!(variant, Variant::Zoneout).then_some(Zoneout::Rates([0.25, 0.125])),
     };
-    let (input, gradient) = (numbers.next(TIME * BATCH * rows, 4.0), numbers.next(steps, 2.0));
+    let (input, gradient) = (numbers.next(time * batch * rows, 4.0), numbers.next(steps, 2.0));
     let walk = Walk { client: &client, plan, sequences: &sequences, operands: &operands };
     let walked = kernel.forward(walk, &input, true);
     let Gradients { input, recurrent, product, gain, state, projected, late } =
@@ -82,43 +90,94 @@ fn walk(kernel: &Kernel, variant: Variant, plan: Option<Plan>) -> Vec<(&'static 
     all.into_iter().filter_map(|(name, buffer)| Some((name, read(&client, &buffer?)))).collect()
 }
 
-fn check(kernel: &Kernel, variant: Variant) {
-    let expected = walk(kernel, variant, None);
-    for driver in [Driver::Step, Driver::Resident] {
-        for (rows, units, split, staged) in [(1, 8, 1, 4), (2, 16, 4, 8), (4, 64, 2, 2)] {
-            let plan = Plan { driver, tile: Tile { rows, units, split, staged } };
-            for ((name, found), (_, expected)) in walk(kernel, variant, Some(plan)).iter().zip(&expected) {
-                assert_eq!(found.len(), expected.len(), "{kernel:?} {variant:?} {plan:?}: {name}");
-                for (n, (found, expected)) in found.iter().zip(expected).enumerate() {
-                    let off = (found - expected).abs();
-                    assert!(
-                        off <= TOLERANCE * (1.0 + expected.abs()),
-                        "{kernel:?} {variant:?} {plan:?}: {name} {n}: found {found}, expected {expected}"
-                    );
-                }
+fn check(kernel: &Kernel, variant: Variant, size: Size, tiles: &[Tile]) {
+    let expected = walk(kernel, variant, size, None);
+    let plans = [Driver::Step, Driver::Resident].into_iter().flat_map(|d| tiles.iter().map(move |t| (d, *t)));
+    for plan in plans.map(|(driver, tile)| Plan { driver, tile }) {
+        for ((name, found), (_, expected)) in walk(kernel, variant, size, Some(plan)).iter().zip(&expected) {
+            assert_eq!(found.len(), expected.len(), "{kernel:?} {variant:?} {plan:?}: {name}");
+            for (n, (found, expected)) in found.iter().zip(expected).enumerate() {
+                let off = (found - expected).abs();
+                assert!(
+                    off <= TOLERANCE * (1.0 + expected.abs()),
+                    "{kernel:?} {variant:?} {plan:?}: {name} {n}: found {found}, expected {expected}"
+                );
             }
         }
     }
 }
 
+const TILES: [Tile; 3] = [
+    Tile { rows: 1, units: 8, split: 1, staged: 4 },
+    Tile { rows: 2, units: 16, split: 4, staged: 8 },
+    Tile { rows: 4, units: 64, split: 2, staged: 2 },
+];
+
 #[test]
 fn every_plan_gives_the_same_numbers() {
-    check(&Kernel::lstm(), Variant::Plain);
-    check(&Kernel::lstm(), Variant::Projected);
-    check(&Kernel::gru(), Variant::Normalised);
-    check(&Kernel::gru(), Variant::Zoneout);
-    check(&Kernel::gru_reset_before(), Variant::Plain);
+    check(&Kernel::lstm(), Variant::Plain, SMALL, &TILES);
+    check(&Kernel::lstm(), Variant::Projected, SMALL, &TILES);
+    check(&Kernel::gru(), Variant::Normalised, SMALL, &TILES);
+    check(&Kernel::gru(), Variant::Zoneout, SMALL, &TILES);
+    check(&Kernel::gru_reset_before(), Variant::Plain, SMALL, &TILES);
 }
 
 #[test]
 fn every_plan_gives_the_same_numbers_with_a_late_product_that_is_normalised() {
-    check(&Kernel::gru_reset_before(), Variant::Normalised);
+    check(&Kernel::gru_reset_before(), Variant::Normalised, SMALL, &TILES);
+}
+
+#[test]
+fn the_plan_that_is_chosen_fits_the_device() {
+    for kernel in [Kernel::rnn_tanh(), Kernel::gru_reset_before(), Kernel::lstm()] {
+        for variant in [Variant::Plain, Variant::Normalised] {
+            check(&kernel, variant, LARGE, &TILES[1..2]);
+        }
+    }
 }
 
 #[test]
 fn the_same_walk_gives_the_same_bits() {
     for kernel in [Kernel::lstm(), Kernel::min_gru()] {
-        assert_eq!(walk(&kernel, Variant::Plain, None), walk(&kernel, Variant::Plain, None));
+        assert_eq!(walk(&kernel, Variant::Plain, SMALL, None), walk(&kernel, Variant::Plain, SMALL, None));
+    }
+}
+
+/// More steps than a device counts cubes in one direction: the whole walk ends where its second half does.
+#[test]
+fn time_has_no_limit_of_its_own() {
+    let client = cubecl::Device::default().client();
+    let (time, hidden) = (70_000, 3);
+    for kernel in [Kernel::rnn_tanh(), Kernel::min_gru()] {
+        let mut numbers = Numbers { client: &client, state: 5 };
+        let rows = kernel.gates() * hidden;
+        let weights = kernel.is_recurrent().then(|| numbers.next(rows * hidden, 1.0));
+        let (state, input) = (numbers.next(hidden, 1.0), numbers.next(time * rows, 4.0));
+        let walk = |input: &Buffer, state: Buffer| {
+            let time = input.len() / rows;
+            let sequences = Sequences { time, batch: 1, hidden, output: hidden, reverse: false, lengths: None };
+            let operands = Operands {
+                weights: weights.clone(),
+                bias: None,
+                projection: None,
+                gain: None,
+                state,
+                dropout: None,
+                zoneout: None,
+            };
+            let walk = Walk { client: &client, plan: None, sequences: &sequences, operands: &operands };
+            read(&client, &kernel.forward(walk, input, false).states)
+        };
+        let up = |numbers: &[f32]| {
+            let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_ne_bytes()).collect();
+            Buffer::new(client.create_from_slice(&bytes), numbers.len())
+        };
+        let whole = walk(&input, state);
+        let (half, input) = (time / 2, read(&client, &input));
+        let second = walk(&up(&input[half * rows..]), up(&whole[(half - 1) * hidden..half * hidden]));
+        let (found, expected) = (&whole[half * hidden..], &second[..]);
+        let off = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(off < TOLERANCE && found.len() == expected.len(), "{kernel:?}: off by {off}");
     }
 }
 
@@ -164,4 +223,14 @@ fn a_buffer_of_another_length_is_named() {
         &input,
         false,
     );
+}
+
+/// A driver in software leaves loops after so many turns in all: long walks are cut into launches.
+#[test]
+fn a_long_walk_with_many_phases_is_whole() {
+    // a launch a step, divided as the plan that is chosen divides it, so that the sums have the same order
+    let tile = Tile { rows: 16, units: 64, split: 1, staged: 2 };
+    for kernel in [Kernel::lstm(), Kernel::gru_reset_before()] {
+        check(&kernel, Variant::Normalised, [64, 16, 256], &[tile]);
+    }
 }

@@ -8,11 +8,11 @@ use cubecl::prelude::*;
 use crate::{
     Buffer, Driver, Sequences, Walk, Walked,
     cell::Pointwise,
-    driver::Plan,
+    driver::{PER_UNIT, Plan},
     kernel::Counted,
     layout::Kept,
     pack::{Packing, pack},
-    product::Tile,
+    product::{Tile, scratch},
 };
 use buffers::Flags;
 pub(crate) use buffers::{Backward, BackwardLaunch};
@@ -41,26 +41,27 @@ pub struct Gradients {
 /// One phase of one step.
 #[cube(launch_unchecked)]
 pub(crate) fn step<C: Pointwise>(mut b: Backward, walked: usize, #[comptime] phase: Phase, #[comptime] tile: Tile) {
+    let mut scratch = scratch(PER_UNIT, tile);
     let row = CUBE_POS_Y as usize * comptime!(tile.rows);
-    phases::run::<C>(&mut b, walked, row, CUBE_POS_X as usize, CUBE_COUNT_X as usize, phase, tile);
+    phases::run::<C>(&mut b, &mut scratch, walked, row, CUBE_POS_X as usize, CUBE_COUNT_X as usize, phase, tile);
 }
 
-/// The whole walk of the rows of a cube.
+/// The walk of the rows of a cube, from before step `end` back to `first`.
 #[cube(launch_unchecked)]
-pub(crate) fn resident<C: Pointwise>(mut b: Backward, #[comptime] tile: Tile) {
+pub(crate) fn resident<C: Pointwise>(mut b: Backward, first: usize, end: usize, #[comptime] tile: Tile) {
+    let mut scratch = scratch(PER_UNIT, tile);
     let row = CUBE_POS_X as usize * comptime!(tile.rows);
     let phases = comptime!(Phase::of(b.flags));
-    let first = 0usize.runtime();
+    let column = 0usize.runtime();
     let step = 1usize.runtime();
-    for n in 0..b.time {
-        let walked = b.time - 1 - n;
+    for n in first..end {
+        let walked = first + end - 1 - n;
         #[unroll]
         for n in 0..comptime!(phases.len()) {
-            phases::run::<C>(&mut b, walked, row, first, step, comptime!(phases[n]), tile);
+            phases::run::<C>(&mut b, &mut scratch, walked, row, column, step, comptime!(phases[n]), tile);
             sync_storage();
         }
     }
-    phases::run::<C>(&mut b, 0usize.runtime(), row, first, step, comptime!(Phase::Initial), tile);
 }
 
 /// The walk back of a cell with a recurrent product.
@@ -134,23 +135,25 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, walked: &Walked, gradient: &Buf
         )
     };
     let plan = Plan::of_columns(walk);
+    let phases = Phase::of(flags);
+    let launch = |walked: usize, phase: Phase| {
+        let count = plan.step(phase.column_tiles(hidden, output, plan.tile), batch);
+        // SAFETY: the buffers are as long as the sizes ask for, which `Walk::check` has seen to
+        unsafe { step::launch_unchecked::<C>(client, count, plan.dim(), buffers(), walked, phase, plan.tile) }
+    };
     match plan.driver {
         Driver::Resident => {
-            // SAFETY: the buffers are as long as the sizes ask for, which `Walk::check` has seen to
-            unsafe { resident::launch_unchecked::<C>(client, plan.resident(batch), plan.dim(), buffers(), plan.tile) }
-        }
-        Driver::Step => {
-            let launch = |walked: usize, phase: Phase| {
-                let count = plan.step(phase.column_tiles(hidden, output, plan.tile), batch);
+            let steps = plan.steps(walk, C::GATES, phases.len());
+            for first in (0..time).step_by(steps).rev() {
+                let (count, end) = (plan.resident(batch), time.min(first + steps));
                 // SAFETY: as above
-                unsafe { step::launch_unchecked::<C>(client, count, plan.dim(), buffers(), walked, phase, plan.tile) }
-            };
-            let phases = Phase::of(flags);
-            for walked in (0..time).rev() {
-                phases.iter().for_each(|phase| launch(walked, *phase));
+                unsafe {
+                    resident::launch_unchecked::<C>(client, count, plan.dim(), buffers(), first, end, plan.tile);
+                }
             }
-            launch(0, Phase::Initial);
         }
+        Driver::Step => (0..time).rev().for_each(|walked| phases.iter().for_each(|phase| launch(walked, *phase))),
     }
+    launch(0, Phase::Initial);
     by
 }

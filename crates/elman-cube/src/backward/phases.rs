@@ -11,7 +11,7 @@ use crate::{
     driver::PER_UNIT,
     forward::{at, state_at},
     normalise::{standardised, total},
-    product::{Place, Tile, product, sum, sums},
+    product::{Place, Scratch, Tile, product, sum},
 };
 
 /// What is done of a time step.
@@ -61,6 +61,7 @@ impl Phase {
 #[cube]
 pub(crate) fn run<C: Pointwise>(
     b: &mut Backward,
+    scratch: &mut Scratch,
     walked: usize,
     row: usize,
     first: usize,
@@ -69,21 +70,29 @@ pub(crate) fn run<C: Pointwise>(
     #[comptime] tile: Tile,
 ) {
     if comptime!(matches!(phase, Phase::Normalisation { .. })) {
-        normalisation::<C>(b, walked, row, first, step, comptime!(phase == Phase::Normalisation { late: true }), tile);
+        normalisation::<C>(
+            b,
+            scratch,
+            walked,
+            row,
+            first,
+            step,
+            comptime!(phase == Phase::Normalisation { late: true }),
+            tile,
+        );
     } else {
         let columns = if comptime!(matches!(phase, Phase::Cell | Phase::LateInput)) { b.hidden } else { b.output };
         let tiles = columns.div_ceil(comptime!(tile.units * PER_UNIT));
-        let mut found = sums(PER_UNIT, tile);
         let mut n = first;
         while n < tiles {
             let column = n * comptime!(tile.units * PER_UNIT) + UNIT_POS_X as usize;
-            sums_of(&*b, walked, row, column, &mut found, phase, tile);
+            sums_of(&*b, walked, row, column, scratch, phase, tile);
             let mut r = UNIT_POS_Y as usize;
             while r < comptime!(tile.rows) && row + r < b.batch {
                 for j in 0..PER_UNIT {
                     let unit = column + j * comptime!(tile.units);
                     if unit < columns {
-                        with_sum::<C>(b, walked, row + r, unit, sum(&found, r, j, PER_UNIT, tile), phase);
+                        with_sum::<C>(b, walked, row + r, unit, sum(&*scratch, r, j, PER_UNIT, tile), phase);
                     }
                 }
                 r += comptime!(tile.split);
@@ -100,7 +109,7 @@ fn sums_of(
     walked: usize,
     row: usize,
     column: usize,
-    found: &mut Shared<[f32]>,
+    scratch: &mut Scratch,
     #[comptime] phase: Phase,
     #[comptime] tile: Tile,
 ) {
@@ -111,7 +120,7 @@ fn sums_of(
         #[comptime]
         match &b.projection {
             ComptimeOption::Some(weights) => {
-                product::<Backward, ByProjected>(b, weights, place, found, PER_UNIT, tile);
+                product::<Backward, ByProjected>(b, weights, place, scratch, PER_UNIT, tile);
             }
             ComptimeOption::None => {}
         }
@@ -121,7 +130,7 @@ fn sums_of(
         #[comptime]
         match &b.late_weights {
             ComptimeOption::Some(weights) => {
-                product::<Backward, ByLateProduct>(b, weights, place, found, PER_UNIT, tile);
+                product::<Backward, ByLateProduct>(b, weights, place, scratch, PER_UNIT, tile);
             }
             ComptimeOption::None => {}
         }
@@ -132,7 +141,7 @@ fn sums_of(
         let len = if is_last { 0usize } else { full };
         let walked = if comptime!(phase == Phase::Initial) { walked } else { walked + 1 };
         let place = Place { walked, row, rows, column, stride, columns: b.output, len };
-        product::<Backward, ByProduct>(b, &b.weights, place, found, PER_UNIT, tile);
+        product::<Backward, ByProduct>(b, &b.weights, place, scratch, PER_UNIT, tile);
     }
 }
 
@@ -311,6 +320,7 @@ fn late_input<C: Pointwise>(b: &mut Backward, walked: usize, row: usize, unit: u
 #[cube]
 fn normalisation<C: Pointwise>(
     b: &mut Backward,
+    scratch: &mut Scratch,
     walked: usize,
     row: usize,
     first: usize,
@@ -341,8 +351,8 @@ fn normalisation<C: Pointwise>(
                 k += units;
             }
             let count = f32::cast_from(len);
-            let sum = total(sum, tile) / count;
-            let along = total(along, tile) / count;
+            let sum = total(sum, &mut scratch.sums, tile) / count;
+            let along = total(along, &mut scratch.sums, tile) / count;
             let mut k = UNIT_POS as usize;
             while k < len {
                 let by = by_standardised(&*b, start + k, from * b.hidden + k);

@@ -12,7 +12,7 @@ use crate::{
     kernel::Counted,
     layout::Kept,
     pack::{Packing, pack},
-    product::Tile,
+    product::{Tile, scratch},
 };
 use buffers::Flags;
 pub(crate) use buffers::{Forward, ForwardLaunch, at, kept_step, state_at};
@@ -30,19 +30,30 @@ pub struct Walked {
 /// One phase of one step.
 #[cube(launch_unchecked)]
 pub(crate) fn step<C: Pointwise>(mut b: Forward, walked: usize, #[comptime] phase: Phase, #[comptime] tile: Tile) {
+    let mut scratch = scratch(comptime!(C::GATES), tile);
     let row = CUBE_POS_Y as usize * comptime!(tile.rows);
-    phases::run::<C>(&mut b, walked, row, CUBE_POS_X as usize, CUBE_COUNT_X as usize, phase, tile);
+    phases::run::<C>(&mut b, &mut scratch, walked, row, CUBE_POS_X as usize, CUBE_COUNT_X as usize, phase, tile);
 }
 
-/// The whole walk of the rows of a cube.
+/// The walk of the rows of a cube, from step `first` to before `end`.
 #[cube(launch_unchecked)]
-pub(crate) fn resident<C: Pointwise>(mut b: Forward, #[comptime] tile: Tile) {
+pub(crate) fn resident<C: Pointwise>(mut b: Forward, first: usize, end: usize, #[comptime] tile: Tile) {
+    let mut scratch = scratch(comptime!(C::GATES), tile);
     let row = CUBE_POS_X as usize * comptime!(tile.rows);
     let phases = comptime!(Phase::of(C::LATE > 0, b.flags));
-    for walked in 0..b.time {
+    for walked in first..end {
         #[unroll]
         for n in 0..comptime!(phases.len()) {
-            phases::run::<C>(&mut b, walked, row, 0usize.runtime(), 1usize.runtime(), comptime!(phases[n]), tile);
+            phases::run::<C>(
+                &mut b,
+                &mut scratch,
+                walked,
+                row,
+                0usize.runtime(),
+                1usize.runtime(),
+                comptime!(phases[n]),
+                tile,
+            );
             sync_storage();
         }
     }
@@ -99,11 +110,17 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, input: &Buffer, saves: bool) ->
             flags,
         )
     };
-    let plan = Plan::of(walk);
+    let plan = Plan::of(walk, C::GATES);
     match plan.driver {
         Driver::Resident => {
-            // SAFETY: the buffers are as long as the sizes ask for, which `Walk::check` has seen to
-            unsafe { resident::launch_unchecked::<C>(client, plan.resident(batch), plan.dim(), buffers(), plan.tile) }
+            let steps = plan.steps(walk, C::GATES, Phase::of(C::LATE > 0, flags).len());
+            for first in (0..time).step_by(steps) {
+                let (count, end) = (plan.resident(batch), time.min(first + steps));
+                // SAFETY: the buffers are as long as the sizes ask for, which `Walk::check` has seen to
+                unsafe {
+                    resident::launch_unchecked::<C>(client, count, plan.dim(), buffers(), first, end, plan.tile);
+                }
+            }
         }
         Driver::Step => {
             let phases = Phase::of(C::LATE > 0, flags);

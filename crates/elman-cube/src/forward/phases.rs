@@ -6,7 +6,7 @@ use super::buffers::{Flags, Forward, Hidden, Late, Raw, at, kept_step, state_at,
 use crate::{
     cell::{LateInput, MOST_GATES, MOST_STATES, Pointwise},
     normalise::{standardised, statistics},
-    product::{Place, Source, Tile, product, sum, sums},
+    product::{Place, Scratch, Source, Tile, product, sum},
 };
 
 /// What is done of a time step.
@@ -65,6 +65,7 @@ impl Phase {
 #[cube]
 pub(crate) fn run<C: Pointwise>(
     b: &mut Forward,
+    scratch: &mut Scratch,
     walked: usize,
     row: usize,
     first: usize,
@@ -73,26 +74,42 @@ pub(crate) fn run<C: Pointwise>(
     #[comptime] tile: Tile,
 ) {
     if comptime!(phase == Phase::Fused) {
-        fused::<C>(b, walked, row, first, step, tile);
+        fused::<C>(b, scratch, walked, row, first, step, tile);
     } else if comptime!(phase == Phase::Product) {
-        store::<C>(b, walked, row, first, step, false, tile);
+        store::<C>(b, scratch, walked, row, first, step, false, tile);
     } else if comptime!(phase == Phase::LateProduct) {
-        store::<C>(b, walked, row, first, step, true, tile);
+        store::<C>(b, scratch, walked, row, first, step, true, tile);
     } else if comptime!(matches!(phase, Phase::Statistics { .. })) {
-        rows_statistics::<C>(b, walked, row, first, step, comptime!(phase == Phase::Statistics { late: true }), tile);
+        rows_statistics::<C>(
+            b,
+            scratch,
+            walked,
+            row,
+            first,
+            step,
+            comptime!(phase == Phase::Statistics { late: true }),
+            tile,
+        );
     } else if comptime!(phase == Phase::LateInput) {
         late_input::<C>(b, walked, row, first, step, tile);
     } else if comptime!(phase == Phase::Cell) {
         cell::<C>(b, walked, row, first, step, tile);
     } else {
-        project(b, walked, row, first, step, tile);
+        project(b, scratch, walked, row, first, step, tile);
     }
 }
 
 #[cube]
-fn fused<C: Pointwise>(b: &mut Forward, walked: usize, row: usize, first: usize, step: usize, #[comptime] tile: Tile) {
+fn fused<C: Pointwise>(
+    b: &mut Forward,
+    scratch: &mut Scratch,
+    walked: usize,
+    row: usize,
+    first: usize,
+    step: usize,
+    #[comptime] tile: Tile,
+) {
     let tiles = b.hidden.div_ceil(comptime!(tile.units));
-    let mut found = sums(comptime!(C::GATES), tile);
     let mut n = first;
     while n < tiles {
         let unit = n * comptime!(tile.units) + UNIT_POS_X as usize;
@@ -105,13 +122,13 @@ fn fused<C: Pointwise>(b: &mut Forward, walked: usize, row: usize, first: usize,
             columns: comptime!(C::GATES) * b.hidden,
             len: b.output,
         };
-        product::<Forward, Hidden>(&*b, &b.weights, place, &mut found, comptime!(C::GATES), tile);
+        product::<Forward, Hidden>(&*b, &b.weights, place, scratch, comptime!(C::GATES), tile);
         let mut r = UNIT_POS_Y as usize;
         while unit < b.hidden && r < comptime!(tile.rows) && row + r < b.batch {
             let mut recurrent = Array::<f32>::new(MOST_GATES);
             #[unroll]
             for g in 0..comptime!(C::GATES) {
-                recurrent[g] = with_bias(&*b, sum(&found, r, g, comptime!(C::GATES), tile), g * b.hidden + unit);
+                recurrent[g] = with_bias(&*b, sum(&*scratch, r, g, comptime!(C::GATES), tile), g * b.hidden + unit);
             }
             step_of::<C>(b, walked, row + r, unit, &recurrent);
             r += comptime!(tile.split);
@@ -124,6 +141,7 @@ fn fused<C: Pointwise>(b: &mut Forward, walked: usize, row: usize, first: usize,
 #[cube]
 fn store<C: Pointwise>(
     b: &mut Forward,
+    scratch: &mut Scratch,
     walked: usize,
     row: usize,
     first: usize,
@@ -135,7 +153,6 @@ fn store<C: Pointwise>(
     let gates = comptime!(if late { C::LATE } else { C::GATES - C::LATE });
     let tiles = b.hidden.div_ceil(comptime!(tile.units));
     let kept = kept_step(at(walked, b.time, b.reverse).t, comptime!(b.flags.saves));
-    let mut found = sums(gates, tile);
     let mut n = first;
     while n < tiles {
         let unit = n * comptime!(tile.units) + UNIT_POS_X as usize;
@@ -149,16 +166,16 @@ fn store<C: Pointwise>(
             len: b.output,
         };
         if comptime!(late) {
-            product::<Forward, Late>(&*b, &b.weights, place, &mut found, gates, tile);
+            product::<Forward, Late>(&*b, &b.weights, place, scratch, gates, tile);
         } else {
-            product::<Forward, Hidden>(&*b, &b.weights, place, &mut found, gates, tile);
+            product::<Forward, Hidden>(&*b, &b.weights, place, scratch, gates, tile);
         }
         let mut r = UNIT_POS_Y as usize;
         while unit < b.hidden && r < comptime!(tile.rows) && row + r < b.batch {
             #[unroll]
             for g in 0..gates {
                 let at = ((kept * b.batch + row + r) * comptime!(C::GATES) + from + g) * b.hidden + unit;
-                b.kept[b.products_at + at] = sum(&found, r, g, gates, tile);
+                b.kept[b.products_at + at] = sum(&*scratch, r, g, gates, tile);
             }
             r += comptime!(tile.split);
         }
@@ -169,6 +186,7 @@ fn store<C: Pointwise>(
 #[cube]
 fn rows_statistics<C: Pointwise>(
     b: &mut Forward,
+    scratch: &mut Scratch,
     walked: usize,
     row: usize,
     first: usize,
@@ -184,7 +202,7 @@ fn rows_statistics<C: Pointwise>(
         if row + r < b.batch {
             let line = kept * b.batch + row + r;
             let start = b.products_at + (line * comptime!(C::GATES) + from) * b.hidden;
-            let found = statistics(&b.kept, start, gates * b.hidden, tile);
+            let found = statistics(&b.kept, start, gates * b.hidden, &mut scratch.sums, tile);
             if UNIT_POS == 0 {
                 let into = b.statistics_at + (line * 2 + comptime!(usize::from(late))) * 2;
                 b.kept[into] = found.mean;
@@ -237,17 +255,24 @@ fn cell<C: Pointwise>(b: &mut Forward, walked: usize, row: usize, first: usize, 
 }
 
 #[cube]
-fn project(b: &mut Forward, walked: usize, row: usize, first: usize, step: usize, #[comptime] tile: Tile) {
+fn project(
+    b: &mut Forward,
+    scratch: &mut Scratch,
+    walked: usize,
+    row: usize,
+    first: usize,
+    step: usize,
+    #[comptime] tile: Tile,
+) {
     let tiles = b.output.div_ceil(comptime!(tile.units));
-    let mut found = sums(1usize, tile);
     let mut n = first;
     while n < tiles {
         let unit = n * comptime!(tile.units) + UNIT_POS_X as usize;
-        projected(&*b, walked, row, unit, &mut found, tile);
+        projected(&*b, walked, row, unit, scratch, tile);
         let mut r = UNIT_POS_Y as usize;
         while unit < b.output && r < comptime!(tile.rows) && row + r < b.batch {
             let before = state_before(&*b, walked, row + r, unit, 0usize);
-            put(b, walked, row + r, unit, before, sum(&found, r, 0usize, 1usize, tile), 0usize);
+            put(b, walked, row + r, unit, before, sum(&*scratch, r, 0usize, 1usize, tile), 0usize);
             r += comptime!(tile.split);
         }
         n += step;
@@ -255,13 +280,13 @@ fn project(b: &mut Forward, walked: usize, row: usize, first: usize, step: usize
 }
 
 #[cube]
-fn projected(b: &Forward, walked: usize, row: usize, unit: usize, found: &mut Shared<[f32]>, #[comptime] tile: Tile) {
+fn projected(b: &Forward, walked: usize, row: usize, unit: usize, scratch: &mut Scratch, #[comptime] tile: Tile) {
     #[comptime]
     match &b.projection {
         ComptimeOption::Some(weights) => {
             let stride = 0usize.runtime();
             let place = Place { walked, row, rows: b.batch, column: unit, stride, columns: b.output, len: b.hidden };
-            product::<Forward, Raw>(b, weights, place, found, 1usize, tile);
+            product::<Forward, Raw>(b, weights, place, scratch, 1usize, tile);
         }
         ComptimeOption::None => {}
     }
