@@ -190,8 +190,7 @@ fn both_forms_of_a_cell_are_the_same() {
 
 #[test]
 fn both_forms_of_a_late_input_are_the_same() {
-    let found =
-        run(4, |client, count, dim, from, into| late_kernel::launch::<GruResetBefore>(client, count, dim, from, into));
+    let found = run(4, late_kernel::launch::<GruResetBefore>);
     let cell = cpu::GruResetBefore;
     for (n, (found, point)) in found.iter().zip(grid()).enumerate() {
         let four = |at: usize| -> [f32; MOST_GATES] { std::array::from_fn(|g| point[at + g]) };
@@ -207,10 +206,8 @@ fn both_forms_of_a_late_input_are_the_same() {
 
 #[test]
 fn a_linear_cell_is_what_its_decay_says() {
-    let min_gru =
-        run(2, |client, count, dim, from, into| decay_kernel::launch::<MinGru>(client, count, dim, from, into));
-    let min_lstm =
-        run(2, |client, count, dim, from, into| decay_kernel::launch::<MinLstm>(client, count, dim, from, into));
+    let min_gru = run(2, decay_kernel::launch::<MinGru>);
+    let min_lstm = run(2, decay_kernel::launch::<MinLstm>);
     for (n, found) in min_gru.iter().chain(&min_lstm).enumerate() {
         close("h' = a h + b", n, found[1], found[0], 0.0);
     }

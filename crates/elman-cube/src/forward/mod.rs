@@ -2,6 +2,7 @@
 
 mod buffers;
 mod phases;
+mod units;
 
 use cubecl::prelude::*;
 

@@ -2,10 +2,13 @@
 
 use cubecl::prelude::*;
 
-use super::buffers::{Flags, Forward, Hidden, Late, Raw, at, kept_step, state_at, width_of};
+use super::{
+    buffers::{Flags, Forward, Hidden, Late, Raw, at, kept_step},
+    units::{inputs, put, state_before, step_of, stored, with_bias},
+};
 use crate::{
-    cell::{LateInput, MOST_GATES, MOST_STATES, Pointwise},
-    normalise::{standardised, statistics},
+    cell::{LateInput, MOST_GATES, Pointwise},
+    normalise::statistics,
     product::{Place, Scratch, Source, Tile, product, sum},
 };
 
@@ -290,137 +293,4 @@ fn projected(b: &Forward, walked: usize, row: usize, unit: usize, scratch: &mut 
         }
         ComptimeOption::None => {}
     }
-}
-
-#[cube]
-fn with_bias(b: &Forward, sum: f32, at: usize) -> f32 {
-    #[comptime]
-    let sum = match &b.bias {
-        ComptimeOption::Some(bias) => sum + bias[at],
-        ComptimeOption::None => sum,
-    };
-    sum
-}
-
-/// The input product of a unit.
-#[cube]
-fn inputs<C: Pointwise>(b: &Forward, walked: usize, row: usize, unit: usize) -> Array<f32> {
-    let t = at(walked, b.time, b.reverse).t;
-    let mut input = Array::<f32>::new(MOST_GATES);
-    #[unroll]
-    for g in 0..comptime!(C::GATES) {
-        input[g] = b.input[((t * b.batch + row) * comptime!(C::GATES) + g) * b.hidden + unit];
-    }
-    input
-}
-
-/// The first gates' recurrent products of a unit, normalised where there is a gain, with their bias.
-#[cube]
-fn stored<C: Pointwise>(b: &Forward, walked: usize, row: usize, unit: usize, #[comptime] gates: usize) -> Array<f32> {
-    let step = kept_step(at(walked, b.time, b.reverse).t, comptime!(b.flags.saves));
-    let line = step * b.batch + row;
-    let mut recurrent = Array::<f32>::new(MOST_GATES);
-    #[unroll]
-    for g in 0..gates {
-        let column = g * b.hidden + unit;
-        let product = b.kept[b.products_at + line * comptime!(C::GATES) * b.hidden + column];
-        #[comptime]
-        let product = match &b.gain {
-            ComptimeOption::Some(gain) => {
-                let of = b.statistics_at + (line * 2 + comptime!(usize::from(g >= C::GATES - C::LATE))) * 2;
-                standardised(product, b.kept[of], b.kept[of + 1]) * gain[column]
-            }
-            ComptimeOption::None => product,
-        };
-        recurrent[g] = with_bias(b, product, column);
-    }
-    recurrent
-}
-
-#[cube]
-fn state_before(b: &Forward, walked: usize, row: usize, unit: usize, #[comptime] n: usize) -> f32 {
-    let at = at(walked, b.time, b.reverse);
-    let width = width_of(n, b.hidden, b.output);
-    let place = row * width + unit;
-    if at.is_first {
-        b.initial[state_at(n, 1usize.runtime(), b.batch, b.output) + place]
-    } else {
-        b.states[state_at(n, b.time, b.batch, b.output) + at.before * b.batch * width + place]
-    }
-}
-
-/// One step of the cell of a unit, and the states that follow.
-#[cube]
-fn step_of<C: Pointwise>(b: &mut Forward, walked: usize, row: usize, unit: usize, recurrent: &Array<f32>) {
-    let t = at(walked, b.time, b.reverse).t;
-    let mut before = Array::<f32>::new(MOST_STATES);
-    // a projected hidden state has other units, and no cell that has one reads them
-    let is_projected = comptime!(b.flags.projection);
-    #[unroll]
-    for n in 0..comptime!(C::STATES) {
-        if comptime!(n > 0 || !is_projected) {
-            before[n] = state_before(&*b, walked, row, unit, n);
-        }
-    }
-    let mut next = Array::<f32>::new(MOST_STATES);
-    #[unroll]
-    for n in 0..comptime!(C::STATES) {
-        next[n] = before[n];
-    }
-    if is_active(&*b, t, row) {
-        let input = inputs::<C>(&*b, walked, row, unit);
-        let mut saved = Array::<f32>::new(MOST_GATES);
-        C::forward(&input, recurrent, &before, &mut next, &mut saved);
-        if comptime!(b.flags.saves) {
-            #[unroll]
-            for v in 0..comptime!(C::SAVED) {
-                b.kept[((t * b.batch + row) * comptime!(C::SAVED) + v) * b.hidden + unit] = saved[v];
-            }
-        }
-    }
-    if comptime!(b.flags.raw) {
-        let step = kept_step(t, comptime!(b.flags.saves));
-        b.kept[b.raw_at + (step * b.batch + row) * b.hidden + unit] = next[0];
-    }
-    #[unroll]
-    for n in 0..comptime!(C::STATES) {
-        if comptime!(n > 0 || !is_projected) {
-            put(b, walked, row, unit, before[n], next[n], n);
-        }
-    }
-}
-
-#[cube]
-fn is_active(b: &Forward, t: usize, row: usize) -> bool {
-    #[comptime]
-    let active = match &b.lengths {
-        ComptimeOption::Some(lengths) => t < lengths[row] as usize,
-        ComptimeOption::None => true.runtime(),
-    };
-    active
-}
-
-/// Stores state `n` of a unit: `next`, with zoneout, or what it was `before` where the row has ended.
-#[cube]
-fn put(b: &mut Forward, walked: usize, row: usize, unit: usize, before: f32, next: f32, #[comptime] n: usize) {
-    let t = at(walked, b.time, b.reverse).t;
-    let width = width_of(n, b.hidden, b.output);
-    let place = state_at(n, b.time, b.batch, b.output) + (t * b.batch + row) * width + unit;
-    let mut value = before;
-    if is_active(&*b, t, row) {
-        if comptime!(b.flags.rates) {
-            let rate = if comptime!(n == 0) { b.hidden_rate } else { b.other_rate };
-            value = rate * before + (1.0f32 - rate) * next;
-        } else {
-            #[comptime]
-            match &b.masks {
-                ComptimeOption::Some(masks) => {
-                    let z = masks[place];
-                    value = z * before + (1.0f32 - z) * next;
-                }
-                ComptimeOption::None => value = next,
-            }
-        }
-    }
-    b.states[place] = value;
 }

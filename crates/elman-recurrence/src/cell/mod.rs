@@ -158,7 +158,8 @@ pub trait Cell: Clone + Debug + Send + Sync + 'static {
     }
 
     /// The kernels of this cell for graphics cards, if there are any: as [`kernel`](Self::kernel) for processors, made of
-    /// functions that CubeCL compiles for the device.
+    /// functions that CubeCL compiles for the device: [`elman_cube::cell::Pointwise`]. The crate's `tests/own_cell.rs` has one of
+    /// a cell that is not of the project.
     #[cfg(feature = "cube")]
     fn cube_kernel(&self) -> Option<elman_cube::Kernel> {
         None

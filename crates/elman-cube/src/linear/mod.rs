@@ -1,0 +1,104 @@
+//! Cells without a recurrent product: the state is linear in the one before, `h' = a h + b`, so stretches of time can be walked
+//! side by side. Each unit first finds `a` and `b` of its stretch, then, from those of the stretches before, the state that it
+//! begins with; and walks the stretch again, as the cell does it. One launch, or some for very long sequences.
+
+mod kernels;
+
+use cubecl::prelude::*;
+
+use self::kernels::{BuffersLaunch, CHANNELS, backward_kernel, forward_kernel};
+use crate::{Buffer, Gradients, Sequences, Walk, Walked, cell::Linear, kernel::Counted, layout::Kept};
+
+/// Steps of a launch. A unit goes through its part of them twice, and a driver in software has a limit: see
+/// [`Plan::steps`](crate::Plan).
+const PIECE: usize = 1 << 16;
+
+/// How a piece of time is divided.
+struct Stretches {
+    first: usize,
+    end: usize,
+    count: usize,
+}
+
+impl Stretches {
+    /// Of all pieces, in the order of the walk.
+    fn of(walk: Walk<'_>) -> impl DoubleEndedIterator<Item = Self> {
+        let time = walk.sequences.time;
+        let most = walk.client.properties().hardware.max_units_per_cube as usize / CHANNELS;
+        // a stretch is walked twice, so it must be long enough to be worth it
+        let count = (time.min(PIECE) / 64).clamp(1, most.clamp(1, 8));
+        (0..time).step_by(PIECE).map(move |first| Self { first, end: time.min(first + PIECE), count })
+    }
+
+    fn grid(&self, sequences: &Sequences) -> (CubeCount, CubeDim) {
+        let columns = sequences.hidden.div_ceil(CHANNELS) as u32;
+        (CubeCount::Static(columns, sequences.batch as u32, 1), CubeDim::new_2d(CHANNELS as u32, self.count as u32))
+    }
+}
+
+/// The walk forward of a cell without a recurrent product.
+pub(crate) fn forward<C: Linear>(walk: Walk<'_>, input: &Buffer, saves: bool) -> Walked {
+    let Walk { client, sequences, operands, .. } = walk;
+    let kept = Kept::of(Counted::of::<C>(), sequences, operands.variant(), saves);
+    let walked = Walked {
+        states: Buffer::empty(client, sequences.state_len(1, sequences.time)),
+        kept: Buffer::empty(client, kept.len),
+    };
+    for stretches in Stretches::of(walk) {
+        let (count, dim) = stretches.grid(sequences);
+        let b = buffers(walk, &walked, &stretches, saves, Some(input), None);
+        // SAFETY: the buffers are as long as the sizes ask for, which `Walk::check` has seen to
+        unsafe { forward_kernel::launch_unchecked::<C>(client, count, dim, b) };
+    }
+    walked
+}
+
+/// The walk back of a cell without a recurrent product.
+pub(crate) fn backward<C: Linear>(walk: Walk<'_>, walked: &Walked, gradient: &Buffer) -> Gradients {
+    let Walk { client, sequences, .. } = walk;
+    let Sequences { time, batch, hidden, .. } = *sequences;
+    let input = Buffer::empty(client, time * batch * C::GATES * hidden);
+    let state = Buffer::empty(client, batch * hidden);
+    for stretches in Stretches::of(walk).rev() {
+        let (count, dim) = stretches.grid(sequences);
+        let b = buffers(walk, walked, &stretches, true, None, Some([gradient, &input, &state]));
+        // SAFETY: as above
+        unsafe { backward_kernel::launch_unchecked::<C>(client, count, dim, b) };
+    }
+    Gradients { input, recurrent: None, product: None, gain: None, state, projected: None, late: None }
+}
+
+fn buffers(
+    walk: Walk<'_>,
+    walked: &Walked,
+    stretches: &Stretches,
+    saves: bool,
+    input: Option<&Buffer>,
+    back: Option<[&Buffer; 3]>,
+) -> BuffersLaunch {
+    let Sequences { time, batch, hidden, reverse, ref lengths, .. } = *walk.sequences;
+    let (rates, masks) = walk.operands.zoneout();
+    let some = |buffer: Option<&Buffer>| buffer.map(Buffer::arg).into();
+    BuffersLaunch::new(
+        some(input),
+        some(back.map(|back| back[0])),
+        walk.operands.state.arg(),
+        lengths.as_ref().map(Buffer::arg).into(),
+        some(masks),
+        walked.states.arg(),
+        walked.kept.arg(),
+        some(back.map(|back| back[1])),
+        some(back.map(|back| back[2])),
+        time,
+        batch,
+        hidden,
+        usize::from(reverse),
+        stretches.first,
+        stretches.end,
+        (stretches.end - stretches.first).div_ceil(stretches.count),
+        rates.map_or(0.0, |rates| rates[0]),
+        rates.is_some(),
+        saves,
+        stretches.count,
+    )
+}
