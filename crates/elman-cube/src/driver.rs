@@ -12,6 +12,9 @@ const GRAPHICS_CARD: u32 = 16;
 /// bear as long as they are small.
 const RESIDENT: usize = 256;
 
+/// The same in software, where more would be more turns of loops than a unit has: see [`Plan::steps`].
+const RESIDENT_IN_SOFTWARE: usize = 2048;
+
 /// Columns that a unit has of a product with one column for each hidden unit: so that a number that was read is used more than
 /// once.
 pub(crate) const PER_UNIT: usize = 4;
@@ -28,7 +31,8 @@ pub enum Driver {
 impl Driver {
     const ALL: [Self; 2] = [Self::Step, Self::Resident];
 
-    /// The one that `$ELMAN_CUBE` names (`step`, `resident`); `None` if it is not set.
+    /// The one that `$ELMAN_CUBE` names (`step`, `resident`), which walks then have wherever the device can do it; `None` if it
+    /// is not set.
     ///
     /// # Errors
     /// [`UnknownDriver`] if it names none; walks then go as suits the device and the sizes.
@@ -81,8 +85,10 @@ impl Plan {
         static NAMED: OnceLock<Option<Driver>> = OnceLock::new();
         let named = *NAMED.get_or_init(|| Driver::named().ok().flatten());
         let is_software = walk.client.properties().hardware.plane_size_max < GRAPHICS_CARD;
-        let suits = if is_software || walk.sequences.hidden <= RESIDENT { Driver::Resident } else { Driver::Step };
-        let driver = named.unwrap_or(suits);
+        let hidden = walk.sequences.hidden;
+        let suits = if is_software || hidden <= RESIDENT { Driver::Resident } else { Driver::Step };
+        let is_beyond = is_software && hidden > RESIDENT_IN_SOFTWARE;
+        let driver = if is_beyond { Driver::Step } else { named.unwrap_or(suits) };
         walk.plan.unwrap_or_else(|| {
             let mut tile = tile(walk, driver, is_software);
             let most = walk.client.properties().hardware.max_shared_memory_size;

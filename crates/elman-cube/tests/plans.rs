@@ -134,6 +134,15 @@ fn the_plan_that_is_chosen_fits_the_device() {
             check(&kernel, variant, LARGE, &TILES[1..2]);
         }
     }
+    // one step of a cube alone would be more turns of loops than a driver in software has
+    let expected = walk(&Kernel::rnn_tanh(), Variant::Plain, [1, 2, 4100], None);
+    let plan = Plan { driver: Driver::Step, tile: TILES[1] };
+    let found = walk(&Kernel::rnn_tanh(), Variant::Plain, [1, 2, 4100], Some(plan));
+    for ((name, found), (_, expected)) in found.iter().zip(&expected) {
+        let off = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        // sums of 4,100 terms
+        assert!(off < 1e-3, "{name}: off by {off}");
+    }
 }
 
 #[test]
