@@ -84,12 +84,12 @@ impl CliError {
     fn exit_code(&self) -> u8 {
         use EmbeddingError::{Layer, UnknownPooling, Zero};
         use TextError::{Vocabulary, Zero as ZeroTokens};
-        use lm::Error::{OtherRun, PlateauWithoutValidation, Setting, UnknownOptimizer, UnknownSchedule};
+        use lm::Error::{OtherRun, PlateauWithoutValidation, Setting, TooLarge, UnknownOptimizer, UnknownSchedule};
         match self {
             Self::CanGoOn { source, .. } if matches!(**source, lm::Error::Interrupted { .. }) => Self::INTERRUPTED,
             Self::Device(_) | Self::Environment(_) | Self::InTheWay { .. } | Self::NotOfDemo { .. } => 2,
             Self::Unfinished { .. } | Self::NoCheckpoint { .. } => 2,
-            Self::Model(Setting { .. } | UnknownSchedule { .. } | UnknownOptimizer { .. })
+            Self::Model(Setting { .. } | UnknownSchedule { .. } | UnknownOptimizer { .. } | TooLarge { .. })
             | Self::Model(PlateauWithoutValidation | OtherRun { .. }) => 2,
             Self::Text(Vocabulary { .. } | ZeroTokens { .. }) | Self::Model(lm::Error::Text(ZeroTokens { .. })) => 2,
             Self::Embedding(Layer { .. } | UnknownPooling { .. } | Zero { .. }) => 2,

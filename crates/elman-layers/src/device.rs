@@ -13,6 +13,16 @@ pub fn is_cube(device: &Device) -> bool {
     }
 }
 
+/// The most bytes that one tensor of this device can have, where the device says so.
+pub fn largest_tensor(device: &Device) -> Option<u64> {
+    match device.clone().without_autodiff().as_dispatch() {
+        #[cfg(feature = "cube")]
+        burn::backend::DispatchDevice::Cube(device) => Some(device.client().properties().memory.max_page_size),
+        #[allow(unreachable_patterns)] // where these are all that there are
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use elman_testkit::devices;
@@ -26,6 +36,7 @@ mod tests {
             let processor = ["flex", "ndarray"].contains(&device.name);
             for at in [device.device.clone(), device.autodiff()] {
                 assert_eq!((is_host(&at), is_cube(&at)), (processor, !processor), "{device}");
+                assert_eq!(largest_tensor(&at).is_some_and(|most| most > 1 << 20), !processor, "{device}");
             }
         }
     }

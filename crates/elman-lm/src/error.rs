@@ -50,6 +50,23 @@ pub enum Error {
         /// The global norm of the gradients of that step, before clipping.
         gradient_norm: f32,
     },
+    /// The device has no tensor as large as some are that a window needs.
+    #[error(
+        "{rows} rows of {steps} steps need {:.2} GB in one piece, and the device takes {:.2} GB; {fitting} rows would fit, or fewer steps",
+        *needed as f64 / 1e9, *limit as f64 / 1e9
+    )]
+    TooLarge {
+        /// Rows of the batch.
+        rows: usize,
+        /// Time steps of a window.
+        steps: usize,
+        /// Bytes of the largest tensor.
+        needed: u64,
+        /// Bytes that the device takes.
+        limit: u64,
+        /// Rows that it takes at as many steps.
+        fitting: u64,
+    },
     /// A text that says no step count and no time.
     #[error("cannot read '{found}' as steps (500) or a time (10m, 90s, 2h), either above 0")]
     UnknownEvery {

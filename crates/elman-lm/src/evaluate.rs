@@ -2,7 +2,7 @@ use burn::{module::Module, tensor::Tensor};
 use elman_text::{BpttBatches, Tokens};
 use serde::{Deserialize, Serialize};
 
-use crate::{error::Error, model::LanguageModel, packed::PackedModel};
+use crate::{error::Error, model::LanguageModel, packed::PackedModel, size};
 
 /// How well a model predicts a text.
 ///
@@ -37,7 +37,8 @@ const WAITING: usize = 64;
 /// One column gives the exact figure; more are faster, and each gives away what its first tokens could have known.
 ///
 /// # Errors
-/// [`Error::Text`] if the text is too short for the batch or has a token that the model does not, [`Error::NotFinite`].
+/// [`Error::Text`] if the text is too short for the batch or has a token that the model does not, [`Error::TooLarge`],
+/// [`Error::NotFinite`].
 pub fn evaluate(model: &LanguageModel, text: &Tokens, batch: usize, bptt: usize) -> Result<Evaluation, Error> {
     let evaluation = evaluate_while(model, text, batch, bptt, || true)?;
     Ok(evaluation.expect("nothing stopped it"))
@@ -82,10 +83,12 @@ fn evaluate_while(
     go_on: impl Fn() -> bool,
 ) -> Result<Option<Evaluation>, Error> {
     let model = model.valid();
+    let windows = BpttBatches::new(text, batch, bptt)?;
+    size::check(&model, batch, bptt.min(windows.tokens() / batch))?;
     let mut state = None;
     let (mut sum, mut steps, mut rows) = (0.0, 0, 0);
     let mut waiting = Waiting::default();
-    for batch in BpttBatches::new(text, batch, bptt)? {
+    for batch in windows {
         if !go_on() {
             return Ok(None);
         }

@@ -40,6 +40,7 @@ pub mod generate;
 mod model;
 mod packed;
 mod setting;
+mod size;
 pub mod train;
 
 pub use card::{CorpusInfo, ModelCard};

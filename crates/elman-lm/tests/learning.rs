@@ -1,5 +1,6 @@
 //! Training, evaluating and generating on tiny texts.
 
+use elman_layers::device::largest_tensor;
 use elman_lm::{
     Dropouts, Error, Evaluation, GenerateOptions, LanguageModel, LanguageModelConfig, ModelCard, TrainConfig, evaluate,
     generate, train,
@@ -249,4 +250,26 @@ fn a_loss_that_is_not_finite_stops_training() {
     let Error::Diverged { step, .. } = error else { panic!("{error}") };
     assert!((2..=4).contains(&step), "{error}");
     assert!(error.to_string().starts_with(&format!("training diverged at step {step}: loss ")), "{error}");
+}
+
+#[test]
+fn windows_that_are_too_large_for_the_device_are_refused() {
+    let (tokenizer, text) = corpus(&RHYME.repeat(10_000));
+    for device in devices() {
+        let Some(limit) = largest_tensor(&device.device) else { continue };
+        let (batch, bptt) = (4, 90_000);
+        // a unit of an LSTM has four gates
+        let d_hidden = (limit / (4 * 4 * batch * bptt)) as usize + 1;
+        let model = LanguageModelConfig { d_hidden, ..small(tokenizer.vocab_size()) }.init(&device.device).unwrap();
+        let config = TrainConfig { batch: batch as usize, bptt: bptt as usize, ..settings() };
+        for error in [
+            train(model.clone(), &text, None, &config, &mut ()).unwrap_err(),
+            evaluate(&model, &text, config.batch, config.bptt).unwrap_err(),
+        ] {
+            let Error::TooLarge { rows: 4, steps: 90_000, needed, limit: found, fitting: 3 } = error else {
+                panic!("{error}")
+            };
+            assert!(needed > limit && found == limit, "{error}");
+        }
+    }
 }

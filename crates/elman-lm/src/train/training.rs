@@ -19,6 +19,7 @@ use crate::{
     error::Error,
     evaluate::{Evaluation, validate},
     model::LanguageModel,
+    size,
 };
 
 /// What training returns.
@@ -106,7 +107,7 @@ impl<'a> Training<'a> {
     ///
     /// # Errors
     /// [`Error::Setting`] for a setting out of range; [`Error::Text`] if the text is too short for the batch or has a
-    /// token that the model does not; [`Error::PlateauWithoutValidation`]; [`Error::Checkpoint`], [`Error::OtherRun`] for
+    /// token that the model does not; [`Error::TooLarge`]; [`Error::PlateauWithoutValidation`]; [`Error::Checkpoint`], [`Error::OtherRun`] for
     /// a checkpoint that training cannot go on from. [`Error::Interrupted`] when the flag was set.
     /// [`Error::Diverged`] at the first loss or gradient that is not finite, what an observer returns, and a checkpoint that
     /// cannot be written; where checkpoints are written, within [`Error::Stopped`], which names the last good one.
@@ -117,6 +118,7 @@ impl<'a> Training<'a> {
             return Err(Error::PlateauWithoutValidation);
         }
         let batches = BpttBatches::new(self.text, self.config.batch, self.config.bptt)?;
+        size::check(&self.model, self.config.batch, self.config.bptt.min(batches.tokens() / self.config.batch))?;
         let start = Start {
             model: self.model.config().clone(),
             settings: self.config.clone(),
