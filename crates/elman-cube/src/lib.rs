@@ -22,6 +22,7 @@ mod layout;
 mod linear;
 mod normalise;
 mod pack;
+mod place;
 mod product;
 mod sequences;
 mod walk;

@@ -1,7 +1,8 @@
 use cubecl::prelude::*;
 
 use crate::{
-    forward::{at, kept_step, state_at},
+    forward::kept_step,
+    place::{at, number, state_at, width_of},
     product::{Four, Source},
 };
 
@@ -107,12 +108,7 @@ pub(crate) struct ByProjected;
 impl Source<Backward> for ByProjected {
     fn read(b: &Backward, walked: usize, row: usize, unit: usize) -> f32 {
         let t = at(walked, b.time, b.reverse).t;
-        #[comptime]
-        let value = match &b.by_projected {
-            ComptimeOption::Some(by) => by[(t * b.batch + row) * b.output + unit],
-            ComptimeOption::None => 0.0f32.runtime(),
-        };
-        value
+        number(&b.by_projected, (t * b.batch + row) * b.output + unit, 0.0f32.runtime())
     }
 }
 
@@ -142,7 +138,7 @@ pub(crate) fn by_recurrent(b: &Backward, place: usize) -> f32 {
 #[cube]
 pub(crate) fn state_before(b: &Backward, walked: usize, row: usize, unit: usize, #[comptime] n: usize) -> f32 {
     let at = at(walked, b.time, b.reverse);
-    let width = if comptime!(n == 0) { b.output } else { b.hidden };
+    let width = width_of(n, b.hidden, b.output);
     let place = row * width + unit;
     if at.is_first {
         b.initial[state_at(n, 1usize.runtime(), b.batch, b.output) + place]
@@ -154,22 +150,7 @@ pub(crate) fn state_before(b: &Backward, walked: usize, row: usize, unit: usize,
 /// The mask of recurrent dropout, 1 without.
 #[cube]
 pub(crate) fn dropout(b: &Backward, row: usize, unit: usize) -> f32 {
-    #[comptime]
-    let value = match &b.dropout {
-        ComptimeOption::Some(mask) => mask[row * b.output + unit],
-        ComptimeOption::None => 1.0f32.runtime(),
-    };
-    value
-}
-
-#[cube]
-pub(crate) fn is_active(b: &Backward, t: usize, row: usize) -> bool {
-    #[comptime]
-    let active = match &b.lengths {
-        ComptimeOption::Some(lengths) => t < lengths[row] as usize,
-        ComptimeOption::None => true.runtime(),
-    };
-    active
+    number(&b.dropout, row * b.output + unit, 1.0f32.runtime())
 }
 
 /// How much of state `n` stayed as it was, at `place` of it.
@@ -178,12 +159,7 @@ pub(crate) fn zoneout(b: &Backward, place: usize, #[comptime] n: usize) -> f32 {
     if comptime!(b.flags.rates) {
         if comptime!(n == 0) { b.hidden_rate } else { b.other_rate }
     } else {
-        #[comptime]
-        let z = match &b.masks {
-            ComptimeOption::Some(masks) => masks[place],
-            ComptimeOption::None => 0.0f32.runtime(),
-        };
-        z
+        number(&b.masks, place, 0.0f32.runtime())
     }
 }
 

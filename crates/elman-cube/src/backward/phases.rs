@@ -3,14 +3,13 @@
 use cubecl::prelude::*;
 
 use super::buffers::{
-    Backward, ByLateProduct, ByProduct, ByProjected, Flags, by_recurrent, dropout, is_active, output, state_before,
-    zoneout,
+    Backward, ByLateProduct, ByProduct, ByProjected, Flags, by_recurrent, dropout, output, state_before, zoneout,
 };
 use crate::{
     cell::{LateInput, MOST_GATES, MOST_STATES, Pointwise},
     driver::PER_UNIT,
-    forward::{at, state_at},
     normalise::{standardised, total},
+    place::{at, is_active, state_at, width_of},
     product::{Place, Scratch, Tile, product, sum},
 };
 
@@ -186,7 +185,7 @@ fn projected(b: &mut Backward, walked: usize, row: usize, unit: usize, sum: f32)
     let by = by_hidden(&*b, walked, row, unit, sum);
     let mut carried = by;
     let mut through = 0.0f32.runtime();
-    if is_active(&*b, t, row) {
+    if is_active(&b.lengths, t, row) {
         let z = zoneout(&*b, place, 0usize);
         carried = z * by;
         through = (1.0f32 - z) * by;
@@ -224,14 +223,14 @@ fn cell<C: Pointwise>(b: &mut Backward, walked: usize, row: usize, unit: usize, 
     for n in 0..comptime!(C::STATES) {
         carried[n] = gradient[n];
     }
-    if is_active(&*b, t, row) {
+    if is_active(&b.lengths, t, row) {
         let mut before = Array::<f32>::new(MOST_STATES);
         let mut by_state = Array::<f32>::new(MOST_STATES);
         #[unroll]
         for n in 0..comptime!(C::STATES) {
             if comptime!(n > 0 || !is_projected) {
                 before[n] = state_before(&*b, walked, row, unit, n);
-                let width = if comptime!(n == 0) { b.output } else { b.hidden };
+                let width = width_of(n, b.hidden, b.output);
                 let place = state_at(n, b.time, b.batch, b.output) + line * width + unit;
                 let z = zoneout(&*b, place, n);
                 carried[n] = z * gradient[n];
@@ -258,7 +257,7 @@ fn cell<C: Pointwise>(b: &mut Backward, walked: usize, row: usize, unit: usize, 
     #[unroll]
     for n in 0..comptime!(C::STATES) {
         if comptime!(n > 0 || !is_projected) {
-            let width = if comptime!(n == 0) { b.output } else { b.hidden };
+            let width = width_of(n, b.hidden, b.output);
             b.carried[state_at(n, 1usize.runtime(), b.batch, b.output) + row * width + unit] = carried[n];
         }
     }
@@ -281,7 +280,7 @@ fn late_input<C: Pointwise>(b: &mut Backward, walked: usize, row: usize, unit: u
     let t = at(walked, b.time, b.reverse).t;
     let line = t * b.batch + row;
     let mut value = 0.0f32.runtime();
-    if is_active(&*b, t, row) {
+    if is_active(&b.lengths, t, row) {
         let mask = dropout(&*b, row, unit);
         let hidden = mask * state_before(&*b, walked, row, unit, 0usize);
         let mut saved = Array::<f32>::new(MOST_GATES);

@@ -1,6 +1,9 @@
 use cubecl::prelude::*;
 
-use crate::product::{Four, Source};
+use crate::{
+    place::{at, number},
+    product::{Four, Source},
+};
 
 /// What a walk reads and writes. `T` time, `B` batch, `G` gates, `H` hidden units, `P` output width.
 #[derive(CubeType, CubeLaunch)]
@@ -65,42 +68,6 @@ pub(crate) fn kept_step(t: usize, #[comptime] saves: bool) -> usize {
     if comptime!(saves) { t } else { 0usize.runtime() }
 }
 
-/// Where the values of a time step lie, and those of the step that was walked before it.
-#[derive(CubeType, Clone, Copy)]
-pub(crate) struct At {
-    /// The time step.
-    pub t: usize,
-    /// The one before.
-    pub before: usize,
-    /// Whether there was none.
-    pub is_first: bool,
-}
-
-#[cube]
-pub(crate) fn at(walked: usize, time: usize, reverse: usize) -> At {
-    let is_first = walked == 0;
-    let t = if reverse == 1 { time - 1 - walked } else { walked };
-    let before = if is_first {
-        t
-    } else if reverse == 1 {
-        t + 1
-    } else {
-        t - 1
-    };
-    At { t, before, is_first }
-}
-
-/// Where state `n` begins in the states of `time` steps, and how wide it is.
-#[cube]
-pub(crate) fn state_at(#[comptime] n: usize, time: usize, batch: usize, output: usize) -> usize {
-    if comptime!(n == 0) { 0usize.runtime() } else { time * batch * output }
-}
-
-#[cube]
-pub(crate) fn width_of(#[comptime] n: usize, hidden: usize, output: usize) -> usize {
-    if comptime!(n == 0) { output } else { hidden }
-}
-
 /// The hidden state before a step, times the mask of recurrent dropout.
 pub(crate) struct Hidden;
 
@@ -110,12 +77,7 @@ impl Source<Forward> for Hidden {
         let place = row * b.output + at_unit;
         let at = at(walked, b.time, b.reverse);
         let value = if at.is_first { b.initial[place] } else { b.states[at.before * b.batch * b.output + place] };
-        #[comptime]
-        let value = match &b.dropout {
-            ComptimeOption::Some(mask) => value * mask[place],
-            ComptimeOption::None => value,
-        };
-        value
+        value * number(&b.dropout, place, 1.0f32.runtime())
     }
 }
 

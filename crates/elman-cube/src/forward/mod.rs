@@ -16,7 +16,7 @@ use crate::{
     product::{Tile, scratch},
 };
 use buffers::Flags;
-pub(crate) use buffers::{Forward, ForwardLaunch, at, kept_step, state_at};
+pub(crate) use buffers::{Forward, ForwardLaunch, kept_step};
 pub(crate) use phases::Phase;
 
 /// The states of all time steps, and what is kept for the way back.

@@ -3,12 +3,13 @@
 use cubecl::prelude::*;
 
 use super::{
-    buffers::{Flags, Forward, Hidden, Late, Raw, at, kept_step},
+    buffers::{Flags, Forward, Hidden, Late, Raw, kept_step},
     units::{inputs, put, state_before, step_of, stored, with_bias},
 };
 use crate::{
     cell::{LateInput, MOST_GATES, Pointwise},
     normalise::statistics,
+    place::at,
     product::{Place, Scratch, Source, Tile, product, sum},
 };
 

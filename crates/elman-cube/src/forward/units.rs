@@ -2,20 +2,16 @@
 
 use cubecl::prelude::*;
 
-use super::buffers::{Forward, at, kept_step, state_at, width_of};
+use super::buffers::{Forward, kept_step};
 use crate::{
     cell::{MOST_GATES, MOST_STATES, Pointwise},
     normalise::standardised,
+    place::{at, is_active, number, state_at, width_of},
 };
 
 #[cube]
 pub(super) fn with_bias(b: &Forward, sum: f32, at: usize) -> f32 {
-    #[comptime]
-    let sum = match &b.bias {
-        ComptimeOption::Some(bias) => sum + bias[at],
-        ComptimeOption::None => sum,
-    };
-    sum
+    sum + number(&b.bias, at, 0.0f32.runtime())
 }
 
 /// The input product of a unit.
@@ -89,7 +85,7 @@ pub(super) fn step_of<C: Pointwise>(b: &mut Forward, walked: usize, row: usize, 
     for n in 0..comptime!(C::STATES) {
         next[n] = before[n];
     }
-    if is_active(&*b, t, row) {
+    if is_active(&b.lengths, t, row) {
         let input = inputs::<C>(&*b, walked, row, unit);
         let mut saved = Array::<f32>::new(MOST_GATES);
         C::forward(&input, recurrent, &before, &mut next, &mut saved);
@@ -112,16 +108,6 @@ pub(super) fn step_of<C: Pointwise>(b: &mut Forward, walked: usize, row: usize, 
     }
 }
 
-#[cube]
-fn is_active(b: &Forward, t: usize, row: usize) -> bool {
-    #[comptime]
-    let active = match &b.lengths {
-        ComptimeOption::Some(lengths) => t < lengths[row] as usize,
-        ComptimeOption::None => true.runtime(),
-    };
-    active
-}
-
 /// Stores state `n` of a unit: `next`, with zoneout, or what it was `before` where the row has ended.
 #[cube]
 pub(super) fn put(
@@ -137,7 +123,7 @@ pub(super) fn put(
     let width = width_of(n, b.hidden, b.output);
     let place = state_at(n, b.time, b.batch, b.output) + (t * b.batch + row) * width + unit;
     let mut value = before;
-    if is_active(&*b, t, row) {
+    if is_active(&b.lengths, t, row) {
         if comptime!(b.flags.rates) {
             let rate = if comptime!(n == 0) { b.hidden_rate } else { b.other_rate };
             value = rate * before + (1.0f32 - rate) * next;

@@ -4,7 +4,7 @@ use cubecl::prelude::*;
 
 use crate::{
     cell::{Linear, MOST_GATES, MOST_STATES},
-    forward::at,
+    place::{at, is_active, number},
 };
 
 /// Channels that a cube has side by side.
@@ -69,27 +69,8 @@ fn own(b: &Buffers) -> Own {
 }
 
 #[cube]
-fn is_active(b: &Buffers, t: usize, row: usize) -> bool {
-    #[comptime]
-    let active = match &b.lengths {
-        ComptimeOption::Some(lengths) => t < lengths[row] as usize,
-        ComptimeOption::None => true.runtime(),
-    };
-    active
-}
-
-#[cube]
 fn zoneout(b: &Buffers, place: usize) -> f32 {
-    if comptime!(b.has_rates) {
-        b.rate
-    } else {
-        #[comptime]
-        let z = match &b.masks {
-            ComptimeOption::Some(masks) => masks[place],
-            ComptimeOption::None => 0.0f32.runtime(),
-        };
-        z
-    }
+    if comptime!(b.has_rates) { b.rate } else { number(&b.masks, place, 0.0f32.runtime()) }
 }
 
 /// The state before a step.
@@ -110,12 +91,7 @@ fn inputs<C: Linear>(b: &Buffers, t: usize, own: &Own) -> Array<f32> {
     #[unroll]
     for g in 0..comptime!(C::GATES) {
         let place = ((t * b.batch + own.row) * comptime!(C::GATES) + g) * b.hidden + own.channel;
-        #[comptime]
-        let value = match &b.input {
-            ComptimeOption::Some(input) => input[place],
-            ComptimeOption::None => 0.0f32.runtime(),
-        };
-        input[g] = value;
+        input[g] = number(&b.input, place, 0.0f32.runtime());
     }
     input
 }
@@ -173,7 +149,7 @@ pub(super) fn forward_kernel<C: Linear>(mut b: Buffers) {
         if own.is_there {
             for walked in own.first..own.end {
                 let t = at(walked, b.time, b.reverse).t;
-                if is_active(&b, t, own.row) {
+                if is_active(&b.lengths, t, own.row) {
                     let input = inputs::<C>(&b, t, &own);
                     before[0] = 0.0f32.runtime();
                     C::forward(&input, &nothing, &before, &mut next, &mut saved);
@@ -194,7 +170,7 @@ pub(super) fn forward_kernel<C: Linear>(mut b: Buffers) {
         for walked in own.first..own.end {
             let t = at(walked, b.time, b.reverse).t;
             let line = t * b.batch + own.row;
-            if is_active(&b, t, own.row) {
+            if is_active(&b.lengths, t, own.row) {
                 let input = inputs::<C>(&b, t, &own);
                 before[0] = state;
                 C::forward(&input, &nothing, &before, &mut next, &mut saved);
@@ -222,8 +198,8 @@ pub(super) fn backward_kernel<C: Linear>(mut b: Buffers) {
             for n in own.first..own.end {
                 let t = at(own.first + own.end - 1 - n, b.time, b.reverse).t;
                 let place = (t * b.batch + own.row) * b.hidden + own.channel;
-                offset += gradient(&b, place);
-                if is_active(&b, t, own.row) {
+                offset += number(&b.gradient, place, 0.0f32.runtime());
+                if is_active(&b.lengths, t, own.row) {
                     let z = zoneout(&b, place);
                     let saved = saved_of::<C>(&b, t, &own);
                     let decay = z + (1.0f32 - z) * C::decay(&saved);
@@ -236,7 +212,7 @@ pub(super) fn backward_kernel<C: Linear>(mut b: Buffers) {
     let mut start = 0.0f32.runtime();
     if own.is_there && b.end < b.time {
         // what the launch before has carried to here
-        start = carried_so_far(&b, &own);
+        start = number(&b.by_state, own.row * b.hidden + own.channel, 0.0f32.runtime());
     }
     let mut carried = through_stretches(start, factor, offset, comptime!(b.stretches), true);
     if own.is_there {
@@ -253,33 +229,13 @@ pub(super) fn backward_kernel<C: Linear>(mut b: Buffers) {
     }
 }
 
-#[cube]
-fn carried_so_far(b: &Buffers, own: &Own) -> f32 {
-    #[comptime]
-    let value = match &b.by_state {
-        ComptimeOption::Some(by) => by[own.row * b.hidden + own.channel],
-        ComptimeOption::None => 0.0f32.runtime(),
-    };
-    value
-}
-
-#[cube]
-fn gradient(b: &Buffers, place: usize) -> f32 {
-    #[comptime]
-    let value = match &b.gradient {
-        ComptimeOption::Some(gradient) => gradient[place],
-        ComptimeOption::None => 0.0f32.runtime(),
-    };
-    value
-}
-
 /// One step of the cell, back; `carried` is the gradient by the state after it, and then by that before.
 #[cube]
 fn step_back<C: Linear>(b: &mut Buffers, walked: usize, own: &Own, carried: &mut f32) {
     let step = at(walked, b.time, b.reverse);
     let line = step.t * b.batch + own.row;
     let place = line * b.hidden + own.channel;
-    let by = *carried + gradient(&*b, place);
+    let by = *carried + number(&b.gradient, place, 0.0f32.runtime());
     *carried = by;
     let mut by_input = Array::<f32>::new(MOST_GATES);
     let mut by_recurrent = Array::<f32>::new(MOST_GATES);
@@ -287,7 +243,7 @@ fn step_back<C: Linear>(b: &mut Buffers, walked: usize, own: &Own, carried: &mut
     for g in 0..comptime!(C::GATES) {
         by_input[g] = 0.0f32.runtime();
     }
-    if is_active(&*b, step.t, own.row) {
+    if is_active(&b.lengths, step.t, own.row) {
         let mut before = Array::<f32>::new(MOST_STATES);
         before[0] = state_before(&*b, walked, own);
         let z = zoneout(&*b, place);
