@@ -75,7 +75,10 @@ impl Kernels {
     pub fn worth_from(&self) -> usize {
         match self {
             Self::Processor(kernel) if kernel.is_recurrent() => 8,
-            _ => 0,
+            Self::Processor(_) => 0,
+            // nothing at all is nothing to launch
+            #[cfg(feature = "cube")]
+            Self::Cube(_) => 1,
         }
     }
 }
