@@ -9,9 +9,9 @@ use crate::{
 /// 10⁹ bytes that a pass of elman's layer has to read and write at least, if all that is used again soon is found in a
 /// cache: `S` steps of all rows together, `I` inputs, `D` directions, `H` hidden units.
 ///
-/// Forward reads the input `S·I` and the parameters, once, and writes the output, `S·D·H` or the read-out's `S·H`. Training also writes what the
-/// cell saves for the walk back ([`saved`]); the walk back reads that, the output, its gradient, the input, and the
-/// recurrent weights, and writes the parameters' gradients.
+/// Forward reads the input `S·I` and the parameters, once, and writes the output, `S·D·H` or the read-out's `S·H`. Training also
+/// writes what the cell saves for the walk back ([`saved`]); the walk back reads that, the output, its gradient, the input, and
+/// the recurrent weights, and writes the parameters' gradients.
 pub(crate) fn gigabytes(problem: &Problem, pass: Pass) -> f64 {
     let layer = &problem.layer;
     let directions = 1 + usize::from(layer.bidirectional);

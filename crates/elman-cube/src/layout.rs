@@ -1,12 +1,11 @@
 use crate::{Sequences, Variant, kernel::Counted};
 
 /// Where what a walk keeps for the way back, or uses from one phase to the next, lies in one buffer. `T` time, `B` batch,
-/// `G` gates, `H` hidden units, `V` values that the cell saves. All but the first and the last have a time axis only where
-/// the walk is walked back later.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// `G` gates, `H` hidden units, `V` values that the cell saves. There is a time axis only where the walk is walked back later.
+///
+/// What the cell saves, `[T, B, V, H]`, comes first, where the walk is walked back later.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Kept {
-    /// `[T, B, V, H]` from 0 on, where the walk is walked back later.
-    pub saves: bool,
     /// The hidden state as the cell returned it, `[T, B, H]`.
     pub raw: Option<usize>,
     /// The recurrent products before normalisation and bias, `[T, B, G, H]`.
@@ -34,6 +33,6 @@ impl Kept {
         let products = place(variant.norm || counts.late > 0, rows * counts.gates * hidden);
         let statistics = place(variant.norm, rows * 4);
         let late = place(counts.late > 0, batch * hidden);
-        Self { saves, raw, products, statistics, late, len }
+        Self { raw, products, statistics, late, len }
     }
 }

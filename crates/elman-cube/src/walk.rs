@@ -41,7 +41,7 @@ impl Walk<'_> {
         let others = [bias, gain, dropout];
         assert!(
             counts.recurrent || others.iter().all(|other| other.is_none()),
-            "of a cell without a recurrent product"
+            "bias, gain and dropout: a cell without a recurrent product has none of them"
         );
         let rows = counts.gates * hidden;
         is("input", Some(input), time * batch * rows);

@@ -76,6 +76,7 @@ pub(super) fn step_of<C: Pointwise>(b: &mut Forward, walked: usize, row: usize, 
     let is_projected = comptime!(b.flags.projection);
     #[unroll]
     for n in 0..comptime!(C::STATES) {
+        before[n] = 0.0f32.runtime();
         if comptime!(n > 0 || !is_projected) {
             before[n] = state_before(&*b, walked, row, unit, n);
         }
