@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 use elman_embedding::{Embedder, EmbedderConfig, EmbeddingError, cosine};
 use elman_lm::{LanguageModelConfig, ModelCard};
 use elman_recurrence::{CellKind, Sequence};
-use elman_testkit::devices;
+use elman_testkit::{device, devices};
 use elman_text::{Corpus, Tokenizer, TokenizerConfig, Unit};
 use tempfile::TempDir;
 
@@ -19,7 +19,6 @@ fn model(cell: CellKind, device: &Device) -> TempDir {
     let text = folder.path().join("text.txt");
     std::fs::write(&text, TEXTS.join("\n")).unwrap();
     let tokenizer = TokenizerConfig::new(Unit::Char).train(&Corpus::open([text]).unwrap()).unwrap();
-    device.seed(3);
     let config = LanguageModelConfig {
         cell,
         d_embed: 6,
@@ -98,7 +97,7 @@ fn pooling_is_what_its_formula_says() {
 
 #[test]
 fn vectors_have_length_one_unless_told_otherwise() {
-    let device = Device::default();
+    let device = device();
     let folder = model(CellKind::Gru, &device);
     let norm = |normalize| {
         let config = EmbedderConfig { normalize, ..EmbedderConfig::default() };
@@ -111,7 +110,7 @@ fn vectors_have_length_one_unless_told_otherwise() {
 
 #[test]
 fn identity_tells_models_and_settings_apart() {
-    let device = Device::default();
+    let device = device();
     let folder = model(CellKind::Gru, &device);
     let identity = |folder: &TempDir, config| Embedder::load(folder.path(), config, &device).unwrap().identity();
     let base = identity(&folder, EmbedderConfig::default());
@@ -124,7 +123,7 @@ fn identity_tells_models_and_settings_apart() {
 
 #[test]
 fn settings_that_do_not_fit_are_errors() {
-    let device = Device::default();
+    let device = device();
     let folder = model(CellKind::Gru, &device);
     let error = |config| Embedder::load(folder.path(), config, &device).unwrap_err().to_string();
     for layer in [0, 3] {

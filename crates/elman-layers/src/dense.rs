@@ -84,7 +84,7 @@ impl Dense {
 
 #[cfg(test)]
 mod tests {
-    use elman_testkit::devices;
+    use elman_testkit::{device, devices};
 
     use super::*;
 
@@ -99,28 +99,27 @@ mod tests {
 
     #[test]
     fn a_bias_is_there_if_asked_for() {
-        let device = &devices()[0].device;
+        let device = &device();
         assert_eq!(DenseConfig::new(4, 3).init(device).num_params(), 15);
         assert_eq!(DenseConfig::new(4, 3).with_bias(false).init(device).num_params(), 12);
     }
 
     #[test]
     fn the_activation_is_kept_where_a_module_is_mapped() {
-        let device = &devices()[0];
-        let dense = DenseConfig::new(2, 2).with_activation(Activation::Tanh).init(&device.autodiff());
+        let dense = DenseConfig::new(2, 2).with_activation(Activation::Tanh).init(&device().autodiff());
         assert_eq!(dense.valid().activation, Activation::Tanh);
     }
 
     #[test]
     #[should_panic(expected = "[d_input, d_output] = [0, 3]")]
     fn a_width_of_zero_is_named() {
-        DenseConfig::new(0, 3).init(&devices()[0].device);
+        DenseConfig::new(0, 3).init(&device());
     }
 
     #[test]
     #[should_panic(expected = "axis 1 expected 4, got 3")]
     fn a_wrong_width_is_named() {
-        let device = &devices()[0].device;
+        let device = &device();
         DenseConfig::new(4, 3).init(device).forward(Tensor::<2>::zeros([1, 3], device));
     }
 }

@@ -107,7 +107,7 @@ impl FeedForward {
 
 #[cfg(test)]
 mod tests {
-    use elman_testkit::devices;
+    use elman_testkit::{device, devices};
 
     use super::*;
 
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn one_layer_has_no_hidden_activations() {
-        let device = &devices()[0].device;
+        let device = &device();
         let network = FeedForwardConfig::new([3, 2]).init(device);
         let (output, hidden) = network.forward_hidden(Tensor::<3>::ones([1, 4, 3], device));
         assert_eq!(output.dims(), [1, 4, 2]);
@@ -138,7 +138,7 @@ mod tests {
             .with_activation(Activation::Tanh)
             .with_output_activation(Activation::Sigmoid)
             .with_bias(false);
-        let network = config.init(&devices()[0].device);
+        let network = config.init(&device());
         assert_eq!(network.layers[0].activation, Activation::Tanh);
         assert_eq!(network.layers[1].activation, Activation::Sigmoid);
         assert_eq!(network.num_params(), 3 * 5 + 5 * 2);
@@ -147,6 +147,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "widths [3]: a network needs at least [d_input, d_output]")]
     fn one_width_is_no_network() {
-        FeedForwardConfig::new([3]).init(&devices()[0].device);
+        FeedForwardConfig::new([3]).init(&device());
     }
 }

@@ -122,7 +122,7 @@ fn normalize<const D: usize>(norm: &Option<Normalization>, x: Tensor<D>) -> Tens
 mod tests {
     use burn::nn::{LayerNormConfig, RmsNormConfig};
     use elman_activations::Activation;
-    use elman_testkit::devices;
+    use elman_testkit::{device, devices};
 
     use super::*;
     use crate::DenseConfig;
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "the layer's output (left) has to have the axes of x (right)")]
     fn a_layer_of_another_width_is_named() {
-        let device = &devices()[0].device;
+        let device = &device();
         Residual::new(dense(1, device)).forward(Tensor::<2>::ones([3, 4], device));
     }
 }

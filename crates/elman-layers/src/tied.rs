@@ -72,7 +72,7 @@ mod tests {
         nn::{Embedding, EmbeddingConfig},
         tensor::Int,
     };
-    use elman_testkit::{Tolerance, assert_close, devices};
+    use elman_testkit::{Tolerance, assert_close, device, devices};
 
     use super::*;
 
@@ -119,14 +119,14 @@ mod tests {
 
     #[test]
     fn without_a_bias_it_has_no_parameters() {
-        assert_eq!(TiedOutputConfig::new(5).with_bias(false).init(&devices()[0].device).num_params(), 0);
-        assert_eq!(TiedOutputConfig::new(5).init(&devices()[0].device).num_params(), 5);
+        assert_eq!(TiedOutputConfig::new(5).with_bias(false).init(&device()).num_params(), 0);
+        assert_eq!(TiedOutputConfig::new(5).init(&device()).num_params(), 5);
     }
 
     #[test]
     #[should_panic(expected = "axis 0 expected 5, got 6")]
     fn an_embedding_of_another_vocabulary_is_named() {
-        let device = &devices()[0].device;
+        let device = &device();
         let tied = TiedOutputConfig::new(5).init(device);
         tied.forward(Tensor::<2>::zeros([1, 4], device), Tensor::zeros([6, 4], device));
     }

@@ -1,4 +1,4 @@
-//! One seed, one mask. Alone in its file: tests of one process share the device's random numbers.
+//! One seed, one mask.
 
 use burn::tensor::Tensor;
 use elman_layers::Dropout;

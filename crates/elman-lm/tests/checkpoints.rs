@@ -3,10 +3,7 @@
 use std::{
     fs,
     path::Path,
-    sync::{
-        Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use burn::tensor::Device;
@@ -15,14 +12,8 @@ use elman_lm::{
     train::{Checkpoints, Epoch, Event, Every, LogFile, Observer, Optimizer, Schedule, Trained, Training},
 };
 use elman_recurrence::StateDict;
-use elman_testkit::devices;
+use elman_testkit::{device, devices};
 use elman_text::Tokens;
-
-/// Tests of one process share the device's random numbers, which dropout draws from.
-fn alone() -> MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::new(());
-    ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
 
 fn text() -> Tokens {
     let ids: Vec<u32> = (0..241_u32).map(|i| (i * i + i / 7) % 7).collect();
@@ -109,7 +100,6 @@ fn figures(epochs: &[Epoch]) -> Vec<Epoch> {
 
 #[test]
 fn wherever_it_is_interrupted_it_ends_the_same() {
-    let _alone = alone();
     for device in devices().into_iter().filter(|d| ["flex", "ndarray"].contains(&d.name)) {
         let schedules = [Schedule::Plateau { factor: 2.0 }, Schedule::Cosine { warmup: 3 }];
         for (optimizer, schedule) in [Optimizer::Adam, Optimizer::Sgd].into_iter().zip(schedules) {
@@ -131,8 +121,7 @@ fn wherever_it_is_interrupted_it_ends_the_same() {
 
 #[test]
 fn a_damaged_checkpoint_is_told_and_the_one_before_it_serves() {
-    let _alone = alone();
-    let device = &devices()[0].device;
+    let device = &device();
     let whole = Case::new(device, settings()).run(None).unwrap();
     let case = Case::new(device, settings());
     case.run(Some(13)).unwrap_err();
@@ -177,8 +166,7 @@ fn a_damaged_checkpoint_is_told_and_the_one_before_it_serves() {
 
 #[test]
 fn only_the_latest_are_kept() {
-    let _alone = alone();
-    let device = &devices()[0].device;
+    let device = &device();
     for (keep, expected) in [(1, vec![24]), (3, vec![16, 20, 24]), (99, vec![5, 8, 10, 15, 16, 20, 24])] {
         let case = Case::new(device, settings());
         let checkpoints = case.checkpoints().with_keep(keep);
@@ -197,8 +185,7 @@ fn only_the_latest_are_kept() {
 
 #[test]
 fn a_finished_run_has_nothing_left_and_may_read_on() {
-    let _alone = alone();
-    let mut case = Case::new(&devices()[0].device, settings());
+    let mut case = Case::new(&device(), settings());
     let whole = case.run(None).unwrap();
     let mut steps = 0;
     let mut count = |event: Event<'_>| {
@@ -214,8 +201,7 @@ fn a_finished_run_has_nothing_left_and_may_read_on() {
 
 #[test]
 fn another_runs_checkpoint_is_refused() {
-    let _alone = alone();
-    let mut case = Case::new(&devices()[0].device, settings());
+    let mut case = Case::new(&device(), settings());
     case.run(Some(13)).unwrap_err();
     case.settings.bptt = 9;
     let message = case.run(None).unwrap_err().to_string();
@@ -224,9 +210,8 @@ fn another_runs_checkpoint_is_refused() {
 
 #[test]
 fn divergence_names_the_last_good_checkpoint_and_another_learning_rate_goes_on() {
-    let _alone = alone();
     let schedule = Schedule::Constant;
-    let mut case = Case::new(&devices()[0].device, TrainConfig { schedule, ..settings() });
+    let mut case = Case::new(&device(), TrainConfig { schedule, ..settings() });
     case.run(Some(6)).unwrap_err();
     // beyond float32: after one step the weights are no numbers
     case.settings = TrainConfig { learning_rate: 1e39, clip: None, optimizer: Optimizer::Adam, ..case.settings };
@@ -255,14 +240,13 @@ fn divergence_names_the_last_good_checkpoint_and_another_learning_rate_goes_on()
 
 #[test]
 fn the_log_of_an_interrupted_run_is_that_of_a_whole_one() {
-    let _alone = alone();
     let events = |path: &Path| -> Vec<String> {
         let text = fs::read_to_string(path).unwrap();
         let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
         let of = |line: &serde_json::Value| format!("{} {} {}", line["event"], line["step"], line["loss"]);
         lines.filter(|line| line["event"] != "resume").map(|line| of(&line)).collect()
     };
-    let device = &devices()[0].device;
+    let device = &device();
     let never = AtomicBool::new(false);
     let undisturbed = Case::new(device, settings());
     let whole = undisturbed.folder.path().join("log.jsonl");

@@ -2,9 +2,9 @@
 
 use std::{fs, path::Path};
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use elman_lm::{CorpusInfo, LanguageModel, LanguageModelConfig, ModelCard, TrainConfig, fingerprint};
-use elman_testkit::devices;
+use elman_testkit::{device, devices};
 use elman_text::{Corpus, TextTokenizer, Tokenizer, TokenizerConfig, Unit};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -18,10 +18,6 @@ fn tokenizer(text: &str) -> TextTokenizer {
 
 fn config(vocabulary: usize) -> LanguageModelConfig {
     LanguageModelConfig { d_embed: 6, d_hidden: 8, ..LanguageModelConfig::new(vocabulary) }
-}
-
-fn device() -> Device {
-    devices().swap_remove(0).device
 }
 
 /// A saved model.

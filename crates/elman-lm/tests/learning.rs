@@ -7,7 +7,7 @@ use elman_lm::{
     train::{Event, Observer, Optimizer, SaveBest, Schedule},
 };
 use elman_recurrence::CellKind;
-use elman_testkit::devices;
+use elman_testkit::{device, devices};
 use elman_text::{Corpus, TextTokenizer, Tokenizer, TokenizerConfig, Tokens, Unit};
 
 fn corpus(text: &str) -> (TextTokenizer, Tokens) {
@@ -50,7 +50,7 @@ fn trained() -> (LanguageModel, TextTokenizer) {
     let settings = TrainConfig { bptt: 20, epochs: 25, ..settings() };
     let config = LanguageModelConfig { d_hidden: 48, dropout: Dropouts::all(0.0), ..small(tokenizer.vocab_size()) };
     let attempt = |_| {
-        let model = config.init(&devices()[0].device).unwrap();
+        let model = config.init(&device()).unwrap();
         let model = train(model, &text, None, &settings, &mut ()).unwrap().model;
         // less than ln 2 in all: there is no token that another would be likelier than
         let Evaluation { loss, tokens, .. } = evaluate(&model, &twice, 1, 20).unwrap();
@@ -95,7 +95,7 @@ fn a_uniform_model_has_the_vocabulary_as_perplexity() {
 #[test]
 fn evaluation_does_not_depend_on_how_the_text_is_cut_in_time() {
     let (tokenizer, text) = corpus(&RHYME.repeat(4));
-    let model = small(tokenizer.vocab_size()).init(&devices()[0].device).unwrap();
+    let model = small(tokenizer.vocab_size()).init(&device()).unwrap();
     let [whole, cut] = [1000, 7].map(|bptt| evaluate(&model, &text, 2, bptt).unwrap().loss);
     assert!((whole - cut).abs() < 1e-5, "{whole} {cut}");
 }
@@ -135,7 +135,7 @@ fn words_go_on_after_the_prompt_with_a_space() {
     let path = folder.path().join("text.txt");
     std::fs::write(&path, "one two three four\n".repeat(3)).unwrap();
     let tokenizer = TokenizerConfig::new(Unit::Word).train(&Corpus::open([&path]).unwrap()).unwrap();
-    let model = small(tokenizer.vocab_size()).init(&devices()[0].device).unwrap();
+    let model = small(tokenizer.vocab_size()).init(&device()).unwrap();
     let first = |prompt| {
         // high enough to draw any word, though the model has learnt nothing
         let options = GenerateOptions { max_tokens: 1, temperature: 100.0, ..GenerateOptions::default() };
@@ -173,7 +173,7 @@ impl Observer for Notes {
 fn a_plateau_divides_the_learning_rate_and_the_best_model_is_kept() {
     let (tokenizer, text) = corpus(&RHYME.repeat(12));
     let (_, other) = corpus(&RHYME.chars().rev().collect::<String>().repeat(4));
-    let model = small(tokenizer.vocab_size()).init(&devices()[0].device).unwrap();
+    let model = small(tokenizer.vocab_size()).init(&device()).unwrap();
     let config = TrainConfig { epochs: 6, schedule: Schedule::Plateau { factor: 4.0 }, ..settings() };
     let (mut notes, folder) = (Notes::default(), tempfile::tempdir().unwrap());
     let mut save = SaveBest::new(folder.path(), &tokenizer, ModelCard::new("best"));
@@ -192,7 +192,7 @@ fn a_plateau_divides_the_learning_rate_and_the_best_model_is_kept() {
     // as validation: ten columns
     let kept = evaluate(&trained.model, &other, 10, 10).unwrap().loss;
     assert_eq!(kept, best);
-    let (saved, _) = LanguageModel::load_dir(folder.path(), &devices()[0].device).unwrap();
+    let (saved, _) = LanguageModel::load_dir(folder.path(), &device()).unwrap();
     assert_eq!(evaluate(&saved, &other, 10, 10).unwrap().loss, best);
     let card = std::fs::read_to_string(folder.path().join("README.md")).unwrap();
     assert!(card.contains(&format!("| validation loss (nats per token) | {best:.4} |")), "{card}");
@@ -202,7 +202,7 @@ fn a_plateau_divides_the_learning_rate_and_the_best_model_is_kept() {
 #[test]
 fn mistakes_are_named() {
     let (tokenizer, text) = corpus(RHYME);
-    let device = &devices()[0].device;
+    let device = &device();
     let model = || small(tokenizer.vocab_size()).init(device).unwrap();
     let message = |config| train(model(), &text, None, &config, &mut ()).unwrap_err().to_string();
     assert_eq!(
@@ -243,7 +243,7 @@ fn mistakes_are_named() {
 #[test]
 fn a_loss_that_is_not_finite_stops_training() {
     let (tokenizer, text) = corpus(&RHYME.repeat(4));
-    let model = small(tokenizer.vocab_size()).init(&devices()[0].device).unwrap();
+    let model = small(tokenizer.vocab_size()).init(&device()).unwrap();
     // beyond what 32 bits hold: no weight is a number after the first step, whatever the first weights were
     let config = TrainConfig { optimizer: Optimizer::Sgd, learning_rate: 1e50, clip: None, log_every: 3, ..settings() };
     let error = train(model, &text, None, &config, &mut ()).unwrap_err();

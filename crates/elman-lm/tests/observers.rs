@@ -4,7 +4,7 @@ use elman_lm::{
     Error, LanguageModelConfig, TrainConfig, train,
     train::{LogFile, Observer, Progress, Report, RunLog, Schedule, Trained},
 };
-use elman_testkit::devices;
+use elman_testkit::device;
 use elman_text::Tokens;
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ fn try_run(observer: &mut dyn Observer) -> Result<Trained, Error> {
         learning_rate: 1.0,
         ..TrainConfig::default()
     };
-    train(config.init(&devices()[0].device).unwrap(), &text, Some(&text), &settings, observer)
+    train(config.init(&device()).unwrap(), &text, Some(&text), &settings, observer)
 }
 
 #[test]

@@ -9,7 +9,7 @@ use elman_lm::{
     generate::Reader,
 };
 use elman_recurrence::CellKind;
-use elman_testkit::{Tolerance, assert_close, devices};
+use elman_testkit::{Tolerance, assert_close, device, devices};
 use elman_text::{Corpus, TextTokenizer, Tokenizer, TokenizerConfig, Tokens, Unit};
 
 /// The same float32 sums in another order.
@@ -37,7 +37,6 @@ fn configs() -> [LanguageModelConfig; 4] {
 fn logits_are_those_of_the_model() {
     for device in devices() {
         for config in configs() {
-            device.device.seed(5);
             let model = config.init(&device.device).unwrap();
             let ids: Vec<u32> = (0..2 * TIME * BATCH).map(|n| (n * 7 % VOCABULARY) as u32).collect();
             let mut session = model.pack(Precision::F32).unwrap().session(BATCH);
@@ -69,8 +68,7 @@ fn text(unit: Unit) -> (TextTokenizer, Tokens) {
 }
 
 fn model_of(tokenizer: &TextTokenizer) -> LanguageModel {
-    let device = &devices()[0].device;
-    device.seed(1);
+    let device = &device();
     LanguageModelConfig { d_embed: 8, d_hidden: 64, layers: 2, ..LanguageModelConfig::new(tokenizer.vocab_size()) }
         .init(device)
         .unwrap()

@@ -1,4 +1,4 @@
-//! One seed, one model. Alone in its file: tests of one process share the device's random numbers.
+//! One seed, one model.
 
 use burn::tensor::Device;
 use elman_lm::{LanguageModel, LanguageModelConfig, TrainConfig, train, train::Schedule};

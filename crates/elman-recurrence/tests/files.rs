@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use burn::tensor::{Device, Distribution, Tensor};
 use elman_recurrence::{ImportError, Lstm, LstmConfig, State, StateDict, StateError};
-use elman_testkit::devices;
+use elman_testkit::{device, devices};
 use tempfile::tempdir;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
@@ -36,7 +36,7 @@ fn a_pytorch_file_and_a_safetensors_file_give_the_same_network() {
 fn weights_written_are_the_weights_read() {
     let dir = tempdir().expect("folder");
     let path = dir.path().join("w.safetensors");
-    let device = Device::default();
+    let device = device();
     let net = lstm(&device);
     StateDict::of(&net).save(&path).expect("save");
     let back = StateDict::open(&path).expect("open").load_into(lstm(&device)).expect("load");
@@ -48,7 +48,7 @@ fn weights_written_are_the_weights_read() {
 
 #[test]
 fn import_errors_say_what_disagrees() {
-    let device = Device::default();
+    let device = device();
     let message = |file: &str, prefix, net| import(file, prefix, net).expect_err("must fail").to_string();
     let wide = LstmConfig::new(3, 5).with_layers(2).with_bidirectional(true).init(&device);
     let text = message("lstm.safetensors", None, wide);
@@ -98,7 +98,7 @@ fn a_state_comes_back_from_disk() {
 fn state_errors_say_what_disagrees() {
     let dir = tempdir().expect("folder");
     let path = dir.path().join("state.safetensors");
-    let device = Device::default();
+    let device = device();
     assert!(matches!(State::load(&path, &device), Err(StateError::Read { .. })));
     fs::write(&path, b"no state").expect("write");
     assert!(matches!(State::load(&path, &device), Err(StateError::Format { .. })));

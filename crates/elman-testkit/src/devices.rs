@@ -2,6 +2,8 @@ use std::fmt;
 
 use burn::tensor::Device;
 
+use crate::turn;
+
 /// A device that is compiled in, with the name of its backend.
 #[derive(Clone, Debug)]
 pub struct TestDevice {
@@ -24,11 +26,29 @@ impl fmt::Display for TestDevice {
     }
 }
 
+/// The first of [`devices`].
+pub fn device() -> Device {
+    devices().swap_remove(0).device
+}
+
 /// Every device that the compiled features offer, one per backend. `ELMAN_TEST_DEVICES=flex,wgpu` narrows the list.
+///
+/// Tests of one process that call it take turns, and each begins with the same random numbers in every run;
+/// `ELMAN_TEST_SEED=7` gives them others.
 ///
 /// # Panics
 /// If nothing is left: a test over no device shows nothing.
 pub fn devices() -> Vec<TestDevice> {
+    let all = compiled_in();
+    turn::take(|| {
+        let seed =
+            std::env::var("ELMAN_TEST_SEED").map_or(0, |seed| seed.parse().expect("ELMAN_TEST_SEED is a number"));
+        all.iter().for_each(|device| device.device.seed(seed));
+    });
+    all
+}
+
+fn compiled_in() -> Vec<TestDevice> {
     #[allow(unused_mut)]
     let mut all: Vec<TestDevice> = Vec::new();
     #[cfg(feature = "flex")]

@@ -8,11 +8,13 @@ mod devices;
 #[cfg(feature = "tensor")]
 mod golden;
 mod shared;
+#[cfg(feature = "tensor")]
+mod turn;
 
 #[cfg(feature = "tensor")]
 pub use close::{Tolerance, assert_close, assert_close_data};
 #[cfg(feature = "tensor")]
-pub use devices::{TestDevice, devices};
+pub use devices::{TestDevice, device, devices};
 #[cfg(feature = "tensor")]
 pub use golden::Golden;
 pub use shared::shared;
