@@ -1,9 +1,8 @@
 use crate::{Sequences, Variant, kernel::Counted};
 
 /// Where what a walk keeps for the way back, or uses from one phase to the next, lies in one buffer. `T` time, `B` batch,
-/// `G` gates, `H` hidden units, `V` values that the cell saves. There is a time axis only where the walk is walked back later.
-///
-/// What the cell saves, `[T, B, V, H]`, comes first, where the walk is walked back later.
+/// `G` gates, `H` hidden units. There is a time axis only where the walk is walked back later. It is float32 whatever the
+/// others are, and what the cell saves is elsewhere.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kept {
     /// The hidden state as the cell returned it, `[T, B, H]`.
@@ -22,7 +21,7 @@ impl Kept {
     pub fn of(counts: Counted, sequences: &Sequences, variant: Variant, saves: bool) -> Self {
         let Sequences { time, batch, hidden, .. } = *sequences;
         let rows = if saves { time * batch } else { batch };
-        let mut len = if saves { rows * counts.saved * hidden } else { 0 };
+        let mut len = 0;
         let mut place = |is_there: bool, numbers: usize| {
             let start = len;
             len += if is_there { numbers } else { 0 };

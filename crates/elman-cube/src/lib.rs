@@ -9,8 +9,9 @@
 //! The crate knows buffers on a device and no tensors; `elman-recurrence` makes an operation of it that burn differentiates. What
 //! a cell does with its gates is in [`cell`], and a [`Kernel`] is made of it: a cell of one's own gets everything else with it.
 //!
-//! Everything is float32, and nothing waits for the device. The same walk, on the same device with the same plan, gives the same
-//! bits.
+//! The input product, the weights and what is kept for the way back are float32, float16 or bfloat16, a [`Number`]; sums, states
+//! and what a cell does are float32. Nothing waits for the device. The same walk, on the same device with the same plan, gives
+//! the same bits.
 
 mod backward;
 mod buffer;
@@ -28,7 +29,7 @@ mod sequences;
 mod walk;
 
 pub use backward::Gradients;
-pub use buffer::Buffer;
+pub use buffer::{Buffer, Number};
 pub use driver::{Driver, Plan, UnknownDriver};
 pub use forward::Walked;
 pub use kernel::Kernel;

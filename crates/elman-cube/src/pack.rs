@@ -1,24 +1,25 @@
 //! Weights in the order in which units read them.
 
-use cubecl::prelude::*;
+use cubecl::{ir::ElemType, prelude::*};
 
 use crate::{buffer::Buffer, product::Four};
 
 /// `packed[k/4, column][k%4] = from[offset + column·column_stride + k·stride]`, zero from `len` on.
 #[cube(launch_unchecked)]
-fn pack_kernel(
-    from: &[f32],
-    packed: &mut [Four],
+fn pack_kernel<N: Float>(
+    from: &[N],
+    packed: &mut [Four<N>],
     offset: usize,
     columns: usize,
     column_stride: usize,
     len: usize,
     stride: usize,
+    #[define(N)] _number: ElemType,
 ) {
     if ABSOLUTE_POS < packed.len() {
         let column = ABSOLUTE_POS % columns;
         let first = ABSOLUTE_POS / columns * 4;
-        let mut four = Four::new(0.0f32);
+        let mut four = Four::<N>::cast_from(0.0f32);
         #[unroll]
         for k in 0..4usize {
             if first + k < len {
@@ -46,7 +47,7 @@ pub(crate) struct Packing {
 pub(crate) fn pack(client: &Client, from: &Buffer, packing: Packing) -> Buffer {
     let Packing { offset, columns, column_stride, len, stride } = packing;
     let fours = len.div_ceil(4) * columns;
-    let packed = Buffer::empty(client, fours * 4);
+    let packed = Buffer::empty_of(client, fours * 4, from.number());
     let dim = CubeDim::new_1d(256.min(client.properties().hardware.max_units_per_cube));
     let count = cubecl::calculate_cube_count_elemwise(client, fours, dim);
     // SAFETY: both buffers have as many numbers as they say; the kernel writes below `packed.len()`, and what it reads is
@@ -63,6 +64,7 @@ pub(crate) fn pack(client: &Client, from: &Buffer, packing: Packing) -> Buffer {
             column_stride,
             len,
             stride,
+            from.number().elem(),
         );
     }
     packed

@@ -51,10 +51,10 @@ pub(crate) fn is_active(lengths: &ComptimeOption<Box<[u32]>>, t: usize, row: usi
 
 /// The number at a place of numbers that need not be there.
 #[cube]
-pub(crate) fn number(of: &ComptimeOption<Box<[f32]>>, place: usize, without: f32) -> f32 {
+pub(crate) fn number<N: Float>(of: &ComptimeOption<Box<[N]>>, place: usize, without: f32) -> f32 {
     #[comptime]
     let number = match of {
-        ComptimeOption::Some(numbers) => numbers[place],
+        ComptimeOption::Some(numbers) => f32::cast_from(numbers[place]),
         ComptimeOption::None => without,
     };
     number

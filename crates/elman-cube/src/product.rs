@@ -3,7 +3,7 @@
 use cubecl::prelude::*;
 
 /// Four weights that lie one after the other along the sum.
-pub(crate) type Four = Vector<f32, Const<4>>;
+pub(crate) type Four<N> = Vector<N, Const<4>>;
 
 /// How a product is divided: a cube has `units` × `split` units, and makes `rows` rows of `units` × (columns per unit)
 /// columns.
@@ -51,7 +51,7 @@ pub(crate) struct Scratch {
     /// Sums, for each of the units that share one: `[rows, per unit, units]`.
     pub sums: Shared<[f32]>,
     /// What is multiplied, `[rows, staged]`.
-    staged: Shared<[Four]>,
+    staged: Shared<[Four<f32>]>,
 }
 
 /// For products with up to `per_unit` columns for each unit.
@@ -59,7 +59,7 @@ pub(crate) struct Scratch {
 pub(crate) fn scratch(#[comptime] per_unit: usize, #[comptime] tile: Tile) -> Scratch {
     Scratch {
         sums: Shared::<[f32]>::new_slice(comptime!(tile.split * tile.rows * per_unit * tile.units)),
-        staged: Shared::<[Four]>::new_slice(comptime!(tile.rows * tile.staged)),
+        staged: Shared::<[Four<f32>]>::new_slice(comptime!(tile.rows * tile.staged)),
     }
 }
 
@@ -86,9 +86,9 @@ pub(crate) fn sum(of: &Scratch, row: usize, j: usize, #[comptime] per_unit: usiz
 /// The sums of a tile, into `scratch`. All units of the cube must call it together; each then takes care of every
 /// [`split`](Tile::split)-th row, from `UNIT_POS_Y` on.
 #[cube]
-pub(crate) fn product<B: CubeType, S: Source<B>>(
+pub(crate) fn product<N: Float, B: CubeType, S: Source<B>>(
     buffers: &B,
-    weights: &[Four],
+    weights: &[Four<N>],
     place: Place,
     scratch: &mut Scratch,
     #[comptime] per_unit: usize,
@@ -116,7 +116,7 @@ pub(crate) fn product<B: CubeType, S: Source<B>>(
         while at < comptime!(tile.rows * tile.staged) {
             let row = place.row + at / comptime!(tile.staged);
             let four = start + at % comptime!(tile.staged);
-            let mut values = Four::new(0.0f32);
+            let mut values = Four::<f32>::new(0.0f32);
             if row < place.rows && four < fours {
                 #[unroll]
                 for j in 0..4usize {
@@ -134,10 +134,10 @@ pub(crate) fn product<B: CubeType, S: Source<B>>(
             let four = if comptime!(tile.split > 1) { n * comptime!(tile.split) + y } else { n.runtime() };
             // beyond the end the staged numbers are zero, and any weights do
             let first = min(start + four, fours - 1) * place.columns;
-            let mut of = Array::<Four>::new(per_unit);
+            let mut of = Array::<Four<f32>>::new(per_unit);
             #[unroll]
             for j in 0..per_unit {
-                of[j] = weights[first + columns[j]];
+                of[j] = Four::<f32>::cast_from(weights[first + columns[j]]);
             }
             #[unroll]
             for row in 0..comptime!(tile.rows) {

@@ -1,4 +1,4 @@
-use crate::Buffer;
+use crate::{Buffer, kernel::Counted};
 
 /// A batch of sequences. `T` time, `B` batch, `G` gates, `H` hidden units, `P` outputs.
 #[derive(Clone, Debug)]
@@ -23,9 +23,14 @@ impl Sequences {
     pub fn state_len(&self, states: usize, times: usize) -> usize {
         times * self.batch * (self.output + (states - 1) * self.hidden)
     }
+
+    /// Numbers of what a cell saves of all steps, `[T, B, V, H]`.
+    pub(crate) fn saved_len(&self, counts: Counted) -> usize {
+        self.time * self.batch * counts.saved * self.hidden
+    }
 }
 
-/// What a walk reads besides the input product.
+/// What a walk reads besides the input product. Weights and projection are stored as it is, the others in 32 bits.
 #[derive(Clone, Debug)]
 pub struct Operands {
     /// `[G·H, P]`; `None` for cells without a recurrent product, which have none of the next three either.

@@ -1,6 +1,6 @@
 use cubecl::prelude::*;
 
-use crate::{Buffer, Operands, Plan, Sequences, Walked, kernel::Counted, layout::Kept};
+use crate::{Buffer, Number, Operands, Plan, Sequences, Walked, kernel::Counted, layout::Kept};
 
 /// What is walked, and where.
 #[derive(Clone, Copy)]
@@ -20,11 +20,13 @@ impl Walk<'_> {
     pub(crate) fn check(&self, counts: Counted, input: &Buffer) {
         let Sequences { time, batch, hidden, output, ref lengths, .. } = *self.sequences;
         let Operands { weights, bias, projection, gain, state, dropout, zoneout } = self.operands;
-        let is = |name: &str, buffer: Option<&Buffer>, len: usize| {
+        let stored = |name: &str, buffer: Option<&Buffer>, len: usize, number: Number| {
             if let Some(buffer) = buffer {
                 assert!(buffer.len() == len, "{name}: found {} numbers, expected {len}", buffer.len());
+                assert!(buffer.number() == number, "{name}: found {:?}, expected {number:?}", buffer.number());
             }
         };
+        let is = |name: &str, buffer: Option<&Buffer>, len: usize| stored(name, buffer, len, Number::F32);
         self.check_limits(counts);
         assert!(
             weights.is_some() == counts.recurrent,
@@ -43,12 +45,14 @@ impl Walk<'_> {
             counts.recurrent || others.iter().all(|other| other.is_none()),
             "bias, gain and dropout: a cell without a recurrent product has none of them"
         );
+        let number = input.number();
+        assert!(number.is_supported(self.client), "the device has no numbers of {number:?}");
         let rows = counts.gates * hidden;
-        is("input", Some(input), time * batch * rows);
-        is("weights", weights.as_ref(), rows * output);
+        stored("input", Some(input), time * batch * rows, number);
+        stored("weights", weights.as_ref(), rows * output, number);
+        stored("projection", projection.as_ref(), output * hidden, number);
         is("bias", bias.as_ref(), rows);
         is("gain", gain.as_ref(), rows);
-        is("projection", projection.as_ref(), output * hidden);
         is("state", Some(state), self.sequences.state_len(counts.states, 1));
         is("dropout", dropout.as_ref(), batch * output);
         is("lengths", lengths.as_ref(), batch);
@@ -62,7 +66,7 @@ impl Walk<'_> {
         let Sequences { time, batch, hidden, .. } = *self.sequences;
         let properties = self.client.properties();
         let kept = Kept::of(counts, self.sequences, self.operands.variant(), true).len;
-        let largest = kept.max(time * batch * counts.gates * hidden);
+        let largest = kept.max(time * batch * counts.gates.max(counts.saved) * hidden);
         // places are counted in 32 bits
         let most = (properties.memory.max_page_size / 4).min(u64::from(u32::MAX));
         assert!(
@@ -83,6 +87,7 @@ impl Walk<'_> {
         let kept = Kept::of(counts, self.sequences, self.operands.variant(), true).len;
         for (name, found, expected) in [
             ("states", walked.states.len(), states),
+            ("saved", walked.saved.len(), self.sequences.saved_len(counts)),
             ("kept", walked.kept.len(), kept),
             ("gradient", gradient.len(), states),
         ] {

@@ -3,7 +3,8 @@
 #![cfg(feature = "wgpu")]
 
 use cubecl::prelude::*;
-use elman_cube::{Buffer, Driver, Gradients, Kernel, Operands, Plan, Sequences, Tile, Walk, Walked, Zoneout};
+use elman_cube::{Buffer, Driver, Gradients, Kernel, Number, Operands, Plan, Sequences, Tile, Walk, Walked, Zoneout};
+use half::{bf16, f16};
 
 /// The same sums in another order, over nine steps.
 const TOLERANCE: f32 = 1e-5;
@@ -22,18 +23,32 @@ struct Numbers<'a> {
 
 impl Numbers<'_> {
     fn next(&mut self, len: usize, scale: f32) -> Buffer {
+        self.next_of(len, scale, Number::F32)
+    }
+
+    /// The same, however they are stored, of steps that all of them have.
+    fn next_of(&mut self, len: usize, scale: f32, number: Number) -> Buffer {
         let mut one = || {
             self.state = self.state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            scale * (self.state as f32 / u32::MAX as f32 - 0.5)
+            scale * ((self.state >> 24) as f32 / 256.0 - 0.5)
         };
-        let bytes: Vec<u8> = (0..len).flat_map(|_| one().to_ne_bytes()).collect();
-        Buffer::new(self.client.create_from_slice(&bytes), len)
+        let bytes: Vec<u8> = match number {
+            Number::F32 => (0..len).flat_map(|_| one().to_ne_bytes()).collect(),
+            Number::F16 => (0..len).flat_map(|_| f16::from_f32(one()).to_ne_bytes()).collect(),
+            Number::Bf16 => (0..len).flat_map(|_| bf16::from_f32(one()).to_ne_bytes()).collect(),
+        };
+        Buffer::of(self.client.create_from_slice(&bytes), len, number)
     }
 }
 
 fn read(client: &Client, buffer: &Buffer) -> Vec<f32> {
     let bytes = client.read_one(buffer.clone().into_handle()).expect("the walk has ended");
-    let numbers = bytes.chunks_exact(4).map(|bytes| f32::from_ne_bytes(bytes.try_into().expect("four")));
+    let two = |bytes: &[u8]| bytes.try_into().expect("two bytes");
+    let numbers = bytes.chunks_exact(buffer.number().size()).map(|bytes| match buffer.number() {
+        Number::F32 => f32::from_ne_bytes(bytes.try_into().expect("four bytes")),
+        Number::F16 => f16::from_ne_bytes(two(bytes)).to_f32(),
+        Number::Bf16 => bf16::from_ne_bytes(two(bytes)).to_f32(),
+    });
     numbers.take(buffer.len()).collect()
 }
 
@@ -47,11 +62,16 @@ enum Variant {
 }
 
 /// All that comes of a walk and of the walk back, by name.
-fn walk(
+fn walk(kernel: &Kernel, variant: Variant, size: Size, plan: Option<Plan>) -> Vec<(&'static str, Vec<f32>)> {
+    walk_of(kernel, variant, size, plan, Number::F32)
+}
+
+fn walk_of(
     kernel: &Kernel,
     variant: Variant,
     [time, batch, hidden]: Size,
     plan: Option<Plan>,
+    number: Number,
 ) -> Vec<(&'static str, Vec<f32>)> {
     let client = cubecl::Device::default().client();
     let mut numbers = Numbers { client: &client, state: 7 };
@@ -63,15 +83,15 @@ fn walk(
     let sequences = Sequences { time, batch, hidden, output, reverse: false, lengths };
     let (states, steps) = (sequences.state_len(kernel.states(), 1), sequences.state_len(kernel.states(), time));
     let operands = Operands {
-        weights: kernel.is_recurrent().then(|| numbers.next(rows * output, 0.5)),
+        weights: kernel.is_recurrent().then(|| numbers.next_of(rows * output, 0.5, number)),
         bias: kernel.is_recurrent().then(|| numbers.next(rows, 1.0)),
-        projection: matches!(variant, Variant::Projected).then(|| numbers.next(output * hidden, 0.5)),
+        projection: matches!(variant, Variant::Projected).then(|| numbers.next_of(output * hidden, 0.5, number)),
         gain: matches!(variant, Variant::Normalised).then(|| numbers.next(rows, 2.0)),
         state: numbers.next(states, 2.0),
         dropout: None,
         zoneout: matches!(variant, Variant::Zoneout).then_some(Zoneout::Rates([0.25, 0.125])),
     };
-    let (input, gradient) = (numbers.next(time * batch * rows, 4.0), numbers.next(steps, 2.0));
+    let (input, gradient) = (numbers.next_of(time * batch * rows, 4.0, number), numbers.next(steps, 2.0));
     let walk = Walk { client: &client, plan, sequences: &sequences, operands: &operands };
     let walked = kernel.forward(walk, &input, true);
     let Gradients { input, recurrent, product, gain, state, projected, late } =
@@ -142,6 +162,37 @@ fn the_plan_that_is_chosen_fits_the_device() {
         let off = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         // sums of 4,100 terms
         assert!(off < 1e-3, "{name}: off by {off}");
+    }
+}
+
+/// What is stored in 16 bits is as near as those are: the same inputs, which all of them have exactly, give states that differ
+/// by nothing, and gradients that differ by the rounding of what was saved and of each other.
+#[test]
+fn numbers_of_16_bits_are_as_near_as_they_can_be() {
+    let client = cubecl::Device::default().client();
+    for (number, tolerance) in [(Number::F16, 4e-3), (Number::Bf16, 3e-2)] {
+        if !number.is_supported(&client) {
+            println!("skipped: the device has no numbers of {number:?}");
+            continue;
+        }
+        for (kernel, variant) in [
+            (Kernel::lstm(), Variant::Plain),
+            (Kernel::lstm(), Variant::Projected),
+            (Kernel::gru(), Variant::Normalised),
+            (Kernel::gru_reset_before(), Variant::Zoneout),
+            (Kernel::min_gru(), Variant::Zoneout),
+        ] {
+            let expected = walk(&kernel, variant, SMALL, None);
+            for ((name, found), (_, expected)) in walk_of(&kernel, variant, SMALL, None, number).iter().zip(&expected) {
+                let largest = expected.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+                let off = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                let tolerance = if *name == "states" { 0.0 } else { tolerance };
+                assert!(
+                    off <= tolerance * largest && found.len() == expected.len(),
+                    "{kernel:?} {variant:?} {number:?}: {name}: off by {off} of {largest}"
+                );
+            }
+        }
     }
 }
 

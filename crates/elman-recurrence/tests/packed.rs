@@ -14,8 +14,9 @@ use elman_testkit::{Tolerance, assert_close, device, devices};
 const ROUNDING: Tolerance = Tolerance { relative: 5e-6, absolute: 1e-6 };
 /// Weights with eight bits of precision, each off by at most 1/256 of itself, or by 1/254 of its row's largest; what is kept
 /// is compared exactly in `elman-cpu`. Layer normalisation of small sums makes single numbers much worse than the others, so
-/// it is their root mean square that counts: 0.03 seen at most, of 100 networks of each kind.
-const NARROW: f64 = 6e-2;
+/// it is their root mean square that counts: 0.03 mostly, 0.12 seen once in 40 runs with other random numbers. Weights of
+/// another row would be off by 1.
+const NARROW: f64 = 0.2;
 
 const TIME: usize = 7;
 const BATCH: usize = 3;

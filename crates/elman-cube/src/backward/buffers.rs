@@ -8,15 +8,15 @@ use crate::{
 
 /// What a walk back reads and writes. `T` time, `B` batch, `G` gates, `H` hidden units, `P` output width.
 #[derive(CubeType, CubeLaunch)]
-pub(crate) struct Backward {
+pub(crate) struct Backward<N: Float> {
     /// By the states: `[T, B, P]`, `[T, B, H]`.
     pub gradient: Box<[f32]>,
     /// Of the gates that are not late, `[gates·H/4, P]`.
-    pub weights: Box<[Four]>,
+    pub weights: Box<[Four<N>]>,
     /// Of those that are, `[gates·H/4, H]`.
-    pub late_weights: ComptimeOption<Box<[Four]>>,
+    pub late_weights: ComptimeOption<Box<[Four<N>]>>,
     /// `[P/4, H]`
-    pub projection: ComptimeOption<Box<[Four]>>,
+    pub projection: ComptimeOption<Box<[Four<N>]>>,
     /// Of layer normalisation, `[G, H]`.
     pub gain: ComptimeOption<Box<[f32]>>,
     /// The initial state: `[B, P]`, `[B, H]`.
@@ -29,23 +29,25 @@ pub(crate) struct Backward {
     pub masks: ComptimeOption<Box<[f32]>>,
     /// `[T, B, P]`, `[T, B, H]`
     pub states: Box<[f32]>,
+    /// What the cell saved, `[T, B, V, H]`.
+    pub saved: Box<[N]>,
     /// As [`Kept`](crate::layout::Kept) says.
     pub kept: Box<[f32]>,
     /// By the state before the step that was walked back last, `[B, P]`, `[B, H]`, without what goes through the recurrent
     /// product: in the end by the initial state.
     pub carried: Box<[f32]>,
     /// By the input product, `[T, B, G, H]`.
-    pub by_input: Box<[f32]>,
+    pub by_input: Box<[N]>,
     /// By the recurrent product with its bias, `[T, B, G, H]`, where it differs from that by the input product.
-    pub by_recurrent: ComptimeOption<Box<[f32]>>,
+    pub by_recurrent: ComptimeOption<Box<[N]>>,
     /// By the recurrent product before it is normalised, `[T, B, G, H]`.
-    pub by_product: ComptimeOption<Box<[f32]>>,
+    pub by_product: ComptimeOption<Box<[N]>>,
     /// By the gain, of each row and step, `[T, B, G, H]`.
-    pub by_gain: ComptimeOption<Box<[f32]>>,
+    pub by_gain: ComptimeOption<Box<[N]>>,
     /// By the hidden state after its projection, `[T, B, P]`.
-    pub by_projected: ComptimeOption<Box<[f32]>>,
+    pub by_projected: ComptimeOption<Box<[N]>>,
     /// What the late gates' weights were multiplied with, `[T, B, H]`.
-    pub late: ComptimeOption<Box<[f32]>>,
+    pub late: ComptimeOption<Box<[N]>>,
     pub raw_at: usize,
     pub products_at: usize,
     pub statistics_at: usize,
@@ -82,10 +84,10 @@ pub(crate) struct Flags {
 pub(crate) struct ByProduct;
 
 #[cube]
-impl Source<Backward> for ByProduct {
-    fn read(b: &Backward, walked: usize, row: usize, k: usize) -> f32 {
+impl<N: Float> Source<Backward<N>> for ByProduct {
+    fn read(b: &Backward<N>, walked: usize, row: usize, k: usize) -> f32 {
         let t = at(walked, b.time, b.reverse).t;
-        by_product(b, (t * b.batch + row) * comptime!(b.flags.gates) * b.hidden + k)
+        by_product::<N>(b, (t * b.batch + row) * comptime!(b.flags.gates) * b.hidden + k)
     }
 }
 
@@ -93,11 +95,11 @@ impl Source<Backward> for ByProduct {
 pub(crate) struct ByLateProduct;
 
 #[cube]
-impl Source<Backward> for ByLateProduct {
-    fn read(b: &Backward, walked: usize, row: usize, k: usize) -> f32 {
+impl<N: Float> Source<Backward<N>> for ByLateProduct {
+    fn read(b: &Backward<N>, walked: usize, row: usize, k: usize) -> f32 {
         let t = at(walked, b.time, b.reverse).t;
         let early = comptime!(b.flags.gates - b.flags.late);
-        by_product(b, ((t * b.batch + row) * comptime!(b.flags.gates) + early) * b.hidden + k)
+        by_product::<N>(b, ((t * b.batch + row) * comptime!(b.flags.gates) + early) * b.hidden + k)
     }
 }
 
@@ -105,8 +107,8 @@ impl Source<Backward> for ByLateProduct {
 pub(crate) struct ByProjected;
 
 #[cube]
-impl Source<Backward> for ByProjected {
-    fn read(b: &Backward, walked: usize, row: usize, unit: usize) -> f32 {
+impl<N: Float> Source<Backward<N>> for ByProjected {
+    fn read(b: &Backward<N>, walked: usize, row: usize, unit: usize) -> f32 {
         let t = at(walked, b.time, b.reverse).t;
         number(&b.by_projected, (t * b.batch + row) * b.output + unit, 0.0f32.runtime())
     }
@@ -114,29 +116,35 @@ impl Source<Backward> for ByProjected {
 
 /// The gradient by a recurrent product, wherever it is.
 #[cube]
-fn by_product(b: &Backward, place: usize) -> f32 {
+fn by_product<N: Float>(b: &Backward<N>, place: usize) -> f32 {
     #[comptime]
     let value = match &b.by_product {
-        ComptimeOption::Some(by) => by[place],
-        ComptimeOption::None => by_recurrent(b, place),
+        ComptimeOption::Some(by) => f32::cast_from(by[place]),
+        ComptimeOption::None => by_recurrent::<N>(b, place),
     };
     value
 }
 
 /// The gradient by a recurrent product with its bias.
 #[cube]
-pub(crate) fn by_recurrent(b: &Backward, place: usize) -> f32 {
+pub(crate) fn by_recurrent<N: Float>(b: &Backward<N>, place: usize) -> f32 {
     #[comptime]
     let value = match &b.by_recurrent {
-        ComptimeOption::Some(by) => by[place],
-        ComptimeOption::None => b.by_input[place],
+        ComptimeOption::Some(by) => f32::cast_from(by[place]),
+        ComptimeOption::None => f32::cast_from(b.by_input[place]),
     };
     value
 }
 
 /// State `n` before a step.
 #[cube]
-pub(crate) fn state_before(b: &Backward, walked: usize, row: usize, unit: usize, #[comptime] n: usize) -> f32 {
+pub(crate) fn state_before<N: Float>(
+    b: &Backward<N>,
+    walked: usize,
+    row: usize,
+    unit: usize,
+    #[comptime] n: usize,
+) -> f32 {
     let at = at(walked, b.time, b.reverse);
     let width = width_of(n, b.hidden, b.output);
     let place = row * width + unit;
@@ -149,13 +157,13 @@ pub(crate) fn state_before(b: &Backward, walked: usize, row: usize, unit: usize,
 
 /// The mask of recurrent dropout, 1 without.
 #[cube]
-pub(crate) fn dropout(b: &Backward, row: usize, unit: usize) -> f32 {
+pub(crate) fn dropout<N: Float>(b: &Backward<N>, row: usize, unit: usize) -> f32 {
     number(&b.dropout, row * b.output + unit, 1.0f32.runtime())
 }
 
 /// How much of state `n` stayed as it was, at `place` of it.
 #[cube]
-pub(crate) fn zoneout(b: &Backward, place: usize, #[comptime] n: usize) -> f32 {
+pub(crate) fn zoneout<N: Float>(b: &Backward<N>, place: usize, #[comptime] n: usize) -> f32 {
     if comptime!(b.flags.rates) {
         if comptime!(n == 0) { b.hidden_rate } else { b.other_rate }
     } else {
@@ -165,7 +173,7 @@ pub(crate) fn zoneout(b: &Backward, place: usize, #[comptime] n: usize) -> f32 {
 
 /// The hidden state that the cell returned.
 #[cube]
-pub(crate) fn output(b: &Backward, t: usize, row: usize, unit: usize) -> f32 {
+pub(crate) fn output<N: Float>(b: &Backward<N>, t: usize, row: usize, unit: usize) -> f32 {
     if comptime!(b.flags.raw) {
         b.kept[b.raw_at + (kept_step(t, true) * b.batch + row) * b.hidden + unit]
     } else {

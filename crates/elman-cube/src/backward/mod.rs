@@ -3,7 +3,7 @@
 mod buffers;
 mod phases;
 
-use cubecl::prelude::*;
+use cubecl::{ir::ElemType, prelude::*};
 
 use crate::{
     Buffer, Driver, Sequences, Walk, Walked,
@@ -19,7 +19,7 @@ pub(crate) use buffers::{Backward, BackwardLaunch};
 pub(crate) use phases::Phase;
 
 /// What comes of a walk back. `T` time, `B` batch, `G` gates, `H` hidden units, `P` output width. The gradients by weights,
-/// biases and gain are sums of these over all rows and steps.
+/// biases and gain are sums of these over all rows and steps. They are stored as the input product is, but for that by the state.
 #[derive(Clone, Debug)]
 pub struct Gradients {
     /// By the input product, `[T, B, G·H]`.
@@ -40,15 +40,27 @@ pub struct Gradients {
 
 /// One phase of one step.
 #[cube(launch_unchecked)]
-pub(crate) fn step<C: Pointwise>(mut b: Backward, walked: usize, #[comptime] phase: Phase, #[comptime] tile: Tile) {
+pub(crate) fn step<N: Float, C: Pointwise>(
+    mut b: Backward<N>,
+    walked: usize,
+    #[comptime] phase: Phase,
+    #[comptime] tile: Tile,
+    #[define(N)] _number: ElemType,
+) {
     let mut scratch = scratch(PER_UNIT, tile);
     let row = CUBE_POS_Y as usize * comptime!(tile.rows);
-    phases::run::<C>(&mut b, &mut scratch, walked, row, CUBE_POS_X as usize, CUBE_COUNT_X as usize, phase, tile);
+    phases::run::<N, C>(&mut b, &mut scratch, walked, row, CUBE_POS_X as usize, CUBE_COUNT_X as usize, phase, tile);
 }
 
 /// The walk of the rows of a cube, from before step `end` back to `first`.
 #[cube(launch_unchecked)]
-pub(crate) fn resident<C: Pointwise>(mut b: Backward, first: usize, end: usize, #[comptime] tile: Tile) {
+pub(crate) fn resident<N: Float, C: Pointwise>(
+    mut b: Backward<N>,
+    first: usize,
+    end: usize,
+    #[comptime] tile: Tile,
+    #[define(N)] _number: ElemType,
+) {
     let mut scratch = scratch(PER_UNIT, tile);
     let row = CUBE_POS_X as usize * comptime!(tile.rows);
     let phases = comptime!(Phase::of(b.flags));
@@ -58,9 +70,63 @@ pub(crate) fn resident<C: Pointwise>(mut b: Backward, first: usize, end: usize, 
         let walked = first + end - 1 - n;
         #[unroll]
         for n in 0..comptime!(phases.len()) {
-            phases::run::<C>(&mut b, &mut scratch, walked, row, column, step, comptime!(phases[n]), tile);
+            phases::run::<N, C>(&mut b, &mut scratch, walked, row, column, step, comptime!(phases[n]), tile);
             sync_storage();
         }
+    }
+}
+
+/// What the launches of a walk back read and write.
+struct Args<'a> {
+    walk: Walk<'a>,
+    gradient: &'a Buffer,
+    walked: &'a Walked,
+    weights: Buffer,
+    late_weights: Option<Buffer>,
+    projection: Option<Buffer>,
+    by: Gradients,
+    kept: Kept,
+    flags: Flags,
+}
+
+impl Args<'_> {
+    fn of<N: Float>(&self) -> BackwardLaunch<N> {
+        let Self { walk, gradient, walked, weights, late_weights, projection, by, kept, flags } = self;
+        let Sequences { time, batch, hidden, output, reverse, ref lengths } = *walk.sequences;
+        let operands = walk.operands;
+        let (rates, masks) = operands.zoneout();
+        BackwardLaunch::new(
+            gradient.arg(),
+            weights.fours(),
+            late_weights.as_ref().map(Buffer::fours).into(),
+            projection.as_ref().map(Buffer::fours).into(),
+            Buffer::some(operands.gain.as_ref()),
+            operands.state.arg(),
+            Buffer::some(lengths.as_ref()),
+            Buffer::some(operands.dropout.as_ref()),
+            Buffer::some(masks),
+            walked.states.arg(),
+            walked.saved.arg(),
+            walked.kept.arg(),
+            by.state.arg(),
+            by.input.arg(),
+            Buffer::some(by.recurrent.as_ref()),
+            Buffer::some(by.product.as_ref()),
+            Buffer::some(by.gain.as_ref()),
+            Buffer::some(by.projected.as_ref()),
+            Buffer::some(by.late.as_ref()),
+            kept.raw.unwrap_or(0),
+            kept.products.unwrap_or(0),
+            kept.statistics.unwrap_or(0),
+            time,
+            batch,
+            hidden,
+            output,
+            usize::from(reverse),
+            rates.map_or(0.0, |rates| rates[0]),
+            rates.map_or(0.0, |rates| rates[1]),
+            *flags,
+        )
     }
 }
 
@@ -68,14 +134,13 @@ pub(crate) fn resident<C: Pointwise>(mut b: Backward, first: usize, end: usize, 
 pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, walked: &Walked, gradient: &Buffer) -> Gradients {
     let Walk { client, sequences, operands, .. } = walk;
     let variant = operands.variant();
-    let Sequences { time, batch, hidden, output, reverse, ref lengths } = *sequences;
+    let Sequences { time, batch, hidden, output, .. } = *sequences;
     let kept = Kept::of(Counted::of::<C>(), sequences, variant, true);
-    let (rates, masks) = operands.zoneout();
     let flags = Flags {
         gates: C::GATES,
         late: C::LATE,
         raw: kept.raw.is_some(),
-        rates: rates.is_some(),
+        rates: operands.zoneout().0.is_some(),
         projection: variant.projection,
         norm: variant.norm,
     };
@@ -90,56 +155,25 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, walked: &Walked, gradient: &Buf
         let packing = Packing { offset: 0, columns: hidden, column_stride: 1, len: output, stride: hidden };
         pack(client, projection, packing)
     });
-    let gates = || Buffer::empty(client, time * batch * C::GATES * hidden);
+    let number = walked.saved.number();
+    let lines = |width: usize| Buffer::empty_of(client, time * batch * width, number);
+    let gates = || lines(C::GATES * hidden);
     let by = Gradients {
         input: gates(),
         recurrent: (C::SPLIT || variant.norm).then(gates),
         product: variant.norm.then(gates),
         gain: variant.norm.then(gates),
         state: Buffer::zeros(client, sequences.state_len(C::STATES, 1)),
-        projected: variant.projection.then(|| Buffer::empty(client, time * batch * output)),
-        late: (C::LATE > 0).then(|| Buffer::empty(client, time * batch * hidden)),
+        projected: variant.projection.then(|| lines(output)),
+        late: (C::LATE > 0).then(|| lines(hidden)),
     };
-    let some = |buffer: &Option<Buffer>| buffer.as_ref().map(Buffer::arg).into();
-    let buffers = || {
-        BackwardLaunch::new(
-            gradient.arg(),
-            weights.fours(),
-            late_weights.as_ref().map(Buffer::fours).into(),
-            projection.as_ref().map(Buffer::fours).into(),
-            some(&operands.gain),
-            operands.state.arg(),
-            lengths.as_ref().map(Buffer::arg).into(),
-            some(&operands.dropout),
-            masks.map(Buffer::arg).into(),
-            walked.states.arg(),
-            walked.kept.arg(),
-            by.state.arg(),
-            by.input.arg(),
-            some(&by.recurrent),
-            some(&by.product),
-            some(&by.gain),
-            some(&by.projected),
-            some(&by.late),
-            kept.raw.unwrap_or(0),
-            kept.products.unwrap_or(0),
-            kept.statistics.unwrap_or(0),
-            time,
-            batch,
-            hidden,
-            output,
-            usize::from(reverse),
-            rates.map_or(0.0, |rates| rates[0]),
-            rates.map_or(0.0, |rates| rates[1]),
-            flags,
-        )
-    };
-    let plan = Plan::of_columns(walk);
-    let phases = Phase::of(flags);
+    let args = Args { walk, gradient, walked, weights, late_weights, projection, by, kept, flags };
+    let (plan, phases, number) = (Plan::of_columns(walk), Phase::of(flags), number.elem());
+    let (dim, tile) = (plan.dim(), plan.tile);
     let launch = |walked: usize, phase: Phase| {
-        let count = plan.step(phase.column_tiles(hidden, output, plan.tile), batch);
+        let count = plan.step(phase.column_tiles(hidden, output, tile), batch);
         // SAFETY: the buffers are as long as the sizes ask for, which `Walk::check` has seen to
-        unsafe { step::launch_unchecked::<C>(client, count, plan.dim(), buffers(), walked, phase, plan.tile) }
+        unsafe { step::launch_unchecked::<C>(client, count, dim, args.of(), walked, phase, tile, number) }
     };
     match plan.driver {
         Driver::Resident => {
@@ -147,13 +181,11 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, walked: &Walked, gradient: &Buf
             for first in (0..time).step_by(steps).rev() {
                 let (count, end) = (plan.resident(batch), time.min(first + steps));
                 // SAFETY: as above
-                unsafe {
-                    resident::launch_unchecked::<C>(client, count, plan.dim(), buffers(), first, end, plan.tile);
-                }
+                unsafe { resident::launch_unchecked::<C>(client, count, dim, args.of(), first, end, tile, number) }
             }
         }
         Driver::Step => (0..time).rev().for_each(|walked| phases.iter().for_each(|phase| launch(walked, *phase))),
     }
     launch(0, Phase::Initial);
-    by
+    args.by
 }

@@ -58,8 +58,8 @@ impl Phase {
 
 /// One phase on the rows of a tile: column tiles `first`, `first + step` and so on. All units of the cube take part.
 #[cube]
-pub(crate) fn run<C: Pointwise>(
-    b: &mut Backward,
+pub(crate) fn run<N: Float, C: Pointwise>(
+    b: &mut Backward<N>,
     scratch: &mut Scratch,
     walked: usize,
     row: usize,
@@ -69,7 +69,7 @@ pub(crate) fn run<C: Pointwise>(
     #[comptime] tile: Tile,
 ) {
     if comptime!(matches!(phase, Phase::Normalisation { .. })) {
-        normalisation::<C>(
+        normalisation::<N, C>(
             b,
             scratch,
             walked,
@@ -85,13 +85,13 @@ pub(crate) fn run<C: Pointwise>(
         let mut n = first;
         while n < tiles {
             let column = n * comptime!(tile.units * PER_UNIT) + UNIT_POS_X as usize;
-            sums_of(&*b, walked, row, column, scratch, phase, tile);
+            sums_of::<N>(&*b, walked, row, column, scratch, phase, tile);
             let mut r = UNIT_POS_Y as usize;
             while r < comptime!(tile.rows) && row + r < b.batch {
                 for j in 0..PER_UNIT {
                     let unit = column + j * comptime!(tile.units);
                     if unit < columns {
-                        with_sum::<C>(b, walked, row + r, unit, sum(&*scratch, r, j, PER_UNIT, tile), phase);
+                        with_sum::<N, C>(b, walked, row + r, unit, sum(&*scratch, r, j, PER_UNIT, tile), phase);
                     }
                 }
                 r += comptime!(tile.split);
@@ -103,8 +103,8 @@ pub(crate) fn run<C: Pointwise>(
 
 /// The product of a phase.
 #[cube]
-fn sums_of(
-    b: &Backward,
+fn sums_of<N: Float>(
+    b: &Backward<N>,
     walked: usize,
     row: usize,
     column: usize,
@@ -119,7 +119,7 @@ fn sums_of(
         #[comptime]
         match &b.projection {
             ComptimeOption::Some(weights) => {
-                product::<Backward, ByProjected>(b, weights, place, scratch, PER_UNIT, tile);
+                product::<N, Backward<N>, ByProjected>(b, weights, place, scratch, PER_UNIT, tile);
             }
             ComptimeOption::None => {}
         }
@@ -129,7 +129,7 @@ fn sums_of(
         #[comptime]
         match &b.late_weights {
             ComptimeOption::Some(weights) => {
-                product::<Backward, ByLateProduct>(b, weights, place, scratch, PER_UNIT, tile);
+                product::<N, Backward<N>, ByLateProduct>(b, weights, place, scratch, PER_UNIT, tile);
             }
             ComptimeOption::None => {}
         }
@@ -140,14 +140,14 @@ fn sums_of(
         let len = if is_last { 0usize } else { full };
         let walked = if comptime!(phase == Phase::Initial) { walked } else { walked + 1 };
         let place = Place { walked, row, rows, column, stride, columns: b.output, len };
-        product::<Backward, ByProduct>(b, &b.weights, place, scratch, PER_UNIT, tile);
+        product::<N, Backward<N>, ByProduct>(b, &b.weights, place, scratch, PER_UNIT, tile);
     }
 }
 
 /// What a phase does with a sum of its product.
 #[cube]
-fn with_sum<C: Pointwise>(
-    b: &mut Backward,
+fn with_sum<N: Float, C: Pointwise>(
+    b: &mut Backward<N>,
     walked: usize,
     row: usize,
     unit: usize,
@@ -155,52 +155,52 @@ fn with_sum<C: Pointwise>(
     #[comptime] phase: Phase,
 ) {
     if comptime!(phase == Phase::Fused) {
-        let by_hidden = by_hidden(&*b, walked, row, unit, sum);
-        cell::<C>(b, walked, row, unit, by_hidden);
+        let by_hidden = by_hidden::<N>(&*b, walked, row, unit, sum);
+        cell::<N, C>(b, walked, row, unit, by_hidden);
     } else if comptime!(phase == Phase::Projected) {
-        projected(b, walked, row, unit, sum);
+        projected::<N>(b, walked, row, unit, sum);
     } else if comptime!(phase == Phase::Cell) {
-        cell::<C>(b, walked, row, unit, sum);
+        cell::<N, C>(b, walked, row, unit, sum);
     } else if comptime!(phase == Phase::LateInput) {
-        late_input::<C>(b, walked, row, unit, sum);
+        late_input::<N, C>(b, walked, row, unit, sum);
     } else {
         let place = row * b.output + unit;
-        b.carried[place] = b.carried[place] + dropout(&*b, row, unit) * sum;
+        b.carried[place] = b.carried[place] + dropout::<N>(&*b, row, unit) * sum;
     }
 }
 
 /// All of the gradient by the hidden state after a step.
 #[cube]
-fn by_hidden(b: &Backward, walked: usize, row: usize, unit: usize, sum: f32) -> f32 {
+fn by_hidden<N: Float>(b: &Backward<N>, walked: usize, row: usize, unit: usize, sum: f32) -> f32 {
     let t = at(walked, b.time, b.reverse).t;
     let by_output = b.gradient[(t * b.batch + row) * b.output + unit];
-    by_output + b.carried[row * b.output + unit] + dropout(b, row, unit) * sum
+    by_output + b.carried[row * b.output + unit] + dropout::<N>(b, row, unit) * sum
 }
 
 /// The hidden state after its projection.
 #[cube]
-fn projected(b: &mut Backward, walked: usize, row: usize, unit: usize, sum: f32) {
+fn projected<N: Float>(b: &mut Backward<N>, walked: usize, row: usize, unit: usize, sum: f32) {
     let t = at(walked, b.time, b.reverse).t;
     let place = (t * b.batch + row) * b.output + unit;
-    let by = by_hidden(&*b, walked, row, unit, sum);
+    let by = by_hidden::<N>(&*b, walked, row, unit, sum);
     let mut carried = by;
     let mut through = 0.0f32.runtime();
     if is_active(&b.lengths, t, row) {
-        let z = zoneout(&*b, place, 0usize);
+        let z = zoneout::<N>(&*b, place, 0usize);
         carried = z * by;
         through = (1.0f32 - z) * by;
     }
     b.carried[row * b.output + unit] = carried;
     #[comptime]
     match &mut b.by_projected {
-        ComptimeOption::Some(into) => into[place] = through,
+        ComptimeOption::Some(into) => into[place] = N::cast_from(through),
         ComptimeOption::None => {}
     }
 }
 
 /// The cell of a unit, where `by_first` is the gradient by its hidden state: after zoneout where this is not projected.
 #[cube]
-fn cell<C: Pointwise>(b: &mut Backward, walked: usize, row: usize, unit: usize, by_first: f32) {
+fn cell<N: Float, C: Pointwise>(b: &mut Backward<N>, walked: usize, row: usize, unit: usize, by_first: f32) {
     let t = at(walked, b.time, b.reverse).t;
     let line = t * b.batch + row;
     let is_projected = comptime!(b.flags.projection);
@@ -229,10 +229,10 @@ fn cell<C: Pointwise>(b: &mut Backward, walked: usize, row: usize, unit: usize, 
         #[unroll]
         for n in 0..comptime!(C::STATES) {
             if comptime!(n > 0 || !is_projected) {
-                before[n] = state_before(&*b, walked, row, unit, n);
+                before[n] = state_before::<N>(&*b, walked, row, unit, n);
                 let width = width_of(n, b.hidden, b.output);
                 let place = state_at(n, b.time, b.batch, b.output) + line * width + unit;
-                let z = zoneout(&*b, place, n);
+                let z = zoneout::<N>(&*b, place, n);
                 carried[n] = z * gradient[n];
                 gradient[n] = (1.0f32 - z) * gradient[n];
             }
@@ -240,11 +240,11 @@ fn cell<C: Pointwise>(b: &mut Backward, walked: usize, row: usize, unit: usize, 
         let mut saved = Array::<f32>::new(MOST_GATES);
         #[unroll]
         for v in 0..comptime!(C::SAVED) {
-            saved[v] = b.kept[(line * comptime!(C::SAVED) + v) * b.hidden + unit];
+            saved[v] = f32::cast_from(b.saved[(line * comptime!(C::SAVED) + v) * b.hidden + unit]);
         }
         let mut output_of = 0.0f32.runtime();
         if comptime!(C::READS_OUTPUT) {
-            output_of = output(&*b, t, row, unit);
+            output_of = output::<N>(&*b, t, row, unit);
         }
         C::backward(&saved, &before, output_of, &gradient, &mut by_input, &mut by_recurrent, &mut by_state);
         #[unroll]
@@ -264,11 +264,11 @@ fn cell<C: Pointwise>(b: &mut Backward, walked: usize, row: usize, unit: usize, 
     #[unroll]
     for g in 0..comptime!(C::GATES) {
         let place = (line * comptime!(C::GATES) + g) * b.hidden + unit;
-        b.by_input[place] = by_input[g];
+        b.by_input[place] = N::cast_from(by_input[g]);
         let of_recurrent = if comptime!(C::SPLIT) { by_recurrent[g] } else { by_input[g] };
         #[comptime]
         match &mut b.by_recurrent {
-            ComptimeOption::Some(into) => into[place] = of_recurrent,
+            ComptimeOption::Some(into) => into[place] = N::cast_from(of_recurrent),
             ComptimeOption::None => {}
         }
     }
@@ -276,17 +276,17 @@ fn cell<C: Pointwise>(b: &mut Backward, walked: usize, row: usize, unit: usize, 
 
 /// The late input of a unit, `sum` being the gradient by it.
 #[cube]
-fn late_input<C: Pointwise>(b: &mut Backward, walked: usize, row: usize, unit: usize, sum: f32) {
+fn late_input<N: Float, C: Pointwise>(b: &mut Backward<N>, walked: usize, row: usize, unit: usize, sum: f32) {
     let t = at(walked, b.time, b.reverse).t;
     let line = t * b.batch + row;
     let mut value = 0.0f32.runtime();
     if is_active(&b.lengths, t, row) {
-        let mask = dropout(&*b, row, unit);
-        let hidden = mask * state_before(&*b, walked, row, unit, 0usize);
+        let mask = dropout::<N>(&*b, row, unit);
+        let hidden = mask * state_before::<N>(&*b, walked, row, unit, 0usize);
         let mut saved = Array::<f32>::new(MOST_GATES);
         #[unroll]
         for v in 0..comptime!(C::SAVED) {
-            saved[v] = b.kept[(line * comptime!(C::SAVED) + v) * b.hidden + unit];
+            saved[v] = f32::cast_from(b.saved[(line * comptime!(C::SAVED) + v) * b.hidden + unit]);
         }
         let mut by_gates = Array::<f32>::new(MOST_GATES);
         #[unroll]
@@ -300,25 +300,25 @@ fn late_input<C: Pointwise>(b: &mut Backward, walked: usize, row: usize, unit: u
         #[unroll]
         for g in 0..comptime!(C::GATES - C::LATE) {
             let place = (line * comptime!(C::GATES) + g) * b.hidden + unit;
-            b.by_input[place] = b.by_input[place] + by_gates[g];
+            b.by_input[place] = N::cast_from(f32::cast_from(b.by_input[place]) + by_gates[g]);
             #[comptime]
             match &mut b.by_recurrent {
-                ComptimeOption::Some(into) => into[place] = into[place] + by_gates[g],
+                ComptimeOption::Some(into) => into[place] = N::cast_from(f32::cast_from(into[place]) + by_gates[g]),
                 ComptimeOption::None => {}
             }
         }
     }
     #[comptime]
     match &mut b.late {
-        ComptimeOption::Some(into) => into[line * b.hidden + unit] = value,
+        ComptimeOption::Some(into) => into[line * b.hidden + unit] = N::cast_from(value),
         ComptimeOption::None => {}
     }
 }
 
 /// Through the normalisation `x̂ = (v − mean) / deviation` of a row: `dv = (dx̂ − mean dx̂ − x̂ mean(dx̂ x̂)) / deviation`.
 #[cube]
-fn normalisation<C: Pointwise>(
-    b: &mut Backward,
+fn normalisation<N: Float, C: Pointwise>(
+    b: &mut Backward<N>,
     scratch: &mut Scratch,
     walked: usize,
     row: usize,
@@ -344,7 +344,7 @@ fn normalisation<C: Pointwise>(
             let mut along = 0.0f32.runtime();
             let mut k = UNIT_POS as usize;
             while k < len {
-                let by = by_standardised(&*b, start + k, from * b.hidden + k);
+                let by = by_standardised::<N>(&*b, start + k, from * b.hidden + k);
                 sum += by;
                 along += by * standardised(b.kept[b.products_at + start + k], mean, inverse_deviation);
                 k += units;
@@ -354,18 +354,18 @@ fn normalisation<C: Pointwise>(
             let along = total(along, &mut scratch.sums, tile) / count;
             let mut k = UNIT_POS as usize;
             while k < len {
-                let by = by_standardised(&*b, start + k, from * b.hidden + k);
+                let by = by_standardised::<N>(&*b, start + k, from * b.hidden + k);
                 let value = standardised(b.kept[b.products_at + start + k], mean, inverse_deviation);
-                let of_gain = by_recurrent(&*b, start + k) * value;
+                let of_gain = by_recurrent::<N>(&*b, start + k) * value;
                 #[comptime]
                 match &mut b.by_gain {
-                    ComptimeOption::Some(into) => into[start + k] = of_gain,
+                    ComptimeOption::Some(into) => into[start + k] = N::cast_from(of_gain),
                     ComptimeOption::None => {}
                 }
                 let by = inverse_deviation * (by - sum - value * along);
                 #[comptime]
                 match &mut b.by_product {
-                    ComptimeOption::Some(into) => into[start + k] = by,
+                    ComptimeOption::Some(into) => into[start + k] = N::cast_from(by),
                     ComptimeOption::None => {}
                 }
                 k += units;
@@ -377,8 +377,8 @@ fn normalisation<C: Pointwise>(
 
 /// The gradient by a product after it is standardised: that by the product with its bias, times the gain.
 #[cube]
-fn by_standardised(b: &Backward, place: usize, column: usize) -> f32 {
-    let by = by_recurrent(b, place);
+fn by_standardised<N: Float>(b: &Backward<N>, place: usize, column: usize) -> f32 {
+    let by = by_recurrent::<N>(b, place);
     #[comptime]
     let by = match &b.gain {
         ComptimeOption::Some(gain) => by * gain[column],

@@ -7,11 +7,11 @@ use crate::{
 
 /// What a walk reads and writes. `T` time, `B` batch, `G` gates, `H` hidden units, `P` output width.
 #[derive(CubeType, CubeLaunch)]
-pub(crate) struct Forward {
+pub(crate) struct Forward<N: Float> {
     /// `[T, B, G, H]`
-    pub input: Box<[f32]>,
+    pub input: Box<[N]>,
     /// `[P/4, G, H]`
-    pub weights: Box<[Four]>,
+    pub weights: Box<[Four<N>]>,
     /// `[G, H]`
     pub bias: ComptimeOption<Box<[f32]>>,
     /// The initial state: `[B, P]`, `[B, H]`.
@@ -23,11 +23,13 @@ pub(crate) struct Forward {
     /// Of zoneout, shaped as the states.
     pub masks: ComptimeOption<Box<[f32]>>,
     /// `[H/4, P]`
-    pub projection: ComptimeOption<Box<[Four]>>,
+    pub projection: ComptimeOption<Box<[Four<N>]>>,
     /// Of layer normalisation, `[G, H]`.
     pub gain: ComptimeOption<Box<[f32]>>,
     /// `[T, B, P]`, `[T, B, H]`
     pub states: Box<[f32]>,
+    /// What the cell saves, `[T, B, V, H]`, where the walk is walked back later.
+    pub saved: Box<[N]>,
     /// As [`Kept`](crate::layout::Kept) says.
     pub kept: Box<[f32]>,
     pub raw_at: usize,
@@ -72,8 +74,8 @@ pub(crate) fn kept_step(t: usize, #[comptime] saves: bool) -> usize {
 pub(crate) struct Hidden;
 
 #[cube]
-impl Source<Forward> for Hidden {
-    fn read(b: &Forward, walked: usize, row: usize, at_unit: usize) -> f32 {
+impl<N: Float> Source<Forward<N>> for Hidden {
+    fn read(b: &Forward<N>, walked: usize, row: usize, at_unit: usize) -> f32 {
         let place = row * b.output + at_unit;
         let at = at(walked, b.time, b.reverse);
         let value = if at.is_first { b.initial[place] } else { b.states[at.before * b.batch * b.output + place] };
@@ -85,8 +87,8 @@ impl Source<Forward> for Hidden {
 pub(crate) struct Late;
 
 #[cube]
-impl Source<Forward> for Late {
-    fn read(b: &Forward, _walked: usize, row: usize, at: usize) -> f32 {
+impl<N: Float> Source<Forward<N>> for Late {
+    fn read(b: &Forward<N>, _walked: usize, row: usize, at: usize) -> f32 {
         b.kept[b.late_at + row * b.hidden + at]
     }
 }
@@ -95,8 +97,8 @@ impl Source<Forward> for Late {
 pub(crate) struct Raw;
 
 #[cube]
-impl Source<Forward> for Raw {
-    fn read(b: &Forward, walked: usize, row: usize, unit: usize) -> f32 {
+impl<N: Float> Source<Forward<N>> for Raw {
+    fn read(b: &Forward<N>, walked: usize, row: usize, unit: usize) -> f32 {
         let step = kept_step(at(walked, b.time, b.reverse).t, comptime!(b.flags.saves));
         b.kept[b.raw_at + (step * b.batch + row) * b.hidden + unit]
     }

@@ -4,7 +4,7 @@ mod buffers;
 mod phases;
 mod units;
 
-use cubecl::prelude::*;
+use cubecl::{ir::ElemType, prelude::*};
 
 use crate::{
     Buffer, Driver, Sequences, Walk,
@@ -19,33 +19,47 @@ use buffers::Flags;
 pub(crate) use buffers::{Forward, ForwardLaunch, kept_step};
 pub(crate) use phases::Phase;
 
-/// The states of all time steps, and what is kept for the way back.
+/// The states of all time steps, and what is kept for the way back: the latter is empty unless it was asked for.
 #[derive(Clone, Debug)]
 pub struct Walked {
     /// `[T, B, P]`, `[T, B, H]`
     pub states: Buffer,
-    /// Empty unless it was asked for.
+    /// What the cell saves, stored as the input product is.
+    pub saved: Buffer,
+    /// What some variants need besides.
     pub kept: Buffer,
 }
 
 /// One phase of one step.
 #[cube(launch_unchecked)]
-pub(crate) fn step<C: Pointwise>(mut b: Forward, walked: usize, #[comptime] phase: Phase, #[comptime] tile: Tile) {
+pub(crate) fn step<N: Float, C: Pointwise>(
+    mut b: Forward<N>,
+    walked: usize,
+    #[comptime] phase: Phase,
+    #[comptime] tile: Tile,
+    #[define(N)] _number: ElemType,
+) {
     let mut scratch = scratch(comptime!(C::GATES), tile);
     let row = CUBE_POS_Y as usize * comptime!(tile.rows);
-    phases::run::<C>(&mut b, &mut scratch, walked, row, CUBE_POS_X as usize, CUBE_COUNT_X as usize, phase, tile);
+    phases::run::<N, C>(&mut b, &mut scratch, walked, row, CUBE_POS_X as usize, CUBE_COUNT_X as usize, phase, tile);
 }
 
 /// The walk of the rows of a cube, from step `first` to before `end`.
 #[cube(launch_unchecked)]
-pub(crate) fn resident<C: Pointwise>(mut b: Forward, first: usize, end: usize, #[comptime] tile: Tile) {
+pub(crate) fn resident<N: Float, C: Pointwise>(
+    mut b: Forward<N>,
+    first: usize,
+    end: usize,
+    #[comptime] tile: Tile,
+    #[define(N)] _number: ElemType,
+) {
     let mut scratch = scratch(comptime!(C::GATES), tile);
     let row = CUBE_POS_X as usize * comptime!(tile.rows);
     let phases = comptime!(Phase::of(C::LATE > 0, b.flags));
     for walked in first..end {
         #[unroll]
         for n in 0..comptime!(phases.len()) {
-            phases::run::<C>(
+            phases::run::<N, C>(
                 &mut b,
                 &mut scratch,
                 walked,
@@ -60,43 +74,36 @@ pub(crate) fn resident<C: Pointwise>(mut b: Forward, first: usize, end: usize, #
     }
 }
 
-/// The walk forward of a cell with a recurrent product.
-pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, input: &Buffer, saves: bool) -> Walked {
-    let Walk { client, sequences, operands, .. } = walk;
-    let variant = operands.variant();
-    let Sequences { time, batch, hidden, output, reverse, ref lengths } = *sequences;
-    let kept = Kept::of(Counted::of::<C>(), sequences, variant, saves);
-    let (rates, masks) = operands.zoneout();
-    let flags = Flags {
-        saves,
-        raw: kept.raw.is_some(),
-        rates: rates.is_some(),
-        projection: variant.projection,
-        norm: variant.norm,
-    };
-    let weights = operands.recurrent_weights();
-    let columns = C::GATES * hidden;
-    let weights = pack(client, weights, Packing { offset: 0, columns, column_stride: output, len: output, stride: 1 });
-    let projection = operands.projection.as_ref().map(|projection| {
-        let packing = Packing { offset: 0, columns: output, column_stride: hidden, len: hidden, stride: 1 };
-        pack(client, projection, packing)
-    });
-    let states = Buffer::empty(client, sequences.state_len(C::STATES, time));
-    let kept_buffer = Buffer::empty(client, kept.len);
-    let some = |buffer: Option<&Buffer>| buffer.map(Buffer::arg).into();
-    let buffers = || {
+/// What the launches of a walk read and write.
+struct Args<'a> {
+    walk: Walk<'a>,
+    input: &'a Buffer,
+    weights: Buffer,
+    projection: Option<Buffer>,
+    into: Walked,
+    kept: Kept,
+    flags: Flags,
+}
+
+impl Args<'_> {
+    fn of<N: Float>(&self) -> ForwardLaunch<N> {
+        let Self { walk, input, weights, projection, into, kept, flags } = self;
+        let Sequences { time, batch, hidden, output, reverse, ref lengths } = *walk.sequences;
+        let operands = walk.operands;
+        let (rates, masks) = operands.zoneout();
         ForwardLaunch::new(
             input.arg(),
             weights.fours(),
-            some(operands.bias.as_ref()),
+            Buffer::some(operands.bias.as_ref()),
             operands.state.arg(),
-            lengths.as_ref().map(Buffer::arg).into(),
-            some(operands.dropout.as_ref()),
-            some(masks),
+            Buffer::some(lengths.as_ref()),
+            Buffer::some(operands.dropout.as_ref()),
+            Buffer::some(masks),
             projection.as_ref().map(Buffer::fours).into(),
-            some(operands.gain.as_ref()),
-            states.arg(),
-            kept_buffer.arg(),
+            Buffer::some(operands.gain.as_ref()),
+            into.states.arg(),
+            into.saved.arg(),
+            into.kept.arg(),
             kept.raw.unwrap_or(0),
             kept.products.unwrap_or(0),
             kept.statistics.unwrap_or(0),
@@ -108,33 +115,60 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, input: &Buffer, saves: bool) ->
             usize::from(reverse),
             rates.map_or(0.0, |rates| rates[0]),
             rates.map_or(0.0, |rates| rates[1]),
-            flags,
+            *flags,
         )
+    }
+}
+
+/// The walk forward of a cell with a recurrent product.
+pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, input: &Buffer, saves: bool) -> Walked {
+    let Walk { client, sequences, operands, .. } = walk;
+    let variant = operands.variant();
+    let Sequences { time, batch, hidden, output, .. } = *sequences;
+    let counts = Counted::of::<C>();
+    let kept = Kept::of(counts, sequences, variant, saves);
+    let flags = Flags {
+        saves,
+        raw: kept.raw.is_some(),
+        rates: operands.zoneout().0.is_some(),
+        projection: variant.projection,
+        norm: variant.norm,
     };
-    let plan = Plan::of(walk, C::GATES);
+    let weights = operands.recurrent_weights();
+    let columns = C::GATES * hidden;
+    let weights = pack(client, weights, Packing { offset: 0, columns, column_stride: output, len: output, stride: 1 });
+    let projection = operands.projection.as_ref().map(|projection| {
+        let packing = Packing { offset: 0, columns: output, column_stride: hidden, len: hidden, stride: 1 };
+        pack(client, projection, packing)
+    });
+    let (number, saved) = (input.number(), if saves { sequences.saved_len(counts) } else { 0 });
+    let into = Walked {
+        states: Buffer::empty(client, sequences.state_len(C::STATES, time)),
+        saved: Buffer::empty_of(client, saved, number),
+        kept: Buffer::empty(client, kept.len),
+    };
+    let args = Args { walk, input, weights, projection, into, kept, flags };
+    let (plan, phases, number) = (Plan::of(walk, C::GATES), Phase::of(C::LATE > 0, flags), number.elem());
+    let (dim, tile) = (plan.dim(), plan.tile);
     match plan.driver {
         Driver::Resident => {
-            let steps = plan.steps(walk, C::GATES, Phase::of(C::LATE > 0, flags).len());
+            let steps = plan.steps(walk, C::GATES, phases.len());
             for first in (0..time).step_by(steps) {
                 let (count, end) = (plan.resident(batch), time.min(first + steps));
                 // SAFETY: the buffers are as long as the sizes ask for, which `Walk::check` has seen to
-                unsafe {
-                    resident::launch_unchecked::<C>(client, count, plan.dim(), buffers(), first, end, plan.tile);
-                }
+                unsafe { resident::launch_unchecked::<C>(client, count, dim, args.of(), first, end, tile, number) }
             }
         }
         Driver::Step => {
-            let phases = Phase::of(C::LATE > 0, flags);
             for walked in 0..time {
                 for &phase in &phases {
-                    let count = plan.step(phase.column_tiles(hidden, output, plan.tile), batch);
+                    let count = plan.step(phase.column_tiles(hidden, output, tile), batch);
                     // SAFETY: as above
-                    unsafe {
-                        step::launch_unchecked::<C>(client, count, plan.dim(), buffers(), walked, phase, plan.tile);
-                    }
+                    unsafe { step::launch_unchecked::<C>(client, count, dim, args.of(), walked, phase, tile, number) }
                 }
             }
         }
     }
-    Walked { states, kept: if saves { kept_buffer } else { Buffer::empty(client, 0) } }
+    let Walked { states, saved, kept } = args.into;
+    Walked { states, saved, kept: if saves { kept } else { Buffer::empty(client, 0) } }
 }

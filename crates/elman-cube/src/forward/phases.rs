@@ -67,8 +67,8 @@ impl Phase {
 
 /// One phase on the rows of a tile: column tiles `first`, `first + step` and so on. All units of the cube take part.
 #[cube]
-pub(crate) fn run<C: Pointwise>(
-    b: &mut Forward,
+pub(crate) fn run<N: Float, C: Pointwise>(
+    b: &mut Forward<N>,
     scratch: &mut Scratch,
     walked: usize,
     row: usize,
@@ -78,13 +78,13 @@ pub(crate) fn run<C: Pointwise>(
     #[comptime] tile: Tile,
 ) {
     if comptime!(phase == Phase::Fused) {
-        fused::<C>(b, scratch, walked, row, first, step, tile);
+        fused::<N, C>(b, scratch, walked, row, first, step, tile);
     } else if comptime!(phase == Phase::Product) {
-        store::<C>(b, scratch, walked, row, first, step, false, tile);
+        store::<N, C>(b, scratch, walked, row, first, step, false, tile);
     } else if comptime!(phase == Phase::LateProduct) {
-        store::<C>(b, scratch, walked, row, first, step, true, tile);
+        store::<N, C>(b, scratch, walked, row, first, step, true, tile);
     } else if comptime!(matches!(phase, Phase::Statistics { .. })) {
-        rows_statistics::<C>(
+        rows_statistics::<N, C>(
             b,
             scratch,
             walked,
@@ -95,17 +95,17 @@ pub(crate) fn run<C: Pointwise>(
             tile,
         );
     } else if comptime!(phase == Phase::LateInput) {
-        late_input::<C>(b, walked, row, first, step, tile);
+        late_input::<N, C>(b, walked, row, first, step, tile);
     } else if comptime!(phase == Phase::Cell) {
-        cell::<C>(b, walked, row, first, step, tile);
+        cell::<N, C>(b, walked, row, first, step, tile);
     } else {
-        project(b, scratch, walked, row, first, step, tile);
+        project::<N>(b, scratch, walked, row, first, step, tile);
     }
 }
 
 #[cube]
-fn fused<C: Pointwise>(
-    b: &mut Forward,
+fn fused<N: Float, C: Pointwise>(
+    b: &mut Forward<N>,
     scratch: &mut Scratch,
     walked: usize,
     row: usize,
@@ -126,15 +126,16 @@ fn fused<C: Pointwise>(
             columns: comptime!(C::GATES) * b.hidden,
             len: b.output,
         };
-        product::<Forward, Hidden>(&*b, &b.weights, place, scratch, comptime!(C::GATES), tile);
+        product::<N, Forward<N>, Hidden>(&*b, &b.weights, place, scratch, comptime!(C::GATES), tile);
         let mut r = UNIT_POS_Y as usize;
         while unit < b.hidden && r < comptime!(tile.rows) && row + r < b.batch {
             let mut recurrent = Array::<f32>::new(MOST_GATES);
             #[unroll]
             for g in 0..comptime!(C::GATES) {
-                recurrent[g] = with_bias(&*b, sum(&*scratch, r, g, comptime!(C::GATES), tile), g * b.hidden + unit);
+                recurrent[g] =
+                    with_bias::<N>(&*b, sum(&*scratch, r, g, comptime!(C::GATES), tile), g * b.hidden + unit);
             }
-            step_of::<C>(b, walked, row + r, unit, &recurrent);
+            step_of::<N, C>(b, walked, row + r, unit, &recurrent);
             r += comptime!(tile.split);
         }
         n += step;
@@ -143,8 +144,8 @@ fn fused<C: Pointwise>(
 
 /// The products of the gates that are late, or of those that are not.
 #[cube]
-fn store<C: Pointwise>(
-    b: &mut Forward,
+fn store<N: Float, C: Pointwise>(
+    b: &mut Forward<N>,
     scratch: &mut Scratch,
     walked: usize,
     row: usize,
@@ -170,9 +171,9 @@ fn store<C: Pointwise>(
             len: b.output,
         };
         if comptime!(late) {
-            product::<Forward, Late>(&*b, &b.weights, place, scratch, gates, tile);
+            product::<N, Forward<N>, Late>(&*b, &b.weights, place, scratch, gates, tile);
         } else {
-            product::<Forward, Hidden>(&*b, &b.weights, place, scratch, gates, tile);
+            product::<N, Forward<N>, Hidden>(&*b, &b.weights, place, scratch, gates, tile);
         }
         let mut r = UNIT_POS_Y as usize;
         while unit < b.hidden && r < comptime!(tile.rows) && row + r < b.batch {
@@ -188,8 +189,8 @@ fn store<C: Pointwise>(
 }
 
 #[cube]
-fn rows_statistics<C: Pointwise>(
-    b: &mut Forward,
+fn rows_statistics<N: Float, C: Pointwise>(
+    b: &mut Forward<N>,
     scratch: &mut Scratch,
     walked: usize,
     row: usize,
@@ -218,8 +219,8 @@ fn rows_statistics<C: Pointwise>(
 }
 
 #[cube]
-fn late_input<C: Pointwise>(
-    b: &mut Forward,
+fn late_input<N: Float, C: Pointwise>(
+    b: &mut Forward<N>,
     walked: usize,
     row: usize,
     first: usize,
@@ -231,9 +232,9 @@ fn late_input<C: Pointwise>(
     while unit < b.hidden {
         for r in 0..comptime!(tile.rows) {
             if row + r < b.batch {
-                let input = inputs::<C>(&*b, walked, row + r, unit);
-                let recurrent = stored::<C>(&*b, walked, row + r, unit, comptime!(C::GATES - C::LATE));
-                let hidden = Hidden::read(&*b, walked, row + r, unit);
+                let input = inputs::<N, C>(&*b, walked, row + r, unit);
+                let recurrent = stored::<N, C>(&*b, walked, row + r, unit, comptime!(C::GATES - C::LATE));
+                let hidden = <Hidden as Source<Forward<N>>>::read(&*b, walked, row + r, unit);
                 let value = C::Late::forward(&input, &recurrent, hidden);
                 let into = b.late_at + (row + r) * b.hidden + unit;
                 b.kept[into] = value;
@@ -244,14 +245,21 @@ fn late_input<C: Pointwise>(
 }
 
 #[cube]
-fn cell<C: Pointwise>(b: &mut Forward, walked: usize, row: usize, first: usize, step: usize, #[comptime] tile: Tile) {
+fn cell<N: Float, C: Pointwise>(
+    b: &mut Forward<N>,
+    walked: usize,
+    row: usize,
+    first: usize,
+    step: usize,
+    #[comptime] tile: Tile,
+) {
     let width = comptime!(tile.units * tile.split);
     let mut unit = first * width + UNIT_POS as usize;
     while unit < b.hidden {
         for r in 0..comptime!(tile.rows) {
             if row + r < b.batch {
-                let recurrent = stored::<C>(&*b, walked, row + r, unit, comptime!(C::GATES));
-                step_of::<C>(b, walked, row + r, unit, &recurrent);
+                let recurrent = stored::<N, C>(&*b, walked, row + r, unit, comptime!(C::GATES));
+                step_of::<N, C>(b, walked, row + r, unit, &recurrent);
             }
         }
         unit += step * width;
@@ -259,8 +267,8 @@ fn cell<C: Pointwise>(b: &mut Forward, walked: usize, row: usize, first: usize, 
 }
 
 #[cube]
-fn project(
-    b: &mut Forward,
+fn project<N: Float>(
+    b: &mut Forward<N>,
     scratch: &mut Scratch,
     walked: usize,
     row: usize,
@@ -272,11 +280,11 @@ fn project(
     let mut n = first;
     while n < tiles {
         let unit = n * comptime!(tile.units) + UNIT_POS_X as usize;
-        projected(&*b, walked, row, unit, scratch, tile);
+        projected::<N>(&*b, walked, row, unit, scratch, tile);
         let mut r = UNIT_POS_Y as usize;
         while unit < b.output && r < comptime!(tile.rows) && row + r < b.batch {
-            let before = state_before(&*b, walked, row + r, unit, 0usize);
-            put(b, walked, row + r, unit, before, sum(&*scratch, r, 0usize, 1usize, tile), 0usize);
+            let before = state_before::<N>(&*b, walked, row + r, unit, 0usize);
+            put::<N>(b, walked, row + r, unit, before, sum(&*scratch, r, 0usize, 1usize, tile), 0usize);
             r += comptime!(tile.split);
         }
         n += step;
@@ -284,13 +292,20 @@ fn project(
 }
 
 #[cube]
-fn projected(b: &Forward, walked: usize, row: usize, unit: usize, scratch: &mut Scratch, #[comptime] tile: Tile) {
+fn projected<N: Float>(
+    b: &Forward<N>,
+    walked: usize,
+    row: usize,
+    unit: usize,
+    scratch: &mut Scratch,
+    #[comptime] tile: Tile,
+) {
     #[comptime]
     match &b.projection {
         ComptimeOption::Some(weights) => {
             let stride = 0usize.runtime();
             let place = Place { walked, row, rows: b.batch, column: unit, stride, columns: b.output, len: b.hidden };
-            product::<Forward, Raw>(b, weights, place, scratch, 1usize, tile);
+            product::<N, Forward<N>, Raw>(b, weights, place, scratch, 1usize, tile);
         }
         ComptimeOption::None => {}
     }

@@ -10,26 +10,26 @@ use crate::{
 };
 
 #[cube]
-pub(super) fn with_bias(b: &Forward, sum: f32, at: usize) -> f32 {
+pub(super) fn with_bias<N: Float>(b: &Forward<N>, sum: f32, at: usize) -> f32 {
     sum + number(&b.bias, at, 0.0f32.runtime())
 }
 
 /// The input product of a unit.
 #[cube]
-pub(super) fn inputs<C: Pointwise>(b: &Forward, walked: usize, row: usize, unit: usize) -> Array<f32> {
+pub(super) fn inputs<N: Float, C: Pointwise>(b: &Forward<N>, walked: usize, row: usize, unit: usize) -> Array<f32> {
     let t = at(walked, b.time, b.reverse).t;
     let mut input = Array::<f32>::new(MOST_GATES);
     #[unroll]
     for g in 0..comptime!(C::GATES) {
-        input[g] = b.input[((t * b.batch + row) * comptime!(C::GATES) + g) * b.hidden + unit];
+        input[g] = f32::cast_from(b.input[((t * b.batch + row) * comptime!(C::GATES) + g) * b.hidden + unit]);
     }
     input
 }
 
 /// The first gates' recurrent products of a unit, normalised where there is a gain, with their bias.
 #[cube]
-pub(super) fn stored<C: Pointwise>(
-    b: &Forward,
+pub(super) fn stored<N: Float, C: Pointwise>(
+    b: &Forward<N>,
     walked: usize,
     row: usize,
     unit: usize,
@@ -50,13 +50,19 @@ pub(super) fn stored<C: Pointwise>(
             }
             ComptimeOption::None => product,
         };
-        recurrent[g] = with_bias(b, product, column);
+        recurrent[g] = with_bias::<N>(b, product, column);
     }
     recurrent
 }
 
 #[cube]
-pub(super) fn state_before(b: &Forward, walked: usize, row: usize, unit: usize, #[comptime] n: usize) -> f32 {
+pub(super) fn state_before<N: Float>(
+    b: &Forward<N>,
+    walked: usize,
+    row: usize,
+    unit: usize,
+    #[comptime] n: usize,
+) -> f32 {
     let at = at(walked, b.time, b.reverse);
     let width = width_of(n, b.hidden, b.output);
     let place = row * width + unit;
@@ -69,7 +75,13 @@ pub(super) fn state_before(b: &Forward, walked: usize, row: usize, unit: usize, 
 
 /// One step of the cell of a unit, and the states that follow.
 #[cube]
-pub(super) fn step_of<C: Pointwise>(b: &mut Forward, walked: usize, row: usize, unit: usize, recurrent: &Array<f32>) {
+pub(super) fn step_of<N: Float, C: Pointwise>(
+    b: &mut Forward<N>,
+    walked: usize,
+    row: usize,
+    unit: usize,
+    recurrent: &Array<f32>,
+) {
     let t = at(walked, b.time, b.reverse).t;
     let mut before = Array::<f32>::new(MOST_STATES);
     // a projected hidden state has other units, and no cell that has one reads them
@@ -78,7 +90,7 @@ pub(super) fn step_of<C: Pointwise>(b: &mut Forward, walked: usize, row: usize, 
     for n in 0..comptime!(C::STATES) {
         before[n] = 0.0f32.runtime();
         if comptime!(n > 0 || !is_projected) {
-            before[n] = state_before(&*b, walked, row, unit, n);
+            before[n] = state_before::<N>(&*b, walked, row, unit, n);
         }
     }
     let mut next = Array::<f32>::new(MOST_STATES);
@@ -87,13 +99,13 @@ pub(super) fn step_of<C: Pointwise>(b: &mut Forward, walked: usize, row: usize, 
         next[n] = before[n];
     }
     if is_active(&b.lengths, t, row) {
-        let input = inputs::<C>(&*b, walked, row, unit);
+        let input = inputs::<N, C>(&*b, walked, row, unit);
         let mut saved = Array::<f32>::new(MOST_GATES);
         C::forward(&input, recurrent, &before, &mut next, &mut saved);
         if comptime!(b.flags.saves) {
             #[unroll]
             for v in 0..comptime!(C::SAVED) {
-                b.kept[((t * b.batch + row) * comptime!(C::SAVED) + v) * b.hidden + unit] = saved[v];
+                b.saved[((t * b.batch + row) * comptime!(C::SAVED) + v) * b.hidden + unit] = N::cast_from(saved[v]);
             }
         }
     }
@@ -104,15 +116,15 @@ pub(super) fn step_of<C: Pointwise>(b: &mut Forward, walked: usize, row: usize, 
     #[unroll]
     for n in 0..comptime!(C::STATES) {
         if comptime!(n > 0 || !is_projected) {
-            put(b, walked, row, unit, before[n], next[n], n);
+            put::<N>(b, walked, row, unit, before[n], next[n], n);
         }
     }
 }
 
 /// Stores state `n` of a unit: `next`, with zoneout, or what it was `before` where the row has ended.
 #[cube]
-pub(super) fn put(
-    b: &mut Forward,
+pub(super) fn put<N: Float>(
+    b: &mut Forward<N>,
     walked: usize,
     row: usize,
     unit: usize,

@@ -1,6 +1,6 @@
 //! The kernels.
 
-use cubecl::prelude::*;
+use cubecl::{ir::ElemType, prelude::*};
 
 use crate::{
     cell::{Linear, MOST_GATES, MOST_STATES},
@@ -12,9 +12,9 @@ pub(super) const CHANNELS: usize = 32;
 
 /// What a walk reads and writes.
 #[derive(CubeType, CubeLaunch)]
-pub(super) struct Buffers {
+pub(super) struct Buffers<N: Float> {
     /// Forward, the input product `[T, B, G, H]`.
-    input: ComptimeOption<Box<[f32]>>,
+    input: ComptimeOption<Box<[N]>>,
     /// Back, the gradient by the states, `[T, B, H]`.
     gradient: ComptimeOption<Box<[f32]>>,
     /// `[B, H]`
@@ -26,9 +26,9 @@ pub(super) struct Buffers {
     /// `[T, B, H]`
     states: Box<[f32]>,
     /// What the cell saves, `[T, B, V, H]`.
-    kept: Box<[f32]>,
+    saved: Box<[N]>,
     /// Back, by the input product, `[T, B, G, H]`.
-    by_input: ComptimeOption<Box<[f32]>>,
+    by_input: ComptimeOption<Box<[N]>>,
     /// Back, by the initial state, `[B, H]`.
     by_state: ComptimeOption<Box<[f32]>>,
     time: usize,
@@ -61,7 +61,7 @@ struct Own {
 }
 
 #[cube]
-fn own(b: &Buffers) -> Own {
+fn own<N: Float>(b: &Buffers<N>) -> Own {
     let channel = CUBE_POS_X as usize * CHANNELS + UNIT_POS_X as usize;
     let first = min(b.first + UNIT_POS_Y as usize * b.stretch, b.end);
     let end = min(first + b.stretch, b.end);
@@ -69,13 +69,13 @@ fn own(b: &Buffers) -> Own {
 }
 
 #[cube]
-fn zoneout(b: &Buffers, place: usize) -> f32 {
+fn zoneout<N: Float>(b: &Buffers<N>, place: usize) -> f32 {
     if comptime!(b.has_rates) { b.rate } else { number(&b.masks, place, 0.0f32.runtime()) }
 }
 
 /// The state before a step.
 #[cube]
-fn state_before(b: &Buffers, walked: usize, own: &Own) -> f32 {
+fn state_before<N: Float>(b: &Buffers<N>, walked: usize, own: &Own) -> f32 {
     let step = at(walked, b.time, b.reverse);
     if step.is_first {
         b.initial[own.row * b.hidden + own.channel]
@@ -86,7 +86,7 @@ fn state_before(b: &Buffers, walked: usize, own: &Own) -> f32 {
 
 /// The gates of a step.
 #[cube]
-fn inputs<C: Linear>(b: &Buffers, t: usize, own: &Own) -> Array<f32> {
+fn inputs<N: Float, C: Linear>(b: &Buffers<N>, t: usize, own: &Own) -> Array<f32> {
     let mut input = Array::<f32>::new(MOST_GATES);
     #[unroll]
     for g in 0..comptime!(C::GATES) {
@@ -98,11 +98,12 @@ fn inputs<C: Linear>(b: &Buffers, t: usize, own: &Own) -> Array<f32> {
 
 /// What the cell saved of a step.
 #[cube]
-fn saved_of<C: Linear>(b: &Buffers, t: usize, own: &Own) -> Array<f32> {
+fn saved_of<N: Float, C: Linear>(b: &Buffers<N>, t: usize, own: &Own) -> Array<f32> {
     let mut saved = Array::<f32>::new(MOST_GATES);
     #[unroll]
     for v in 0..comptime!(C::SAVED) {
-        saved[v] = b.kept[((t * b.batch + own.row) * comptime!(C::SAVED) + v) * b.hidden + own.channel];
+        saved[v] =
+            f32::cast_from(b.saved[((t * b.batch + own.row) * comptime!(C::SAVED) + v) * b.hidden + own.channel]);
     }
     saved
 }
@@ -136,8 +137,8 @@ fn through_stretches(
 }
 
 #[cube(launch_unchecked)]
-pub(super) fn forward_kernel<C: Linear>(mut b: Buffers) {
-    let own = own(&b);
+pub(super) fn forward_kernel<N: Float, C: Linear>(mut b: Buffers<N>, #[define(N)] _number: ElemType) {
+    let own = own::<N>(&b);
     let nothing = Array::<f32>::new(MOST_GATES);
     let mut before = Array::<f32>::new(MOST_STATES);
     let mut next = Array::<f32>::new(MOST_STATES);
@@ -150,10 +151,10 @@ pub(super) fn forward_kernel<C: Linear>(mut b: Buffers) {
             for walked in own.first..own.end {
                 let t = at(walked, b.time, b.reverse).t;
                 if is_active(&b.lengths, t, own.row) {
-                    let input = inputs::<C>(&b, t, &own);
+                    let input = inputs::<N, C>(&b, t, &own);
                     before[0] = 0.0f32.runtime();
                     C::forward(&input, &nothing, &before, &mut next, &mut saved);
-                    let z = zoneout(&b, (t * b.batch + own.row) * b.hidden + own.channel);
+                    let z = zoneout::<N>(&b, (t * b.batch + own.row) * b.hidden + own.channel);
                     let decay = z + (1.0f32 - z) * C::decay(&saved);
                     factor *= decay;
                     offset = decay * offset + (1.0f32 - z) * next[0];
@@ -163,7 +164,7 @@ pub(super) fn forward_kernel<C: Linear>(mut b: Buffers) {
     }
     let mut initial = 0.0f32.runtime();
     if own.is_there {
-        initial = state_before(&b, b.first, &own);
+        initial = state_before::<N>(&b, b.first, &own);
     }
     let mut state = through_stretches(initial, factor, offset, comptime!(b.stretches), false);
     if own.is_there {
@@ -171,15 +172,15 @@ pub(super) fn forward_kernel<C: Linear>(mut b: Buffers) {
             let t = at(walked, b.time, b.reverse).t;
             let line = t * b.batch + own.row;
             if is_active(&b.lengths, t, own.row) {
-                let input = inputs::<C>(&b, t, &own);
+                let input = inputs::<N, C>(&b, t, &own);
                 before[0] = state;
                 C::forward(&input, &nothing, &before, &mut next, &mut saved);
-                let z = zoneout(&b, line * b.hidden + own.channel);
+                let z = zoneout::<N>(&b, line * b.hidden + own.channel);
                 state = z * state + (1.0f32 - z) * next[0];
                 if comptime!(b.saves) {
                     #[unroll]
                     for v in 0..comptime!(C::SAVED) {
-                        b.kept[(line * comptime!(C::SAVED) + v) * b.hidden + own.channel] = saved[v];
+                        b.saved[(line * comptime!(C::SAVED) + v) * b.hidden + own.channel] = N::cast_from(saved[v]);
                     }
                 }
             }
@@ -189,8 +190,8 @@ pub(super) fn forward_kernel<C: Linear>(mut b: Buffers) {
 }
 
 #[cube(launch_unchecked)]
-pub(super) fn backward_kernel<C: Linear>(mut b: Buffers) {
-    let own = own(&b);
+pub(super) fn backward_kernel<N: Float, C: Linear>(mut b: Buffers<N>, #[define(N)] _number: ElemType) {
+    let own = own::<N>(&b);
     let mut factor = 1.0f32.runtime();
     let mut offset = 0.0f32.runtime();
     if comptime!(b.stretches > 1) {
@@ -200,8 +201,8 @@ pub(super) fn backward_kernel<C: Linear>(mut b: Buffers) {
                 let place = (t * b.batch + own.row) * b.hidden + own.channel;
                 offset += number(&b.gradient, place, 0.0f32.runtime());
                 if is_active(&b.lengths, t, own.row) {
-                    let z = zoneout(&b, place);
-                    let saved = saved_of::<C>(&b, t, &own);
+                    let z = zoneout::<N>(&b, place);
+                    let saved = saved_of::<N, C>(&b, t, &own);
                     let decay = z + (1.0f32 - z) * C::decay(&saved);
                     factor *= decay;
                     offset *= decay;
@@ -217,7 +218,7 @@ pub(super) fn backward_kernel<C: Linear>(mut b: Buffers) {
     let mut carried = through_stretches(start, factor, offset, comptime!(b.stretches), true);
     if own.is_there {
         for n in own.first..own.end {
-            step_back::<C>(&mut b, own.first + own.end - 1 - n, &own, &mut carried);
+            step_back::<N, C>(&mut b, own.first + own.end - 1 - n, &own, &mut carried);
         }
         if UNIT_POS_Y == 0 {
             #[comptime]
@@ -231,7 +232,7 @@ pub(super) fn backward_kernel<C: Linear>(mut b: Buffers) {
 
 /// One step of the cell, back; `carried` is the gradient by the state after it, and then by that before.
 #[cube]
-fn step_back<C: Linear>(b: &mut Buffers, walked: usize, own: &Own, carried: &mut f32) {
+fn step_back<N: Float, C: Linear>(b: &mut Buffers<N>, walked: usize, own: &Own, carried: &mut f32) {
     let step = at(walked, b.time, b.reverse);
     let line = step.t * b.batch + own.row;
     let place = line * b.hidden + own.channel;
@@ -245,12 +246,12 @@ fn step_back<C: Linear>(b: &mut Buffers, walked: usize, own: &Own, carried: &mut
     }
     if is_active(&b.lengths, step.t, own.row) {
         let mut before = Array::<f32>::new(MOST_STATES);
-        before[0] = state_before(&*b, walked, own);
-        let z = zoneout(&*b, place);
+        before[0] = state_before::<N>(&*b, walked, own);
+        let z = zoneout::<N>(&*b, place);
         let mut through = Array::<f32>::new(MOST_STATES);
         through[0] = (1.0f32 - z) * by;
         let mut by_state = Array::<f32>::new(MOST_STATES);
-        let saved = saved_of::<C>(&*b, step.t, own);
+        let saved = saved_of::<N, C>(&*b, step.t, own);
         let output = b.states[place];
         C::backward(&saved, &before, output, &through, &mut by_input, &mut by_recurrent, &mut by_state);
         *carried = z * by + by_state[0];
@@ -261,7 +262,7 @@ fn step_back<C: Linear>(b: &mut Buffers, walked: usize, own: &Own, carried: &mut
         {
             #[unroll]
             for g in 0..comptime!(C::GATES) {
-                into[(line * comptime!(C::GATES) + g) * b.hidden + own.channel] = by_input[g];
+                into[(line * comptime!(C::GATES) + g) * b.hidden + own.channel] = N::cast_from(by_input[g]);
             }
         }
         ComptimeOption::None => {}

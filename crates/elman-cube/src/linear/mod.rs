@@ -7,7 +7,7 @@ mod kernels;
 use cubecl::prelude::*;
 
 use self::kernels::{BuffersLaunch, CHANNELS, backward_kernel, forward_kernel};
-use crate::{Buffer, Gradients, Sequences, Walk, Walked, cell::Linear, kernel::Counted, layout::Kept};
+use crate::{Buffer, Gradients, Sequences, Walk, Walked, cell::Linear, kernel::Counted};
 
 /// Steps of a launch. A unit goes through its part of them twice, and a driver in software has a limit: see
 /// [`Plan::steps`](crate::Plan).
@@ -38,17 +38,19 @@ impl Stretches {
 
 /// The walk forward of a cell without a recurrent product.
 pub(crate) fn forward<C: Linear>(walk: Walk<'_>, input: &Buffer, saves: bool) -> Walked {
-    let Walk { client, sequences, operands, .. } = walk;
-    let kept = Kept::of(Counted::of::<C>(), sequences, operands.variant(), saves);
+    let Walk { client, sequences, .. } = walk;
+    let saved = if saves { sequences.saved_len(Counted::of::<C>()) } else { 0 };
     let walked = Walked {
         states: Buffer::empty(client, sequences.state_len(1, sequences.time)),
-        kept: Buffer::empty(client, kept.len),
+        saved: Buffer::empty_of(client, saved, input.number()),
+        kept: Buffer::empty(client, 0),
     };
+    let number = input.number().elem();
     for stretches in Stretches::of(walk) {
         let (count, dim) = stretches.grid(sequences);
         let b = buffers(walk, &walked, &stretches, saves, Some(input), None);
         // SAFETY: the buffers are as long as the sizes ask for, which `Walk::check` has seen to
-        unsafe { forward_kernel::launch_unchecked::<C>(client, count, dim, b) };
+        unsafe { forward_kernel::launch_unchecked::<C>(client, count, dim, b, number) };
     }
     walked
 }
@@ -57,38 +59,38 @@ pub(crate) fn forward<C: Linear>(walk: Walk<'_>, input: &Buffer, saves: bool) ->
 pub(crate) fn backward<C: Linear>(walk: Walk<'_>, walked: &Walked, gradient: &Buffer) -> Gradients {
     let Walk { client, sequences, .. } = walk;
     let Sequences { time, batch, hidden, .. } = *sequences;
-    let input = Buffer::empty(client, time * batch * C::GATES * hidden);
+    let number = walked.saved.number();
+    let input = Buffer::empty_of(client, time * batch * C::GATES * hidden, number);
     let state = Buffer::empty(client, batch * hidden);
     for stretches in Stretches::of(walk).rev() {
         let (count, dim) = stretches.grid(sequences);
         let b = buffers(walk, walked, &stretches, true, None, Some([gradient, &input, &state]));
         // SAFETY: as above
-        unsafe { backward_kernel::launch_unchecked::<C>(client, count, dim, b) };
+        unsafe { backward_kernel::launch_unchecked::<C>(client, count, dim, b, number.elem()) };
     }
     Gradients { input, recurrent: None, product: None, gain: None, state, projected: None, late: None }
 }
 
-fn buffers(
+fn buffers<N: Float>(
     walk: Walk<'_>,
     walked: &Walked,
     stretches: &Stretches,
     saves: bool,
     input: Option<&Buffer>,
     back: Option<[&Buffer; 3]>,
-) -> BuffersLaunch {
+) -> BuffersLaunch<N> {
     let Sequences { time, batch, hidden, reverse, ref lengths, .. } = *walk.sequences;
     let (rates, masks) = walk.operands.zoneout();
-    let some = |buffer: Option<&Buffer>| buffer.map(Buffer::arg).into();
     BuffersLaunch::new(
-        some(input),
-        some(back.map(|back| back[0])),
+        Buffer::some(input),
+        Buffer::some(back.map(|back| back[0])),
         walk.operands.state.arg(),
-        lengths.as_ref().map(Buffer::arg).into(),
-        some(masks),
+        Buffer::some(lengths.as_ref()),
+        Buffer::some(masks),
         walked.states.arg(),
-        walked.kept.arg(),
-        some(back.map(|back| back[1])),
-        some(back.map(|back| back[2])),
+        walked.saved.arg(),
+        Buffer::some(back.map(|back| back[1])),
+        Buffer::some(back.map(|back| back[2])),
         time,
         batch,
         hidden,
