@@ -6,7 +6,13 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 import peer
 
 LAYERS = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
-VARIANTS = {"plain": {}, "ragged": {}, "bidirectional": {"bidirectional": True}}
+VARIANTS = {
+    "plain": {},
+    "ragged": {},
+    "bidirectional": {"bidirectional": True},
+    "f16": {"dtype": torch.float16},
+    "bf16": {"dtype": torch.bfloat16},
+}
 
 
 def place(options):
@@ -46,7 +52,7 @@ def prepare(options):
     torch.set_num_threads(options.threads)
     settings = VARIANTS[options.variant]
     layer = LAYERS[options.cell](d_input, d_hidden, batch_first=True, device=device, **settings)
-    x = torch.randn(batch, steps, d_input, device=device)
+    x = torch.randn(batch, steps, d_input, device=device, dtype=settings.get("dtype"))
     lengths = options.lengths and torch.tensor(options.lengths)  # stay on the host, as PyTorch wants them
 
     def outputs():
@@ -68,7 +74,7 @@ def prepare(options):
 
     def training():
         layer.zero_grad()
-        loss = outputs().sum()
+        loss = outputs().sum(dtype=torch.float32)
         loss.backward()
         finish(loss)
 

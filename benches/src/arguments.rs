@@ -37,8 +37,9 @@ pub struct Arguments {
 
     /// Variants to compare with the plain layers, separated by commas: ragged (lengths uniform from 1 to the time
     /// steps), bidirectional (as many hidden units in each direction), layer-norm, dropout (of the recurrence),
-    /// zoneout, recompute (trains with less memory); on processors packed, packed-bf16, packed-int8 (forward alone, the weights packed beforehand) and
-    /// read-weights (reads those of packed once a time step, and nothing else) [default: plain alone]
+    /// zoneout, recompute (trains with less memory); on graphics cards f16 and bf16 (how numbers are stored); on
+    /// processors packed, packed-bf16, packed-int8 (forward alone, the weights packed beforehand) and read-weights
+    /// (reads those of packed once a time step, and nothing else) [default: plain alone]
     #[arg(long, value_name = "VARIANT,…", value_delimiter = ',')]
     variants: Vec<String>,
 

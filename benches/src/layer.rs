@@ -5,8 +5,9 @@ use elman::{
         module::Module,
         nn,
         optim::GradientsParams,
-        tensor::{Device, Distribution, Tensor},
+        tensor::{Device, Distribution, FloatDType, Tensor},
     },
+    layers::cast,
     recurrence::{CellKind, NetworkConfig, Sequence, packed::Precision},
 };
 
@@ -46,13 +47,14 @@ impl Input {
 
 /// elman's layer at work.
 pub(crate) fn elman(problem: &Problem, input: &Input) -> Work {
-    let layer = problem.layer.init(&input.device);
+    let layer = cast(problem.layer.init(&input.device), problem.stored);
     let pack = |precision| layer.pack(precision).expect("every kind of cell has kernels, and the weights are finite");
     match problem.work {
         variant::Work::Run => {
             let sequence =
                 problem.lengths.iter().fold(Sequence::new(), |sequence, lengths| sequence.with_lengths(lengths));
-            work(input, layer, move |net, x| net.forward_with(x, sequence.clone()).output)
+            let input = Input { x: input.x.clone().cast(problem.stored), device: input.device.clone(), ..*input };
+            work(&input, layer, move |net, x| net.forward_with(x, sequence.clone()).output)
         }
         variant::Work::Packed(precision) => {
             let mut session = pack(precision).session(problem.case.batch);
@@ -83,7 +85,8 @@ fn sum(numbers: &[f32]) -> f32 {
 pub(crate) fn burn_nn(problem: &Problem, input: &Input) -> Option<Work> {
     let NetworkConfig { cell, d_input: i, d_hidden: h, bidirectional, .. } = problem.layer;
     let known = NetworkConfig::new(cell, i, h).with_bidirectional(bidirectional);
-    if problem.layer != known || problem.lengths.is_some() || problem.work != variant::Work::Run {
+    let is_plain = problem.work == variant::Work::Run && problem.stored == FloatDType::F32;
+    if problem.layer != known || problem.lengths.is_some() || !is_plain {
         return None;
     }
     let device = &input.device;
@@ -119,7 +122,7 @@ fn work<L: Module + 'static>(input: &Input, layer: L, outputs: impl Fn(&L, Tenso
                 read_back(output.slice([batch - 1..batch, time - 1..time, width - 1..width]));
             }
             Pass::Training => {
-                let loss = output.sum();
+                let loss = output.cast(FloatDType::F32).sum();
                 // new ones each time, so there are none to set to zero
                 let _gradients = GradientsParams::from_grads(loss.backward(), &layer);
                 read_back(loss);
@@ -151,6 +154,9 @@ mod tests {
                 for (cell, variant) in CellKind::ALL.iter().flat_map(|cell| VARIANTS.iter().map(move |v| (*cell, v))) {
                     let case = "2,3,4,5".parse().unwrap();
                     let Some(problem) = variant.problem(cell, case) else { continue };
+                    if !problem.fits(&device.device) {
+                        continue;
+                    }
                     elman(&problem, &input)();
                     if let Some(mut work) = burn_nn(&problem, &input) {
                         work();

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use elman::{layers::host::is_host, recurrence::CellKind};
+use elman::recurrence::CellKind;
 use serde::Serialize;
 
 use crate::{
@@ -104,9 +104,8 @@ impl Setting<'_> {
     pub fn measure(&self, cell: CellKind, case: Case) -> Result<Vec<Row>, BenchError> {
         let Target { device: info, peers, seconds, .. } = self.target;
         let device = &info.device;
-        let fits = |problem: &Problem| problem.work == Work::Run || is_host(device);
         let problems = self.variants.iter().filter_map(|variant| variant.problem(cell, case));
-        let problems: Vec<Problem> = problems.filter(fits).collect();
+        let problems: Vec<Problem> = problems.filter(|problem| problem.fits(device)).collect();
         let trained: Vec<Problem> = problems.iter().filter(|problem| problem.work == Work::Run).cloned().collect();
         let mut forward = self.alternate(&problems, case, Pass::Forward);
         let mut training: BTreeMap<&str, Times> = self
@@ -224,10 +223,11 @@ mod tests {
         let target = Target { device, work: Vec::new(), peers: Peers::default(), seconds: 0.0, budget: 0.0 };
         let device = &target.device;
         let setting = Setting { target: &target, ceilings: ceilings(1.0, 1.0), variants: VARIANTS };
-        let rows = setting.measure(CellKind::Lstm, "2,3,4,5".parse().unwrap()).unwrap();
+        let case: Case = "2,3,4,5".parse().unwrap();
+        let rows = setting.measure(CellKind::Lstm, case).unwrap();
         let is_packed = |name: &str| name.starts_with("packed") || name == "read-weights";
-        let expected = VARIANTS.iter().map(|variant| variant.name);
-        let expected: Vec<_> = expected.filter(|name| is_host(&device.device) || !is_packed(name)).collect();
+        let fits = |variant: &&Variant| variant.problem(CellKind::Lstm, case).unwrap().fits(&device.device);
+        let expected: Vec<_> = VARIANTS.iter().filter(fits).map(|variant| variant.name).collect();
         assert_eq!(rows.iter().map(|row| row.variant).collect::<Vec<_>>(), expected);
         let training = |row: &Row| row.training.as_ref().map(|training| training.plain_ratio);
         assert_eq!((rows[0].forward.plain_ratio, training(&rows[0])), (1.0, Some(1.0)));

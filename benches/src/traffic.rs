@@ -1,4 +1,7 @@
-use elman::recurrence::{CellKind, packed::Precision};
+use elman::{
+    burn::tensor::FloatDType,
+    recurrence::{CellKind, packed::Precision},
+};
 
 use crate::{
     layer::Pass,
@@ -22,7 +25,7 @@ pub(crate) fn gigabytes(problem: &Problem, pass: Pass) -> f64 {
         _ => states,
     };
     let Parameters { all, recurrent } = Parameters::of(problem);
-    let float = size_of::<f32>();
+    let float = if problem.stored == FloatDType::F32 { 4 } else { 2 };
     let forward = (input + output) * float;
     let bytes = match (problem.work, pass) {
         (Work::ReadWeights, _) => problem.case.time * all * float,

@@ -1,6 +1,10 @@
 use std::str::FromStr;
 
-use elman::recurrence::{CellKind, NetworkConfig, packed::Precision};
+use elman::{
+    burn::tensor::{DType, Device, FloatDType},
+    layers::{device::is_cube, host::is_host},
+    recurrence::{CellKind, NetworkConfig, packed::Precision},
+};
 use rand::{RngExt, SeedableRng, rngs::ChaCha12Rng};
 
 use crate::{case::Case, error::BenchError};
@@ -12,6 +16,8 @@ pub(crate) struct Variant {
     /// Whether the rows of a batch have different lengths.
     ragged: bool,
     work: Work,
+    /// How input and parameters are stored.
+    stored: FloatDType,
     /// Makes the variant's layer of the plain one; `None` where the cell has no such variant.
     configure: fn(NetworkConfig) -> Option<NetworkConfig>,
 }
@@ -36,6 +42,8 @@ pub(crate) const VARIANTS: &[Variant] = &[
     Variant { name: "dropout", configure: |layer| besides(layer.with_recurrent_dropout(0.25)), ..Variant::PLAIN },
     Variant { name: "zoneout", configure: |layer| besides(layer.with_zoneout(0.1, 0.1)), ..Variant::PLAIN },
     Variant { name: "recompute", configure: |layer| besides(layer.with_recompute(true)), ..Variant::PLAIN },
+    Variant { name: "f16", stored: FloatDType::F16, ..Variant::PLAIN },
+    Variant { name: "bf16", stored: FloatDType::BF16, ..Variant::PLAIN },
     Variant { name: "packed", work: Work::Packed(Precision::F32), ..Variant::PLAIN },
     Variant { name: "packed-bf16", work: Work::Packed(Precision::Bf16), ..Variant::PLAIN },
     Variant { name: "packed-int8", work: Work::Packed(Precision::Int8), ..Variant::PLAIN },
@@ -54,19 +62,21 @@ pub(crate) struct Problem {
     pub variant: &'static str,
     pub layer: NetworkConfig,
     pub work: Work,
+    pub stored: FloatDType,
     /// Of each row, if they differ.
     pub lengths: Option<Vec<usize>>,
 }
 
 impl Variant {
     /// One direction, with biases, every row as long as the others: what the other variants are compared with.
-    pub const PLAIN: Self = Self { name: "plain", ragged: false, work: Work::Run, configure: Some };
+    pub const PLAIN: Self =
+        Self { name: "plain", ragged: false, work: Work::Run, stored: FloatDType::F32, configure: Some };
 
     /// The variant of a cell's layer; `None` where the cell does not have it.
     pub fn problem(&self, cell: CellKind, case: Case) -> Option<Problem> {
         let layer = (self.configure)(NetworkConfig::new(cell, case.d_input, case.d_hidden))?;
         let lengths = self.ragged.then(|| lengths(case));
-        Some(Problem { case, variant: self.name, layer, work: self.work, lengths })
+        Some(Problem { case, variant: self.name, layer, work: self.work, stored: self.stored, lengths })
     }
 }
 
@@ -96,6 +106,12 @@ impl Problem {
             Work::Packed(_) => Some(Variant::PLAIN.name),
             Work::ReadWeights => None,
         }
+    }
+
+    /// Whether a device has kernels for it.
+    pub fn fits(&self, device: &Device) -> bool {
+        (self.work == Work::Run || is_host(device))
+            && (self.stored == FloatDType::F32 || (is_cube(device) && device.supports_dtype(DType::from(self.stored))))
     }
 
     /// Time steps that are computed, of all rows together.

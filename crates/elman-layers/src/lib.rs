@@ -22,6 +22,7 @@
 //! The dropouts act where burn's own [`Dropout`](burn::nn::Dropout) does: on a device with autodiff, unless the module
 //! was frozen. So they act in training, and `module.valid()` turns them off.
 
+mod cast;
 mod cross_entropy;
 mod dense;
 pub mod device;
@@ -31,6 +32,7 @@ pub mod host;
 mod residual;
 mod tied;
 
+pub use cast::cast;
 pub use cross_entropy::linear_cross_entropy;
 pub use dense::{Dense, DenseConfig};
 pub use dropout::{DropRate, Dropout, EmbeddingDropout, LockedDropout, WeightDrop};

@@ -2,13 +2,10 @@
 
 use std::alloc::System;
 
-use burn::{
-    module::{Module, ModuleVisitor, Param},
-    tensor::{Device, Distribution, Gradients, Tensor, TensorData},
-};
+use burn::tensor::{Device, Distribution, Tensor};
 use cap::Cap;
-use elman_recurrence::{CellKind, Network, NetworkConfig, Sequence};
-use elman_testkit::devices;
+use elman_recurrence::{CellKind, NetworkConfig, Sequence};
+use elman_testkit::{devices, gradients_of};
 
 /// Counts the bytes that are held.
 #[global_allocator]
@@ -19,19 +16,6 @@ const D_INPUT: usize = 6;
 fn input(size: [usize; 3], device: &Device) -> Tensor<3> {
     device.seed(2);
     Tensor::random(size, Distribution::Normal(0.0, 1.0), device)
-}
-
-/// Every gradient by a parameter, in the order of the parameters.
-fn gradients(net: &Network, gradients: &Gradients) -> Vec<TensorData> {
-    struct All<'a>(&'a Gradients, Vec<TensorData>);
-    impl ModuleVisitor for All<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.1.extend(param.val().grad(self.0).map(Tensor::into_data));
-        }
-    }
-    let mut all = All(gradients, Vec::new());
-    net.visit(&mut all);
-    all.1
 }
 
 fn gradients_are_the_same() {
@@ -51,7 +35,7 @@ fn gradients_are_the_same() {
                     let by_states: Tensor<1> =
                         states.into_iter().map(|state| state.powf_scalar(2.0).sum()).reduce(|a, b| a + b).unwrap();
                     let grads = (out.output.clone().sum() + by_states).backward();
-                    let mut all = gradients(&net, &grads);
+                    let mut all = gradients_of(&net, &grads);
                     all.push(x.grad(&grads).expect("the input's gradient").into_data());
                     (out.output.into_data(), all)
                 };

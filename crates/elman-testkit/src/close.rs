@@ -43,6 +43,20 @@ pub fn assert_close_data(label: &str, actual: &TensorData, expected: &TensorData
     }
 }
 
+/// Compares all numbers at once: the root mean square of the differences may be `allowed` of that of the expected values. For
+/// rounding that single numbers suffer much more from than others, as where a derivative jumps.
+///
+/// # Panics
+/// If shapes differ or the difference is larger; the message names `label` and what was found.
+#[track_caller]
+pub fn assert_near_data(label: &str, actual: &TensorData, expected: &TensorData, allowed: f64) {
+    assert_eq!(actual.shape(), expected.shape(), "{label}: shape");
+    let squares = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
+    let off = squares(&mut actual.iter::<f64>().zip(expected.iter::<f64>()).map(|(a, e)| a - e));
+    let (off, size) = (off.sqrt(), squares(&mut expected.iter::<f64>()).sqrt());
+    assert!(off <= allowed * size, "{label}: off by {:.3e} of the root mean square, allowed {allowed:.3e}", off / size);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,5 +83,13 @@ mod tests {
     #[should_panic(expected = "off by")]
     fn an_error_beyond_the_tolerance_fails() {
         assert_close_data("far", &data(&[1.0, 2.0]), &data(&[1.0, 2.1]), TIGHT);
+    }
+
+    #[test]
+    #[should_panic(expected = "x: off by 1.000e-1 of the root mean square, allowed 9.000e-2")]
+    fn all_numbers_are_compared_at_once() {
+        let expected = TensorData::from([3.0f32, 4.0]);
+        assert_near_data("x", &TensorData::from([3.0f32, 4.5]), &expected, 0.11);
+        assert_near_data("x", &TensorData::from([3.5f32, 4.0]), &expected, 0.09);
     }
 }

@@ -7,14 +7,18 @@ mod close;
 mod devices;
 #[cfg(feature = "tensor")]
 mod golden;
+#[cfg(feature = "tensor")]
+mod gradients;
 mod shared;
 #[cfg(feature = "tensor")]
 mod turn;
 
 #[cfg(feature = "tensor")]
-pub use close::{Tolerance, assert_close, assert_close_data};
+pub use close::{Tolerance, assert_close, assert_close_data, assert_near_data};
 #[cfg(feature = "tensor")]
 pub use devices::{TestDevice, device, devices};
 #[cfg(feature = "tensor")]
 pub use golden::Golden;
+#[cfg(feature = "tensor")]
+pub use gradients::gradients_of;
 pub use shared::shared;

@@ -13,6 +13,7 @@ mod parallel;
 mod product;
 mod sequential;
 mod steps;
+mod stored;
 mod zoneout;
 
 use burn::tensor::Tensor;

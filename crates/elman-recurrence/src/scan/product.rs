@@ -1,6 +1,10 @@
 use burn::tensor::Tensor;
 
-use super::{Active, norm::normalise};
+use super::{
+    Active,
+    norm::normalise,
+    stored::{as_stored, wide},
+};
 
 /// The weights that the input is multiplied with.
 #[derive(Clone, Debug)]
@@ -26,13 +30,15 @@ pub(crate) fn input_product(x: Tensor<3>, with: InputWeights, active: Option<&Ac
     let [time, batch, width] = x.dims();
     let rows = with.weights.dims()[0];
     let mut product = x.reshape([time * batch, width]).matmul(with.weights.transpose());
+    let stored = product.dtype();
     if let Some(gain) = with.gain {
-        product = normalise(product) * gain.unsqueeze();
+        product = normalise(wide(product)) * wide(gain).unsqueeze();
     }
     if let Some(bias) = with.bias {
+        let bias = as_stored(bias, product.dtype());
         product = product + bias.unsqueeze();
     }
-    product.reshape([time, batch, rows])
+    as_stored(product, stored).reshape([time, batch, rows])
 }
 
 /// Zeros where a row has ended.

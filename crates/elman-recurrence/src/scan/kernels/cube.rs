@@ -2,10 +2,10 @@
 
 use burn::{
     backend::{TensorMetadata, ops::FloatTensorOps, tensor::FloatTensor},
-    tensor::{DType, Shape, Slice},
+    tensor::{DType, FloatDType, Shape, Slice},
 };
 use burn_cubecl::{CubeBackend, kernel::into_contiguous, tensor::CubeTensor};
-use elman_cube::{Buffer, Kernel, Operands, Sequences, Zoneout};
+use elman_cube::{Buffer, Kernel, Number, Operands, Sequences, Zoneout};
 
 use super::{
     extension::{ByInputs, Inputs, Recurrence, ScanKernels, Walk, Walked},
@@ -16,8 +16,18 @@ type B = CubeBackend;
 
 /// The numbers of a tensor in row-major order.
 fn buffer(tensor: CubeTensor) -> Buffer {
-    let len = tensor.shape().num_elements();
-    Buffer::new(into_contiguous(tensor).handle, len)
+    let (len, number) = (tensor.shape().num_elements(), number_of(tensor.dtype()));
+    Buffer::of(into_contiguous(tensor).handle, len, number.expect("looked at before"))
+}
+
+/// How the numbers of a type are stored, if the kernels know it.
+pub(super) fn number_of(dtype: DType) -> Option<Number> {
+    match dtype {
+        DType::F32 => Some(Number::F32),
+        DType::F16 => Some(Number::F16),
+        DType::BF16 => Some(Number::Bf16),
+        _ => None,
+    }
 }
 
 /// The numbers, if there are any.
@@ -27,7 +37,12 @@ fn some(tensor: CubeTensor) -> Option<Buffer> {
 
 /// A tensor on the device of another.
 fn tensor(buffer: Buffer, shape: Shape, like: &CubeTensor) -> CubeTensor {
-    CubeTensor::new_contiguous(like.client.clone(), like.device.clone(), shape, buffer.into_handle(), DType::F32)
+    let dtype = match buffer.number() {
+        Number::F32 => DType::F32,
+        Number::F16 => DType::F16,
+        Number::Bf16 => DType::BF16,
+    };
+    CubeTensor::new_contiguous(like.client.clone(), like.device.clone(), shape, buffer.into_handle(), dtype)
 }
 
 fn empty(like: &CubeTensor) -> CubeTensor {
@@ -71,7 +86,7 @@ impl Walk {
             let shape = Shape::new([buffer.len()]);
             tensor(buffer, shape, &input)
         };
-        Walked { states: flat(walked.states), saved: flat(walked.kept) }
+        Walked { states: flat(walked.states), saved: flat(walked.saved), kept: flat(walked.kept) }
     }
 
     fn run_back(&self, wanted: [bool; 6], inputs: Inputs<B>, walked: Walked<B>, gradient: CubeTensor) -> ByInputs<B> {
@@ -79,8 +94,8 @@ impl Walk {
         let [_, weights_wanted, bias_wanted, _, projection_wanted, gain_wanted] = wanted;
         let (sequences, operands) = (self.sequences_on(&like), self.operands(inputs.clone()));
         let walk = elman_cube::Walk { client: &like.client, plan: None, sequences: &sequences, operands: &operands };
-        let kept = elman_cube::Walked { states: buffer(walked.states.clone()), kept: buffer(walked.saved.clone()) };
-        let by = self.cube().backward(walk, &kept, &buffer(gradient));
+        let [states, saved, kept] = [&walked.states, &walked.saved, &walked.kept].map(|part| buffer(part.clone()));
+        let by = self.cube().backward(walk, &elman_cube::Walked { states, saved, kept }, &buffer(gradient));
 
         let (lines, rows) = (self.time * self.batch, self.kernel.gates() * self.hidden);
         let gates = |buffer: Buffer| tensor(buffer, Shape::new([lines, rows]), &like);
@@ -92,9 +107,10 @@ impl Walk {
         let bias = bias_wanted.then(|| sum_of_lines(by_recurrent));
         let projection = (projection_wanted && !is_empty(&inputs.projection)).then(|| {
             let start = self.cube().raw_at(walk).expect("what is projected is kept");
-            let raw = B::float_slice(walked.saved.clone(), &[Slice::from(start..start + lines * self.hidden)]);
+            let raw = B::float_slice(walked.kept.clone(), &[Slice::from(start..start + lines * self.hidden)]);
             let raw = B::float_reshape(raw, Shape::new([lines, self.hidden]));
             let by = tensor(by.projected.expect("there is a projection"), Shape::new([lines, self.output]), &like);
+            let raw = as_stored(raw, &by);
             B::float_matmul(B::float_transpose(by), raw)
         });
         let gain = by.gain.filter(|_| gain_wanted).map(|gain| sum_of_lines(gates(gain)));
@@ -116,7 +132,7 @@ impl Walk {
         inputs: &Inputs<B>,
         states: &CubeTensor,
     ) -> CubeTensor {
-        let fed = self.fed(inputs, states);
+        let fed = as_stored(self.fed(inputs, states), &by_product);
         let Some(late) = late else { return B::float_matmul(B::float_transpose(by_product), fed) };
         let [lines, rows] = by_product.shape().dims();
         let first = rows - self.cube().late_gates() * self.hidden;
@@ -151,10 +167,16 @@ fn is_empty(tensor: &CubeTensor) -> bool {
     tensor.shape().num_elements() == 0
 }
 
-/// `[lines, rows]` → `[rows]`
+/// Stored as another tensor is: both sides of a product have to be.
+fn as_stored(tensor: CubeTensor, other: &CubeTensor) -> CubeTensor {
+    if tensor.dtype() == other.dtype() { tensor } else { B::float_cast(tensor, other.dtype().into()) }
+}
+
+/// `[lines, rows]` → `[rows]` of float32
 fn sum_of_lines(of: CubeTensor) -> CubeTensor {
     let rows = of.shape()[1];
-    B::float_reshape(B::float_sum_dim(of, 0), Shape::new([rows]))
+    let sum = B::float_reshape(B::float_sum_dim(of, 0), Shape::new([rows]));
+    if sum.dtype() == DType::F32 { sum } else { B::float_cast(sum, FloatDType::F32) }
 }
 
 impl ScanKernels for CubeBackend {

@@ -28,7 +28,8 @@ pub struct Walk {
     pub rates: Option<[f32; 2]>,
 }
 
-/// The tensors that are read besides the input product, in the kernels' layouts. What there is not is empty.
+/// The tensors that are read besides the input product, in the kernels' layouts. What there is not is empty. Weights and
+/// projection are stored as the input product is, the others are float32.
 #[derive(Clone, Debug, ExtensionType)]
 pub struct Inputs<B: Backend> {
     /// `[G·H, P]`
@@ -51,7 +52,10 @@ pub struct Inputs<B: Backend> {
 #[derive(Clone, Debug, ExtensionType)]
 pub struct Walked<B: Backend> {
     pub states: FloatTensor<B>,
+    /// What the cell saves, stored as the input product is.
     pub saved: FloatTensor<B>,
+    /// What variants keep besides, where that is not part of the former.
+    pub kept: FloatTensor<B>,
 }
 
 /// The gradients by the input product and the first five of [`Inputs`]; empty where none was asked for.

@@ -80,11 +80,11 @@ impl Walk {
         let mut saved = vec![0.0; if save { saved_len(self.kernel(), &sequences, &variant) } else { 0 }];
         let (isa, threads) = (Isa::best(), elman_cpu::threads());
         forward(self.kernel(), isa, threads, from, &mut states, save.then_some(&mut saved[..]));
-        let [states, saved] = [states, saved].map(|values| {
+        let [states, saved, kept] = [states, saved, Vec::new()].map(|values| {
             let len = values.len();
             B::tensor(values, [len], &device)
         });
-        Walked { states, saved }
+        Walked { states, saved, kept }
     }
 
     fn backward<B: Host>(

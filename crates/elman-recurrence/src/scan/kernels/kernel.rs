@@ -1,4 +1,4 @@
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 
 use super::super::{Kernel, kernel_of};
 use crate::cell::Cell;
@@ -67,6 +67,15 @@ impl Kernels {
             Self::Processor(kernel) => kernel.has_projection(),
             #[cfg(feature = "cube")]
             Self::Cube(kernel) => kernel.has_projection(),
+        }
+    }
+
+    /// Whether the kernels read numbers of a type.
+    pub fn reads(&self, dtype: DType) -> bool {
+        match self {
+            Self::Processor(_) => dtype == DType::F32,
+            #[cfg(feature = "cube")]
+            Self::Cube(_) => super::cube::number_of(dtype).is_some(),
         }
     }
 

@@ -24,7 +24,10 @@ use burn::{
 };
 
 use self::extension::{Inputs, Recurrence, Walk};
-use super::{RecurrentWeights, ScanInput, ScanOutput, Zoneout};
+use super::{
+    RecurrentWeights, ScanInput, ScanOutput, Zoneout,
+    stored::{as_stored, wide},
+};
 
 pub(super) use kernel::Kernels;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
@@ -32,40 +35,36 @@ pub(super) use processor::{input_product, product_fits, recomputed};
 
 /// Whether the kernels can do this, and are worth their while.
 pub(super) fn fits(kernel: &Kernels, scan: &ScanInput) -> bool {
+    let [time, batch, _] = scan.input.dims();
+    let stored = scan.input.dtype();
     let weights_fit = match &scan.recurrent {
         Some(RecurrentWeights { hidden, bias, projection, gain }) => {
             kernel.is_recurrent()
                 && (projection.is_none() || kernel.has_projection())
-                && all_float(hidden, bias, gain)
-                && projection.iter().all(is_float)
+                && hidden.dtype() == stored
+                && projection.iter().all(|projection| projection.dtype() == stored)
+                && bias.iter().chain(gain).all(|one| kernel.reads(one.dtype()))
         }
         None => !kernel.is_recurrent(),
     };
-    let masks_fit = scan.dropout.iter().all(is_float)
-        && !matches!(&scan.zoneout, Some(Zoneout::Masks(masks)) if !masks.iter().all(is_float));
-    let [time, batch, _] = scan.input.dims();
+    let masks_fit = match &scan.zoneout {
+        Some(Zoneout::Masks(masks)) => masks.iter().all(|mask| kernel.reads(mask.dtype())),
+        _ => true,
+    };
     weights_fit
         && masks_fit
-        && is_float(&scan.input)
-        && scan.state.iter().all(is_float)
+        && kernel.reads(stored)
+        && scan.dropout.iter().chain(&scan.state).all(|tensor| kernel.reads(tensor.dtype()))
         && time * batch >= kernel.worth_from()
-}
-
-fn is_float<const D: usize>(tensor: &Tensor<D>) -> bool {
-    tensor.dtype() == DType::F32
-}
-
-fn all_float(weights: &Tensor<2>, bias: &Option<Tensor<1>>, gain: &Option<Tensor<1>>) -> bool {
-    is_float(weights) && bias.iter().chain(gain).all(is_float)
 }
 
 /// Runs the recurrence with a kernel, where that [fits].
 pub(super) fn walk(kernel: Kernels, scan: ScanInput, keep: usize) -> ScanOutput {
     let input = scan.input.clone().into_dispatch();
-    let hidden = scan.input.dims()[2] / kernel.gates();
+    let (hidden, stored) = (scan.input.dims()[2] / kernel.gates(), scan.input.dtype());
     let (walk, inputs) = read(kernel, scan, hidden);
     let states = Tensor::from_dispatch(<Dispatch as Recurrence>::scan(walk.clone(), input, inputs));
-    output(&walk, states, keep)
+    output(&walk, states, keep, stored)
 }
 
 /// What the kernels read besides the input product.
@@ -74,7 +73,7 @@ fn read(kernel: Kernels, scan: ScanInput, hidden: usize) -> (Walk, Inputs<Dispat
     let [time, batch, _] = scan.input.dims();
     let output = scan.state[0].dims()[1];
     // what there is not is an empty tensor
-    let one = |tensor: Option<Tensor<1>>| tensor.unwrap_or_else(|| Tensor::zeros([0], &device)).into_dispatch();
+    let one = |tensor: Option<Tensor<1>>| tensor.map_or_else(|| Tensor::zeros([0], &device), wide).into_dispatch();
     let two = |tensor: Option<Tensor<2>>| tensor.unwrap_or_else(|| Tensor::zeros([0, 0], &device)).into_dispatch();
     let (rates, masks) = match scan.zoneout {
         None => (None, None),
@@ -88,18 +87,18 @@ fn read(kernel: Kernels, scan: ScanInput, hidden: usize) -> (Walk, Inputs<Dispat
     let inputs = Inputs {
         weights: two(weights),
         bias: one(bias),
-        state: flat(scan.state).into_dispatch(),
+        state: wide(flat(scan.state)).into_dispatch(),
         projection: two(projection),
         gain: one(gain),
-        dropout: two(scan.dropout),
+        dropout: two(scan.dropout.map(wide)),
         zoneout: one(masks),
     };
     let lengths = scan.active.map(|active| active.lengths);
     (Walk { kernel, time, batch, hidden, output, reverse: scan.reverse, lengths, rates }, inputs)
 }
 
-/// The states of all time steps as a scan returns them.
-fn output(walk: &Walk, states: Tensor<1>, keep: usize) -> ScanOutput {
+/// The states of all time steps as a scan returns them, stored as the input product is.
+fn output(walk: &Walk, states: Tensor<1>, keep: usize, stored: DType) -> ScanOutput {
     let Walk { time, batch, hidden, output, reverse, ref kernel, .. } = *walk;
     let end = if reverse { 0 } else { time - 1 };
     let mut start = 0;
@@ -108,9 +107,11 @@ fn output(walk: &Walk, states: Tensor<1>, keep: usize) -> ScanOutput {
         let width = if n == 0 { output } else { hidden };
         let step = batch * width;
         if n < keep {
-            all.push(states.clone().narrow(0, start, time * step).reshape([time, batch, width]));
+            let all_steps = states.clone().narrow(0, start, time * step);
+            all.push(as_stored(all_steps, stored).reshape([time, batch, width]));
         }
-        last.push(states.clone().narrow(0, start + end * step, step).reshape([batch, width]));
+        let last_step = states.clone().narrow(0, start + end * step, step);
+        last.push(as_stored(last_step, stored).reshape([batch, width]));
         start += time * step;
     }
     ScanOutput { states: all, last }

@@ -1,11 +1,13 @@
 //! What there are kernels for on processors only: the input product, and a layer that is computed again.
 
-use burn::{backend::Dispatch, tensor::Tensor};
+use burn::{
+    backend::Dispatch,
+    tensor::{DType, Tensor},
+};
 use elman_layers::host::is_host;
 
 use super::{
     super::{Active, InputWeights, ScanInput, ScanOutput},
-    all_float, is_float,
     kernel::Kernels,
     output,
     product::{InputProduct, Operands, Rows},
@@ -20,12 +22,15 @@ pub(in crate::scan) fn recomputed(kernel: Kernels, with: InputWeights, scan: Sca
     let operands = operands(scan.input.clone(), with);
     let (walk, inputs) = read(kernel, scan, hidden);
     let states = <Dispatch as Recomputed>::recomputed(walk.clone(), rows, operands, inputs);
-    output(&walk, Tensor::from_dispatch(states), keep)
+    output(&walk, Tensor::from_dispatch(states), keep, DType::F32)
 }
 
 /// Whether the kernel of the input product can do this.
 pub(in crate::scan) fn product_fits(x: &Tensor<3>, with: &InputWeights) -> bool {
-    is_float(x) && all_float(&with.weights, &with.bias, &with.gain) && is_host(&x.device())
+    let InputWeights { weights, bias, gain } = with;
+    is_host(&x.device())
+        && [x.dtype(), weights.dtype()] == [DType::F32; 2]
+        && bias.iter().chain(gain).all(|one| one.dtype() == DType::F32)
 }
 
 /// The input product, where that [fits](product_fits).

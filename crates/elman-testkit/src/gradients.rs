@@ -1,0 +1,19 @@
+use burn::{
+    module::{Module, ModuleVisitor, Param},
+    tensor::{Gradients, Tensor, TensorData},
+};
+
+/// Every gradient by a parameter of a module, in the order of the parameters.
+pub fn gradients_of<M: Module>(module: &M, gradients: &Gradients) -> Vec<TensorData> {
+    let mut all = All(gradients, Vec::new());
+    module.visit(&mut all);
+    all.1
+}
+
+struct All<'a>(&'a Gradients, Vec<TensorData>);
+
+impl ModuleVisitor for All<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.1.extend(param.val().grad(self.0).map(Tensor::into_data));
+    }
+}
