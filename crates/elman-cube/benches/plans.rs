@@ -8,7 +8,7 @@
 use std::time::Instant;
 
 use cubecl::{future, prelude::*};
-use elman_cube::{Buffer, Driver, Kernel, Operands, Plan, Sequences, Tile, Walk};
+use elman_cube::{Buffer, Direction, Driver, Kernel, Operands, Plan, Sequences, Tile, Walk};
 
 fn main() {
     let client = cubecl::Device::default().client();
@@ -76,7 +76,7 @@ fn time(client: &Client, kernel: &Kernel, [batch, time, hidden]: [usize; 3], pla
         Buffer::new(client.create_from_slice(&bytes), len)
     };
     let (gates, states) = (kernel.gates(), kernel.states());
-    let sequences = Sequences { time, batch, hidden, output: hidden, reverse: false, lengths: None };
+    let sequences = Sequences { time, batch, hidden, output: hidden, direction: Direction::Forward, lengths: None };
     let operands = Operands {
         weights: Some(random(gates * hidden * hidden, 1.0 / (hidden as f32).sqrt())),
         bias: Some(random(gates * hidden, 1.0)),

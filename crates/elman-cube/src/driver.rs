@@ -133,21 +133,27 @@ impl Plan {
         CubeDim::new_2d(self.tile.units as u32, self.tile.split as u32)
     }
 
+    /// The tiles that the rows are divided into, none of which has rows of both directions.
+    fn row_tiles(&self, sequences: &Sequences) -> u32 {
+        let (rows, turn) = (self.tile.rows, sequences.turn());
+        (turn.div_ceil(rows) + (sequences.batch - turn).div_ceil(rows)) as u32
+    }
+
     /// The cubes of a walk that is one launch.
-    pub(crate) fn resident(&self, batch: usize) -> CubeCount {
-        CubeCount::Static(batch.div_ceil(self.tile.rows) as u32, 1, 1)
+    pub(crate) fn resident(&self, sequences: &Sequences) -> CubeCount {
+        CubeCount::Static(self.row_tiles(sequences), 1, 1)
     }
 
     /// The cubes of a phase.
-    pub(crate) fn step(&self, column_tiles: usize, batch: usize) -> CubeCount {
-        CubeCount::Static(column_tiles as u32, batch.div_ceil(self.tile.rows) as u32, 1)
+    pub(crate) fn step(&self, column_tiles: usize, sequences: &Sequences) -> CubeCount {
+        CubeCount::Static(column_tiles as u32, self.row_tiles(sequences), 1)
     }
 }
 
 fn tile(walk: Walk<'_>, driver: Driver, is_software: bool) -> Tile {
     let Sequences { batch, hidden, .. } = *walk.sequences;
     let most = walk.client.properties().hardware.max_units_per_cube as usize;
-    let rows = |most: usize| batch.next_power_of_two().min(most);
+    let rows = |most: usize| (batch / walk.sequences.sides()).next_power_of_two().min(most);
     if is_software {
         let units = if driver == Driver::Step { 32 } else { hidden.next_power_of_two().clamp(32, 64) };
         return Tile { rows: rows(16), units: units.min(most), split: 1, staged: 2 };

@@ -1,7 +1,7 @@
 use std::{fmt, marker::PhantomData, sync::Arc};
 
 use crate::{
-    Buffer, Gradients, Walk, Walked, backward,
+    Buffer, Gradients, Sequences, Variant, Walk, Walked, backward,
     cell::{
         Counts, Gru, GruResetBefore, Linear, Lstm, MOST_GATES, MOST_STATES, MinGru, MinLstm, Pointwise, Relu, Rnn, Tanh,
     },
@@ -110,6 +110,13 @@ impl Kernel {
     /// were not kept.
     pub fn raw_at(&self, walk: Walk<'_>) -> Option<usize> {
         Kept::of(self.0.counts(), walk.sequences, walk.operands.variant(), true).raw
+    }
+
+    /// How many numbers a walk keeps for the way back: in what the cell [saves](Walked::saved), and in what is
+    /// [kept](Walked::kept) besides.
+    pub fn kept(&self, sequences: &Sequences, variant: Variant) -> [usize; 2] {
+        let counts = self.0.counts();
+        [sequences.saved_len(counts), Kept::of(counts, sequences, variant, true).len]
     }
 
     /// Walks with the input product `[T, B, G·H]`, keeping what the way back needs if `saves` is set. Nothing waits for the

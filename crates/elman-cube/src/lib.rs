@@ -34,6 +34,5 @@ pub use driver::{Driver, Plan, UnknownDriver};
 pub use forward::Walked;
 pub use kernel::Kernel;
 pub use product::Tile;
-pub(crate) use sequences::Variant;
-pub use sequences::{Operands, Sequences, Zoneout};
+pub use sequences::{Direction, Operands, Sequences, Variant, Zoneout};
 pub use walk::Walk;

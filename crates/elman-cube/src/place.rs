@@ -14,17 +14,37 @@ pub(crate) struct At {
 }
 
 #[cube]
-pub(crate) fn at(walked: usize, time: usize, reverse: usize) -> At {
+pub(crate) fn at(walked: usize, time: usize, reverse: bool) -> At {
     let is_first = walked == 0;
-    let t = if reverse == 1 { time - 1 - walked } else { walked };
+    let t = if reverse { time - 1 - walked } else { walked };
     let before = if is_first {
         t
-    } else if reverse == 1 {
+    } else if reverse {
         t + 1
     } else {
         t - 1
     };
     At { t, before, is_first }
+}
+
+/// The first row of a tile, of those that tiles of `rows` rows each divide the batch into: rows from `turn` on walk in the other
+/// direction, so no tile has rows of both.
+#[cube]
+pub(crate) fn first_row(tile: usize, turn: usize, #[comptime] rows: usize) -> usize {
+    let before = turn.div_ceil(rows);
+    if tile < before { tile * rows } else { turn + (tile - before) * rows }
+}
+
+/// Where the rows end that walk in the direction of a row.
+#[cube]
+pub(crate) fn end_of(row: usize, turn: usize, batch: usize) -> usize {
+    if row < turn { turn } else { batch }
+}
+
+/// Which of two sets of weights a row has.
+#[cube]
+pub(crate) fn side_of(row: usize, turn: usize, #[comptime] both: bool) -> usize {
+    if comptime!(both) { usize::cast_from(row >= turn) } else { 0usize.runtime() }
 }
 
 /// Where state `n` begins in the states of `time` steps, and how wide it is.

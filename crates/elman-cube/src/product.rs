@@ -33,8 +33,10 @@ pub(crate) struct Place {
     pub walked: usize,
     /// The first row of the tile.
     pub row: usize,
-    /// Rows there are.
+    /// Where the rows end.
     pub rows: usize,
+    /// Which of the sets of weights.
+    pub side: usize,
     /// This unit's first column, which need not be one.
     pub column: usize,
     /// From one of its columns to the next.
@@ -43,6 +45,8 @@ pub(crate) struct Place {
     pub columns: usize,
     /// Numbers that are summed over.
     pub len: usize,
+    /// Fours of weights that each column has.
+    pub fours: usize,
 }
 
 /// Shared memory: allocated once in a kernel, and used by one phase after the other.
@@ -97,6 +101,7 @@ pub(crate) fn product<N: Float, B: CubeType, S: Source<B>>(
     let x = UNIT_POS_X as usize;
     let y = UNIT_POS_Y as usize;
     let fours = place.len.div_ceil(4);
+    let side = place.side * place.fours * place.columns;
     let mut columns = Array::<usize>::new(per_unit);
     #[unroll]
     for j in 0..per_unit {
@@ -133,7 +138,7 @@ pub(crate) fn product<N: Float, B: CubeType, S: Source<B>>(
         for n in 0..comptime!(tile.staged / tile.split) {
             let four = if comptime!(tile.split > 1) { n * comptime!(tile.split) + y } else { n.runtime() };
             // beyond the end the staged numbers are zero, and any weights do
-            let first = min(start + four, fours - 1) * place.columns;
+            let first = side + min(start + four, fours - 1) * place.columns;
             let mut of = Array::<Four<f32>>::new(per_unit);
             #[unroll]
             for j in 0..per_unit {

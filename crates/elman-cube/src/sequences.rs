@@ -1,5 +1,17 @@
 use crate::{Buffer, kernel::Counted};
 
+/// Which way time is walked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the first time step to the last.
+    Forward,
+    /// From the last to the first.
+    Back,
+    /// Half of the rows each way, at once: the first half forward, the others back. Weights, bias, projection and gain are there
+    /// twice, those of the way forward first.
+    Both,
+}
+
 /// A batch of sequences. `T` time, `B` batch, `G` gates, `H` hidden units, `P` outputs.
 #[derive(Clone, Debug)]
 pub struct Sequences {
@@ -11,13 +23,27 @@ pub struct Sequences {
     pub hidden: usize,
     /// `P`: the width of the hidden state, which is `H` unless it is projected.
     pub output: usize,
-    /// From the last time step to the first.
-    pub reverse: bool,
+    /// Which way they are walked.
+    pub direction: Direction,
     /// How many time steps each row has, `[B]` of `u32`; all of them without.
     pub lengths: Option<Buffer>,
 }
 
 impl Sequences {
+    /// The first row that is walked from the last time step to the first.
+    pub(crate) fn turn(&self) -> usize {
+        match self.direction {
+            Direction::Forward => self.batch,
+            Direction::Back => 0,
+            Direction::Both => self.batch / 2,
+        }
+    }
+
+    /// How many sets of weights there are.
+    pub(crate) fn sides(&self) -> usize {
+        if self.direction == Direction::Both { 2 } else { 1 }
+    }
+
     /// Numbers of all states at so many `times`: `[times, B, P]` of the hidden state and then, of a second one,
     /// `[times, B, H]`.
     pub fn state_len(&self, states: usize, times: usize) -> usize {
@@ -60,14 +86,18 @@ pub enum Zoneout {
 
 /// What there is besides the plain recurrence.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Variant {
+pub struct Variant {
+    /// A projection.
     pub projection: bool,
+    /// Layer normalisation.
     pub norm: bool,
+    /// Zoneout, by masks or rates.
     pub zoneout: bool,
 }
 
 impl Operands {
-    pub(crate) fn variant(&self) -> Variant {
+    /// What there is of them.
+    pub fn variant(&self) -> Variant {
         Variant { projection: self.projection.is_some(), norm: self.gain.is_some(), zoneout: self.zoneout.is_some() }
     }
 

@@ -19,6 +19,7 @@ impl Walk<'_> {
     /// That every buffer has the length that the sizes ask for: the kernels do not look.
     pub(crate) fn check(&self, counts: Counted, input: &Buffer) {
         let Sequences { time, batch, hidden, output, ref lengths, .. } = *self.sequences;
+        let sides = self.sequences.sides();
         let Operands { weights, bias, projection, gain, state, dropout, zoneout } = self.operands;
         let stored = |name: &str, buffer: Option<&Buffer>, len: usize, number: Number| {
             if let Some(buffer) = buffer {
@@ -47,12 +48,13 @@ impl Walk<'_> {
         );
         let number = input.number();
         assert!(number.is_supported(self.client), "the device has no numbers of {number:?}");
+        assert!(batch % sides == 0, "batch: found {batch} rows, and half of them walk each way");
         let rows = counts.gates * hidden;
         stored("input", Some(input), time * batch * rows, number);
-        stored("weights", weights.as_ref(), rows * output, number);
-        stored("projection", projection.as_ref(), output * hidden, number);
-        is("bias", bias.as_ref(), rows);
-        is("gain", gain.as_ref(), rows);
+        stored("weights", weights.as_ref(), sides * rows * output, number);
+        stored("projection", projection.as_ref(), sides * output * hidden, number);
+        is("bias", bias.as_ref(), sides * rows);
+        is("gain", gain.as_ref(), sides * rows);
         is("state", Some(state), self.sequences.state_len(counts.states, 1));
         is("dropout", dropout.as_ref(), batch * output);
         is("lengths", lengths.as_ref(), batch);

@@ -3,7 +3,7 @@
 
 use cubecl::prelude::*;
 use elman_cube::{
-    Buffer, Kernel, Operands, Sequences, Walk,
+    Buffer, Direction, Kernel, Operands, Sequences, Walk,
     cell::{Counts, NoLate, Pointwise, sigmoid, through_sigmoid, through_tanh},
 };
 
@@ -106,8 +106,14 @@ fn its_walk_is_what_its_formulas_say_and_its_gradient_is_the_slope() {
         let bytes = client.read_one(buffer.into_handle()).expect("the walk has ended");
         bytes.chunks_exact(4).map(|bytes| f64::from(f32::from_ne_bytes(bytes.try_into().expect("four")))).collect()
     };
-    let sequences =
-        Sequences { time: TIME, batch: BATCH, hidden: HIDDEN, output: HIDDEN, reverse: false, lengths: None };
+    let sequences = Sequences {
+        time: TIME,
+        batch: BATCH,
+        hidden: HIDDEN,
+        output: HIDDEN,
+        direction: Direction::Forward,
+        lengths: None,
+    };
     let operands = Operands {
         weights: Some(up(&weights)),
         bias: None,

@@ -3,7 +3,9 @@
 #![cfg(feature = "wgpu")]
 
 use cubecl::prelude::*;
-use elman_cube::{Buffer, Driver, Gradients, Kernel, Number, Operands, Plan, Sequences, Tile, Walk, Walked, Zoneout};
+use elman_cube::{
+    Buffer, Direction, Driver, Gradients, Kernel, Number, Operands, Plan, Sequences, Tile, Walk, Walked, Zoneout,
+};
 use half::{bf16, f16};
 
 /// The same sums in another order, over nine steps.
@@ -59,6 +61,8 @@ enum Variant {
     Normalised,
     Projected,
     Zoneout,
+    /// Half of the rows walk back.
+    BothWays,
 }
 
 /// All that comes of a walk and of the walk back, by name.
@@ -75,16 +79,18 @@ fn walk_of(
 ) -> Vec<(&'static str, Vec<f32>)> {
     let client = cubecl::Device::default().client();
     let mut numbers = Numbers { client: &client, state: 7 };
-    let rows = kernel.gates() * hidden;
+    let direction = if matches!(variant, Variant::BothWays) { Direction::Both } else { Direction::Forward };
+    let sides = if direction == Direction::Both { 2 } else { 1 };
+    let (rows, batch) = (kernel.gates() * hidden, batch * sides);
     let output = if matches!(variant, Variant::Projected) { 6 } else { hidden };
     let lengths = (0..batch).map(|row| ((row * 5 + 2) % (time + 1)) as u32);
     let lengths: Vec<u8> = lengths.flat_map(|length| length.to_ne_bytes()).collect();
     let lengths = Some(Buffer::new(client.create_from_slice(&lengths), batch));
-    let sequences = Sequences { time, batch, hidden, output, reverse: false, lengths };
+    let sequences = Sequences { time, batch, hidden, output, direction, lengths };
     let (states, steps) = (sequences.state_len(kernel.states(), 1), sequences.state_len(kernel.states(), time));
     let operands = Operands {
-        weights: kernel.is_recurrent().then(|| numbers.next_of(rows * output, 0.5, number)),
-        bias: kernel.is_recurrent().then(|| numbers.next(rows, 1.0)),
+        weights: kernel.is_recurrent().then(|| numbers.next_of(sides * rows * output, 0.5, number)),
+        bias: kernel.is_recurrent().then(|| numbers.next(sides * rows, 1.0)),
         projection: matches!(variant, Variant::Projected).then(|| numbers.next_of(output * hidden, 0.5, number)),
         gain: matches!(variant, Variant::Normalised).then(|| numbers.next(rows, 2.0)),
         state: numbers.next(states, 2.0),
@@ -140,6 +146,7 @@ fn every_plan_gives_the_same_numbers() {
     check(&Kernel::gru(), Variant::Normalised, SMALL, &TILES);
     check(&Kernel::gru(), Variant::Zoneout, SMALL, &TILES);
     check(&Kernel::gru_reset_before(), Variant::Plain, SMALL, &TILES);
+    check(&Kernel::gru_reset_before(), Variant::BothWays, SMALL, &TILES);
 }
 
 #[test]
@@ -215,7 +222,8 @@ fn time_has_no_limit_of_its_own() {
         let (state, input) = (numbers.next(hidden, 1.0), numbers.next(time * rows, 4.0));
         let walk = |input: &Buffer, state: Buffer| {
             let time = input.len() / rows;
-            let sequences = Sequences { time, batch: 1, hidden, output: hidden, reverse: false, lengths: None };
+            let sequences =
+                Sequences { time, batch: 1, hidden, output: hidden, direction: Direction::Forward, lengths: None };
             let operands = Operands {
                 weights: weights.clone(),
                 bias: None,
@@ -247,7 +255,14 @@ fn a_walk_that_is_too_large_for_the_device_is_refused() {
     let client = cubecl::Device::default().client();
     let mut numbers = Numbers { client: &client, state: 1 };
     // the sizes alone are looked at first
-    let sequences = Sequences { time: 1 << 20, batch: 1 << 12, hidden: 64, output: 64, reverse: false, lengths: None };
+    let sequences = Sequences {
+        time: 1 << 20,
+        batch: 1 << 12,
+        hidden: 64,
+        output: 64,
+        direction: Direction::Forward,
+        lengths: None,
+    };
     let operands = Operands {
         weights: Some(numbers.next(1, 1.0)),
         bias: None,
@@ -267,7 +282,7 @@ fn a_walk_that_is_too_large_for_the_device_is_refused() {
 fn a_buffer_of_another_length_is_named() {
     let client = cubecl::Device::default().client();
     let mut numbers = Numbers { client: &client, state: 1 };
-    let sequences = Sequences { time: 1, batch: 1, hidden: 3, output: 3, reverse: false, lengths: None };
+    let sequences = Sequences { time: 1, batch: 1, hidden: 3, output: 3, direction: Direction::Forward, lengths: None };
     let operands = Operands {
         weights: Some(numbers.next(36, 1.0)),
         bias: Some(numbers.next(3, 1.0)),

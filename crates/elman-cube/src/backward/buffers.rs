@@ -6,18 +6,19 @@ use crate::{
     product::{Four, Source},
 };
 
-/// What a walk back reads and writes. `T` time, `B` batch, `G` gates, `H` hidden units, `P` output width.
+/// What a walk back reads and writes. `T` time, `B` batch, of both directions, `G` gates, `H` hidden units, `P` output width; sides
+/// are directions with weights of their own, one or two.
 #[derive(CubeType, CubeLaunch)]
 pub(crate) struct Backward<N: Float> {
     /// By the states: `[T, B, P]`, `[T, B, H]`.
     pub gradient: Box<[f32]>,
-    /// Of the gates that are not late, `[gates·H/4, P]`.
+    /// Of the gates that are not late, `[sides, gates·H/4, P]`.
     pub weights: Box<[Four<N>]>,
-    /// Of those that are, `[gates·H/4, H]`.
+    /// Of those that are, `[sides, gates·H/4, H]`.
     pub late_weights: ComptimeOption<Box<[Four<N>]>>,
-    /// `[P/4, H]`
+    /// `[sides, P/4, H]`
     pub projection: ComptimeOption<Box<[Four<N>]>>,
-    /// Of layer normalisation, `[G, H]`.
+    /// Of layer normalisation, `[sides, G, H]`.
     pub gain: ComptimeOption<Box<[f32]>>,
     /// The initial state: `[B, P]`, `[B, H]`.
     pub initial: Box<[f32]>,
@@ -55,8 +56,8 @@ pub(crate) struct Backward<N: Float> {
     pub batch: usize,
     pub hidden: usize,
     pub output: usize,
-    /// 1 where the walk went from the last time step to the first, 0 else.
-    pub reverse: usize,
+    /// Rows from here on were walked from the last time step to the first.
+    pub turn: usize,
     /// Of zoneout in inference: of the hidden state and of the other.
     pub hidden_rate: f32,
     pub other_rate: f32,
@@ -78,6 +79,8 @@ pub(crate) struct Flags {
     pub projection: bool,
     /// Whether the recurrent product is normalised.
     pub norm: bool,
+    /// Whether there are rows of both directions, and two sets of weights.
+    pub both: bool,
 }
 
 /// The gradient by the products of the gates that are not late, at a step.
@@ -86,7 +89,7 @@ pub(crate) struct ByProduct;
 #[cube]
 impl<N: Float> Source<Backward<N>> for ByProduct {
     fn read(b: &Backward<N>, walked: usize, row: usize, k: usize) -> f32 {
-        let t = at(walked, b.time, b.reverse).t;
+        let t = at(walked, b.time, row >= b.turn).t;
         by_product::<N>(b, (t * b.batch + row) * comptime!(b.flags.gates) * b.hidden + k)
     }
 }
@@ -97,7 +100,7 @@ pub(crate) struct ByLateProduct;
 #[cube]
 impl<N: Float> Source<Backward<N>> for ByLateProduct {
     fn read(b: &Backward<N>, walked: usize, row: usize, k: usize) -> f32 {
-        let t = at(walked, b.time, b.reverse).t;
+        let t = at(walked, b.time, row >= b.turn).t;
         let early = comptime!(b.flags.gates - b.flags.late);
         by_product::<N>(b, ((t * b.batch + row) * comptime!(b.flags.gates) + early) * b.hidden + k)
     }
@@ -109,7 +112,7 @@ pub(crate) struct ByProjected;
 #[cube]
 impl<N: Float> Source<Backward<N>> for ByProjected {
     fn read(b: &Backward<N>, walked: usize, row: usize, unit: usize) -> f32 {
-        let t = at(walked, b.time, b.reverse).t;
+        let t = at(walked, b.time, row >= b.turn).t;
         number(&b.by_projected, (t * b.batch + row) * b.output + unit, 0.0f32.runtime())
     }
 }
@@ -145,7 +148,7 @@ pub(crate) fn state_before<N: Float>(
     unit: usize,
     #[comptime] n: usize,
 ) -> f32 {
-    let at = at(walked, b.time, b.reverse);
+    let at = at(walked, b.time, row >= b.turn);
     let width = width_of(n, b.hidden, b.output);
     let place = row * width + unit;
     if at.is_first {

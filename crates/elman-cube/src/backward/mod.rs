@@ -6,12 +6,13 @@ mod phases;
 use cubecl::{ir::ElemType, prelude::*};
 
 use crate::{
-    Buffer, Driver, Sequences, Walk, Walked,
+    Buffer, Direction, Driver, Sequences, Walk, Walked,
     cell::Pointwise,
     driver::{PER_UNIT, Plan},
     kernel::Counted,
     layout::Kept,
     pack::{Packing, pack},
+    place::first_row,
     product::{Tile, scratch},
 };
 use buffers::Flags;
@@ -48,7 +49,7 @@ pub(crate) fn step<N: Float, C: Pointwise>(
     #[define(N)] _number: ElemType,
 ) {
     let mut scratch = scratch(PER_UNIT, tile);
-    let row = CUBE_POS_Y as usize * comptime!(tile.rows);
+    let row = first_row(CUBE_POS_Y as usize, b.turn, comptime!(tile.rows));
     phases::run::<N, C>(&mut b, &mut scratch, walked, row, CUBE_POS_X as usize, CUBE_COUNT_X as usize, phase, tile);
 }
 
@@ -62,7 +63,7 @@ pub(crate) fn resident<N: Float, C: Pointwise>(
     #[define(N)] _number: ElemType,
 ) {
     let mut scratch = scratch(PER_UNIT, tile);
-    let row = CUBE_POS_X as usize * comptime!(tile.rows);
+    let row = first_row(CUBE_POS_X as usize, b.turn, comptime!(tile.rows));
     let phases = comptime!(Phase::of(b.flags));
     let column = 0usize.runtime();
     let step = 1usize.runtime();
@@ -92,7 +93,7 @@ struct Args<'a> {
 impl Args<'_> {
     fn of<N: Float>(&self) -> BackwardLaunch<N> {
         let Self { walk, gradient, walked, weights, late_weights, projection, by, kept, flags } = self;
-        let Sequences { time, batch, hidden, output, reverse, ref lengths } = *walk.sequences;
+        let Sequences { time, batch, hidden, output, ref lengths, .. } = *walk.sequences;
         let operands = walk.operands;
         let (rates, masks) = operands.zoneout();
         BackwardLaunch::new(
@@ -122,7 +123,7 @@ impl Args<'_> {
             batch,
             hidden,
             output,
-            usize::from(reverse),
+            walk.sequences.turn(),
             rates.map_or(0.0, |rates| rates[0]),
             rates.map_or(0.0, |rates| rates[1]),
             *flags,
@@ -143,17 +144,18 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, walked: &Walked, gradient: &Buf
         rates: operands.zoneout().0.is_some(),
         projection: variant.projection,
         norm: variant.norm,
+        both: sequences.direction == Direction::Both,
     };
-    let weights = operands.recurrent_weights();
+    let (weights, sides) = (operands.recurrent_weights(), sequences.sides());
     let early = (C::GATES - C::LATE) * hidden;
     let packed = |offset: usize, len: usize| {
-        pack(client, weights, Packing { offset, columns: output, column_stride: 1, len, stride: output })
+        pack(client, weights, sides, Packing { offset, columns: output, column_stride: 1, len, stride: output })
     };
     let late_weights = (C::LATE > 0).then(|| packed(early * output, C::LATE * hidden));
     let weights = packed(0, early);
     let projection = operands.projection.as_ref().map(|projection| {
         let packing = Packing { offset: 0, columns: hidden, column_stride: 1, len: output, stride: hidden };
-        pack(client, projection, packing)
+        pack(client, projection, sides, packing)
     });
     let number = walked.saved.number();
     let lines = |width: usize| Buffer::empty_of(client, time * batch * width, number);
@@ -171,7 +173,7 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, walked: &Walked, gradient: &Buf
     let (plan, phases, number) = (Plan::of_columns(walk), Phase::of(flags), number.elem());
     let (dim, tile) = (plan.dim(), plan.tile);
     let launch = |walked: usize, phase: Phase| {
-        let count = plan.step(phase.column_tiles(hidden, output, tile), batch);
+        let count = plan.step(phase.column_tiles(hidden, output, tile), sequences);
         // SAFETY: the buffers are as long as the sizes ask for, which `Walk::check` has seen to
         unsafe { step::launch_unchecked::<C>(client, count, dim, args.of(), walked, phase, tile, number) }
     };
@@ -179,7 +181,7 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, walked: &Walked, gradient: &Buf
         Driver::Resident => {
             let steps = plan.steps(walk, C::GATES, phases.len());
             for first in (0..time).step_by(steps).rev() {
-                let (count, end) = (plan.resident(batch), time.min(first + steps));
+                let (count, end) = (plan.resident(sequences), time.min(first + steps));
                 // SAFETY: as above
                 unsafe { resident::launch_unchecked::<C>(client, count, dim, args.of(), first, end, tile, number) }
             }

@@ -9,7 +9,7 @@ use crate::{
     cell::{LateInput, MOST_GATES, MOST_STATES, Pointwise},
     driver::PER_UNIT,
     normalise::{standardised, total},
-    place::{at, is_active, state_at, width_of},
+    place::{at, end_of, is_active, side_of, state_at, width_of},
     product::{Place, Scratch, Tile, product, sum},
 };
 
@@ -87,7 +87,7 @@ pub(crate) fn run<N: Float, C: Pointwise>(
             let column = n * comptime!(tile.units * PER_UNIT) + UNIT_POS_X as usize;
             sums_of::<N>(&*b, walked, row, column, scratch, phase, tile);
             let mut r = UNIT_POS_Y as usize;
-            while r < comptime!(tile.rows) && row + r < b.batch {
+            while r < comptime!(tile.rows) && row + r < end_of(row, b.turn, b.batch) {
                 for j in 0..PER_UNIT {
                     let unit = column + j * comptime!(tile.units);
                     if unit < columns {
@@ -113,9 +113,11 @@ fn sums_of<N: Float>(
     #[comptime] tile: Tile,
 ) {
     let stride = comptime!(tile.units).runtime();
-    let rows = b.batch;
+    let rows = end_of(row, b.turn, b.batch);
+    let side = side_of(row, b.turn, comptime!(b.flags.both));
     if comptime!(phase == Phase::Cell) {
-        let place = Place { walked, row, rows, column, stride, columns: b.hidden, len: b.output };
+        let (columns, len, fours) = (b.hidden, b.output, b.output.div_ceil(4));
+        let place = Place { walked, row, rows, side, column, stride, columns, len, fours };
         #[comptime]
         match &b.projection {
             ComptimeOption::Some(weights) => {
@@ -125,7 +127,8 @@ fn sums_of<N: Float>(
         }
     } else if comptime!(phase == Phase::LateInput) {
         let len = comptime!(b.flags.late) * b.hidden;
-        let place = Place { walked, row, rows, column, stride, columns: b.hidden, len };
+        let (columns, fours) = (b.hidden, len.div_ceil(4));
+        let place = Place { walked, row, rows, side, column, stride, columns, len, fours };
         #[comptime]
         match &b.late_weights {
             ComptimeOption::Some(weights) => {
@@ -139,7 +142,8 @@ fn sums_of<N: Float>(
         let is_last = comptime!(phase != Phase::Initial).runtime() && walked + 1 == b.time;
         let len = if is_last { 0usize } else { full };
         let walked = if comptime!(phase == Phase::Initial) { walked } else { walked + 1 };
-        let place = Place { walked, row, rows, column, stride, columns: b.output, len };
+        let (columns, fours) = (b.output, full.div_ceil(4));
+        let place = Place { walked, row, rows, side, column, stride, columns, len, fours };
         product::<N, Backward<N>, ByProduct>(b, &b.weights, place, scratch, PER_UNIT, tile);
     }
 }
@@ -172,7 +176,7 @@ fn with_sum<N: Float, C: Pointwise>(
 /// All of the gradient by the hidden state after a step.
 #[cube]
 fn by_hidden<N: Float>(b: &Backward<N>, walked: usize, row: usize, unit: usize, sum: f32) -> f32 {
-    let t = at(walked, b.time, b.reverse).t;
+    let t = at(walked, b.time, row >= b.turn).t;
     let by_output = b.gradient[(t * b.batch + row) * b.output + unit];
     by_output + b.carried[row * b.output + unit] + dropout::<N>(b, row, unit) * sum
 }
@@ -180,7 +184,7 @@ fn by_hidden<N: Float>(b: &Backward<N>, walked: usize, row: usize, unit: usize, 
 /// The hidden state after its projection.
 #[cube]
 fn projected<N: Float>(b: &mut Backward<N>, walked: usize, row: usize, unit: usize, sum: f32) {
-    let t = at(walked, b.time, b.reverse).t;
+    let t = at(walked, b.time, row >= b.turn).t;
     let place = (t * b.batch + row) * b.output + unit;
     let by = by_hidden::<N>(&*b, walked, row, unit, sum);
     let mut carried = by;
@@ -201,7 +205,7 @@ fn projected<N: Float>(b: &mut Backward<N>, walked: usize, row: usize, unit: usi
 /// The cell of a unit, where `by_first` is the gradient by its hidden state: after zoneout where this is not projected.
 #[cube]
 fn cell<N: Float, C: Pointwise>(b: &mut Backward<N>, walked: usize, row: usize, unit: usize, by_first: f32) {
-    let t = at(walked, b.time, b.reverse).t;
+    let t = at(walked, b.time, row >= b.turn).t;
     let line = t * b.batch + row;
     let is_projected = comptime!(b.flags.projection);
     let mut by_input = Array::<f32>::new(MOST_GATES);
@@ -277,7 +281,7 @@ fn cell<N: Float, C: Pointwise>(b: &mut Backward<N>, walked: usize, row: usize, 
 /// The late input of a unit, `sum` being the gradient by it.
 #[cube]
 fn late_input<N: Float, C: Pointwise>(b: &mut Backward<N>, walked: usize, row: usize, unit: usize, sum: f32) {
-    let t = at(walked, b.time, b.reverse).t;
+    let t = at(walked, b.time, row >= b.turn).t;
     let line = t * b.batch + row;
     let mut value = 0.0f32.runtime();
     if is_active(&b.lengths, t, row) {
@@ -331,10 +335,10 @@ fn normalisation<N: Float, C: Pointwise>(
     let gates = comptime!(if late { C::LATE } else { C::GATES - C::LATE });
     let len = gates * b.hidden;
     let units = comptime!(tile.units * tile.split);
-    let t = at(walked, b.time, b.reverse).t;
+    let t = at(walked, b.time, row >= b.turn).t;
     let mut r = first;
     while r < comptime!(tile.rows) {
-        if row + r < b.batch {
+        if row + r < end_of(row, b.turn, b.batch) {
             let line = t * b.batch + row + r;
             let start = (line * comptime!(C::GATES) + from) * b.hidden;
             let of = b.statistics_at + (line * 2 + comptime!(usize::from(late))) * 2;
@@ -344,7 +348,7 @@ fn normalisation<N: Float, C: Pointwise>(
             let mut along = 0.0f32.runtime();
             let mut k = UNIT_POS as usize;
             while k < len {
-                let by = by_standardised::<N>(&*b, start + k, from * b.hidden + k);
+                let by = by_standardised::<N, C>(&*b, row, start + k, from * b.hidden + k);
                 sum += by;
                 along += by * standardised(b.kept[b.products_at + start + k], mean, inverse_deviation);
                 k += units;
@@ -354,7 +358,7 @@ fn normalisation<N: Float, C: Pointwise>(
             let along = total(along, &mut scratch.sums, tile) / count;
             let mut k = UNIT_POS as usize;
             while k < len {
-                let by = by_standardised::<N>(&*b, start + k, from * b.hidden + k);
+                let by = by_standardised::<N, C>(&*b, row, start + k, from * b.hidden + k);
                 let value = standardised(b.kept[b.products_at + start + k], mean, inverse_deviation);
                 let of_gain = by_recurrent::<N>(&*b, start + k) * value;
                 #[comptime]
@@ -377,11 +381,13 @@ fn normalisation<N: Float, C: Pointwise>(
 
 /// The gradient by a product after it is standardised: that by the product with its bias, times the gain.
 #[cube]
-fn by_standardised<N: Float>(b: &Backward<N>, place: usize, column: usize) -> f32 {
+fn by_standardised<N: Float, C: Pointwise>(b: &Backward<N>, row: usize, place: usize, column: usize) -> f32 {
     let by = by_recurrent::<N>(b, place);
     #[comptime]
     let by = match &b.gain {
-        ComptimeOption::Some(gain) => by * gain[column],
+        ComptimeOption::Some(gain) => {
+            by * gain[side_of(row, b.turn, comptime!(b.flags.both)) * comptime!(C::GATES) * b.hidden + column]
+        }
         ComptimeOption::None => by,
     };
     by

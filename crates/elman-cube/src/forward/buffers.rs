@@ -5,14 +5,15 @@ use crate::{
     product::{Four, Source},
 };
 
-/// What a walk reads and writes. `T` time, `B` batch, `G` gates, `H` hidden units, `P` output width.
+/// What a walk reads and writes. `T` time, `B` batch, of both directions, `G` gates, `H` hidden units, `P` output width; sides are
+/// directions with weights of their own, one or two.
 #[derive(CubeType, CubeLaunch)]
 pub(crate) struct Forward<N: Float> {
     /// `[T, B, G, H]`
     pub input: Box<[N]>,
-    /// `[P/4, G, H]`
+    /// `[sides, P/4, G, H]`
     pub weights: Box<[Four<N>]>,
-    /// `[G, H]`
+    /// `[sides, G, H]`
     pub bias: ComptimeOption<Box<[f32]>>,
     /// The initial state: `[B, P]`, `[B, H]`.
     pub initial: Box<[f32]>,
@@ -22,9 +23,9 @@ pub(crate) struct Forward<N: Float> {
     pub dropout: ComptimeOption<Box<[f32]>>,
     /// Of zoneout, shaped as the states.
     pub masks: ComptimeOption<Box<[f32]>>,
-    /// `[H/4, P]`
+    /// `[sides, H/4, P]`
     pub projection: ComptimeOption<Box<[Four<N>]>>,
-    /// Of layer normalisation, `[G, H]`.
+    /// Of layer normalisation, `[sides, G, H]`.
     pub gain: ComptimeOption<Box<[f32]>>,
     /// `[T, B, P]`, `[T, B, H]`
     pub states: Box<[f32]>,
@@ -40,8 +41,8 @@ pub(crate) struct Forward<N: Float> {
     pub batch: usize,
     pub hidden: usize,
     pub output: usize,
-    /// 1 where the walk goes from the last time step to the first, 0 else.
-    pub reverse: usize,
+    /// Rows from here on are walked from the last time step to the first.
+    pub turn: usize,
     /// Of zoneout in inference: of the hidden state and of the other.
     pub hidden_rate: f32,
     pub other_rate: f32,
@@ -62,6 +63,8 @@ pub(crate) struct Flags {
     pub projection: bool,
     /// Whether the recurrent product is normalised.
     pub norm: bool,
+    /// Whether there are rows of both directions, and two sets of weights.
+    pub both: bool,
 }
 
 /// The time step of what is kept: there is but one where the walk is not walked back later.
@@ -77,7 +80,7 @@ pub(crate) struct Hidden;
 impl<N: Float> Source<Forward<N>> for Hidden {
     fn read(b: &Forward<N>, walked: usize, row: usize, at_unit: usize) -> f32 {
         let place = row * b.output + at_unit;
-        let at = at(walked, b.time, b.reverse);
+        let at = at(walked, b.time, row >= b.turn);
         let value = if at.is_first { b.initial[place] } else { b.states[at.before * b.batch * b.output + place] };
         value * number(&b.dropout, place, 1.0f32.runtime())
     }
@@ -99,7 +102,7 @@ pub(crate) struct Raw;
 #[cube]
 impl<N: Float> Source<Forward<N>> for Raw {
     fn read(b: &Forward<N>, walked: usize, row: usize, unit: usize) -> f32 {
-        let step = kept_step(at(walked, b.time, b.reverse).t, comptime!(b.flags.saves));
+        let step = kept_step(at(walked, b.time, row >= b.turn).t, comptime!(b.flags.saves));
         b.kept[b.raw_at + (step * b.batch + row) * b.hidden + unit]
     }
 }

@@ -7,12 +7,13 @@ mod units;
 use cubecl::{ir::ElemType, prelude::*};
 
 use crate::{
-    Buffer, Driver, Sequences, Walk,
+    Buffer, Direction, Driver, Sequences, Walk,
     cell::Pointwise,
     driver::Plan,
     kernel::Counted,
     layout::Kept,
     pack::{Packing, pack},
+    place::first_row,
     product::{Tile, scratch},
 };
 use buffers::Flags;
@@ -40,7 +41,7 @@ pub(crate) fn step<N: Float, C: Pointwise>(
     #[define(N)] _number: ElemType,
 ) {
     let mut scratch = scratch(comptime!(C::GATES), tile);
-    let row = CUBE_POS_Y as usize * comptime!(tile.rows);
+    let row = first_row(CUBE_POS_Y as usize, b.turn, comptime!(tile.rows));
     phases::run::<N, C>(&mut b, &mut scratch, walked, row, CUBE_POS_X as usize, CUBE_COUNT_X as usize, phase, tile);
 }
 
@@ -54,7 +55,7 @@ pub(crate) fn resident<N: Float, C: Pointwise>(
     #[define(N)] _number: ElemType,
 ) {
     let mut scratch = scratch(comptime!(C::GATES), tile);
-    let row = CUBE_POS_X as usize * comptime!(tile.rows);
+    let row = first_row(CUBE_POS_X as usize, b.turn, comptime!(tile.rows));
     let phases = comptime!(Phase::of(C::LATE > 0, b.flags));
     for walked in first..end {
         #[unroll]
@@ -88,7 +89,7 @@ struct Args<'a> {
 impl Args<'_> {
     fn of<N: Float>(&self) -> ForwardLaunch<N> {
         let Self { walk, input, weights, projection, into, kept, flags } = self;
-        let Sequences { time, batch, hidden, output, reverse, ref lengths } = *walk.sequences;
+        let Sequences { time, batch, hidden, output, ref lengths, .. } = *walk.sequences;
         let operands = walk.operands;
         let (rates, masks) = operands.zoneout();
         ForwardLaunch::new(
@@ -112,7 +113,7 @@ impl Args<'_> {
             batch,
             hidden,
             output,
-            usize::from(reverse),
+            walk.sequences.turn(),
             rates.map_or(0.0, |rates| rates[0]),
             rates.map_or(0.0, |rates| rates[1]),
             *flags,
@@ -124,7 +125,7 @@ impl Args<'_> {
 pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, input: &Buffer, saves: bool) -> Walked {
     let Walk { client, sequences, operands, .. } = walk;
     let variant = operands.variant();
-    let Sequences { time, batch, hidden, output, .. } = *sequences;
+    let Sequences { time, hidden, output, .. } = *sequences;
     let counts = Counted::of::<C>();
     let kept = Kept::of(counts, sequences, variant, saves);
     let flags = Flags {
@@ -133,13 +134,15 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, input: &Buffer, saves: bool) ->
         rates: operands.zoneout().0.is_some(),
         projection: variant.projection,
         norm: variant.norm,
+        both: sequences.direction == Direction::Both,
     };
-    let weights = operands.recurrent_weights();
+    let (weights, sides) = (operands.recurrent_weights(), sequences.sides());
     let columns = C::GATES * hidden;
-    let weights = pack(client, weights, Packing { offset: 0, columns, column_stride: output, len: output, stride: 1 });
+    let weights =
+        pack(client, weights, sides, Packing { offset: 0, columns, column_stride: output, len: output, stride: 1 });
     let projection = operands.projection.as_ref().map(|projection| {
         let packing = Packing { offset: 0, columns: output, column_stride: hidden, len: hidden, stride: 1 };
-        pack(client, projection, packing)
+        pack(client, projection, sides, packing)
     });
     let (number, saved) = (input.number(), if saves { sequences.saved_len(counts) } else { 0 });
     let into = Walked {
@@ -154,7 +157,7 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, input: &Buffer, saves: bool) ->
         Driver::Resident => {
             let steps = plan.steps(walk, C::GATES, phases.len());
             for first in (0..time).step_by(steps) {
-                let (count, end) = (plan.resident(batch), time.min(first + steps));
+                let (count, end) = (plan.resident(sequences), time.min(first + steps));
                 // SAFETY: the buffers are as long as the sizes ask for, which `Walk::check` has seen to
                 unsafe { resident::launch_unchecked::<C>(client, count, dim, args.of(), first, end, tile, number) }
             }
@@ -162,7 +165,7 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, input: &Buffer, saves: bool) ->
         Driver::Step => {
             for walked in 0..time {
                 for &phase in &phases {
-                    let count = plan.step(phase.column_tiles(hidden, output, tile), batch);
+                    let count = plan.step(phase.column_tiles(hidden, output, tile), sequences);
                     // SAFETY: as above
                     unsafe { step::launch_unchecked::<C>(client, count, dim, args.of(), walked, phase, tile, number) }
                 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     cell::{LateInput, MOST_GATES, Pointwise},
     normalise::statistics,
-    place::at,
+    place::{at, end_of, side_of},
     product::{Place, Scratch, Source, Tile, product, sum},
 };
 
@@ -113,6 +113,7 @@ fn fused<N: Float, C: Pointwise>(
     step: usize,
     #[comptime] tile: Tile,
 ) {
+    let end = end_of(row, b.turn, b.batch);
     let tiles = b.hidden.div_ceil(comptime!(tile.units));
     let mut n = first;
     while n < tiles {
@@ -120,20 +121,22 @@ fn fused<N: Float, C: Pointwise>(
         let place = Place {
             walked,
             row,
-            rows: b.batch,
+            rows: end,
+            side: side_of(row, b.turn, comptime!(b.flags.both)),
             column: unit,
             stride: b.hidden,
             columns: comptime!(C::GATES) * b.hidden,
             len: b.output,
+            fours: b.output.div_ceil(4),
         };
         product::<N, Forward<N>, Hidden>(&*b, &b.weights, place, scratch, comptime!(C::GATES), tile);
         let mut r = UNIT_POS_Y as usize;
-        while unit < b.hidden && r < comptime!(tile.rows) && row + r < b.batch {
+        while unit < b.hidden && r < comptime!(tile.rows) && row + r < end {
             let mut recurrent = Array::<f32>::new(MOST_GATES);
             #[unroll]
             for g in 0..comptime!(C::GATES) {
-                recurrent[g] =
-                    with_bias::<N>(&*b, sum(&*scratch, r, g, comptime!(C::GATES), tile), g * b.hidden + unit);
+                let product = sum(&*scratch, r, g, comptime!(C::GATES), tile);
+                recurrent[g] = with_bias::<N, C>(&*b, product, row, g * b.hidden + unit);
             }
             step_of::<N, C>(b, walked, row + r, unit, &recurrent);
             r += comptime!(tile.split);
@@ -154,21 +157,24 @@ fn store<N: Float, C: Pointwise>(
     #[comptime] late: bool,
     #[comptime] tile: Tile,
 ) {
+    let end = end_of(row, b.turn, b.batch);
     let from = comptime!(if late { C::GATES - C::LATE } else { 0 });
     let gates = comptime!(if late { C::LATE } else { C::GATES - C::LATE });
     let tiles = b.hidden.div_ceil(comptime!(tile.units));
-    let kept = kept_step(at(walked, b.time, b.reverse).t, comptime!(b.flags.saves));
+    let kept = kept_step(at(walked, b.time, row >= b.turn).t, comptime!(b.flags.saves));
     let mut n = first;
     while n < tiles {
         let unit = n * comptime!(tile.units) + UNIT_POS_X as usize;
         let place = Place {
             walked,
             row,
-            rows: b.batch,
+            rows: end,
+            side: side_of(row, b.turn, comptime!(b.flags.both)),
             column: from * b.hidden + unit,
             stride: b.hidden,
             columns: comptime!(C::GATES) * b.hidden,
             len: b.output,
+            fours: b.output.div_ceil(4),
         };
         if comptime!(late) {
             product::<N, Forward<N>, Late>(&*b, &b.weights, place, scratch, gates, tile);
@@ -176,7 +182,7 @@ fn store<N: Float, C: Pointwise>(
             product::<N, Forward<N>, Hidden>(&*b, &b.weights, place, scratch, gates, tile);
         }
         let mut r = UNIT_POS_Y as usize;
-        while unit < b.hidden && r < comptime!(tile.rows) && row + r < b.batch {
+        while unit < b.hidden && r < comptime!(tile.rows) && row + r < end {
             #[unroll]
             for g in 0..gates {
                 let at = ((kept * b.batch + row + r) * comptime!(C::GATES) + from + g) * b.hidden + unit;
@@ -199,12 +205,13 @@ fn rows_statistics<N: Float, C: Pointwise>(
     #[comptime] late: bool,
     #[comptime] tile: Tile,
 ) {
+    let end = end_of(row, b.turn, b.batch);
     let from = comptime!(if late { C::GATES - C::LATE } else { 0 });
     let gates = comptime!(if late { C::LATE } else { C::GATES - C::LATE });
-    let kept = kept_step(at(walked, b.time, b.reverse).t, comptime!(b.flags.saves));
+    let kept = kept_step(at(walked, b.time, row >= b.turn).t, comptime!(b.flags.saves));
     let mut r = first;
     while r < comptime!(tile.rows) {
-        if row + r < b.batch {
+        if row + r < end {
             let line = kept * b.batch + row + r;
             let start = b.products_at + (line * comptime!(C::GATES) + from) * b.hidden;
             let found = statistics(&b.kept, start, gates * b.hidden, &mut scratch.sums, tile);
@@ -227,11 +234,12 @@ fn late_input<N: Float, C: Pointwise>(
     step: usize,
     #[comptime] tile: Tile,
 ) {
+    let end = end_of(row, b.turn, b.batch);
     let width = comptime!(tile.units * tile.split);
     let mut unit = first * width + UNIT_POS as usize;
     while unit < b.hidden {
         for r in 0..comptime!(tile.rows) {
-            if row + r < b.batch {
+            if row + r < end {
                 let input = inputs::<N, C>(&*b, walked, row + r, unit);
                 let recurrent = stored::<N, C>(&*b, walked, row + r, unit, comptime!(C::GATES - C::LATE));
                 let hidden = <Hidden as Source<Forward<N>>>::read(&*b, walked, row + r, unit);
@@ -253,11 +261,12 @@ fn cell<N: Float, C: Pointwise>(
     step: usize,
     #[comptime] tile: Tile,
 ) {
+    let end = end_of(row, b.turn, b.batch);
     let width = comptime!(tile.units * tile.split);
     let mut unit = first * width + UNIT_POS as usize;
     while unit < b.hidden {
         for r in 0..comptime!(tile.rows) {
-            if row + r < b.batch {
+            if row + r < end {
                 let recurrent = stored::<N, C>(&*b, walked, row + r, unit, comptime!(C::GATES));
                 step_of::<N, C>(b, walked, row + r, unit, &recurrent);
             }
@@ -276,13 +285,14 @@ fn project<N: Float>(
     step: usize,
     #[comptime] tile: Tile,
 ) {
+    let end = end_of(row, b.turn, b.batch);
     let tiles = b.output.div_ceil(comptime!(tile.units));
     let mut n = first;
     while n < tiles {
         let unit = n * comptime!(tile.units) + UNIT_POS_X as usize;
         projected::<N>(&*b, walked, row, unit, scratch, tile);
         let mut r = UNIT_POS_Y as usize;
-        while unit < b.output && r < comptime!(tile.rows) && row + r < b.batch {
+        while unit < b.output && r < comptime!(tile.rows) && row + r < end {
             let before = state_before::<N>(&*b, walked, row + r, unit, 0usize);
             put::<N>(b, walked, row + r, unit, before, sum(&*scratch, r, 0usize, 1usize, tile), 0usize);
             r += comptime!(tile.split);
@@ -300,11 +310,14 @@ fn projected<N: Float>(
     scratch: &mut Scratch,
     #[comptime] tile: Tile,
 ) {
+    let end = end_of(row, b.turn, b.batch);
     #[comptime]
     match &b.projection {
         ComptimeOption::Some(weights) => {
             let stride = 0usize.runtime();
-            let place = Place { walked, row, rows: b.batch, column: unit, stride, columns: b.output, len: b.hidden };
+            let side = side_of(row, b.turn, comptime!(b.flags.both));
+            let (columns, len, fours) = (b.output, b.hidden, b.hidden.div_ceil(4));
+            let place = Place { walked, row, rows: end, side, column: unit, stride, columns, len, fours };
             product::<N, Forward<N>, Raw>(b, weights, place, scratch, 1usize, tile);
         }
         ComptimeOption::None => {}

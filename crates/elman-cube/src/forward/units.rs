@@ -6,18 +6,24 @@ use super::buffers::{Forward, kept_step};
 use crate::{
     cell::{MOST_GATES, MOST_STATES, Pointwise},
     normalise::standardised,
-    place::{at, is_active, number, state_at, width_of},
+    place::{at, is_active, number, side_of, state_at, width_of},
 };
 
 #[cube]
-pub(super) fn with_bias<N: Float>(b: &Forward<N>, sum: f32, at: usize) -> f32 {
-    sum + number(&b.bias, at, 0.0f32.runtime())
+pub(super) fn with_bias<N: Float, C: Pointwise>(b: &Forward<N>, sum: f32, row: usize, column: usize) -> f32 {
+    sum + number(&b.bias, of_side::<N, C>(b, row, column), 0.0f32.runtime())
+}
+
+/// The place of a column's number in those of all sides.
+#[cube]
+fn of_side<N: Float, C: Pointwise>(b: &Forward<N>, row: usize, column: usize) -> usize {
+    side_of(row, b.turn, comptime!(b.flags.both)) * comptime!(C::GATES) * b.hidden + column
 }
 
 /// The input product of a unit.
 #[cube]
 pub(super) fn inputs<N: Float, C: Pointwise>(b: &Forward<N>, walked: usize, row: usize, unit: usize) -> Array<f32> {
-    let t = at(walked, b.time, b.reverse).t;
+    let t = at(walked, b.time, row >= b.turn).t;
     let mut input = Array::<f32>::new(MOST_GATES);
     #[unroll]
     for g in 0..comptime!(C::GATES) {
@@ -35,7 +41,7 @@ pub(super) fn stored<N: Float, C: Pointwise>(
     unit: usize,
     #[comptime] gates: usize,
 ) -> Array<f32> {
-    let step = kept_step(at(walked, b.time, b.reverse).t, comptime!(b.flags.saves));
+    let step = kept_step(at(walked, b.time, row >= b.turn).t, comptime!(b.flags.saves));
     let line = step * b.batch + row;
     let mut recurrent = Array::<f32>::new(MOST_GATES);
     #[unroll]
@@ -46,11 +52,11 @@ pub(super) fn stored<N: Float, C: Pointwise>(
         let product = match &b.gain {
             ComptimeOption::Some(gain) => {
                 let of = b.statistics_at + (line * 2 + comptime!(usize::from(g >= C::GATES - C::LATE))) * 2;
-                standardised(product, b.kept[of], b.kept[of + 1]) * gain[column]
+                standardised(product, b.kept[of], b.kept[of + 1]) * gain[of_side::<N, C>(b, row, column)]
             }
             ComptimeOption::None => product,
         };
-        recurrent[g] = with_bias::<N>(b, product, column);
+        recurrent[g] = with_bias::<N, C>(b, product, row, column);
     }
     recurrent
 }
@@ -63,7 +69,7 @@ pub(super) fn state_before<N: Float>(
     unit: usize,
     #[comptime] n: usize,
 ) -> f32 {
-    let at = at(walked, b.time, b.reverse);
+    let at = at(walked, b.time, row >= b.turn);
     let width = width_of(n, b.hidden, b.output);
     let place = row * width + unit;
     if at.is_first {
@@ -82,7 +88,7 @@ pub(super) fn step_of<N: Float, C: Pointwise>(
     unit: usize,
     recurrent: &Array<f32>,
 ) {
-    let t = at(walked, b.time, b.reverse).t;
+    let t = at(walked, b.time, row >= b.turn).t;
     let mut before = Array::<f32>::new(MOST_STATES);
     // a projected hidden state has other units, and no cell that has one reads them
     let is_projected = comptime!(b.flags.projection);
@@ -132,7 +138,7 @@ pub(super) fn put<N: Float>(
     next: f32,
     #[comptime] n: usize,
 ) {
-    let t = at(walked, b.time, b.reverse).t;
+    let t = at(walked, b.time, row >= b.turn).t;
     let width = width_of(n, b.hidden, b.output);
     let place = state_at(n, b.time, b.batch, b.output) + (t * b.batch + row) * width + unit;
     let mut value = before;

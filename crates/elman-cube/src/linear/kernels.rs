@@ -34,7 +34,8 @@ pub(super) struct Buffers<N: Float> {
     time: usize,
     batch: usize,
     hidden: usize,
-    reverse: usize,
+    /// Rows from here on are walked from the last time step to the first.
+    turn: usize,
     /// The steps of this launch, in the order of the walk, and those of a stretch of them.
     first: usize,
     end: usize,
@@ -76,7 +77,7 @@ fn zoneout<N: Float>(b: &Buffers<N>, place: usize) -> f32 {
 /// The state before a step.
 #[cube]
 fn state_before<N: Float>(b: &Buffers<N>, walked: usize, own: &Own) -> f32 {
-    let step = at(walked, b.time, b.reverse);
+    let step = at(walked, b.time, own.row >= b.turn);
     if step.is_first {
         b.initial[own.row * b.hidden + own.channel]
     } else {
@@ -149,7 +150,7 @@ pub(super) fn forward_kernel<N: Float, C: Linear>(mut b: Buffers<N>, #[define(N)
     if comptime!(b.stretches > 1) {
         if own.is_there {
             for walked in own.first..own.end {
-                let t = at(walked, b.time, b.reverse).t;
+                let t = at(walked, b.time, own.row >= b.turn).t;
                 if is_active(&b.lengths, t, own.row) {
                     let input = inputs::<N, C>(&b, t, &own);
                     before[0] = 0.0f32.runtime();
@@ -169,7 +170,7 @@ pub(super) fn forward_kernel<N: Float, C: Linear>(mut b: Buffers<N>, #[define(N)
     let mut state = through_stretches(initial, factor, offset, comptime!(b.stretches), false);
     if own.is_there {
         for walked in own.first..own.end {
-            let t = at(walked, b.time, b.reverse).t;
+            let t = at(walked, b.time, own.row >= b.turn).t;
             let line = t * b.batch + own.row;
             if is_active(&b.lengths, t, own.row) {
                 let input = inputs::<N, C>(&b, t, &own);
@@ -197,7 +198,7 @@ pub(super) fn backward_kernel<N: Float, C: Linear>(mut b: Buffers<N>, #[define(N
     if comptime!(b.stretches > 1) {
         if own.is_there {
             for n in own.first..own.end {
-                let t = at(own.first + own.end - 1 - n, b.time, b.reverse).t;
+                let t = at(own.first + own.end - 1 - n, b.time, own.row >= b.turn).t;
                 let place = (t * b.batch + own.row) * b.hidden + own.channel;
                 offset += number(&b.gradient, place, 0.0f32.runtime());
                 if is_active(&b.lengths, t, own.row) {
@@ -233,7 +234,7 @@ pub(super) fn backward_kernel<N: Float, C: Linear>(mut b: Buffers<N>, #[define(N
 /// One step of the cell, back; `carried` is the gradient by the state after it, and then by that before.
 #[cube]
 fn step_back<N: Float, C: Linear>(b: &mut Buffers<N>, walked: usize, own: &Own, carried: &mut f32) {
-    let step = at(walked, b.time, b.reverse);
+    let step = at(walked, b.time, own.row >= b.turn);
     let line = step.t * b.batch + own.row;
     let place = line * b.hidden + own.channel;
     let by = *carried + number(&b.gradient, place, 0.0f32.runtime());

@@ -79,7 +79,7 @@ fn buffers<N: Float>(
     input: Option<&Buffer>,
     back: Option<[&Buffer; 3]>,
 ) -> BuffersLaunch<N> {
-    let Sequences { time, batch, hidden, reverse, ref lengths, .. } = *walk.sequences;
+    let Sequences { time, batch, hidden, ref lengths, .. } = *walk.sequences;
     let (rates, masks) = walk.operands.zoneout();
     BuffersLaunch::new(
         Buffer::some(input),
@@ -94,7 +94,7 @@ fn buffers<N: Float>(
         time,
         batch,
         hidden,
-        usize::from(reverse),
+        walk.sequences.turn(),
         stretches.first,
         stretches.end,
         (stretches.end - stretches.first).div_ceil(stretches.count),

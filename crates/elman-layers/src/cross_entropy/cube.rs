@@ -12,7 +12,7 @@ use burn::{
 };
 use burn_cubecl::CubeBackend as B;
 
-use super::extension::{Bias, OutputKernels, OutputLoss};
+use super::extension::{Bias, Loss, OutputKernels, OutputLoss};
 
 type Float = FloatTensor<B>;
 type Int = IntTensor<B>;
@@ -115,7 +115,8 @@ fn in_pieces(
     bias: Bias<B>,
     wanted: [bool; 3],
     rows_at_a_time: usize,
-) -> (Float, Vec<Float>) {
+) -> Loss<B> {
+    let device = hidden.device();
     let (rows, classes) = (hidden.shape()[0], weight.shape()[1]);
     // lies in memory as `[V, H]`, as its gradient then shall
     let tied = !weight.is_contiguous();
@@ -150,17 +151,17 @@ fn in_pieces(
     let by_hidden = wanted[0].then(|| B::float_cat(by_hidden, 0));
     let by_weight = by_weight.map(|by_weight| if tied { B::float_transpose(by_weight) } else { by_weight });
     let by_bias = by_bias.map(|by_bias| B::float_reshape(by_bias, Shape::new([classes])));
-    (loss, [by_hidden, by_weight, by_bias].into_iter().flatten().collect())
+    let nothing = || B::float_empty(Shape::new([0]), &device, FloatDType::F32);
+    Loss {
+        loss,
+        by_hidden: by_hidden.unwrap_or_else(nothing),
+        by_weight: by_weight.unwrap_or_else(nothing),
+        by_bias: by_bias.unwrap_or_else(nothing),
+    }
 }
 
 impl OutputKernels for B {
-    fn output_gradients(
-        targets: Int,
-        hidden: Float,
-        weight: Float,
-        bias: Bias<Self>,
-        wanted: [bool; 3],
-    ) -> (Float, Vec<Float>) {
+    fn output_gradients(targets: Int, hidden: Float, weight: Float, bias: Bias<Self>, wanted: [bool; 3]) -> Loss<Self> {
         let rows_at_a_time = rows_at_a_time(hidden.shape()[0], weight.shape()[1]);
         in_pieces(targets, hidden, weight, bias, wanted, rows_at_a_time)
     }
@@ -174,7 +175,7 @@ impl OutputKernels for B {
 
 impl OutputLoss for B {
     fn output_loss(targets: Int, hidden: Float, weight: Float, bias: Bias<Self>) -> Float {
-        Self::output_gradients(targets, hidden, weight, bias, [false; 3]).0
+        Self::output_gradients(targets, hidden, weight, bias, [false; 3]).loss
     }
 }
 
@@ -230,8 +231,9 @@ mod tests {
         let bias = Bias::Of(B::float_reshape(numbers([1, CLASSES], device), Shape::new([CLASSES])));
         let targets = class_numbers(targets, device);
         let read = |tensor| read_sync(B::float_into_data(tensor)).expect("the device has worked");
-        let (loss, gradients) = in_pieces(targets, hidden, weight, bias, wanted, rows_at_a_time);
-        (read(loss), gradients.into_iter().map(read).collect())
+        let all = in_pieces(targets, hidden, weight, bias, wanted, rows_at_a_time);
+        let gradients = [all.by_hidden, all.by_weight, all.by_bias].into_iter();
+        (read(all.loss), gradients.filter(|gradient| gradient.shape().num_elements() > 0).map(read).collect())
     }
 
     #[test]

@@ -6,7 +6,7 @@ use burn::backend::{
 };
 use elman_cpu::{Isa, LinearCrossEntropy, LinearCrossEntropyInto, linear_cross_entropy};
 
-use super::extension::{Bias, OutputKernels, OutputLoss};
+use super::extension::{Bias, Loss, OutputKernels, OutputLoss};
 use crate::host::Host;
 
 /// What the kernel reads.
@@ -62,7 +62,7 @@ fn gradients<B: Host>(
     weight: FloatTensor<B>,
     bias: Bias<B>,
     wanted: [bool; 3],
-) -> (FloatTensor<B>, Vec<FloatTensor<B>>) {
+) -> Loss<B> {
     let device = hidden.device();
     let [of_hidden, of_weight] = [hidden.shape(), weight.shape()];
     let from = From::<B>::of(targets, hidden, weight, bias);
@@ -75,9 +75,13 @@ fn gradients<B: Host>(
         true => B::float_transpose(B::tensor(by_weight, [classes, d_hidden], &device)),
         false => B::tensor(by_weight, [d_hidden, classes], &device),
     };
-    let all = [B::tensor(by_hidden, of_hidden, &device), by_weight, B::tensor(by_bias, [classes], &device)];
-    let gradients = all.into_iter().zip(wanted).filter_map(|(gradient, wanted)| wanted.then_some(gradient));
-    (B::tensor(vec![loss], [1], &device), gradients.collect())
+    let if_wanted = |n: usize, gradient| if wanted[n] { gradient } else { B::tensor(Vec::new(), [0], &device) };
+    Loss {
+        loss: B::tensor(vec![loss], [1], &device),
+        by_hidden: if_wanted(0, B::tensor(by_hidden, of_hidden, &device)),
+        by_weight: if_wanted(1, by_weight),
+        by_bias: if_wanted(2, B::tensor(by_bias, [classes], &device)),
+    }
 }
 
 fn scaled<B: Host>(gradient: FloatTensor<B>, by: FloatTensor<B>) -> FloatTensor<B> {
@@ -94,7 +98,7 @@ macro_rules! on_host {
                 weight: FloatTensor<Self>,
                 bias: Bias<Self>,
                 wanted: [bool; 3],
-            ) -> (FloatTensor<Self>, Vec<FloatTensor<Self>>) {
+            ) -> Loss<Self> {
                 gradients::<Self>(targets, hidden, weight, bias, wanted)
             }
 

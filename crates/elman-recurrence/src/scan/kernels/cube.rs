@@ -5,7 +5,7 @@ use burn::{
     tensor::{DType, FloatDType, Shape, Slice},
 };
 use burn_cubecl::{CubeBackend, kernel::into_contiguous, tensor::CubeTensor};
-use elman_cube::{Buffer, Kernel, Number, Operands, Sequences, Zoneout};
+use elman_cube::{Buffer, Kernel, Number, Operands, Sequences, Variant, Zoneout};
 
 use super::{
     extension::{ByInputs, Inputs, Recurrence, ScanKernels, Walk, Walked},
@@ -57,13 +57,23 @@ impl Walk {
         }
     }
 
+    /// The sizes alone.
+    fn sizes(&self) -> Sequences {
+        let Self { time, batch, hidden, output, reverse, .. } = *self;
+        Sequences { time, batch, hidden, output, reverse, lengths: None }
+    }
+
     fn sequences_on(&self, like: &CubeTensor) -> Sequences {
-        let Self { time, batch, hidden, output, reverse, ref lengths, .. } = *self;
-        let lengths = lengths.as_ref().map(|lengths| {
+        let lengths = self.lengths.as_ref().map(|lengths| {
             let lengths: Vec<u8> = lengths.iter().flat_map(|length| (*length as u32).to_ne_bytes()).collect();
-            Buffer::new(like.client.create_from_slice(&lengths), batch)
+            Buffer::new(like.client.create_from_slice(&lengths), self.batch)
         });
-        Sequences { time, batch, hidden, output, reverse, lengths }
+        Sequences { lengths, ..self.sizes() }
+    }
+
+    /// How many numbers are saved and kept for the way back.
+    pub(super) fn kept(&self, variant: Variant) -> [usize; 2] {
+        self.cube().kept(&self.sizes(), variant)
     }
 
     fn operands(&self, inputs: Inputs<B>) -> Operands {

@@ -10,6 +10,8 @@ use burn::backend::{
     backend_extension,
     tensor::FloatTensor,
 };
+#[cfg(feature = "cube")]
+use burn::tensor::{DType, Shape};
 
 use super::{kernel::Kernels, optional::register};
 
@@ -28,9 +30,18 @@ pub struct Walk {
     pub rates: Option<[f32; 2]>,
 }
 
+impl Walk {
+    /// Numbers of all states of all time steps.
+    pub fn state_len(&self) -> usize {
+        let Self { time, batch, hidden, output, ref kernel, .. } = *self;
+        time * batch * (output + (kernel.states() - 1) * hidden)
+    }
+}
+
 /// The tensors that are read besides the input product, in the kernels' layouts. What there is not is empty. Weights and
 /// projection are stored as the input product is, the others are float32.
 #[derive(Clone, Debug, ExtensionType)]
+#[extension_type(fusion: cfg(feature = "cube"))]
 pub struct Inputs<B: Backend> {
     /// `[G·H, P]`
     pub weights: FloatTensor<B>,
@@ -50,6 +61,7 @@ pub struct Inputs<B: Backend> {
 
 /// The states of all time steps, and what backward needs besides.
 #[derive(Clone, Debug, ExtensionType)]
+#[extension_type(fusion: cfg(feature = "cube"))]
 pub struct Walked<B: Backend> {
     pub states: FloatTensor<B>,
     /// What the cell saves, stored as the input product is.
@@ -60,6 +72,7 @@ pub struct Walked<B: Backend> {
 
 /// The gradients by the input product and the first five of [`Inputs`]; empty where none was asked for.
 #[derive(Clone, Debug, ExtensionType)]
+#[extension_type(fusion: cfg(feature = "cube"))]
 pub struct ByInputs<B: Backend> {
     pub input: FloatTensor<B>,
     pub weights: FloatTensor<B>,
@@ -70,13 +83,20 @@ pub struct ByInputs<B: Backend> {
 }
 
 /// The raw kernels, never differentiated.
-#[backend_extension(Flex: cfg(feature = "flex"), NdArray: cfg(feature = "ndarray"), Cube: cfg(feature = "cube"))]
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    NdArray: cfg(feature = "ndarray"),
+    Cube: cfg(feature = "cube"),
+    Fusion: cfg(feature = "cube")
+)]
 pub trait ScanKernels: Backend {
     /// The walk, with what backward needs. The input product is `[T, B, G·H]`.
+    #[fusion(meta = super::shapes::walked)]
     fn scan_forward(walk: Walk, input: FloatTensor<Self>, #[extension_type] inputs: Inputs<Self>) -> Walked<Self>;
 
     /// The gradients that are wanted, in the order of [`ByInputs`]; they do without the input product, whose memory is free
     /// by then.
+    #[fusion(meta = super::shapes::by_inputs)]
     fn scan_backward(
         walk: Walk,
         wanted: [bool; 6],
@@ -87,9 +107,16 @@ pub trait ScanKernels: Backend {
 }
 
 /// The scan as one differentiable operation.
-#[backend_extension(Flex: cfg(feature = "flex"), NdArray: cfg(feature = "ndarray"), Cube: cfg(feature = "cube"), Autodiff)]
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    NdArray: cfg(feature = "ndarray"),
+    Cube: cfg(feature = "cube"),
+    Autodiff,
+    Fusion: cfg(feature = "cube")
+)]
 pub trait Recurrence: Backend {
     /// The states of all time steps.
+    #[fusion(dtype = DType::F32, shape = Shape::new([walk.state_len()]))]
     fn scan(walk: Walk, input: FloatTensor<Self>, #[extension_type] inputs: Inputs<Self>) -> FloatTensor<Self>;
 }
 

@@ -17,6 +17,8 @@ mod product;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 #[allow(deprecated)]
 mod recompute;
+#[cfg(feature = "cube")]
+mod shapes;
 
 use burn::{
     backend::Dispatch,
