@@ -54,8 +54,7 @@ impl<C: Cell> Stack<'_, C> {
         let directions = self.layers[0].len();
         let top = self.layers.len() - 1;
         for (l, directions_of) in self.layers.into_iter().enumerate() {
-            let mut sides: Vec<Vec<Tensor<3>>> = vec![Vec::new(); keep];
-            for (d, direction) in directions_of.into_iter().enumerate() {
+            let with_inputs = directions_of.into_iter().enumerate().map(|(d, direction)| {
                 let index = l * directions + d;
                 let state: Vec<_> =
                     initial.parts().iter().map(|p| p.clone().narrow(0, index, 1).squeeze_dim(0)).collect();
@@ -63,8 +62,10 @@ impl<C: Cell> Stack<'_, C> {
                 let (dropout, zoneout) = drawn.map_or((None, None), |drawn| (drawn.dropout, drawn.zoneout));
                 let (with, recurrent) = direction.split(self.cell);
                 let (input, reverse) = (x.clone(), d == 1);
-                let from = ScanInput { input, recurrent, state, active: active.clone(), reverse, dropout, zoneout };
-                let out = layer(self.cell, with, from, self.recompute, keep);
+                (with, ScanInput { input, recurrent, state, active: active.clone(), reverse, dropout, zoneout })
+            });
+            let mut sides: Vec<Vec<Tensor<3>>> = vec![Vec::new(); keep];
+            for out in layer(self.cell, with_inputs.collect(), self.recompute, keep) {
                 for (side, states) in sides.iter_mut().zip(out.states) {
                     side.push(zero_ended(states, active.as_ref()));
                 }

@@ -110,15 +110,32 @@ pub(crate) fn kernel_of<C: Cell>(cell: &C) -> Option<Kernel> {
     Some(kernel)
 }
 
-/// The input product and the recurrence of a layer whose input is that of `scan`. If `recompute` is set, training keeps no more
-/// than this input and computes the rest again when it is walked back, where there are kernels; elsewhere it keeps everything.
+/// The input products and the recurrences of a layer, of one direction or both, whose input is that of the scans. Both are walked
+/// at once where there are kernels for that.
 pub(crate) fn layer<C: Cell>(
     cell: &C,
-    with: InputWeights,
-    scan_of: ScanInput,
+    directions: Vec<(InputWeights, ScanInput)>,
     recompute: bool,
     keep: usize,
-) -> ScanOutput {
+) -> Vec<ScanOutput> {
+    #[cfg(feature = "cube")]
+    if directions.len() == 2
+        && let Some(kernel) = Kernels::of(cell, &directions[0].1.input.device())
+        && kernel.walks_both_ways()
+        && directions.iter().all(|(_, scan)| kernels::fits(&kernel, scan))
+    {
+        let with_product = |(with, scan): (_, ScanInput)| {
+            let input = input_product(scan.input, with, scan.active.as_ref());
+            ScanInput { input, ..scan }
+        };
+        return kernels::walk_both_ways(kernel, directions.into_iter().map(with_product).collect(), keep);
+    }
+    directions.into_iter().map(|(with, scan)| direction(cell, with, scan, recompute, keep)).collect()
+}
+
+/// One direction of a layer. If `recompute` is set, training keeps no more than its input and computes the rest again when it is
+/// walked back, where there are kernels for processors; elsewhere it keeps everything.
+fn direction<C: Cell>(cell: &C, with: InputWeights, scan_of: ScanInput, recompute: bool, keep: usize) -> ScanOutput {
     #[cfg(any(feature = "flex", feature = "ndarray"))]
     if recompute
         && let Some(kernel) = Kernels::of(cell, &scan_of.input.device())

@@ -1,11 +1,13 @@
 //! The scan on a graphics card: the kernels of `elman-cube`, and burn's matrix products over all time steps.
 
+use std::ops::Range;
+
 use burn::{
     backend::{TensorMetadata, ops::FloatTensorOps, tensor::FloatTensor},
     tensor::{DType, FloatDType, Shape, Slice},
 };
 use burn_cubecl::{CubeBackend, kernel::into_contiguous, tensor::CubeTensor};
-use elman_cube::{Buffer, Kernel, Number, Operands, Sequences, Variant, Zoneout};
+use elman_cube::{Buffer, Direction, Kernel, Number, Operands, Sequences, Variant, Zoneout};
 
 use super::{
     extension::{ByInputs, Inputs, Recurrence, ScanKernels, Walk, Walked},
@@ -59,8 +61,13 @@ impl Walk {
 
     /// The sizes alone.
     fn sizes(&self) -> Sequences {
-        let Self { time, batch, hidden, output, reverse, .. } = *self;
-        Sequences { time, batch, hidden, output, reverse, lengths: None }
+        let Self { time, batch, hidden, output, reverse, both_ways, .. } = *self;
+        let direction = match (both_ways, reverse) {
+            (true, _) => Direction::Both,
+            (false, true) => Direction::Back,
+            (false, false) => Direction::Forward,
+        };
+        Sequences { time, batch, hidden, output, direction, lengths: None }
     }
 
     fn sequences_on(&self, like: &CubeTensor) -> Sequences {
@@ -113,17 +120,16 @@ impl Walk {
         let by_recurrent = by.recurrent.map_or_else(|| by_input.clone(), gates);
         let by_product = by.product.map_or_else(|| by_recurrent.clone(), gates);
         let late = by.late.map(|late| tensor(late, Shape::new([lines, self.hidden]), &like));
-        let weights = weights_wanted.then(|| self.by_weights(by_product, late, &inputs, &walked.states));
-        let bias = bias_wanted.then(|| sum_of_lines(by_recurrent));
+        let weights = weights_wanted.then(|| self.by_weights(&by_product, late.as_ref(), &inputs, &walked.states));
+        let bias = bias_wanted.then(|| self.sum_of_lines(&by_recurrent));
         let projection = (projection_wanted && !is_empty(&inputs.projection)).then(|| {
             let start = self.cube().raw_at(walk).expect("what is projected is kept");
             let raw = B::float_slice(walked.kept.clone(), &[Slice::from(start..start + lines * self.hidden)]);
             let raw = B::float_reshape(raw, Shape::new([lines, self.hidden]));
             let by = tensor(by.projected.expect("there is a projection"), Shape::new([lines, self.output]), &like);
-            let raw = as_stored(raw, &by);
-            B::float_matmul(B::float_transpose(by), raw)
+            self.of_sides(|side| product(self.side(&by, side), self.side(&raw, side)))
         });
-        let gain = by.gain.filter(|_| gain_wanted).map(|gain| sum_of_lines(gates(gain)));
+        let gain = by.gain.filter(|_| gain_wanted).map(|gain| self.sum_of_lines(&gates(gain)));
         ByInputs {
             input: B::float_reshape(by_input, Shape::new([self.time, self.batch, rows])),
             weights: weights.unwrap_or_else(|| empty(&like)),
@@ -134,42 +140,77 @@ impl Walk {
         }
     }
 
+    /// What there is of each direction, one after the other.
+    fn of_sides(&self, of: impl Fn(usize) -> CubeTensor) -> CubeTensor {
+        if self.both_ways { B::float_cat(vec![of(0), of(1)], 0) } else { of(0) }
+    }
+
+    /// The lines of a direction: `[T·B, n]` of both → `[T·B/2, n]`.
+    fn side(&self, of: &CubeTensor, side: usize) -> CubeTensor {
+        if !self.both_ways {
+            return of.clone();
+        }
+        let (rows, width) = (self.batch / 2, of.shape()[1]);
+        let all = B::float_reshape(of.clone(), Shape::new([self.time, self.batch, width]));
+        let rows_of = Slice::from(side * rows..(side + 1) * rows);
+        let its = B::float_slice(all, &[Slice::from(..), rows_of, Slice::from(..)]);
+        B::float_reshape(its, Shape::new([self.time * rows, width]))
+    }
+
+    /// `[T·B, n]` → `[n]` of float32, of each direction.
+    fn sum_of_lines(&self, of: &CubeTensor) -> CubeTensor {
+        let width = of.shape()[1];
+        let sum = self.of_sides(|side| B::float_reshape(B::float_sum_dim(self.side(of, side), 0), Shape::new([width])));
+        if sum.dtype() == DType::F32 { sum } else { B::float_cast(sum, FloatDType::F32) }
+    }
+
     /// The gradient by the recurrent weights: of the products of all steps and what was multiplied.
     fn by_weights(
         &self,
-        by_product: CubeTensor,
-        late: Option<CubeTensor>,
+        by_product: &CubeTensor,
+        late: Option<&CubeTensor>,
         inputs: &Inputs<B>,
         states: &CubeTensor,
     ) -> CubeTensor {
-        let fed = as_stored(self.fed(inputs, states), &by_product);
-        let Some(late) = late else { return B::float_matmul(B::float_transpose(by_product), fed) };
-        let [lines, rows] = by_product.shape().dims();
-        let first = rows - self.cube().late_gates() * self.hidden;
-        let part = |from: usize, to: usize| {
-            B::float_transpose(B::float_slice(by_product.clone(), &[Slice::from(0..lines), Slice::from(from..to)]))
-        };
-        B::float_cat(vec![B::float_matmul(part(0, first), fed), B::float_matmul(part(first, rows), late)], 0)
+        let fed = self.fed(inputs, states);
+        self.of_sides(|side| {
+            let (by_product, fed) = (self.side(by_product, side), self.side(&fed, side));
+            let Some(late) = late else { return product(by_product, fed) };
+            let rows = by_product.shape()[1];
+            let first = rows - self.cube().late_gates() * self.hidden;
+            let part =
+                |from: usize, to: usize| B::float_slice(by_product.clone(), &[Slice::from(..), Slice::from(from..to)]);
+            B::float_cat(vec![product(part(0, first), fed), product(part(first, rows), self.side(late, side))], 0)
+        })
     }
 
     /// The hidden state before each step, as it was multiplied: `[T·B, P]`.
     fn fed(&self, inputs: &Inputs<B>, states: &CubeTensor) -> CubeTensor {
         let Self { time, batch, output, reverse, .. } = *self;
         let step = batch * output;
-        let initial = B::float_slice(inputs.state.clone(), &[Slice::from(0..step)]);
-        let (from, to) = if reverse { (step, time * step) } else { (0, (time - 1) * step) };
-        let before = if time == 1 {
-            initial
-        } else {
-            let others = B::float_slice(states.clone(), &[Slice::from(from..to)]);
-            B::float_cat(if reverse { vec![others, initial] } else { vec![initial, others] }, 0)
+        let shaped = |of: CubeTensor, time: usize| B::float_reshape(of, Shape::new([time, batch, output]));
+        let initial = shaped(B::float_slice(inputs.state.clone(), &[Slice::from(0..step)]), 1);
+        let hidden = shaped(B::float_slice(states.clone(), &[Slice::from(0..time * step)]), time);
+        let rows_of = |of: &CubeTensor, steps: Range<usize>, rows: Range<usize>| {
+            B::float_slice(of.clone(), &[Slice::from(steps), Slice::from(rows), Slice::from(..)])
         };
-        if is_empty(&inputs.dropout) {
-            return B::float_reshape(before, Shape::new([time * batch, output]));
-        }
-        let before = B::float_reshape(before, Shape::new([time, batch, output]));
-        let mask = B::float_reshape(inputs.dropout.clone(), Shape::new([1, batch, output]));
-        B::float_reshape(B::float_mul(before, mask), Shape::new([time * batch, output]))
+        let before = |rows: Range<usize>, reverse: bool| {
+            let initial = rows_of(&initial, 0..1, rows.clone());
+            match (time, reverse) {
+                (1, _) => initial,
+                (_, true) => B::float_cat(vec![rows_of(&hidden, 1..time, rows), initial], 0),
+                (_, false) => B::float_cat(vec![initial, rows_of(&hidden, 0..time - 1, rows)], 0),
+            }
+        };
+        let before = match self.both_ways {
+            true => B::float_cat(vec![before(0..batch / 2, false), before(batch / 2..batch, true)], 1),
+            false => before(0..batch, reverse),
+        };
+        let before = match is_empty(&inputs.dropout) {
+            true => before,
+            false => B::float_mul(before, shaped(inputs.dropout.clone(), 1)),
+        };
+        B::float_reshape(before, Shape::new([time * batch, output]))
     }
 }
 
@@ -177,16 +218,10 @@ fn is_empty(tensor: &CubeTensor) -> bool {
     tensor.shape().num_elements() == 0
 }
 
-/// Stored as another tensor is: both sides of a product have to be.
-fn as_stored(tensor: CubeTensor, other: &CubeTensor) -> CubeTensor {
-    if tensor.dtype() == other.dtype() { tensor } else { B::float_cast(tensor, other.dtype().into()) }
-}
-
-/// `[lines, rows]` → `[rows]` of float32
-fn sum_of_lines(of: CubeTensor) -> CubeTensor {
-    let rows = of.shape()[1];
-    let sum = B::float_reshape(B::float_sum_dim(of, 0), Shape::new([rows]));
-    if sum.dtype() == DType::F32 { sum } else { B::float_cast(sum, FloatDType::F32) }
+/// `[n, a]`, `[n, b]` → `[a, b]`, stored as the first one.
+fn product(by: CubeTensor, with: CubeTensor) -> CubeTensor {
+    let with = if with.dtype() == by.dtype() { with } else { B::float_cast(with, by.dtype().into()) };
+    B::float_matmul(B::float_transpose(by), with)
 }
 
 impl ScanKernels for CubeBackend {

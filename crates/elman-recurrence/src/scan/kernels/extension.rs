@@ -20,16 +20,20 @@ use super::{kernel::Kernels, optional::register};
 pub struct Walk {
     pub kernel: Kernels,
     pub time: usize,
+    /// Rows of all directions.
     pub batch: usize,
     pub hidden: usize,
     /// Width of the hidden state.
     pub output: usize,
     pub reverse: bool,
+    /// Whether half of the rows walk back, with weights of their own, which then lie after those of the others.
+    pub both_ways: bool,
     pub lengths: Option<Arc<[usize]>>,
     /// Of zoneout in inference.
     pub rates: Option<[f32; 2]>,
 }
 
+#[cfg(feature = "cube")]
 impl Walk {
     /// Numbers of all states of all time steps.
     pub fn state_len(&self) -> usize {

@@ -79,6 +79,12 @@ impl Kernels {
         }
     }
 
+    /// Whether both directions can be walked at once.
+    #[cfg(feature = "cube")]
+    pub fn walks_both_ways(&self) -> bool {
+        matches!(self, Self::Cube(_))
+    }
+
     /// Rows × time steps from which on the kernels are worth their while: those for processors pack the weights first, and
     /// those for graphics cards are fewer launches than single operations in any case.
     pub fn worth_from(&self) -> usize {

@@ -66,7 +66,65 @@ pub(super) fn walk(kernel: Kernels, scan: ScanInput, keep: usize) -> ScanOutput 
     let (hidden, stored) = (scan.input.dims()[2] / kernel.gates(), scan.input.dtype());
     let (walk, inputs) = read(kernel, scan, hidden);
     let states = Tensor::from_dispatch(<Dispatch as Recurrence>::scan(walk.clone(), input, inputs));
+    output(&walk, states, keep, stored).remove(0)
+}
+
+/// Runs the recurrence both ways at once: forward and back, where each [fits].
+#[cfg(feature = "cube")]
+pub(super) fn walk_both_ways(kernel: Kernels, scans: Vec<ScanInput>, keep: usize) -> Vec<ScanOutput> {
+    let lengths = scans[0].active.as_ref().map(|active| active.lengths.repeat(2).into());
+    let scan = side_by_side(scans);
+    let (input, hidden, stored) =
+        (scan.input.clone().into_dispatch(), scan.input.dims()[2] / kernel.gates(), scan.input.dtype());
+    let (walk, inputs) = read(kernel, scan, hidden);
+    let walk = Walk { both_ways: true, lengths, ..walk };
+    let states = Tensor::from_dispatch(<Dispatch as Recurrence>::scan(walk.clone(), input, inputs));
     output(&walk, states, keep, stored)
+}
+
+/// The rows of several scans as rows of one, and their weights one after the other.
+#[cfg(feature = "cube")]
+fn side_by_side(scans: Vec<ScanInput>) -> ScanInput {
+    fn all<const D: usize>(parts: Vec<Option<Tensor<D>>>, axis: usize) -> Option<Tensor<D>> {
+        let parts: Option<Vec<_>> = parts.into_iter().collect();
+        parts.map(|parts| Tensor::cat(parts, axis))
+    }
+    let states = scans[0].state.len();
+    let weights = |of: fn(&RecurrentWeights) -> Option<Tensor<2>>| {
+        all(scans.iter().map(|scan| scan.recurrent.as_ref().and_then(of)).collect(), 0)
+    };
+    let rows = |of: fn(&RecurrentWeights) -> Option<Tensor<1>>| {
+        all(scans.iter().map(|scan| scan.recurrent.as_ref().and_then(of)).collect(), 0)
+    };
+    let recurrent = weights(|of| Some(of.hidden.clone())).map(|hidden| RecurrentWeights {
+        hidden,
+        bias: rows(|of| of.bias.clone()),
+        projection: weights(|of| of.projection.clone()),
+        gain: rows(|of| of.gain.clone()),
+    });
+    let state = (0..states).map(|n| Tensor::cat(scans.iter().map(|scan| scan.state[n].clone()).collect(), 0));
+    let zoneout = match &scans[0].zoneout {
+        Some(Zoneout::Masks(_)) => {
+            let mask = |n: usize| {
+                let masks = scans.iter().map(|scan| match &scan.zoneout {
+                    Some(Zoneout::Masks(masks)) => masks[n].clone(),
+                    _ => unreachable!("all directions have the same noise"),
+                });
+                Tensor::cat(masks.collect(), 1)
+            };
+            Some(Zoneout::Masks((0..states).map(mask).collect()))
+        }
+        other => other.clone(),
+    };
+    ScanInput {
+        input: Tensor::cat(scans.iter().map(|scan| scan.input.clone()).collect(), 1),
+        recurrent,
+        state: state.collect(),
+        active: None,
+        reverse: false,
+        dropout: all(scans.iter().map(|scan| scan.dropout.clone()).collect(), 0),
+        zoneout,
+    }
 }
 
 /// What the kernels read besides the input product.
@@ -96,27 +154,30 @@ fn read(kernel: Kernels, scan: ScanInput, hidden: usize) -> (Walk, Inputs<Dispat
         zoneout: one(masks),
     };
     let lengths = scan.active.map(|active| active.lengths);
-    (Walk { kernel, time, batch, hidden, output, reverse: scan.reverse, lengths, rates }, inputs)
+    (Walk { kernel, time, batch, hidden, output, reverse: scan.reverse, both_ways: false, lengths, rates }, inputs)
 }
 
-/// The states of all time steps as a scan returns them, stored as the input product is.
-fn output(walk: &Walk, states: Tensor<1>, keep: usize, stored: DType) -> ScanOutput {
-    let Walk { time, batch, hidden, output, reverse, ref kernel, .. } = *walk;
-    let end = if reverse { 0 } else { time - 1 };
+/// The states of all time steps as a scan returns them, stored as the input product is: one for each direction.
+fn output(walk: &Walk, states: Tensor<1>, keep: usize, stored: DType) -> Vec<ScanOutput> {
+    let Walk { time, batch, hidden, output, reverse, both_ways, ref kernel, .. } = *walk;
+    let sides = if both_ways { 2 } else { 1 };
+    let rows = batch / sides;
+    let mut outputs: Vec<_> = (0..sides).map(|_| ScanOutput { states: Vec::new(), last: Vec::new() }).collect();
     let mut start = 0;
-    let (mut all, mut last) = (Vec::new(), Vec::new());
     for n in 0..kernel.states() {
         let width = if n == 0 { output } else { hidden };
-        let step = batch * width;
-        if n < keep {
-            let all_steps = states.clone().narrow(0, start, time * step);
-            all.push(as_stored(all_steps, stored).reshape([time, batch, width]));
+        let all = states.clone().narrow(0, start, time * batch * width).reshape([time, batch, width]);
+        for (side, into) in outputs.iter_mut().enumerate() {
+            let its = if both_ways { all.clone().narrow(1, side * rows, rows) } else { all.clone() };
+            let end = if reverse || side == 1 { 0 } else { time - 1 };
+            into.last.push(as_stored(its.clone().narrow(0, end, 1).squeeze_dim(0), stored));
+            if n < keep {
+                into.states.push(as_stored(its, stored));
+            }
         }
-        let last_step = states.clone().narrow(0, start + end * step, step);
-        last.push(as_stored(last_step, stored).reshape([batch, width]));
-        start += time * step;
+        start += time * batch * width;
     }
-    ScanOutput { states: all, last }
+    outputs
 }
 
 /// Tensors one after the other.

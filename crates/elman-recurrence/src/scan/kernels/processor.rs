@@ -22,7 +22,7 @@ pub(in crate::scan) fn recomputed(kernel: Kernels, with: InputWeights, scan: Sca
     let operands = operands(scan.input.clone(), with);
     let (walk, inputs) = read(kernel, scan, hidden);
     let states = <Dispatch as Recomputed>::recomputed(walk.clone(), rows, operands, inputs);
-    output(&walk, Tensor::from_dispatch(states), keep, DType::F32)
+    output(&walk, Tensor::from_dispatch(states), keep, DType::F32).remove(0)
 }
 
 /// Whether the kernel of the input product can do this.
