@@ -1,6 +1,7 @@
 //! The walk back.
 
 mod buffers;
+mod persistent;
 mod phases;
 
 use cubecl::prelude::*;
@@ -12,6 +13,7 @@ use crate::{
     kernel::Counted,
     layout::Kept,
     pack::{Packing, pack},
+    persistent::spoil,
     product::{Tile, scratch},
 };
 use buffers::Flags;
@@ -134,7 +136,12 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, walked: &Walked, gradient: &Buf
             flags,
         )
     };
-    let plan = Plan::of_columns(walk);
+    let mut plan = Plan::of_columns(walk, true);
+    let mut counts = None;
+    if plan.driver == Driver::Persistent {
+        counts = persistent::launched::<C>(walk, plan, flags, buffers);
+        plan = Plan::of_columns(walk, counts.is_some());
+    }
     let phases = Phase::of(flags);
     let launch = |walked: usize, phase: Phase| {
         let count = plan.step(phase.column_tiles(hidden, output, plan.tile), batch);
@@ -142,6 +149,7 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, walked: &Walked, gradient: &Buf
         unsafe { step::launch_unchecked::<C>(client, count, plan.dim(), buffers(), walked, phase, plan.tile) }
     };
     match plan.driver {
+        Driver::Persistent => {}
         Driver::Resident => {
             let steps = plan.steps(walk, C::GATES, phases.len());
             for first in (0..time).step_by(steps).rev() {
@@ -155,5 +163,9 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, walked: &Walked, gradient: &Buf
         Driver::Step => (0..time).rev().for_each(|walked| phases.iter().for_each(|phase| launch(walked, *phase))),
     }
     launch(0, Phase::Initial);
+    if let Some(counts) = counts {
+        let spoiled = [Some(&by.input), Some(&by.state), by.recurrent.as_ref()];
+        spoil(client, &counts, &spoiled.into_iter().flatten().collect::<Vec<_>>());
+    }
     by
 }

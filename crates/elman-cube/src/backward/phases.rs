@@ -146,7 +146,7 @@ fn sums_of(
 
 /// What a phase does with a sum of its product.
 #[cube]
-fn with_sum<C: Pointwise>(
+pub(super) fn with_sum<C: Pointwise>(
     b: &mut Backward,
     walked: usize,
     row: usize,

@@ -1,6 +1,7 @@
 //! The walk forward.
 
 mod buffers;
+mod persistent;
 mod phases;
 mod units;
 
@@ -13,6 +14,7 @@ use crate::{
     kernel::Counted,
     layout::Kept,
     pack::{Packing, pack},
+    persistent::spoil,
     product::{Tile, scratch},
 };
 use buffers::Flags;
@@ -111,8 +113,14 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, input: &Buffer, saves: bool) ->
             flags,
         )
     };
-    let plan = Plan::of(walk, C::GATES);
+    let mut plan = Plan::of(walk, C::GATES, true);
+    let mut counts = None;
+    if plan.driver == Driver::Persistent {
+        counts = persistent::launched::<C>(walk, plan, flags, buffers);
+        plan = Plan::of(walk, C::GATES, counts.is_some());
+    }
     match plan.driver {
+        Driver::Persistent => {}
         Driver::Resident => {
             let steps = plan.steps(walk, C::GATES, Phase::of(C::LATE > 0, flags).len());
             for first in (0..time).step_by(steps) {
@@ -135,6 +143,9 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, input: &Buffer, saves: bool) ->
                 }
             }
         }
+    }
+    if let Some(counts) = counts {
+        spoil(client, &counts, &[&states]);
     }
     Walked { states, kept: if saves { kept_buffer } else { Buffer::empty(client, 0) } }
 }
