@@ -66,9 +66,10 @@ fn an_instruction_set_that_there_is_not() {
 #[test]
 fn a_driver_that_there_is_not() {
     let place = Place::new();
-    place
-        .run_with("devices", &[("ELMAN_CUBE", "steps")])
-        .fails(2, "the environment variable ELMAN_CUBE is wrong: unknown driver 'steps': expected step or resident");
+    place.run_with("devices", &[("ELMAN_CUBE", "steps")]).fails(
+        2,
+        "the environment variable ELMAN_CUBE is wrong: unknown driver 'steps': expected step, resident or persistent",
+    );
     place.run_with("devices", &[("ELMAN_CUBE", "step")]).succeeds();
 }
 

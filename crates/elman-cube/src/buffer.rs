@@ -111,6 +111,12 @@ impl Buffer {
         unsafe { BufferArg::from_raw_parts(self.handle.clone(), self.len) }
     }
 
+    /// As words of 32 bits, without what fills none.
+    pub(crate) fn words(&self) -> BufferArg {
+        // SAFETY: as above
+        unsafe { BufferArg::from_raw_parts(self.handle.clone(), self.len * self.number.size() / 4) }
+    }
+
     /// As vectors of four.
     pub(crate) fn fours(&self) -> BufferArg {
         // SAFETY: as above

@@ -26,12 +26,22 @@ pub enum Driver {
     Step,
     /// One launch for the whole walk: each cube owns some rows of the batch, and walks them through time.
     Resident,
+    /// One launch for the whole walk, over all rows and units, in which the cubes meet after each step.
+    ///
+    /// Taken only where it is asked for, a step is one phase (no layer normalisation, no projection, no late gates), one cube
+    /// can be made to see what another wrote, and all cubes of the launch have met in a trial, for which the host waits once
+    /// for each kernel and number of cubes. Elsewhere the walk goes as suits the device, or is [`Step`](Self::Step) with the
+    /// tile of a plan that was given.
+    ///
+    /// If later the device runs not all of them at once, they give up after a while, and every number that was walked is not a
+    /// number.
+    Persistent,
 }
 
 impl Driver {
-    const ALL: [Self; 2] = [Self::Step, Self::Resident];
+    const ALL: [Self; 3] = [Self::Step, Self::Resident, Self::Persistent];
 
-    /// The one that `$ELMAN_CUBE` names (`step`, `resident`), which walks then have wherever the device can do it; `None` if it
+    /// The one that `$ELMAN_CUBE` names (`step`, `resident`, `persistent`), which walks then have wherever the device can do it; `None` if it
     /// is not set.
     ///
     /// # Errors
@@ -46,6 +56,7 @@ impl fmt::Display for Driver {
         f.write_str(match self {
             Self::Step => "step",
             Self::Resident => "resident",
+            Self::Persistent => "persistent",
         })
     }
 }
@@ -56,7 +67,7 @@ pub struct UnknownDriver(String);
 
 impl fmt::Display for UnknownDriver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unknown driver '{}': expected step or resident", self.0)
+        write!(f, "unknown driver '{}': expected step, resident or persistent", self.0)
     }
 }
 
@@ -80,16 +91,20 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The one that suits a device and the sizes, for products with so many columns for each unit.
-    pub(crate) fn of(walk: Walk<'_>, per_unit: usize) -> Self {
+    /// The one that suits a device and the sizes, for products with so many columns for each unit; with cubes that meet where
+    /// this is asked for and they `may_meet`.
+    pub(crate) fn of(walk: Walk<'_>, per_unit: usize, may_meet: bool) -> Self {
         static NAMED: OnceLock<Option<Driver>> = OnceLock::new();
-        let named = *NAMED.get_or_init(|| Driver::named().ok().flatten());
-        let is_software = walk.client.properties().hardware.plane_size_max < GRAPHICS_CARD;
+        let is_software = is_software(walk.client);
+        let may_be = |driver: &Driver| may_meet || *driver != Driver::Persistent;
+        // where cubes are threads, they wait for one another longer than they work: only a plan that is given has them do so
+        let suits_named = |driver: &Driver| may_be(driver) && !(is_software && *driver == Driver::Persistent);
+        let named = NAMED.get_or_init(|| Driver::named().ok().flatten()).filter(suits_named);
         let hidden = walk.sequences.hidden;
         let suits = if is_software || hidden <= RESIDENT { Driver::Resident } else { Driver::Step };
         let is_beyond = is_software && hidden > RESIDENT_IN_SOFTWARE;
         let driver = if is_beyond { Driver::Step } else { named.unwrap_or(suits) };
-        walk.plan.unwrap_or_else(|| {
+        let plan = walk.plan.unwrap_or_else(|| {
             let mut tile = tile(walk, driver, is_software);
             let most = walk.client.properties().hardware.max_shared_memory_size;
             while tile.shared(per_unit) > most && tile.rows > 1 {
@@ -99,12 +114,13 @@ impl Plan {
                 tile.split /= 2;
             }
             Self { driver, tile }
-        })
+        });
+        if may_be(&plan.driver) { plan } else { Self { driver: Driver::Step, ..plan } }
     }
 
     /// The same for products with one column for each unit: of which a unit of the cube then has several.
-    pub(crate) fn of_columns(walk: Walk<'_>) -> Self {
-        let mut plan = Self::of(walk, PER_UNIT);
+    pub(crate) fn of_columns(walk: Walk<'_>, may_meet: bool) -> Self {
+        let mut plan = Self::of(walk, PER_UNIT, may_meet);
         let columns = walk.sequences.hidden.max(walk.sequences.output);
         if walk.plan.is_none() && plan.driver == Driver::Resident {
             plan.tile.units = columns.div_ceil(PER_UNIT).next_power_of_two().clamp(8, plan.tile.units);
@@ -115,7 +131,7 @@ impl Plan {
     /// How many time steps one launch goes through: drivers end a launch that takes seconds, and one in software leaves every
     /// loop, without a word, when a unit has been through 65,535 turns of loops in all (Mesa's llvmpipe).
     pub(crate) fn steps(&self, walk: Walk<'_>, gates: usize, phases: usize) -> usize {
-        if walk.client.properties().hardware.plane_size_max >= GRAPHICS_CARD {
+        if !is_software(walk.client) {
             return 1024;
         }
         let Tile { rows, units, split, staged } = self.tile;
@@ -134,7 +150,7 @@ impl Plan {
     }
 
     /// The tiles that the rows are divided into, none of which has rows of both directions.
-    fn row_tiles(&self, sequences: &Sequences) -> u32 {
+    pub(crate) fn row_tiles(&self, sequences: &Sequences) -> u32 {
         let (rows, turn) = (self.tile.rows, sequences.turn());
         (turn.div_ceil(rows) + (sequences.batch - turn).div_ceil(rows)) as u32
     }
@@ -150,17 +166,22 @@ impl Plan {
     }
 }
 
+/// Whether the device is a driver that runs on the processor.
+pub(crate) fn is_software(client: &Client) -> bool {
+    client.properties().hardware.plane_size_max < GRAPHICS_CARD
+}
+
 fn tile(walk: Walk<'_>, driver: Driver, is_software: bool) -> Tile {
     let Sequences { batch, hidden, .. } = *walk.sequences;
     let most = walk.client.properties().hardware.max_units_per_cube as usize;
     let rows = |most: usize| (batch / walk.sequences.sides()).next_power_of_two().min(most);
     if is_software {
-        let units = if driver == Driver::Step { 32 } else { hidden.next_power_of_two().clamp(32, 64) };
+        let units = if driver == Driver::Resident { hidden.next_power_of_two().clamp(32, 64) } else { 32 };
         return Tile { rows: rows(16), units: units.min(most), split: 1, staged: 2 };
     }
     let (rows, units) = match driver {
         Driver::Resident => (1, hidden.next_power_of_two().clamp(32, most)),
-        Driver::Step => (rows(2), 32),
+        Driver::Step | Driver::Persistent => (rows(2), 32),
     };
     Tile { rows, units, split: (most / units).clamp(1, 8), staged: 16 }
 }
@@ -175,6 +196,6 @@ mod tests {
             assert_eq!(driver.to_string().parse(), Ok(driver));
         }
         let message = "steps".parse::<Driver>().unwrap_err().to_string();
-        assert_eq!(message, "unknown driver 'steps': expected step or resident");
+        assert_eq!(message, "unknown driver 'steps': expected step, resident or persistent");
     }
 }

@@ -1,6 +1,7 @@
 //! The walk back.
 
 mod buffers;
+mod persistent;
 mod phases;
 
 use cubecl::{ir::ElemType, prelude::*};
@@ -12,6 +13,7 @@ use crate::{
     kernel::Counted,
     layout::Kept,
     pack::{Packing, pack},
+    persistent::spoil,
     place::first_row,
     product::{Tile, scratch},
 };
@@ -170,7 +172,13 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, walked: &Walked, gradient: &Buf
         late: (C::LATE > 0).then(|| lines(hidden)),
     };
     let args = Args { walk, gradient, walked, weights, late_weights, projection, by, kept, flags };
-    let (plan, phases, number) = (Plan::of_columns(walk), Phase::of(flags), number.elem());
+    let mut plan = Plan::of_columns(walk, true);
+    let mut counts = None;
+    if plan.driver == Driver::Persistent {
+        counts = persistent::launched::<C>(&args, plan);
+        plan = Plan::of_columns(walk, counts.is_some());
+    }
+    let (phases, number) = (Phase::of(flags), number.elem());
     let (dim, tile) = (plan.dim(), plan.tile);
     let launch = |walked: usize, phase: Phase| {
         let count = plan.step(phase.column_tiles(hidden, output, tile), sequences);
@@ -178,6 +186,7 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, walked: &Walked, gradient: &Buf
         unsafe { step::launch_unchecked::<C>(client, count, dim, args.of(), walked, phase, tile, number) }
     };
     match plan.driver {
+        Driver::Persistent => {}
         Driver::Resident => {
             let steps = plan.steps(walk, C::GATES, phases.len());
             for first in (0..time).step_by(steps).rev() {
@@ -189,5 +198,10 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, walked: &Walked, gradient: &Buf
         Driver::Step => (0..time).rev().for_each(|walked| phases.iter().for_each(|phase| launch(walked, *phase))),
     }
     launch(0, Phase::Initial);
-    args.by
+    let by = args.by;
+    if let Some(counts) = counts {
+        let spoiled = [Some(&by.input), Some(&by.state), by.recurrent.as_ref()];
+        spoil(client, &counts, &spoiled.into_iter().flatten().collect::<Vec<_>>());
+    }
+    by
 }

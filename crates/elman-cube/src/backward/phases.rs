@@ -150,7 +150,7 @@ fn sums_of<N: Float>(
 
 /// What a phase does with a sum of its product.
 #[cube]
-fn with_sum<N: Float, C: Pointwise>(
+pub(super) fn with_sum<N: Float, C: Pointwise>(
     b: &mut Backward<N>,
     walked: usize,
     row: usize,

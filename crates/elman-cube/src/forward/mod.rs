@@ -1,6 +1,7 @@
 //! The walk forward.
 
 mod buffers;
+mod persistent;
 mod phases;
 mod units;
 
@@ -13,6 +14,7 @@ use crate::{
     kernel::Counted,
     layout::Kept,
     pack::{Packing, pack},
+    persistent::spoil,
     place::first_row,
     product::{Tile, scratch},
 };
@@ -151,9 +153,16 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, input: &Buffer, saves: bool) ->
         kept: Buffer::empty(client, kept.len),
     };
     let args = Args { walk, input, weights, projection, into, kept, flags };
-    let (plan, phases, number) = (Plan::of(walk, C::GATES), Phase::of(C::LATE > 0, flags), number.elem());
+    let mut plan = Plan::of(walk, C::GATES, true);
+    let mut counts = None;
+    if plan.driver == Driver::Persistent {
+        counts = persistent::launched::<C>(&args, plan);
+        plan = Plan::of(walk, C::GATES, counts.is_some());
+    }
+    let (phases, number) = (Phase::of(C::LATE > 0, flags), number.elem());
     let (dim, tile) = (plan.dim(), plan.tile);
     match plan.driver {
+        Driver::Persistent => {}
         Driver::Resident => {
             let steps = plan.steps(walk, C::GATES, phases.len());
             for first in (0..time).step_by(steps) {
@@ -173,5 +182,8 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, input: &Buffer, saves: bool) ->
         }
     }
     let Walked { states, saved, kept } = args.into;
+    if let Some(counts) = counts {
+        spoil(client, &counts, &[&states]);
+    }
     Walked { states, saved, kept: if saves { kept } else { Buffer::empty(client, 0) } }
 }
