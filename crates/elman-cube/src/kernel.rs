@@ -10,6 +10,9 @@ use crate::{
     linear,
 };
 
+/// How many buffers a device has to give a kernel, at most: walking back has the most.
+pub const BUFFERS: u32 = 24;
+
 /// The kernels of one cell.
 ///
 /// ```

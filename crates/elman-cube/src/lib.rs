@@ -34,7 +34,7 @@ pub use backward::Gradients;
 pub use buffer::{Buffer, Number};
 pub use driver::{Driver, Plan, UnknownDriver};
 pub use forward::Walked;
-pub use kernel::Kernel;
+pub use kernel::{BUFFERS, Kernel};
 pub use product::Tile;
 pub use sequences::{Direction, Operands, Sequences, Variant, Zoneout};
 pub use walk::Walk;

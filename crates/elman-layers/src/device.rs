@@ -23,6 +23,16 @@ pub fn largest_tensor(device: &Device) -> Option<u64> {
     }
 }
 
+/// How many buffers a kernel can have on this device, where the device says so.
+pub fn most_buffers(device: &Device) -> Option<u32> {
+    match device.clone().without_autodiff().as_dispatch() {
+        #[cfg(feature = "cube")]
+        burn::backend::DispatchDevice::Cube(device) => Some(device.client().properties().hardware.max_bindings),
+        #[allow(unreachable_patterns)] // where these are all that there are
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use elman_testkit::devices;
@@ -36,6 +46,7 @@ mod tests {
             let processor = ["flex", "ndarray"].contains(&device.name);
             for at in [device.device.clone(), device.autodiff()] {
                 assert_eq!((is_host(&at), is_cube(&at)), (processor, !processor), "{device}");
+                assert_eq!(most_buffers(&at).is_some_and(|most| most > 1), !processor, "{device}");
                 assert_eq!(largest_tensor(&at).is_some_and(|most| most > 1 << 20), !processor, "{device}");
             }
         }

@@ -26,7 +26,7 @@ impl Kernels {
             return kernel_of(cell).map(Self::Processor);
         }
         #[cfg(feature = "cube")]
-        if elman_layers::device::is_cube(device) {
+        if elman_layers::device::most_buffers(device).is_some_and(|most| most >= elman_cube::BUFFERS) {
             let kernel = cell.cube_kernel()?;
             assert_eq!(
                 (kernel.gates(), kernel.states()),
