@@ -88,12 +88,19 @@ fn tensor_forms() {
     let golden = golden();
     let x = golden.f64s("x");
     for device in devices() {
+        // WGSL lets a compiler assume that no number is NaN, and a driver does so where burn makes one kernel of several operations
+        let has_nan = ["flex", "ndarray"].contains(&device.name);
+        let promised = |of: Vec<f64>| -> Vec<f64> {
+            of.into_iter().zip(&x).filter(|(_, x)| has_nan || !x.is_nan()).map(|(of, _)| of).collect()
+        };
+        let at = promised(x.clone());
         for (name, activation) in cases(&golden) {
             let leaf = golden.tensor::<1>("x", &device.autodiff()).require_grad();
             let y = activation.apply(leaf.clone());
             let dx = leaf.grad(&y.clone().backward()).expect("a gradient");
-            DEVICE.check(&format!("{name} on {device}"), &x, &values(y), &golden.f64s(&format!("{name} f")));
-            DEVICE.check(&format!("{name}' on {device}"), &x, &values(dx), &golden.f64s(&format!("{name} df")));
+            let expected = |of: &str| promised(golden.f64s(&format!("{name} {of}")));
+            DEVICE.check(&format!("{name} on {device}"), &at, &promised(values(y)), &expected("f"));
+            DEVICE.check(&format!("{name}' on {device}"), &at, &promised(values(dx)), &expected("df"));
         }
     }
 }

@@ -79,10 +79,11 @@ impl Kernels {
         }
     }
 
-    /// Whether both directions can be walked at once.
+    /// Whether both directions are best walked at once: on graphics cards, which one alone would not fill where a walk owns rows.
+    /// Where there is no recurrent product, time itself is divided and fills them.
     #[cfg(feature = "cube")]
     pub fn walks_both_ways(&self) -> bool {
-        matches!(self, Self::Cube(_))
+        matches!(self, Self::Cube(kernel) if kernel.is_recurrent())
     }
 
     /// Rows × time steps from which on the kernels are worth their while: those for processors pack the weights first, and
