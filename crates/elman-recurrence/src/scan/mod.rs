@@ -121,8 +121,7 @@ pub(crate) fn layer<C: Cell>(
     #[cfg(feature = "cube")]
     if directions.len() == 2
         && let Some(kernel) = Kernels::of(cell, &directions[0].1.input.device())
-        && kernel.walks_both_ways()
-        && directions.iter().all(|(_, scan)| kernels::fits(&kernel, scan))
+        && kernels::both_fit(&kernel, directions.iter().map(|(_, scan)| scan))
     {
         let with_product = |(with, scan): (_, ScanInput)| {
             let input = input_product(scan.input, with, scan.active.as_ref());

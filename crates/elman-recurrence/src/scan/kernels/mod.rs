@@ -1,6 +1,8 @@
 //! The scan by kernels: those of `elman-cpu` and `elman-cube` as operations that burn differentiates.
 
 #[cfg(feature = "cube")]
+mod both_ways;
+#[cfg(feature = "cube")]
 mod cube;
 #[allow(deprecated)] // burn deprecates NdArray; elman supports it
 mod extension;
@@ -31,6 +33,8 @@ use super::{
     stored::{as_stored, wide},
 };
 
+#[cfg(feature = "cube")]
+pub(super) use both_ways::{both_fit, walk_both_ways};
 pub(super) use kernel::Kernels;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 pub(super) use processor::{input_product, product_fits, recomputed};
@@ -67,64 +71,6 @@ pub(super) fn walk(kernel: Kernels, scan: ScanInput, keep: usize) -> ScanOutput 
     let (walk, inputs) = read(kernel, scan, hidden);
     let states = Tensor::from_dispatch(<Dispatch as Recurrence>::scan(walk.clone(), input, inputs));
     output(&walk, states, keep, stored).remove(0)
-}
-
-/// Runs the recurrence both ways at once: forward and back, where each [fits].
-#[cfg(feature = "cube")]
-pub(super) fn walk_both_ways(kernel: Kernels, scans: Vec<ScanInput>, keep: usize) -> Vec<ScanOutput> {
-    let lengths = scans[0].active.as_ref().map(|active| active.lengths.repeat(2).into());
-    let scan = side_by_side(scans);
-    let (input, hidden, stored) =
-        (scan.input.clone().into_dispatch(), scan.input.dims()[2] / kernel.gates(), scan.input.dtype());
-    let (walk, inputs) = read(kernel, scan, hidden);
-    let walk = Walk { both_ways: true, lengths, ..walk };
-    let states = Tensor::from_dispatch(<Dispatch as Recurrence>::scan(walk.clone(), input, inputs));
-    output(&walk, states, keep, stored)
-}
-
-/// The rows of several scans as rows of one, and their weights one after the other.
-#[cfg(feature = "cube")]
-fn side_by_side(scans: Vec<ScanInput>) -> ScanInput {
-    fn all<const D: usize>(parts: Vec<Option<Tensor<D>>>, axis: usize) -> Option<Tensor<D>> {
-        let parts: Option<Vec<_>> = parts.into_iter().collect();
-        parts.map(|parts| Tensor::cat(parts, axis))
-    }
-    let states = scans[0].state.len();
-    let weights = |of: fn(&RecurrentWeights) -> Option<Tensor<2>>| {
-        all(scans.iter().map(|scan| scan.recurrent.as_ref().and_then(of)).collect(), 0)
-    };
-    let rows = |of: fn(&RecurrentWeights) -> Option<Tensor<1>>| {
-        all(scans.iter().map(|scan| scan.recurrent.as_ref().and_then(of)).collect(), 0)
-    };
-    let recurrent = weights(|of| Some(of.hidden.clone())).map(|hidden| RecurrentWeights {
-        hidden,
-        bias: rows(|of| of.bias.clone()),
-        projection: weights(|of| of.projection.clone()),
-        gain: rows(|of| of.gain.clone()),
-    });
-    let state = (0..states).map(|n| Tensor::cat(scans.iter().map(|scan| scan.state[n].clone()).collect(), 0));
-    let zoneout = match &scans[0].zoneout {
-        Some(Zoneout::Masks(_)) => {
-            let mask = |n: usize| {
-                let masks = scans.iter().map(|scan| match &scan.zoneout {
-                    Some(Zoneout::Masks(masks)) => masks[n].clone(),
-                    _ => unreachable!("all directions have the same noise"),
-                });
-                Tensor::cat(masks.collect(), 1)
-            };
-            Some(Zoneout::Masks((0..states).map(mask).collect()))
-        }
-        other => other.clone(),
-    };
-    ScanInput {
-        input: Tensor::cat(scans.iter().map(|scan| scan.input.clone()).collect(), 1),
-        recurrent,
-        state: state.collect(),
-        active: None,
-        reverse: false,
-        dropout: all(scans.iter().map(|scan| scan.dropout.clone()).collect(), 0),
-        zoneout,
-    }
 }
 
 /// What the kernels read besides the input product.
