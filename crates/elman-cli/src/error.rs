@@ -93,6 +93,7 @@ impl CliError {
             | Self::Model(PlateauWithoutValidation | OtherRun { .. }) => 2,
             Self::Text(Vocabulary { .. } | ZeroTokens { .. }) | Self::Model(lm::Error::Text(ZeroTokens { .. })) => 2,
             Self::Embedding(Layer { .. } | UnknownPooling { .. } | Zero { .. }) => 2,
+            Self::Embedding(EmbeddingError::Model(TooLarge { .. })) => 2,
             _ => 1,
         }
     }

@@ -2,7 +2,7 @@ use burn::{module::Module, tensor::Tensor};
 use elman_text::{BpttBatches, Tokens};
 use serde::{Deserialize, Serialize};
 
-use crate::{error::Error, model::LanguageModel, packed::PackedModel, size};
+use crate::{error::Error, model::LanguageModel, packed::PackedModel};
 
 /// How well a model predicts a text.
 ///
@@ -84,7 +84,6 @@ fn evaluate_while(
 ) -> Result<Option<Evaluation>, Error> {
     let model = model.valid();
     let windows = BpttBatches::new(text, batch, bptt)?;
-    size::check(&model, batch, bptt.min(windows.tokens() / batch))?;
     let mut state = None;
     let (mut sum, mut steps, mut rows) = (0.0, 0, 0);
     let mut waiting = Waiting::default();

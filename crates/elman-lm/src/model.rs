@@ -7,7 +7,7 @@ use elman_layers::{Dropout, TiedOutput, linear_cross_entropy};
 use elman_recurrence::{Network, Output, Sequence, State};
 use elman_text::TextError;
 
-use crate::{config::LanguageModelConfig, error::Error};
+use crate::{config::LanguageModelConfig, error::Error, size};
 
 /// A recurrent language model: the probability of every next token, given those before.
 ///
@@ -134,7 +134,8 @@ impl LanguageModel {
     /// - tokens: `[batch, time]`
     ///
     /// # Errors
-    /// [`TextError::UnknownToken`] if an id is not in the vocabulary.
+    /// [`TextError::UnknownToken`] if an id is not in the vocabulary, [`Error::TooLarge`] if the device has no room for what the
+    /// model makes of so many.
     ///
     /// # Panics
     /// If `ids` does not hold `batch·time` elements.
@@ -143,6 +144,7 @@ impl LanguageModel {
         if let Some(&id) = ids.iter().find(|id| **id as usize >= vocabulary) {
             return Err(TextError::UnknownToken { id, vocabulary }.into());
         }
+        size::check(self, shape[0], shape[1])?;
         let ids: Vec<i64> = ids.iter().map(|id| i64::from(*id)).collect();
         Ok(Tensor::from_data(TensorData::new(ids, shape), &self.device()))
     }

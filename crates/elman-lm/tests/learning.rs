@@ -265,6 +265,7 @@ fn windows_that_are_too_large_for_the_device_are_refused() {
         for error in [
             train(model.clone(), &text, None, &config, &mut ()).unwrap_err(),
             evaluate(&model, &text, config.batch, config.bptt).unwrap_err(),
+            model.tokens(&vec![0; (batch * bptt) as usize], [config.batch, config.bptt]).unwrap_err(),
         ] {
             let Error::TooLarge { rows: 4, steps: 90_000, needed, limit: found, fitting: 3 } = error else {
                 panic!("{error}")
