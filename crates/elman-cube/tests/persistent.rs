@@ -2,10 +2,12 @@
 //! one cannot see what another wrote, the walk goes another way.
 #![cfg(feature = "wgpu")]
 
+mod support;
+
 use std::sync::{Mutex, PoisonError};
 
-use cubecl::prelude::*;
-use elman_cube::{Buffer, Direction, Driver, Kernel, Operands, Plan, Sequences, Tile, Walk, Zoneout};
+use elman_cube::{Buffer, Direction, Driver, Kernel, Number, Operands, Plan, Sequences, Tile, Walk, Zoneout};
+use support::{Numbers, read};
 
 /// Time steps, rows, hidden units.
 type Size = [usize; 3];
@@ -25,23 +27,8 @@ enum Variant {
     Rates,
     Masks,
     Normalised,
-}
-
-/// Numbers between −1/2 and 1/2, always the same.
-struct Numbers<'a> {
-    client: &'a Client,
-    state: u32,
-}
-
-impl Numbers<'_> {
-    fn next(&mut self, len: usize, scale: f32) -> Buffer {
-        let mut one = || {
-            self.state = self.state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            scale * (self.state as f32 / u32::MAX as f32 - 0.5)
-        };
-        let bytes: Vec<u8> = (0..len).flat_map(|_| one().to_ne_bytes()).collect();
-        Buffer::new(self.client.create_from_slice(&bytes), len)
-    }
+    /// Numbers of 16 bits, where the device has them.
+    Half,
 }
 
 /// Walks are counted on a device, and tests run side by side.
@@ -52,6 +39,8 @@ fn walk(kernel: &Kernel, variant: Variant, [time, batch, hidden]: Size, plan: Pl
     let client = cubecl::Device::default().client();
     let mut numbers = Numbers { client: &client, state: 7 };
     let rows = kernel.gates() * hidden;
+    let is_half = variant == Variant::Half && Number::F16.is_supported(&client);
+    let number = if is_half { Number::F16 } else { Number::F32 };
     let is_reverse = variant == Variant::Reverse;
     let direction = if is_reverse { Direction::Back } else { Direction::Forward };
     let lengths = (0..batch).flat_map(|row| (((row * 5 + 2) % (time + 1)) as u32).to_ne_bytes());
@@ -60,7 +49,7 @@ fn walk(kernel: &Kernel, variant: Variant, [time, batch, hidden]: Size, plan: Pl
     let sequences = Sequences { time, batch, hidden, output: hidden, direction, lengths };
     let (states, steps) = (sequences.state_len(kernel.states(), 1), sequences.state_len(kernel.states(), time));
     let operands = Operands {
-        weights: Some(numbers.next(rows * hidden, 0.5)),
+        weights: Some(numbers.next_of(rows * hidden, 0.5, number)),
         bias: (variant != Variant::Plain).then(|| numbers.next(rows, 1.0)),
         projection: None,
         gain: (variant == Variant::Normalised).then(|| numbers.next(rows, 2.0)),
@@ -72,7 +61,7 @@ fn walk(kernel: &Kernel, variant: Variant, [time, batch, hidden]: Size, plan: Pl
             _ => None,
         },
     };
-    let (input, gradient) = (numbers.next(time * batch * rows, 4.0), numbers.next(steps, 2.0));
+    let (input, gradient) = (numbers.next_of(time * batch * rows, 4.0, number), numbers.next(steps, 2.0));
     let walk = Walk { client: &client, plan: Some(plan), sequences: &sequences, operands: &operands };
     let one_walk = ONE_WALK.lock().unwrap_or_else(PoisonError::into_inner);
     let before = Driver::persistent_walks(&client);
@@ -82,13 +71,7 @@ fn walk(kernel: &Kernel, variant: Variant, [time, batch, hidden]: Size, plan: Pl
     let after = Driver::persistent_walks(&client);
     drop(one_walk);
     let all = [Some(walked.states), Some(by.input), by.recurrent, Some(by.state)];
-    let read = |buffer: Buffer| {
-        let len = buffer.len();
-        let bytes = client.read_one(buffer.into_handle()).expect("the walk has ended");
-        let numbers = bytes.chunks_exact(4).map(|bytes| f32::from_ne_bytes(bytes.try_into().expect("four")));
-        numbers.take(len).collect()
-    };
-    (all.into_iter().flatten().map(read).collect(), [between > before, after > between])
+    (all.into_iter().flatten().map(|buffer| read(&client, &buffer)).collect(), [between > before, after > between])
 }
 
 /// Whether the cubes of a walk meet.
@@ -137,7 +120,7 @@ fn is_software() -> bool {
 #[test]
 fn cubes_that_meet_forward_walk_as_a_launch_for_each_step_does() {
     let meet = [Meet::Two, Meet::Perhaps];
-    for variant in [Variant::Plain, Variant::Reverse, Variant::Rates, Variant::Masks] {
+    for variant in [Variant::Plain, Variant::Reverse, Variant::Rates, Variant::Masks, Variant::Half] {
         check(&Kernel::lstm(), variant, [9, 4, 37], TWO_FORWARD, meet);
     }
     check(&Kernel::gru(), Variant::Reverse, [9, 3, 64], TWO_FORWARD, meet);
@@ -147,7 +130,7 @@ fn cubes_that_meet_forward_walk_as_a_launch_for_each_step_does() {
 #[test]
 fn cubes_that_meet_walk_back_as_a_launch_for_each_step_does() {
     let meet = [Meet::Perhaps, Meet::Two];
-    for variant in [Variant::Plain, Variant::Reverse, Variant::Rates, Variant::Masks] {
+    for variant in [Variant::Plain, Variant::Reverse, Variant::Rates, Variant::Masks, Variant::Half] {
         check(&Kernel::lstm(), variant, [9, 4, 37], TWO_BACK, meet);
     }
     check(&Kernel::gru(), Variant::Reverse, [9, 3, 64], TWO_BACK, meet);

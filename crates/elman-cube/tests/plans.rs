@@ -2,11 +2,12 @@
 //! where burn is at hand, in `elman-recurrence`.
 #![cfg(feature = "wgpu")]
 
-use cubecl::prelude::*;
+mod support;
+
 use elman_cube::{
     Buffer, Direction, Driver, Gradients, Kernel, Number, Operands, Plan, Sequences, Tile, Walk, Walked, Zoneout,
 };
-use half::{bf16, f16};
+use support::{Numbers, read};
 
 /// The same sums in another order, over nine steps.
 const TOLERANCE: f32 = 1e-5;
@@ -16,43 +17,6 @@ type Size = [usize; 3];
 const SMALL: Size = [9, 5, 37];
 /// Beyond what fits into shared memory, and into a tile.
 const LARGE: Size = [2, 19, 300];
-
-/// Numbers between −1/2 and 1/2, always the same.
-struct Numbers<'a> {
-    client: &'a Client,
-    state: u32,
-}
-
-impl Numbers<'_> {
-    fn next(&mut self, len: usize, scale: f32) -> Buffer {
-        self.next_of(len, scale, Number::F32)
-    }
-
-    /// The same, however they are stored, of steps that all of them have.
-    fn next_of(&mut self, len: usize, scale: f32, number: Number) -> Buffer {
-        let mut one = || {
-            self.state = self.state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            scale * ((self.state >> 24) as f32 / 256.0 - 0.5)
-        };
-        let bytes: Vec<u8> = match number {
-            Number::F32 => (0..len).flat_map(|_| one().to_ne_bytes()).collect(),
-            Number::F16 => (0..len).flat_map(|_| f16::from_f32(one()).to_ne_bytes()).collect(),
-            Number::Bf16 => (0..len).flat_map(|_| bf16::from_f32(one()).to_ne_bytes()).collect(),
-        };
-        Buffer::of(self.client.create_from_slice(&bytes), len, number)
-    }
-}
-
-fn read(client: &Client, buffer: &Buffer) -> Vec<f32> {
-    let bytes = client.read_one(buffer.clone().into_handle()).expect("the walk has ended");
-    let two = |bytes: &[u8]| bytes.try_into().expect("two bytes");
-    let numbers = bytes.chunks_exact(buffer.number().size()).map(|bytes| match buffer.number() {
-        Number::F32 => f32::from_ne_bytes(bytes.try_into().expect("four bytes")),
-        Number::F16 => f16::from_ne_bytes(two(bytes)).to_f32(),
-        Number::Bf16 => bf16::from_ne_bytes(two(bytes)).to_f32(),
-    });
-    numbers.take(buffer.len()).collect()
-}
 
 /// What is there besides the plain recurrence.
 #[derive(Clone, Copy, Debug)]
