@@ -5,10 +5,9 @@ use cubecl::{
 };
 
 /// How a number is stored. Whatever it is, sums, states and the mathematics of cells are float32.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Number {
     /// 32 bits.
-    #[default]
     F32,
     /// 16 bits, of which 5 are the exponent.
     F16,
