@@ -9,8 +9,8 @@ use elman::{
 
 use crate::{
     command::{
-        demo::Demo, devices::Devices, embed::Embed, eval::Eval, generate::Generate, import::Import, index::Index,
-        search::Search, train::Train,
+        demo::Demo, devices::Devices, embed::Embed, encoder::Encoder, eval::Eval, generate::Generate, import::Import,
+        index::Index, search::Search, train::Train,
     },
     error::CliError,
 };
@@ -47,6 +47,7 @@ enum Command {
     Eval(Eval),
     Generate(Generate),
     Embed(Embed),
+    Encoder(Encoder),
     Index(Index),
     Search(Search),
     Import(Import),
@@ -64,6 +65,7 @@ impl Cli {
             Command::Eval(command) => command.run(),
             Command::Generate(command) => command.run(),
             Command::Embed(command) => command.run(),
+            Command::Encoder(command) => command.run(),
             Command::Index(command) => command.run(),
             Command::Search(command) => command.run(),
             Command::Import(command) => command.run(),

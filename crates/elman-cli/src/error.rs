@@ -56,6 +56,10 @@ pub enum CliError {
     /// Training stopped at a point from which it can go on.
     #[error("{source}; to go on: {command}")]
     CanGoOn { source: Box<lm::Error>, command: String },
+    #[error("line {line} of '{}' has {found} columns divided by tabs, and {expected} were expected", path.display())]
+    Columns { path: PathBuf, line: usize, expected: usize, found: usize },
+    #[error("the score of pair {number} is no number: '{found}'")]
+    Score { number: usize, found: String },
     #[error("the store '{}' does not say which model made its vectors: give one that 'elman index' made", path.display())]
     NoIdentity { path: PathBuf },
     #[error("the store '{}' was made with another model or other settings than '{}' has now: index the texts again into a new store, or give the right --model", store.display(), model.display())]
@@ -76,6 +80,14 @@ impl CliError {
                 let resume = if command.contains(" --resume") { "" } else { " --resume" };
                 Self::CanGoOn { source: source.into(), command: command.replace(" --force", "") + resume }
             }
+            source => source.into(),
+        }
+    }
+
+    /// As [`training`](Self::training), of an encoder.
+    pub fn encoder_training(source: EmbeddingError, command: String) -> Self {
+        match source {
+            EmbeddingError::Model(source) => Self::training(source, command),
             source => source.into(),
         }
     }

@@ -47,7 +47,7 @@ pub struct OutOption {
 
     /// Replace a model that is in the directory already
     #[arg(long)]
-    force: bool,
+    pub force: bool,
 }
 
 /// The files of a model; none is overwritten without being told to.

@@ -1,6 +1,9 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{error::EmbeddingError, pooling::Pooling};
+use crate::{
+    error::EmbeddingError,
+    pooling::{Pool, Pooling},
+};
 
 /// How hidden states become a vector.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +34,9 @@ impl EmbedderConfig {
             if value == 0 {
                 return Err(EmbeddingError::Zero { name });
             }
+        }
+        if self.pooling.parts().contains(&Pool::Attention) {
+            return Err(EmbeddingError::Attention);
         }
         match self.layer {
             None => Ok(layers - 1),

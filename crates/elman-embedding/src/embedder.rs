@@ -8,8 +8,11 @@ use crate::{
     config::{EmbedderConfig, Identity},
     error::EmbeddingError,
     reading::{Reading, Rows},
-    stream::Embeddings,
+    stream::in_chunks,
 };
+
+/// Batches that a stream takes at a time.
+const BATCHES: usize = 16;
 
 /// Turns texts into vectors with a trained language model.
 #[derive(Debug)]
@@ -67,12 +70,13 @@ impl Embedder {
     }
 
     /// The vectors of a stream of texts, in their order; memory does not grow with their number.
-    pub fn embed_iter<I>(&self, texts: I) -> Embeddings<'_, I::IntoIter>
+    pub fn embed_iter<I>(&self, texts: I) -> impl Iterator<Item = Result<Vec<f32>, EmbeddingError>>
     where
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
-        Embeddings::new(self, texts.into_iter())
+        let size = self.config.batch.saturating_mul(BATCHES);
+        in_chunks(texts.into_iter(), size, |texts: &[I::Item]| self.embed(texts))
     }
 
     /// Starts an embedding that text is appended to.

@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use elman_text::TextError;
 
 /// Why a text could not be embedded.
@@ -19,7 +21,7 @@ pub enum EmbeddingError {
         layers: usize,
     },
     /// A text that names no pooling.
-    #[error("unknown pooling '{found}': expected last, mean, max, or several joined by '+', as in mean+max")]
+    #[error("unknown pooling '{found}': expected last, mean, max, attention, or several joined by '+', as in mean+max")]
     UnknownPooling {
         /// The text.
         found: String,
@@ -29,5 +31,76 @@ pub enum EmbeddingError {
     Zero {
         /// The setting.
         name: &'static str,
+    },
+    /// A language model has no weights for attention.
+    #[error("attention is learned with an encoder, and a language model has none: choose last, mean or max")]
+    Attention,
+    /// A setting has a value outside its range.
+    #[error("{name} must be {expected}, not {found}")]
+    Setting {
+        /// The setting.
+        name: &'static str,
+        /// Its range, in words.
+        expected: String,
+        /// Its value.
+        found: String,
+    },
+    /// `config.json` is not that of an encoder.
+    #[error("'{}' is no configuration of an encoder: {source}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// The reader's reason, with line and column.
+        source: serde_json::Error,
+    },
+    /// A file of weights cannot be understood.
+    #[error("'{}' is no file of an encoder's weights: {reason}", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file of vectors cannot be understood.
+    #[error("'{}' is no file of vectors: {reason}", path.display())]
+    Vectors {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A vector of a file is not finite.
+    #[error("vector {row} of '{}' is not finite: the model that made it failed there; make it again or leave its text out", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// Which, counted from 1.
+        row: usize,
+    },
+    /// A teacher's vectors are not as many as the texts.
+    #[error("'{}' has {rows} vectors, and {texts} are needed: one for each text or token, in their order", path.display())]
+    Count {
+        /// The file.
+        path: PathBuf,
+        /// Vectors in it.
+        rows: usize,
+        /// Texts.
+        texts: usize,
+    },
+    /// Vectors are of another width than the model's.
+    #[error("'{}' has vectors of {found} numbers, and the model needs {expected}", path.display())]
+    Width {
+        /// The file.
+        path: PathBuf,
+        /// What the model has.
+        expected: usize,
+        /// What the file has.
+        found: usize,
+    },
+    /// The examples do not fit what is to be learned from them.
+    #[error("{reason}")]
+    Examples {
+        /// What is missing.
+        reason: String,
     },
 }

@@ -22,10 +22,15 @@
 
 mod config;
 mod embedder;
+pub mod encoder;
 mod error;
+mod mask;
 mod pooling;
 mod reading;
+mod scale;
 mod stream;
+pub mod train;
+mod vectors;
 
 pub use config::{EmbedderConfig, Identity};
 pub use elman_index::{cosine, dot, euclidean, top_k};
@@ -33,4 +38,4 @@ pub use embedder::Embedder;
 pub use error::EmbeddingError;
 pub use pooling::{Pool, Pooling};
 pub use reading::Reading;
-pub use stream::Embeddings;
+pub use vectors::VectorFile;

@@ -13,10 +13,14 @@ pub enum Pool {
     Mean,
     /// The largest value over all tokens, unit by unit.
     Max,
+    /// A mean that is weighted by what an [encoder](crate::encoder) has learned to look at (Lin et al. 2017): the weights are
+    /// the softmax over all tokens of a dot product with one vector.
+    Attention,
 }
 
 impl Pool {
-    const ALL: [(Self, &'static str); 3] = [(Self::Last, "last"), (Self::Mean, "mean"), (Self::Max, "max")];
+    const ALL: [(Self, &'static str); 4] =
+        [(Self::Last, "last"), (Self::Mean, "mean"), (Self::Max, "max"), (Self::Attention, "attention")];
 }
 
 /// One or more [`Pool`]s, whose vectors are put one after the other; written `mean` or `mean+max`.
@@ -81,7 +85,7 @@ mod tests {
 
     #[test]
     fn names_round_trip() {
-        for name in ["last", "mean", "max", "mean+max", "last+mean+max"] {
+        for name in ["last", "mean", "max", "attention", "mean+max", "last+mean+max"] {
             let pooling: Pooling = name.parse().expect("known");
             assert_eq!(pooling.to_string(), name);
         }

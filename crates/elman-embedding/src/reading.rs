@@ -1,8 +1,8 @@
-use burn::tensor::{Bool, Tensor, TensorData};
+use burn::tensor::Tensor;
 use elman_lm::LanguageModel;
 use elman_recurrence::{Sequence, State};
 
-use crate::{embedder::Embedder, error::EmbeddingError, pooling::Pool};
+use crate::{embedder::Embedder, error::EmbeddingError, mask::past_lengths, pooling::Pool, scale::normalize};
 
 /// What has been read of several texts side by side: the network's state, and the hidden states pooled so far. Its size
 /// does not depend on how much has been read.
@@ -42,7 +42,7 @@ impl Rows {
         let hidden = out.all_states.expect("all states were asked for").swap_remove(layer).hidden();
         let read = Pooled {
             sum: hidden.clone().sum_dim(1).squeeze_dim(1),
-            max: past_lengths_lowest(hidden, lengths).max_dim(1).squeeze_dim(1),
+            max: past_lengths(hidden, lengths, f32::NEG_INFINITY).max_dim(1).squeeze_dim(1),
             last: out.state.hidden().narrow(0, layer, 1).squeeze_dim(0),
         };
         self.pooled = Some(match self.pooled.take() {
@@ -71,6 +71,7 @@ impl Rows {
             Pool::Last => last.clone(),
             Pool::Mean => sum.clone(),
             Pool::Max => max.clone(),
+            Pool::Attention => unreachable!("the settings were checked"),
         });
         let data = Tensor::cat(chosen.collect(), 1).into_data();
         let values: Vec<f32> = data.iter::<f32>().collect();
@@ -96,25 +97,6 @@ fn update(all: Tensor<2>, rows: usize, f: impl FnOnce(Tensor<2>) -> Tensor<2>) -
     match ended {
         0 => f(all),
         _ => Tensor::cat(vec![f(all.clone().narrow(0, 0, rows)), all.narrow(0, rows, ended)], 0),
-    }
-}
-
-/// −∞ past each row's length, where hidden states are zero, which must not win against negative values.
-fn past_lengths_lowest(hidden: Tensor<3>, lengths: &[usize]) -> Tensor<3> {
-    let [rows, time, width] = hidden.dims();
-    if lengths.iter().all(|l| *l == time) {
-        return hidden;
-    }
-    let past: Vec<bool> = lengths.iter().flat_map(|l| (0..time).map(move |t| t >= *l)).collect();
-    let past = Tensor::<3, Bool>::from_data(TensorData::new(past, [rows, time, 1]), &hidden.device());
-    hidden.mask_fill(past.expand([rows, time, width]), f32::NEG_INFINITY)
-}
-
-/// Scales to length 1; a vector of zeros stays.
-fn normalize(vector: &mut [f32]) {
-    let norm = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
-    if norm > 0.0 {
-        vector.iter_mut().for_each(|x| *x = (f64::from(*x) / norm) as f32);
     }
 }
 

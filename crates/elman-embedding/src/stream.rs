@@ -1,40 +1,22 @@
 use std::collections::VecDeque;
 
-use crate::{embedder::Embedder, error::EmbeddingError};
+use crate::error::EmbeddingError;
 
-/// Texts taken at a time, in batches: enough that sorting by length leaves little padding.
-const BATCHES: usize = 16;
-
-/// Iterator over the vectors of a stream of texts; see [`Embedder::embed_iter`].
-#[derive(Debug)]
-pub struct Embeddings<'a, I> {
-    embedder: &'a Embedder,
-    texts: I,
-    ready: VecDeque<Vec<f32>>,
-}
-
-impl<'a, I> Embeddings<'a, I> {
-    pub(crate) fn new(embedder: &'a Embedder, texts: I) -> Self {
-        Self { embedder, texts, ready: VecDeque::new() }
-    }
-}
-
-impl<I> Iterator for Embeddings<'_, I>
-where
-    I: Iterator,
-    I::Item: AsRef<str>,
-{
-    type Item = Result<Vec<f32>, EmbeddingError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.ready.is_empty() {
-            let size = self.embedder.config().batch.saturating_mul(BATCHES);
-            let texts: Vec<I::Item> = self.texts.by_ref().take(size).collect();
-            match self.embedder.embed(&texts) {
-                Ok(vectors) => self.ready.extend(vectors),
+/// The vectors of a stream of texts, so many at a time: enough that sorting by length leaves little padding.
+pub(crate) fn in_chunks<T>(
+    mut texts: impl Iterator<Item = T>,
+    size: usize,
+    vectors: impl Fn(&[T]) -> Result<Vec<Vec<f32>>, EmbeddingError>,
+) -> impl Iterator<Item = Result<Vec<f32>, EmbeddingError>> {
+    let mut ready = VecDeque::new();
+    std::iter::from_fn(move || {
+        if ready.is_empty() {
+            let chunk: Vec<T> = texts.by_ref().take(size).collect();
+            match vectors(&chunk) {
+                Ok(vectors) => ready.extend(vectors),
                 Err(error) => return Some(Err(error)),
             }
         }
-        self.ready.pop_front().map(Ok)
-    }
+        ready.pop_front().map(Ok)
+    })
 }

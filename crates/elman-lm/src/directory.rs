@@ -191,15 +191,29 @@ pub fn fingerprint(path: impl AsRef<Path>) -> Result<String, Error> {
     for name in [TOKENIZER, WEIGHTS] {
         let path = path.as_ref().join(name);
         let read = |source| Error::Read { path: path.clone(), source };
-        let mut file = fs::File::open(&path).map_err(read)?;
-        hash.update(file.metadata().map_err(read)?.len().to_le_bytes());
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            match file.read(&mut buffer).map_err(read)? {
-                0 => break,
-                n => hash.update(&buffer[..n]),
-            }
-        }
+        let file = fs::File::open(&path).map_err(read)?;
+        let length = file.metadata().map_err(read)?.len();
+        add(&mut hash, length, file).map_err(read)?;
     }
     Ok(files::hexadecimal(&hash.finalize()))
+}
+
+/// As [`fingerprint`], of files that lie in memory.
+pub fn fingerprint_of(tokenizer: &[u8], weights: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    for bytes in [tokenizer, weights] {
+        add(&mut hash, bytes.len() as u64, bytes).expect("memory can be read");
+    }
+    files::hexadecimal(&hash.finalize())
+}
+
+fn add(hash: &mut Sha256, length: u64, mut file: impl Read) -> io::Result<()> {
+    hash.update(length.to_le_bytes());
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(()),
+            n => hash.update(&buffer[..n]),
+        }
+    }
 }

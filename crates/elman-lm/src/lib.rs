@@ -45,7 +45,7 @@ pub mod train;
 
 pub use card::{CorpusInfo, ModelCard};
 pub use config::{Dropouts, LanguageModelConfig};
-pub use directory::fingerprint;
+pub use directory::{fingerprint, fingerprint_of};
 pub use elman_recurrence::packed::Precision;
 pub use error::Error;
 pub use evaluate::{Evaluation, evaluate, evaluate_packed};

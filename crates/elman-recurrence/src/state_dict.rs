@@ -62,6 +62,17 @@ impl StateDict {
         Ok(Self { path: path.into(), tensors })
     }
 
+    /// As [`open`](Self::open), of a `.safetensors` file that lies in memory; `path` is where errors say that it is from.
+    ///
+    /// # Errors
+    /// [`ImportError::Format`].
+    pub fn from_safetensors(bytes: Vec<u8>, path: impl AsRef<Path>) -> Result<Self, ImportError> {
+        let path = path.as_ref();
+        let mut store = SafetensorsStore::from_bytes(Some(bytes)).map_indices_contiguous(false);
+        let tensors = store.get_all_tensors().cloned().map_err(|e| format_error(path, e))?;
+        Ok(Self { path: path.into(), tensors })
+    }
+
     /// Collects a module's weights.
     pub fn of<M: Module>(module: &M) -> Self {
         let tensors = collect(module).into_iter().map(|t| (torch_name(&t.name), t)).collect();

@@ -33,6 +33,7 @@ pub use bucket::{SentenceBatch, SentenceBatches};
 pub use corpus::{Corpus, TextCounts};
 pub use decode::DecodeStream;
 pub use error::TextError;
+pub use pieces::pieces;
 pub use tokenizer::{END_OF_LINE, TextTokenizer, Tokenizer, UNKNOWN};
 pub use tokens::Tokens;
 pub use train::TokenizerConfig;

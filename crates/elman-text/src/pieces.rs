@@ -55,6 +55,17 @@ impl<'a> Iterator for Pieces<'a> {
     }
 }
 
+/// Cuts a text as files are cut: into pieces of some 64 KiB, before white space that follows a word, so that the tokens of the
+/// pieces are those of the whole. A text without white space is cut between two characters after a megabyte.
+pub fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (head, tail) = rest.split_at_checked(piece(rest.as_bytes())).unwrap_or((rest, ""));
+        rest = tail;
+        (!head.is_empty()).then_some(head)
+    })
+}
+
 /// The length of the byte order mark at a file's beginning.
 pub(crate) fn mark(bytes: &[u8]) -> usize {
     if bytes.starts_with("\u{feff}".as_bytes()) { 3 } else { 0 }

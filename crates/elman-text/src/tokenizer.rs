@@ -84,13 +84,22 @@ impl TextTokenizer {
     pub fn load(path: impl AsRef<Path>) -> Result<Self, TextError> {
         let path = path.as_ref();
         let read = |source| TextError::Read { path: path.into(), source };
-        let failed = |reason: String| TextError::Tokenizer { path: path.into(), reason };
         let length = fs::metadata(path).map_err(read)?.len();
         if length > LARGEST_FILE {
-            return Err(failed(format!("it has {length} bytes, and at most {LARGEST_FILE} are read")));
+            let reason = format!("it has {length} bytes, and at most {LARGEST_FILE} are read");
+            return Err(TextError::Tokenizer { path: path.into(), reason });
         }
-        let bytes = fs::read(path).map_err(read)?;
-        let mut library = Library::from_bytes(&bytes).map_err(|e| failed(one_line(e)))?;
+        Self::from_bytes(&fs::read(path).map_err(read)?, path)
+    }
+
+    /// As [`load`](Self::load), of a file that lies in memory; `path` is where errors say that it is from.
+    ///
+    /// # Errors
+    /// [`TextError::Tokenizer`].
+    pub fn from_bytes(bytes: &[u8], path: impl AsRef<Path>) -> Result<Self, TextError> {
+        let path = path.as_ref();
+        let failed = |reason: String| TextError::Tokenizer { path: path.into(), reason };
+        let mut library = Library::from_bytes(bytes).map_err(|e| failed(one_line(e)))?;
         library.with_truncation(None).map_err(|e| failed(one_line(e)))?.with_padding(None);
         let (count, largest) = (library.get_vocab_size(true), library.get_vocab(true).into_values().max());
         match largest {

@@ -3,6 +3,7 @@
 pub mod demo;
 pub mod devices;
 pub mod embed;
+pub mod encoder;
 pub mod eval;
 pub mod generate;
 pub mod import;

@@ -12,7 +12,7 @@ use crate::evaluate::read;
 /// and, if `limit` is given, the gradients scaled by `min(1, limit / (‖g‖ + 1e-6))` (Pascanu et al. 2013, algorithm 1).
 ///
 /// As PyTorch's `clip_grad_norm_`. burn's own clipping takes each tensor's norm alone.
-pub(crate) fn clip_by_global_norm<M: Module>(
+pub fn clip_by_global_norm<M: Module>(
     module: &M,
     gradients: GradientsParams,
     limit: Option<f64>,
@@ -33,7 +33,7 @@ pub(crate) fn clip_by_global_norm<M: Module>(
 }
 
 /// Whether every parameter is finite.
-pub(crate) fn is_finite<M: Module>(module: &M) -> bool {
+pub fn is_finite<M: Module>(module: &M) -> bool {
     #[derive(Default)]
     struct Sums(Vec<Tensor<1>>);
     impl ModuleVisitor for Sums {

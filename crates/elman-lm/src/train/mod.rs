@@ -21,6 +21,7 @@ use elman_text::Tokens;
 use crate::{error::Error, model::LanguageModel};
 
 pub use checkpoint::{Changed, Checkpoints, Every, Resumed};
+pub use clip::{clip_by_global_norm, is_finite};
 pub use config::TrainConfig;
 pub use event::{Epoch, Event, History, Interval, Observer, Start};
 pub use log::LogFile;

@@ -29,6 +29,13 @@ struct Side {
     output: Vec<f32>,
 }
 
+/// A copy goes on from the same state, in memory of its own.
+impl Clone for Session {
+    fn clone(&self) -> Self {
+        Self { states: self.states.clone(), ..Self::new(self.network.clone(), self.batch) }
+    }
+}
+
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").field("network", &self.network).field("batch", &self.batch).finish_non_exhaustive()

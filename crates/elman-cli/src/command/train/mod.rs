@@ -17,8 +17,9 @@ use elman::{
 use serde::Serialize;
 use serde_json::json;
 
+pub use self::interruption::interrupt_flag;
 use self::{
-    interruption::{InterruptionOptions, interrupt_flag},
+    interruption::InterruptionOptions,
     options::{NetworkOptions, TokenOptions, TrainingOptions},
     texts::Texts,
 };
@@ -197,7 +198,7 @@ struct Report<'a> {
 }
 
 /// The command that is running, as one would type it.
-fn command_line() -> String {
+pub fn command_line() -> String {
     let quote = |argument: String| {
         let plain = |c: char| c.is_alphanumeric() || "-_./:=,+@%".contains(c);
         if !argument.is_empty() && argument.chars().all(plain) {

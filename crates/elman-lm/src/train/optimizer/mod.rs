@@ -36,7 +36,7 @@ impl Optimizer {
     }
 
     /// The optimizer itself. Weight decay is an L2 penalty for SGD and Adam, decoupled for AdamW.
-    pub(crate) fn init(self, weight_decay: f64) -> ModuleOptimizer {
+    pub fn init(self, weight_decay: f64) -> ModuleOptimizer {
         let decay = weight_decay as f32;
         match self {
             Self::Sgd => Sgd::new(decay).into(),

@@ -1,0 +1,30 @@
+mod export;
+mod options;
+mod train;
+
+use clap::{Args, Subcommand};
+
+use self::{export::Export, train::Train};
+use crate::error::CliError;
+
+/// Train, evaluate and export sentence encoders: networks that make vectors of texts.
+#[derive(Args, Debug)]
+pub struct Encoder {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Train(Box<Train>),
+    Export(Export),
+}
+
+impl Encoder {
+    pub fn run(&self) -> Result<(), CliError> {
+        match &self.command {
+            Command::Train(command) => command.run(),
+            Command::Export(command) => command.run(),
+        }
+    }
+}

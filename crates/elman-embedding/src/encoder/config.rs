@@ -1,0 +1,138 @@
+use burn::{
+    nn::{EmbeddingConfig, LinearConfig},
+    tensor::Device,
+};
+use elman_layers::Dropout;
+use elman_recurrence::{CellKind, NetworkConfig};
+use serde::{Deserialize, Serialize};
+
+use super::model::EncoderModel;
+use crate::{
+    error::EmbeddingError,
+    pooling::{Pool, Pooling},
+};
+
+/// Configuration of an [`EncoderModel`].
+///
+/// ```
+/// use burn::tensor::Device;
+/// use elman_embedding::encoder::EncoderConfig;
+/// use elman_recurrence::CellKind;
+///
+/// let config = EncoderConfig { cell: CellKind::Lstm, d_hidden: 128, ..EncoderConfig::new(30_000) };
+/// let model = config.init(&Device::flex())?;
+/// assert_eq!(model.config().d_embedding(), 256);
+/// # Ok::<(), elman_embedding::EmbeddingError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EncoderConfig {
+    /// Number of tokens.
+    pub vocabulary: usize,
+    /// Width of the embedding of a token.
+    pub d_embed: usize,
+    /// Kind of recurrent cell.
+    pub cell: CellKind,
+    /// Hidden units per layer and direction.
+    pub d_hidden: usize,
+    /// Recurrent layers.
+    pub layers: usize,
+    /// Whether each layer also reads the text backwards. Texts of any length are then read in windows of
+    /// [`window`](Self::window) tokens, each on its own; in one direction the state is carried on.
+    pub bidirectional: bool,
+    /// What the outputs at all tokens are reduced to.
+    pub pooling: Pooling,
+    /// Width of a dense layer after the pooling; without one the vector is what was pooled.
+    pub d_projection: Option<usize>,
+    /// Whether vectors are scaled to length 1.
+    pub normalize: bool,
+    /// Probability with which an element is dropped in training, of the embedding, between layers, and of the outputs.
+    pub dropout: f64,
+    /// Tokens that are read at a time. For one direction it changes memory and speed, not vectors.
+    pub window: usize,
+}
+
+/// Widths beyond this are taken for a mistake, or a damaged file, rather than allocated.
+const MAX_WIDTH: usize = 1 << 16;
+const MAX_LAYERS: usize = 256;
+
+impl EncoderConfig {
+    /// A GRU of 384 units in one direction over embeddings of 256, the mean, a projection to 256, vectors of length 1.
+    pub fn new(vocabulary: usize) -> Self {
+        Self {
+            vocabulary,
+            d_embed: 256,
+            cell: CellKind::Gru,
+            d_hidden: 384,
+            layers: 1,
+            bidirectional: false,
+            pooling: Pooling::default(),
+            d_projection: Some(256),
+            normalize: true,
+            dropout: 0.0,
+            window: 256,
+        }
+    }
+
+    /// Checks that every setting is in its range.
+    ///
+    /// # Errors
+    /// [`EmbeddingError::Setting`] with the first that is not.
+    pub fn validate(&self) -> Result<(), EmbeddingError> {
+        let range = |name, found: usize, most: usize| match (1..=most).contains(&found) {
+            true => Ok(()),
+            false => Err(EmbeddingError::Setting { name, expected: format!("1 to {most}"), found: found.to_string() }),
+        };
+        range("the vocabulary", self.vocabulary, i32::MAX as usize)?; // ids are 32-bit signed integers on GPUs
+        range("d_embed", self.d_embed, MAX_WIDTH)?;
+        range("d_hidden", self.d_hidden, MAX_WIDTH)?;
+        range("the number of layers", self.layers, MAX_LAYERS)?;
+        range("the projection's width", self.d_projection.unwrap_or(1), MAX_WIDTH)?;
+        range("the window", self.window, MAX_WIDTH)?;
+        match (0.0..1.0).contains(&self.dropout) {
+            true => Ok(()),
+            false => Err(EmbeddingError::Setting {
+                name: "the dropout",
+                expected: "at least 0 and below 1".into(),
+                found: self.dropout.to_string(),
+            }),
+        }
+    }
+
+    /// Makes the model. Seed the device ([`Device::seed`]) before for the same weights each time.
+    ///
+    /// # Errors
+    /// [`EmbeddingError::Setting`], as [`validate`](Self::validate).
+    pub fn init(&self, device: &Device) -> Result<EncoderModel, EmbeddingError> {
+        self.validate()?;
+        let attention = self.pooling.parts().contains(&Pool::Attention);
+        Ok(EncoderModel {
+            embedding: EmbeddingConfig::new(self.vocabulary, self.d_embed).init(device),
+            network: NetworkConfig::new(self.cell, self.d_embed, self.d_hidden)
+                .with_layers(self.layers)
+                .with_bidirectional(self.bidirectional)
+                .with_dropout(self.dropout)
+                .init(device),
+            attention: attention.then(|| LinearConfig::new(self.d_output(), 1).with_bias(false).init(device)),
+            projection: self.d_projection.map(|width| LinearConfig::new(self.d_pooled(), width).init(device)),
+            dropout: Dropout::new(self.dropout),
+            config: self.clone(),
+        })
+    }
+
+    /// Width of what the recurrent layers put out at each token.
+    pub(crate) fn d_output(&self) -> usize {
+        match (self.cell, self.bidirectional) {
+            (CellKind::Simple, _) | (_, false) => self.d_hidden, // the simple network's read-out takes both directions
+            (_, true) => 2 * self.d_hidden,
+        }
+    }
+
+    fn d_pooled(&self) -> usize {
+        self.d_output() * self.pooling.parts().len()
+    }
+
+    /// Width of a vector.
+    pub fn d_embedding(&self) -> usize {
+        self.d_projection.unwrap_or_else(|| self.d_pooled())
+    }
+}

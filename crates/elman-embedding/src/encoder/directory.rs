@@ -1,0 +1,172 @@
+use std::{
+    borrow::Cow,
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use atomic_write_file::AtomicWriteFile;
+use burn::tensor::Device;
+use elman_text::{TextTokenizer, Tokenizer};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    config::EncoderConfig,
+    model::EncoderModel,
+    stored::{self, WeightType},
+};
+use crate::error::EmbeddingError;
+
+const CONFIG: &str = "config.json";
+const WEIGHTS: &str = "model.safetensors";
+const TOKENIZER: &str = "tokenizer.json";
+const CARD: &str = "README.md";
+
+/// The newest `format_version` that is read.
+const FORMAT_VERSION: u32 = 1;
+
+/// What `config.json` holds.
+#[derive(Serialize, Deserialize)]
+struct ConfigFile {
+    format_version: u32,
+    /// The version of elman that wrote it, for people.
+    elman_version: String,
+    encoder: EncoderConfig,
+}
+
+/// The part of `config.json` that every version has.
+#[derive(Deserialize)]
+struct Version {
+    format_version: u32,
+}
+
+/// The files of an encoder, read from a directory or kept in a program.
+#[derive(Clone, Debug)]
+pub struct Files<'a> {
+    path: PathBuf,
+    config: Cow<'a, [u8]>,
+    tokenizer: Cow<'a, [u8]>,
+    weights: Cow<'a, [u8]>,
+}
+
+impl<'a> Files<'a> {
+    /// Files that lie in memory; `name` is what errors call their directory.
+    pub fn new(name: impl AsRef<Path>, config: &'a [u8], tokenizer: &'a [u8], weights: &'a [u8]) -> Self {
+        let [config, tokenizer, weights] = [config, tokenizer, weights].map(Cow::Borrowed);
+        Self { path: name.as_ref().into(), config, tokenizer, weights }
+    }
+
+    /// Reads a directory's files.
+    ///
+    /// # Errors
+    /// [`EmbeddingError::Model`] if one is missing or cannot be read.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, EmbeddingError> {
+        let path = path.as_ref();
+        let file = |name: &'static str| match fs::read(path.join(name)) {
+            Ok(bytes) => Ok(Cow::Owned(bytes)),
+            Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&error.kind()) => {
+                Err(elman_lm::Error::NoModel { path: path.into(), file: name })
+            }
+            Err(source) => Err(elman_lm::Error::Read { path: path.join(name), source }),
+        };
+        Ok(Self { path: path.into(), config: file(CONFIG)?, tokenizer: file(TOKENIZER)?, weights: file(WEIGHTS)? })
+    }
+
+    /// The model and its tokenizer.
+    ///
+    /// # Errors
+    /// [`EmbeddingError::Config`], [`EmbeddingError::Setting`], [`EmbeddingError::Text`], [`EmbeddingError::Weights`];
+    /// [`EmbeddingError::Model`] where the files disagree, or were written by a newer program.
+    pub fn model(&self, device: &Device) -> Result<(EncoderModel, TextTokenizer), EmbeddingError> {
+        let config = read_config(&self.config, &self.path.join(CONFIG))?;
+        let tokenizer = TextTokenizer::from_bytes(&self.tokenizer, self.path.join(TOKENIZER))?;
+        if tokenizer.vocab_size() > config.vocabulary {
+            let (path, tokenizer, config) = (self.path.join(TOKENIZER), tokenizer.vocab_size(), config.vocabulary);
+            return Err(elman_lm::Error::Vocabulary { path, tokenizer, config }.into());
+        }
+        let path = self.path.join(WEIGHTS);
+        // before anything is allocated; a width is at most 2¹⁶ and a vocabulary 2³¹
+        let (expected, found) = (config.vocabulary as u64 * config.d_embed as u64, self.weights.len() as u64);
+        if found < expected {
+            return Err(elman_lm::Error::TooSmall { path, expected, found }.into());
+        }
+        let weights = stored::read(&self.weights, &path)?;
+        let model = weights.load_into(config.init(device)?).map_err(elman_lm::Error::from)?;
+        Ok((model, tokenizer))
+    }
+
+    /// SHA-256 over tokenizer and weights; see [`elman_lm::fingerprint`].
+    pub fn fingerprint(&self) -> String {
+        elman_lm::fingerprint_of(&self.tokenizer, &self.weights)
+    }
+}
+
+/// Whether a directory holds an encoder, rather than a language model or nothing.
+pub fn is_encoder(path: impl AsRef<Path>) -> bool {
+    #[derive(Deserialize)]
+    struct Kind {
+        #[serde(rename = "encoder")]
+        _encoder: serde::de::IgnoredAny,
+    }
+    fs::read(path.as_ref().join(CONFIG)).is_ok_and(|text| serde_json::from_slice::<Kind>(&text).is_ok())
+}
+
+fn read_config(text: &[u8], path: &Path) -> Result<EncoderConfig, EmbeddingError> {
+    let config = |source| EmbeddingError::Config { path: path.into(), source };
+    let Version { format_version: found } = serde_json::from_slice(text).map_err(config)?;
+    if found > FORMAT_VERSION {
+        return Err(elman_lm::Error::Version { path: path.into(), found, supported: FORMAT_VERSION }.into());
+    }
+    let file: ConfigFile = serde_json::from_slice(text).map_err(config)?;
+    file.encoder.validate()?;
+    Ok(file.encoder)
+}
+
+impl EncoderModel {
+    /// Saves the model as a directory: `tokenizer.json`, `config.json`, `README.md` (the model card, if it is not empty),
+    /// `model.safetensors` (tensors named as PyTorch names them).
+    ///
+    /// Each file is replaced at once or not at all, the weights last; those of another model that are in the way are removed first,
+    /// so that a crash leaves a directory that either loads or says what it lacks.
+    ///
+    /// # Errors
+    /// [`EmbeddingError::Model`], [`EmbeddingError::Text`] if a file cannot be written.
+    pub fn save(
+        &self,
+        path: impl AsRef<Path>,
+        tokenizer: &TextTokenizer,
+        card: &str,
+        weights: WeightType,
+    ) -> Result<(), EmbeddingError> {
+        let path = path.as_ref();
+        let failed = |source| elman_lm::Error::Write { path: path.into(), source };
+        fs::create_dir_all(path).map_err(failed)?;
+        let weights = stored::store(self, weights)?;
+        match fs::remove_file(path.join(WEIGHTS)) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(failed(source).into()),
+            _ => {}
+        }
+        tokenizer.save(path.join(TOKENIZER))?;
+        let config = ConfigFile {
+            format_version: FORMAT_VERSION,
+            elman_version: env!("CARGO_PKG_VERSION").into(),
+            encoder: self.config.clone(),
+        };
+        let config = serde_json::to_string_pretty(&config).expect("a configuration is valid JSON") + "\n";
+        replace(&path.join(CONFIG), config.as_bytes())?;
+        if !card.is_empty() {
+            replace(&path.join(CARD), card.as_bytes())?;
+        }
+        replace(&path.join(WEIGHTS), &weights)
+    }
+}
+
+/// Replaces a file at once or not at all.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), EmbeddingError> {
+    let write = || {
+        let mut file = AtomicWriteFile::open(path)?;
+        file.write_all(bytes)?;
+        file.commit()
+    };
+    Ok(write().map_err(|source| elman_lm::Error::Write { path: path.into(), source })?)
+}

@@ -1,0 +1,95 @@
+use burn::{module::Param, tensor::Tensor};
+use elman_recurrence::{
+    CellKind,
+    kernels::{Isa, PackedLinear, threads},
+    packed::{Packed, Precision, Session},
+};
+
+use super::{config::EncoderConfig, model::EncoderModel, pooled::Pooled};
+use crate::{error::EmbeddingError, scale::normalize};
+
+/// An encoder whose weights have been packed once, for a processor.
+#[derive(Debug)]
+pub(crate) struct HostModel {
+    /// `[vocabulary, d_embed]`
+    embedding: Vec<f32>,
+    network: Packed,
+    attention: Option<Vec<f32>>,
+    projection: Option<PackedLinear>,
+    config: EncoderConfig,
+}
+
+impl HostModel {
+    /// Packs the weights; the embedding, of which a token reads one row, stays in float32.
+    pub fn new(model: &EncoderModel, precision: Precision) -> Result<Self, EmbeddingError> {
+        let projection = model.projection.as_ref().map(|layer| {
+            let weight = layer.weight.val().transpose();
+            let (width, bias) = (weight.dims()[1], layer.bias.as_ref().map(Param::val).map(numbers));
+            PackedLinear::new(Isa::best(), precision, &numbers(weight), bias.as_deref(), width)
+        });
+        Ok(Self {
+            embedding: numbers(model.embedding.weight.val()),
+            network: model.network.pack(precision).map_err(elman_lm::Error::from)?,
+            attention: model.attention.as_ref().map(|layer| numbers(layer.weight.val())),
+            projection,
+            config: model.config.clone(),
+        })
+    }
+
+    /// A session of so many texts.
+    pub fn session(&self, batch: usize) -> Session {
+        self.network.session(batch)
+    }
+
+    /// Reads the next tokens of some texts, one of each at least, and pools the outputs.
+    pub fn read(&self, session: &mut Session, rows: &[&[u32]], pooled: &mut [Pooled]) {
+        let (batch, width) = (rows.len(), self.config.d_embed);
+        let lengths: Vec<usize> = rows.iter().map(|row| row.len()).collect();
+        let time = lengths.iter().copied().max().unwrap_or(0);
+        let mut x = vec![0.0; time * batch * width];
+        for (b, row) in rows.iter().enumerate() {
+            for (t, id) in row.iter().enumerate() {
+                let embedding = &self.embedding[*id as usize * width..][..width];
+                x[(t * batch + b) * width..][..width].copy_from_slice(embedding);
+            }
+        }
+        if self.config.bidirectional {
+            session.reset();
+        }
+        let outputs = session.forward_ragged(&x, &lengths);
+        let width = self.config.d_output();
+        for (b, (length, pooled)) in lengths.iter().zip(pooled).enumerate() {
+            let output = |t: usize| &outputs[(t * batch + b) * width..][..width];
+            let score = |weights: &Vec<f32>| (0..*length).map(|t| dot(output(t), weights)).collect();
+            let scores: Vec<f32> = self.attention.as_ref().map_or(Vec::new(), score);
+            pooled.add(*length, output, &scores, back(&self.config));
+        }
+    }
+
+    /// The vectors of what has been pooled, one after the other.
+    pub fn vectors(&self, pooled: &[f32], rows: usize) -> Vec<f32> {
+        let width = self.config.d_embedding();
+        let mut vectors = vec![0.0; rows * width];
+        match &self.projection {
+            Some(projection) => projection.forward(threads(), pooled, &mut vectors),
+            None => vectors.copy_from_slice(pooled),
+        }
+        if self.config.normalize {
+            vectors.chunks_exact_mut(width).for_each(normalize);
+        }
+        vectors
+    }
+}
+
+/// Units of the outputs that have been read backwards.
+pub(crate) fn back(config: &EncoderConfig) -> usize {
+    if config.bidirectional && config.cell != CellKind::Simple { config.d_hidden } else { 0 }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}

@@ -1,0 +1,166 @@
+use burn::{
+    module::{Module, Param},
+    nn::{Embedding, Linear},
+    tensor::{Int, Tensor, TensorData, activation::softmax},
+};
+use elman_layers::Dropout;
+use elman_recurrence::{CellKind, Network, Sequence, State};
+use elman_text::TextError;
+
+use super::config::EncoderConfig;
+use crate::{
+    error::EmbeddingError,
+    mask::{ended, past_lengths},
+    pooling::Pool,
+    vectors::VectorFile,
+};
+
+/// A recurrent sentence encoder:
+///
+/// ```text
+/// token → embedding → recurrent layers → pooling → (projection) → (length 1)
+/// ```
+///
+/// Made by [`EncoderConfig::init`]. [`Encoder`](super::Encoder) reads texts with it.
+#[derive(Module, Debug)]
+pub struct EncoderModel {
+    pub(crate) embedding: Embedding,
+    pub(crate) network: Network,
+    pub(crate) attention: Option<Linear>,
+    pub(crate) projection: Option<Linear>,
+    pub(crate) dropout: Dropout,
+    #[module(skip)]
+    pub(crate) config: EncoderConfig,
+}
+
+/// A norm below this is taken for zero, as PyTorch's `normalize` does.
+const SMALLEST_NORM: f32 = 1e-12;
+
+impl EncoderModel {
+    /// The vectors of some texts.
+    ///
+    /// # Shapes
+    /// - `tokens`: `[batch, time]`, each below [`vocabulary`](EncoderConfig::vocabulary); see [`tokens`](Self::tokens)
+    /// - `lengths`: `[batch]`, each at least 1
+    /// - vectors: `[batch, d_embedding]`
+    ///
+    /// # Panics
+    /// If the lengths do not fit `tokens`.
+    pub fn forward(&self, tokens: Tensor<2, Int>, lengths: &[usize]) -> Tensor<2> {
+        let (output, _) = self.read(tokens, lengths, None);
+        self.vectors(output, lengths)
+    }
+
+    /// The outputs of the recurrent layers, `[batch, time, d_output]`, zero past a row's length, and the state.
+    pub(crate) fn read(&self, tokens: Tensor<2, Int>, lengths: &[usize], state: Option<State>) -> (Tensor<3>, State) {
+        let embedded = self.dropout.forward(self.embedding.forward(tokens));
+        let out = self.network.forward_with(embedded, Sequence::new().with_state(state).with_lengths(lengths));
+        (self.dropout.forward(out.output), out.state)
+    }
+
+    /// Pools outputs and makes vectors of them.
+    pub(crate) fn vectors(&self, output: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
+        let parts = self.config.pooling.parts().iter().map(|pool| match pool {
+            Pool::Last => self.last(output.clone(), lengths),
+            Pool::Mean => self.mean(output.clone(), lengths),
+            Pool::Max => past_lengths(output.clone(), lengths, f32::NEG_INFINITY).max_dim(1).squeeze_dim(1),
+            Pool::Attention => {
+                let weights = softmax(past_lengths(self.scores(output.clone()), lengths, f32::NEG_INFINITY), 1);
+                (output.clone() * weights).sum_dim(1).squeeze_dim(1)
+            }
+        });
+        self.project(Tensor::cat(parts.collect(), 1))
+    }
+
+    fn mean(&self, output: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
+        let [batch, _, _] = output.dims();
+        let divided: Vec<f32> = lengths.iter().map(|length| 1.0 / *length as f32).collect();
+        let divided = Tensor::<2>::from_data(TensorData::new(divided, [batch, 1]), &output.device());
+        past_lengths(output, lengths, 0.0).sum_dim(1).squeeze_dim(1) * divided
+    }
+
+    /// The output after the last token that each direction reads.
+    fn last(&self, output: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
+        let last = ended(output.clone(), lengths);
+        if !self.config.bidirectional || self.config.cell == CellKind::Simple {
+            return last;
+        }
+        let (rows, half) = (lengths.len(), self.config.d_hidden);
+        let back = output.slice([0..rows, 0..1, half..2 * half]).squeeze_dim(1);
+        Tensor::cat(vec![last.narrow(1, 0, half), back], 1)
+    }
+
+    /// What attention gives each output, before the softmax, `[batch, time, 1]`: the product with one learned vector
+    /// (Lin et al. 2017, with one head and without the hidden layer).
+    pub(crate) fn scores(&self, output: Tensor<3>) -> Tensor<3> {
+        self.attention.as_ref().expect("attention pooling brings its weights").forward(output)
+    }
+
+    /// What comes after the pooling.
+    pub(crate) fn project(&self, pooled: Tensor<2>) -> Tensor<2> {
+        let vectors = match &self.projection {
+            Some(projection) => projection.forward(pooled),
+            None => pooled,
+        };
+        if self.config.normalize { normalize(vectors) } else { vectors }
+    }
+
+    /// Token ids as a tensor `[batch, time]`.
+    ///
+    /// # Errors
+    /// [`TextError::UnknownToken`].
+    ///
+    /// # Panics
+    /// If the ids are not as many as the shape says.
+    pub fn tokens(&self, ids: &[u32], shape: [usize; 2]) -> Result<Tensor<2, Int>, EmbeddingError> {
+        let vocabulary = self.config.vocabulary;
+        if let Some(&id) = ids.iter().find(|id| **id as usize >= vocabulary) {
+            return Err(TextError::UnknownToken { id, vocabulary }.into());
+        }
+        let ids: Vec<i32> = ids.iter().map(|id| *id as i32).collect();
+        Ok(Tensor::from_data(TensorData::new(ids, shape), &self.embedding.weight.device()))
+    }
+
+    /// The model with vectors of its tokens to begin with, in the order of their ids: the first numbers of each are used, as many as
+    /// an embedding has, scaled to a root mean square of 0.5 over all.
+    ///
+    /// # Errors
+    /// [`EmbeddingError::Count`], [`EmbeddingError::Width`] if they are too few or too narrow, [`EmbeddingError::NotFinite`].
+    pub fn with_token_vectors(mut self, vectors: &VectorFile) -> Result<Self, EmbeddingError> {
+        let (texts, width) = (self.config.vocabulary, self.config.d_embed);
+        let (path, rows, found) = (vectors.path(), vectors.rows(), vectors.width());
+        if rows != texts {
+            return Err(EmbeddingError::Count { path: path.into(), rows, texts });
+        }
+        if found < width {
+            return Err(EmbeddingError::Width { path: path.into(), expected: width, found });
+        }
+        let mut values: Vec<f32> = Vec::with_capacity(rows * width);
+        vectors.each(|row, vector| {
+            if !vector.iter().all(|x| x.is_finite()) {
+                return Err(EmbeddingError::NotFinite { path: path.into(), row: row + 1 });
+            }
+            values.extend(&vector[..width]);
+            Ok(())
+        })?;
+        let mean_square = values.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / values.len() as f64;
+        let scale = if mean_square > 0.0 { (0.5 / mean_square.sqrt()) as f32 } else { 0.0 };
+        values.iter_mut().for_each(|x| *x *= scale);
+        let device = self.embedding.weight.device();
+        let weight = Tensor::from_data(TensorData::new(values, [rows, width]), &device);
+        self.embedding.weight = Param::from_tensor(weight);
+        Ok(self)
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &EncoderConfig {
+        &self.config
+    }
+}
+
+/// Scales each row to length 1; a row of zeros stays, and has the gradient zero.
+pub(crate) fn normalize(vectors: Tensor<2>) -> Tensor<2> {
+    // the square root's gradient is infinite at zero, hence the bound within it
+    let norms = vectors.clone().square().sum_dim(1).clamp_min(SMALLEST_NORM * SMALLEST_NORM).sqrt();
+    vectors / norms
+}

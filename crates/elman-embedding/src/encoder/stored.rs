@@ -1,0 +1,139 @@
+//! How an encoder's weights lie in a file.
+
+use std::{fmt, path::Path, str::FromStr};
+
+use elman_recurrence::StateDict;
+use half::f16;
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+
+use super::model::EncoderModel;
+use crate::error::EmbeddingError;
+
+/// In how many bits weights are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WeightType {
+    /// 32 bits, as they were trained.
+    #[default]
+    F32,
+    /// IEEE half precision: half the size.
+    F16,
+    /// Matrices in 8 bits, `w ≈ scale · q` with one scale for each row, stored beside it as `NAME.scale`; the rest in float32. A
+    /// quarter of the size.
+    Int8,
+}
+
+impl WeightType {
+    const ALL: [(Self, &'static str); 3] = [(Self::F32, "f32"), (Self::F16, "f16"), (Self::Int8, "int8")];
+}
+
+impl fmt::Display for WeightType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(Self::ALL.iter().find(|(kind, _)| kind == self).map_or("", |(_, name)| name))
+    }
+}
+
+impl FromStr for WeightType {
+    type Err = EmbeddingError;
+
+    fn from_str(text: &str) -> Result<Self, EmbeddingError> {
+        let kind = Self::ALL.iter().find(|(_, name)| *name == text).map(|(kind, _)| *kind);
+        kind.ok_or_else(|| EmbeddingError::Setting {
+            name: "the type of weights",
+            expected: "f32, f16 or int8".into(),
+            found: format!("'{text}'"),
+        })
+    }
+}
+
+const SCALE: &str = ".scale";
+/// The largest of 8 bits with a sign, on both sides.
+const LARGEST: f32 = 127.0;
+
+/// One tensor of a file.
+struct Stored {
+    name: String,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl Stored {
+    fn f32(name: impl Into<String>, shape: Vec<usize>, values: &[f32]) -> Self {
+        let bytes = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+        Self { name: name.into(), dtype: Dtype::F32, shape, bytes }
+    }
+}
+
+/// The weights as a `.safetensors` file, named as PyTorch names them.
+pub(super) fn store(model: &EncoderModel, kind: WeightType) -> Result<Vec<u8>, EmbeddingError> {
+    let weights = StateDict::of(model);
+    let mut all = Vec::new();
+    for (name, shape) in weights.shapes() {
+        let data = weights.data(name).map_err(elman_lm::Error::from)?.expect("the name is one of its own");
+        let (values, shape) = (data.iter::<f32>().collect::<Vec<f32>>(), shape.to_vec());
+        match (kind, shape.as_slice()) {
+            (WeightType::F32, _) | (WeightType::Int8, [] | [_]) => all.push(Stored::f32(name, shape, &values)),
+            (WeightType::F16, _) => {
+                let bytes = values.iter().flat_map(|x| f16::from_f32(*x).to_le_bytes()).collect();
+                all.push(Stored { name: name.into(), dtype: Dtype::F16, shape, bytes });
+            }
+            (WeightType::Int8, _) => {
+                let width = shape[shape.len() - 1].max(1);
+                let (bytes, scales): (Vec<Vec<u8>>, Vec<f32>) = values.chunks_exact(width).map(quantise).unzip();
+                all.push(Stored::f32(format!("{name}{SCALE}"), vec![scales.len()], &scales));
+                all.push(Stored { name: name.into(), dtype: Dtype::I8, shape, bytes: bytes.concat() });
+            }
+        }
+    }
+    Ok(serialize(&all))
+}
+
+fn quantise(row: &[f32]) -> (Vec<u8>, f32) {
+    let scale = row.iter().fold(0.0f32, |top, x| top.max(x.abs())) / LARGEST;
+    let divided = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+    (row.iter().map(|x| (x * divided).round() as i8 as u8).collect(), scale)
+}
+
+fn serialize(all: &[Stored]) -> Vec<u8> {
+    let views = all.iter().map(|t| {
+        let view = TensorView::new(t.dtype, t.shape.clone(), &t.bytes).expect("the bytes are those of the shape");
+        (t.name.as_str(), view)
+    });
+    safetensors::serialize(views, None).expect("names and shapes are valid JSON")
+}
+
+/// Reads what [`store`] has written, of any type.
+pub(super) fn read(bytes: &[u8], path: &Path) -> Result<StateDict, EmbeddingError> {
+    let bad = |reason: String| EmbeddingError::Weights { path: path.into(), reason };
+    let file = SafeTensors::deserialize(bytes).map_err(|e| bad(e.to_string()))?;
+    let from = |bytes: Vec<u8>| Ok(StateDict::from_safetensors(bytes, path).map_err(elman_lm::Error::from)?);
+    if file.iter().all(|(_, tensor)| tensor.dtype() != Dtype::I8) {
+        return from(bytes.to_vec());
+    }
+    let mut all = Vec::new();
+    for (name, tensor) in file.iter().filter(|(name, _)| !name.ends_with(SCALE)) {
+        let shape = tensor.shape().to_vec();
+        if tensor.dtype() != Dtype::I8 {
+            all.push(Stored { name: name.into(), dtype: tensor.dtype(), shape, bytes: tensor.data().to_vec() });
+            continue;
+        }
+        let scale = file.tensor(&format!("{name}{SCALE}"));
+        let scales = scale.ok().filter(|scale| scale.dtype() == Dtype::F32);
+        let scales = scales.ok_or_else(|| bad(format!("{name} has 8 bits and no float32 tensor {name}{SCALE}")))?;
+        let scales: Vec<f32> =
+            scales.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        let width = shape.last().copied().unwrap_or(1).max(1);
+        if scales.len() * width != tensor.data().len() {
+            return Err(bad(format!(
+                "{name}{SCALE} has {} numbers for {} rows",
+                scales.len(),
+                tensor.data().len() / width
+            )));
+        }
+        let rows = tensor.data().chunks_exact(width).zip(scales);
+        let values: Vec<f32> =
+            rows.flat_map(|(row, scale)| row.iter().map(move |q| f32::from(*q as i8) * scale)).collect();
+        all.push(Stored::f32(name, shape, &values));
+    }
+    from(serialize(&all))
+}

@@ -1,0 +1,26 @@
+//! Rows that end early.
+
+use burn::tensor::{Bool, Int, Tensor, TensorData};
+
+/// Puts `value` where rows have ended. Outputs are zero there, which a maximum must not take for one.
+///
+/// # Shapes
+/// - `x`: `[batch, time, width]`
+/// - `lengths`: `[batch]`
+pub(crate) fn past_lengths(x: Tensor<3>, lengths: &[usize], value: f32) -> Tensor<3> {
+    let [rows, time, width] = x.dims();
+    if lengths.iter().all(|length| *length == time) {
+        return x;
+    }
+    let past: Vec<bool> = lengths.iter().flat_map(|length| (0..time).map(move |t| t >= *length)).collect();
+    let past = Tensor::<3, Bool>::from_data(TensorData::new(past, [rows, time, 1]), &x.device());
+    x.mask_fill(past.expand([rows, time, width]), value)
+}
+
+/// Each row at its last time step, `[batch, width]`.
+pub(crate) fn ended(x: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
+    let [rows, time, width] = x.dims();
+    let at: Vec<i32> = lengths.iter().enumerate().map(|(row, length)| (row * time + length - 1) as i32).collect();
+    let at = Tensor::<1, Int>::from_data(TensorData::new(at, [rows]), &x.device());
+    x.reshape([rows * time, width]).select(0, at)
+}
