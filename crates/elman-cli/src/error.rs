@@ -60,6 +60,8 @@ pub enum CliError {
     Columns { path: PathBuf, line: usize, expected: usize, found: usize },
     #[error("the score of pair {number} is no number: '{found}'")]
     Score { number: usize, found: String },
+    #[error("{option} is for language models: an encoder has learned how its vectors are made")]
+    NotOfEncoder { option: &'static str },
     #[error("the store '{}' does not say which model made its vectors: give one that 'elman index' made", path.display())]
     NoIdentity { path: PathBuf },
     #[error("the store '{}' was made with another model or other settings than '{}' has now: index the texts again into a new store, or give the right --model", store.display(), model.display())]
@@ -100,7 +102,7 @@ impl CliError {
         match self {
             Self::CanGoOn { source, .. } if matches!(**source, lm::Error::Interrupted { .. }) => Self::INTERRUPTED,
             Self::Device(_) | Self::Environment(_) | Self::InTheWay { .. } | Self::NotOfDemo { .. } => 2,
-            Self::Unfinished { .. } | Self::NoCheckpoint { .. } => 2,
+            Self::Unfinished { .. } | Self::NoCheckpoint { .. } | Self::NotOfEncoder { .. } => 2,
             Self::Model(Setting { .. } | UnknownSchedule { .. } | UnknownOptimizer { .. } | TooLarge { .. })
             | Self::Model(PlateauWithoutValidation | OtherRun { .. }) => 2,
             Self::Text(Vocabulary { .. } | ZeroTokens { .. }) | Self::Model(lm::Error::Text(ZeroTokens { .. })) => 2,

@@ -23,6 +23,22 @@ pub struct ModelOption {
     pub model: PathBuf,
 }
 
+/// The option that names a model for embedding.
+#[derive(Args, Debug)]
+pub struct EmbeddingModel {
+    /// The model: a directory that 'elman encoder train', 'elman train' or 'elman import' wrote [default: elman-small-en,
+    /// which comes with the program, for English]
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+}
+
+impl EmbeddingModel {
+    /// The directory; none for the model that comes with the program.
+    pub fn path(&self) -> Option<&Path> {
+        self.model.as_deref()
+    }
+}
+
 impl ModelOption {
     /// Loads the model and its tokenizer.
     pub fn load(&self, device: &Device) -> Result<(LanguageModel, TextTokenizer), CliError> {

@@ -4,24 +4,26 @@ use std::path::{Path, PathBuf};
 
 use elman::{
     burn::tensor::Device,
-    embedding::{Embedder, EmbedderConfig, Identity},
+    embedding::{EmbedderConfig, Identity},
     index::{FlatStore, FlatStoreConfig, IndexError},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{embedding, error::CliError};
+use crate::{embedding::Model, error::CliError};
 
 /// What a store remembers of its model: where it was, and what it was.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct StoreModel {
-    path: PathBuf,
+    /// None is that which comes with the program.
+    path: Option<PathBuf>,
     identity: Identity,
 }
 
 impl StoreModel {
-    /// The model of an embedder. Its path is remembered in full, so that a search from elsewhere finds it.
-    pub fn new(path: &Path, embedder: &Embedder) -> Self {
-        Self { path: std::path::absolute(path).unwrap_or_else(|_| path.into()), identity: embedder.identity() }
+    /// A model. Its path is remembered in full, so that a search from elsewhere finds it.
+    pub fn new(path: Option<&Path>, model: &Model) -> Self {
+        let path = path.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.into()));
+        Self { path, identity: model.identity() }
     }
 
     /// The model of a store.
@@ -33,7 +35,7 @@ impl StoreModel {
     pub fn open(&self, path: &Path, d_embedding: usize) -> Result<FlatStore, CliError> {
         match FlatStore::open(path) {
             Ok(store) => {
-                Self::of(&store, path)?.expect(&self.identity, path, &self.path)?;
+                Self::of(&store, path)?.expect(&self.identity, path, self.path.as_deref())?;
                 Ok(store)
             }
             Err(IndexError::NotAStore { .. }) => {
@@ -45,22 +47,23 @@ impl StoreModel {
     }
 
     /// Loads the store's model, from where it was or from `moved`, with the settings that it was used with.
-    pub fn load(&self, store: &Path, moved: Option<&Path>, device: &Device) -> Result<Embedder, CliError> {
-        let path = moved.unwrap_or(&self.path);
+    pub fn load(&self, store: &Path, moved: Option<&Path>, device: &Device) -> Result<Model, CliError> {
+        let path = moved.or(self.path.as_deref());
         let Identity { pooling, layer, normalize, .. } = self.identity.clone();
         let config = EmbedderConfig { pooling, layer: Some(layer), normalize, ..EmbedderConfig::default() };
-        let embedder = embedding::load(path, config, device).map_err(|source| match moved {
+        let model = Model::load(path, config, device).map_err(|source| match moved {
             None => CliError::StoreModel { store: store.into(), source: Box::new(source) },
             Some(_) => source,
         })?;
-        self.expect(&embedder.identity(), store, path)?;
-        Ok(embedder)
+        self.expect(&model.identity(), store, path)?;
+        Ok(model)
     }
 
-    fn expect(&self, identity: &Identity, store: &Path, model: &Path) -> Result<(), CliError> {
+    fn expect(&self, identity: &Identity, store: &Path, model: Option<&Path>) -> Result<(), CliError> {
         if self.identity == *identity {
             return Ok(());
         }
-        Err(CliError::OtherModel { store: store.into(), model: model.into() })
+        let model = model.map_or_else(|| elman_small_en::NAME.into(), Path::to_path_buf);
+        Err(CliError::OtherModel { store: store.into(), model })
     }
 }

@@ -5,10 +5,10 @@ use serde::Serialize;
 
 use crate::{
     arguments::DeviceOption,
-    embedding::{self, EmbeddingOptions},
+    embedding::{self, EmbeddingOptions, Model},
     error::CliError,
     lines::Lines,
-    model::ModelOption,
+    model::EmbeddingModel,
     output,
     vectors::{VectorFile, json_line},
 };
@@ -20,8 +20,9 @@ use crate::{
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  elman embed notes.txt --model notes-model -o notes.npy
-  echo \"one line\" | elman embed --model notes-model
+  elman embed notes.txt -o notes.npy
+  echo \"one line\" | elman embed
+  elman embed notes.txt --model notes-encoder -o notes.npy
   elman embed notes.txt --model notes-model --pool mean+max -o notes.safetensors
 
 Kinds of file:
@@ -34,7 +35,7 @@ pub struct Embed {
     file: PathBuf,
 
     #[command(flatten)]
-    model: ModelOption,
+    model: EmbeddingModel,
 
     /// File for the vectors: its name's ending, .npy, .safetensors or .jsonl, says which kind [default: JSON lines on
     /// standard output]
@@ -52,7 +53,7 @@ pub struct Embed {
     embedding: EmbeddingOptions,
 
     /// Do not scale vectors to length 1
-    #[arg(long, help_heading = "Embedding")]
+    #[arg(long, help_heading = "Embedding with a language model")]
     no_normalize: bool,
 }
 
@@ -70,12 +71,12 @@ impl Embed {
         }
         let device = self.device.open()?;
         let lines = Lines::open(&self.file)?;
-        let embedder = embedding::load(&self.model.model, self.embedding.config(!self.no_normalize), &device)?;
-        let mut rows = embedding::rows(&embedder, lines);
+        let model = Model::open(self.model.path(), &self.embedding, !self.no_normalize, &device)?;
+        let mut rows = embedding::rows(&model, lines);
         let Some(file) = &self.output else {
             return rows.try_for_each(|row| output::line(json_line(&row?)));
         };
-        let d_embedding = embedder.d_embedding();
+        let d_embedding = model.d_embedding();
         let lines = file.write(d_embedding, rows)?;
         let path = &file.path;
         if self.json {

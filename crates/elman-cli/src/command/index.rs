@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use crate::{
     arguments::DeviceOption,
-    embedding::{self, EmbeddingOptions},
+    embedding::{self, EmbeddingOptions, Model},
     error::CliError,
     lines::Lines,
-    model::ModelOption,
+    model::EmbeddingModel,
     output,
     store::StoreModel,
 };
@@ -27,7 +27,7 @@ const TOGETHER: usize = 512;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Example:
-  elman index notes.txt --model notes-model --store notes-index
+  elman index notes.txt --store notes-index
   elman search \"what I look for\" --store notes-index")]
 pub struct Index {
     /// Text files in UTF-8, or folders of them; lines without text are left out
@@ -35,7 +35,7 @@ pub struct Index {
     files: Vec<PathBuf>,
 
     #[command(flatten)]
-    model: ModelOption,
+    model: EmbeddingModel,
 
     /// Where to put the vectors: a directory, made if it is not there
     #[arg(long, value_name = "DIR")]
@@ -76,8 +76,8 @@ impl Index {
     pub fn run(&self) -> Result<(), CliError> {
         let device = self.device.open()?;
         let corpus = Corpus::open(&self.files)?;
-        let embedder = embedding::load(&self.model.model, self.embedding.config(true), &device)?;
-        let mut store = StoreModel::new(&self.model.model, &embedder).open(&self.store, embedder.d_embedding())?;
+        let model = Model::open(self.model.path(), &self.embedding, true, &device)?;
+        let mut store = StoreModel::new(self.model.path(), &model).open(&self.store, model.d_embedding())?;
 
         forget(&mut store, &corpus)?;
         let lines = corpus.paths().flat_map(|path| match Lines::open(path) {
@@ -91,7 +91,7 @@ impl Index {
             }
             Err(error) => Box::new(std::iter::once(Err(error))),
         });
-        let mut rows = embedding::rows(&embedder, lines);
+        let mut rows = embedding::rows(&model, lines);
         let mut indexed = 0;
         loop {
             let entries = rows

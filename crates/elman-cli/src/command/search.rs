@@ -57,7 +57,8 @@ impl Search {
         let model = StoreModel::of(&store, &self.store)?;
         let embedder = model.load(&self.store, self.model.as_deref(), &device)?;
         warn_of_unknown("query", &self.query, embedder.tokenizer())?;
-        let hits = store.search(&embedder.embed_one(&self.query)?, self.k)?;
+        let query = embedder.embed(&[&self.query])?.pop().unwrap_or_default();
+        let hits = store.search(&query, self.k)?;
         let found: Vec<Found> = hits.iter().enumerate().map(found).collect();
         if self.json {
             return output::json(&found);

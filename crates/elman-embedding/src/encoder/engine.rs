@@ -16,7 +16,7 @@ use crate::error::EmbeddingError;
 #[derive(Debug)]
 pub(crate) enum Engine {
     /// On a processor, with packed weights: several batches side by side, each on one thread.
-    Host(HostModel),
+    Host(Box<HostModel>),
     /// On a device, with tensors: one batch after the other.
     Device(Box<EncoderModel>),
 }
@@ -30,7 +30,7 @@ pub(crate) enum Walk {
 
 impl Engine {
     pub fn new(model: EncoderModel, precision: Precision, host: bool) -> Result<Self, EmbeddingError> {
-        Ok(if host { Self::Host(HostModel::new(&model, precision)?) } else { Self::Device(Box::new(model)) })
+        Ok(if host { Self::Host(Box::new(HostModel::new(&model, precision)?)) } else { Self::Device(Box::new(model)) })
     }
 
     /// The vectors of whole texts, at least one token each.

@@ -43,7 +43,7 @@ pub use reading::Reading;
 pub use stored::WeightType;
 pub(crate) use {directory::replace, model::normalize};
 
-use crate::error::EmbeddingError;
+use crate::{config::Identity, error::EmbeddingError};
 use engine::Engine;
 
 /// Turns texts into vectors with a model that was trained for it.
@@ -222,9 +222,11 @@ impl Encoder {
         &self.tokenizer
     }
 
-    /// SHA-256 of tokenizer and weights, if they are from a directory; see [`elman_lm::fingerprint`].
-    pub fn fingerprint(&self) -> Option<&str> {
-        self.fingerprint.as_deref()
+    /// What vectors are made with. A store remembers it and refuses vectors of another. The model is named only if it is of
+    /// [`Files`].
+    pub fn identity(&self) -> Identity {
+        let EncoderConfig { pooling, layers, normalize, .. } = self.config.clone();
+        Identity { model: self.fingerprint.clone().unwrap_or_default(), pooling, layer: layers, normalize }
     }
 }
 

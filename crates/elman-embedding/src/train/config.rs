@@ -13,6 +13,8 @@ pub struct EncoderTrainConfig {
     pub batch: usize,
     /// How often all examples are read.
     pub epochs: usize,
+    /// Batches that are read, in place of a number of epochs.
+    pub steps: Option<usize>,
     /// Of AdamW, at its highest.
     pub learning_rate: f64,
     /// Steps until it is that; it falls along half a cosine then.
@@ -46,6 +48,7 @@ impl Default for EncoderTrainConfig {
         Self {
             batch: 512,
             epochs: 4,
+            steps: None,
             learning_rate: 0.002,
             warmup: 500,
             weight_decay: 0.01,
@@ -73,9 +76,12 @@ impl EncoderTrainConfig {
             true => Ok(()),
             false => Err(EmbeddingError::Setting { name, expected: expected.into(), found }),
         };
-        for (name, found) in
-            [("the batch", self.batch), ("the number of epochs", self.epochs), ("log_every", self.log_every)]
-        {
+        for (name, found) in [
+            ("the batch", self.batch),
+            ("the number of epochs", self.epochs),
+            ("the number of steps", self.steps.unwrap_or(1)),
+            ("log_every", self.log_every),
+        ] {
             check(name, "at least 1", found.to_string(), found > 0)?;
         }
         for (name, found) in

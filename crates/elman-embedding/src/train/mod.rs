@@ -111,7 +111,7 @@ impl<'a> Training<'a> {
         check(&model, examples, config)?;
         let (usable, left_out) = examples.usable()?;
         let per_epoch = examples.batches(&usable, config.batch, 0).len();
-        let steps = per_epoch * config.epochs;
+        let steps = config.steps.unwrap_or(per_epoch * config.epochs);
         let (settings, device) = (model.config().clone(), model.embedding.weight.device());
         device.seed(config.seed);
         let mut trainee = Trainee::new(model, config)?.train();
@@ -134,9 +134,10 @@ impl<'a> Training<'a> {
         observer(Event::Start { steps, examples: usable.len(), left_out, resumed })?;
         let mut clock = Clock::new(progress.seconds);
         let schedule = config.schedule();
-        for epoch in progress.step / per_epoch..config.epochs {
+        while progress.step < steps {
+            let epoch = progress.step / per_epoch;
             let batches = examples.batches(&usable, config.batch, config.seed.wrapping_add(epoch as u64));
-            for rows in &batches[progress.step - epoch * per_epoch..] {
+            for rows in batches[progress.step - epoch * per_epoch..].iter().take(steps - progress.step) {
                 let step = progress.step;
                 device.seed(config.seed ^ (step as u64 + 1).rotate_left(32));
                 let loss = trainee.loss(examples, rows, config)?;

@@ -82,6 +82,10 @@ pub struct TrainingOptions {
     #[arg(long, value_name = "N", default_value_t = 4)]
     epochs: usize,
 
+    /// Batches that are read, in place of a number of epochs
+    #[arg(long, value_name = "N", conflicts_with = "epochs")]
+    steps: Option<usize>,
+
     /// Examples that are read side by side, and contrasted with each other
     #[arg(long, value_name = "N", default_value_t = 512)]
     batch: usize,
@@ -144,6 +148,7 @@ pub fn settings(training: &TrainingOptions, objectives: &ObjectiveOptions, seed:
     EncoderTrainConfig {
         batch: training.batch,
         epochs: training.epochs,
+        steps: training.steps,
         learning_rate: training.lr,
         warmup: training.warmup,
         weight_decay: training.weight_decay,

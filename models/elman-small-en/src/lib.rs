@@ -1,0 +1,26 @@
+//! `elman-small-en`: a small recurrent sentence encoder for English, in the program that uses it: no file is looked for, and
+//! no network.
+//!
+//! ```no_run
+//! use elman_embedding::encoder::{Encoder, WeightType};
+//!
+//! # let device = todo!();
+//! let encoder = Encoder::of(&elman_small_en::files(), Default::default(), &device)?;
+//! let vectors = encoder.encode(&["a cat sat on the mat", "shares fell sharply"])?;
+//! # Ok::<(), elman_embedding::EmbeddingError>(())
+//! ```
+
+use elman_embedding::encoder::Files;
+
+/// What the model is called.
+pub const NAME: &str = "elman-small-en";
+
+/// The files of the model's directory.
+pub fn files() -> Files<'static> {
+    Files::new(
+        NAME,
+        include_bytes!("../config.json"),
+        include_bytes!("../tokenizer.json"),
+        include_bytes!("../model.safetensors"),
+    )
+}
