@@ -6,7 +6,7 @@ use std::{
 
 use half::f16;
 use npyz::{DType, NpyFile, Order};
-use safetensors::{Dtype, SafeTensors};
+use safetensors::{Dtype, tensor::Metadata};
 
 use crate::error::EmbeddingError;
 
@@ -153,9 +153,9 @@ fn matrix(file: &mut File) -> Result<Layout, String> {
     if length > MAX_HEADER {
         return Err(format!("its header has {length} bytes"));
     }
-    let mut bytes = header.to_vec();
+    let mut bytes = Vec::new();
     file.take(length).read_to_end(&mut bytes).map_err(text)?;
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| error.to_string())?;
+    let header: Metadata = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
     let matrices: Vec<_> = header.tensors().into_iter().filter(|(_, info)| info.shape.len() == 2).collect();
     let [(name, info)] = &matrices[..] else { return Err(format!("it has {} matrices, not one", matrices.len())) };
     let half = match info.dtype {

@@ -1,0 +1,231 @@
+//! What must hold of an encoder whatever it has learned, on every device compiled in.
+
+use burn::tensor::Device;
+use elman_embedding::{
+    EmbeddingError,
+    encoder::{Encoder, EncoderConfig, EncoderModel, Files, WeightType, is_encoder},
+};
+use elman_recurrence::{CellKind, packed::Precision};
+use elman_testkit::{device, devices};
+use elman_text::{Corpus, TextTokenizer, Tokenizer, TokenizerConfig, Unit};
+use tempfile::TempDir;
+
+/// float32 rounding: kernels for processors, tensors, and windows add the same terms in another order.
+const ROUNDING: f32 = 2e-5;
+const TEXTS: [&str; 8] = [
+    "a cat sat on the mat",
+    "",
+    "dog",
+    "the dog sat on the cat and the mat, all day long",
+    "at",
+    "🦀🦀 🎉",
+    "القط جلس على السجادة",
+    "~~~ ^^^",
+];
+
+fn tokenizer(folder: &TempDir) -> TextTokenizer {
+    let text = folder.path().join("text.txt");
+    std::fs::write(&text, TEXTS[..5].join("\n")).unwrap();
+    TokenizerConfig::new(Unit::Char).train(&Corpus::open([text]).unwrap()).unwrap()
+}
+
+fn config(vocabulary: usize) -> EncoderConfig {
+    EncoderConfig { d_embed: 6, d_hidden: 5, d_projection: Some(7), ..EncoderConfig::new(vocabulary) }
+}
+
+/// A directory with an untrained encoder.
+fn saved(change: impl Fn(EncoderConfig) -> EncoderConfig, weights: WeightType) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let tokenizer = tokenizer(&folder);
+    let model = change(config(tokenizer.vocab_size())).init(&device()).unwrap();
+    model.save(folder.path(), &tokenizer, "a card", weights).unwrap();
+    folder
+}
+
+fn load(folder: &TempDir, device: &Device) -> Encoder {
+    Encoder::load(folder.path(), device).unwrap()
+}
+
+fn worst(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[track_caller]
+fn close(label: &str, a: &[f32], b: &[f32]) {
+    let worst = worst(a, b);
+    assert!(worst <= ROUNDING, "{label}: off by {worst}: {a:?} and {b:?}");
+}
+
+#[test]
+fn company_order_pieces_and_devices_do_not_change_a_vector() {
+    for cell in CellKind::ALL {
+        for bidirectional in [false, true] {
+            let pooling = "last+mean+max+attention";
+            let folder = saved(
+                |config| EncoderConfig { cell, bidirectional, layers: 2, pooling: pooling.parse().unwrap(), ..config },
+                WeightType::F32,
+            );
+            let expected = load(&folder, &Device::default()).encode(&TEXTS).unwrap();
+            for device in devices() {
+                let encoder = load(&folder, &device.device);
+                let label = format!("{device}, {cell}, bidirectional {bidirectional}");
+                let turned: Vec<&str> = TEXTS.iter().rev().copied().collect();
+                let turned = encoder.encode(&turned).unwrap();
+                let streamed: Vec<_> = encoder.encode_iter(TEXTS).collect::<Result<_, _>>().unwrap();
+                for (n, text) in TEXTS.iter().enumerate() {
+                    let label = format!("{label}, {text:?}");
+                    close(&label, &expected[n], &turned[TEXTS.len() - 1 - n]);
+                    close(&label, &expected[n], &streamed[n]);
+                    close(&label, &expected[n], &encoder.encode_one(text).unwrap());
+                    let mut reading = encoder.start();
+                    let cut = text.char_indices().nth(2).map_or(0, |(at, _)| at);
+                    reading.append(&text[..cut]).unwrap();
+                    reading.append(&text[cut..]).unwrap();
+                    assert_eq!(reading.tokens(), text.chars().count());
+                    close(&label, &expected[n], &reading.vector().unwrap());
+                }
+            }
+            let length = |v: &Vec<f32>| v.iter().map(|x| x * x).sum::<f32>().sqrt();
+            assert!(expected[1].iter().all(|x| *x == 0.0), "a text without tokens");
+            for (n, vector) in expected.iter().enumerate().filter(|(n, _)| *n != 1) {
+                assert!((length(vector) - 1.0).abs() < 1e-5, "text {n}: {}", length(vector));
+            }
+        }
+    }
+}
+
+#[test]
+fn windows_change_nothing_for_one_direction() {
+    let text = TEXTS[3].repeat(9);
+    for device in devices() {
+        for cell in [CellKind::Gru, CellKind::Lstm, CellKind::MinGru] {
+            let of = |window: usize| {
+                device.device.seed(4);
+                let change = |config| EncoderConfig { cell, window, pooling: "last+mean".parse().unwrap(), ..config };
+                load(&saved(change, WeightType::F32), &device.device).encode_one(&text).unwrap()
+            };
+            // from the same device's random numbers, hence the same weights
+            let [wide, narrow] = [1000, 7].map(|window| {
+                elman_testkit::device().seed(4);
+                of(window)
+            });
+            close(&format!("{device}, {cell}"), &wide, &narrow);
+        }
+    }
+}
+
+#[test]
+fn a_long_text_equals_its_pieces() {
+    // past what is read side by side, and past what is tokenised at once
+    let folder = saved(|config| config, WeightType::F32);
+    for device in devices().into_iter().filter(|device| device.name != "wgpu") {
+        let encoder = load(&folder, &device.device);
+        let long: String = TEXTS[3].repeat(3000);
+        assert!(long.len() > 1 << 17);
+        let whole = encoder.encode(&["at", &long, "dog"]).unwrap();
+        let mut reading = encoder.start();
+        for piece in long.as_bytes().chunks(7777) {
+            reading.append(std::str::from_utf8(piece).unwrap()).unwrap();
+        }
+        close(&device.to_string(), &whole[1], &reading.vector().unwrap());
+        close(&device.to_string(), &whole[2], &encoder.encode_one("dog").unwrap());
+        let line = "x".repeat(1 << 20);
+        assert!(encoder.encode(&[&line]).unwrap()[0].iter().all(|x| x.is_finite()), "a line of a megabyte");
+    }
+}
+
+#[test]
+fn weights_in_fewer_bits_are_nearly_those() {
+    let device = device();
+    let folder = tempfile::tempdir().unwrap();
+    let tokenizer = tokenizer(&folder);
+    let config = EncoderConfig { d_embed: 40, d_hidden: 40, ..config(tokenizer.vocab_size()) };
+    let model = config.init(&device).unwrap();
+    let expected = Encoder::new(model.clone(), tokenizer.clone()).unwrap().encode(&TEXTS).unwrap();
+    let mut sizes = Vec::new();
+    // the mantissa's ten bits, and half of 1/127 of a row's largest, through one layer
+    for (kind, allowed) in [(WeightType::F32, 0.0), (WeightType::F16, 2e-3), (WeightType::Int8, 2e-2)] {
+        assert_eq!(kind.to_string().parse::<WeightType>().unwrap(), kind);
+        model.save(folder.path(), &tokenizer, "", kind).unwrap();
+        sizes.push(std::fs::metadata(folder.path().join("model.safetensors")).unwrap().len());
+        let found = Encoder::load(folder.path(), &device).unwrap().encode(&TEXTS).unwrap();
+        let off = expected.iter().zip(&found).map(|(a, b)| worst(a, b)).fold(0.0, f32::max);
+        assert!(off <= allowed && (off > 0.0 || kind == WeightType::F32), "{kind}: {off}");
+    }
+    assert!(sizes.is_sorted_by(|a, b| a > b), "{sizes:?}");
+    let int8 = Encoder::with_precision(model, tokenizer, Precision::Int8).unwrap().encode(&TEXTS).unwrap();
+    assert!(expected.iter().zip(&int8).all(|(a, b)| worst(a, b) < 3e-2));
+}
+
+#[test]
+fn files_in_memory_are_a_directory_too() {
+    let folder = saved(|config| config, WeightType::Int8);
+    let [config, tokenizer, weights] = ["config.json", "tokenizer.json", "model.safetensors"]
+        .map(|name| std::fs::read(folder.path().join(name)).unwrap());
+    let files = Files::new("built in", &config, &tokenizer, &weights);
+    let built_in = Encoder::of(&files, Precision::F32, &device()).unwrap();
+    let loaded = load(&folder, &device());
+    assert_eq!(built_in.encode(&TEXTS).unwrap(), loaded.encode(&TEXTS).unwrap());
+    assert_eq!(built_in.identity(), loaded.identity());
+    assert_eq!(loaded.identity().model, elman_lm::fingerprint(folder.path()).unwrap());
+    assert!(is_encoder(folder.path()) && !is_encoder(folder.path().join("text.txt")));
+    assert_eq!(std::fs::read_to_string(folder.path().join("README.md")).unwrap(), "a card");
+}
+
+#[test]
+fn a_directory_that_is_damaged_says_so() {
+    let message = |spoil: &dyn Fn(&TempDir)| {
+        let folder = saved(|config| config, WeightType::Int8);
+        spoil(&folder);
+        Encoder::load(folder.path(), &device()).unwrap_err().to_string()
+    };
+    let write = |name: &'static str, bytes: &'static [u8]| {
+        move |folder: &TempDir| std::fs::write(folder.path().join(name), bytes).unwrap()
+    };
+    let change = |name: &'static str, from: &'static str, to: &'static str| {
+        move |folder: &TempDir| {
+            let path = folder.path().join(name);
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(text.contains(from), "{text}");
+            std::fs::write(path, text.replace(from, to)).unwrap();
+        }
+    };
+    let remove = |folder: &TempDir| std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
+    assert!(message(&remove).contains("it has no model.safetensors"));
+    assert!(message(&write("config.json", b"{}")).contains("is no configuration of an encoder: missing field"));
+    assert!(message(&write("tokenizer.json", b"{}")).contains("the tokenizer"));
+    assert!(message(&write("model.safetensors", b"x")).contains("is too small"));
+    assert!(message(&write("model.safetensors", &[9; 4000])).contains("is no file of an encoder's weights"));
+    let text = message(&change("config.json", "\"d_hidden\": 5", "\"d_hidden\": 9"));
+    assert!(text.contains("'network.weight_ih_l0' should be [27, 6] and is [15, 6]"), "{text}");
+    let text = message(&change("config.json", "\"d_embed\": 6", "\"d_embed\": 0"));
+    assert_eq!(text, "d_embed must be 1 to 65536, not 0");
+    let text = message(&change("config.json", "\"format_version\": 1", "\"format_version\": 7"));
+    assert!(text.contains("format version 7"), "{text}");
+    let text = message(&change("config.json", "\"vocabulary\": ", "\"vocabulary\": 99999"));
+    assert!(text.contains("too small"), "{text}");
+}
+
+#[test]
+fn token_vectors_to_begin_with_are_checked_and_scaled() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.safetensors");
+    let write = |values: &[f32], shape: [usize; 2]| {
+        let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+        let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.to_vec(), &bytes).unwrap();
+        std::fs::write(&path, safetensors::serialize([("v", view)], None).unwrap()).unwrap();
+        let config = EncoderConfig { d_embed: 2, ..config(3) };
+        config.init(&device()).unwrap().with_token_vectors(&elman_embedding::VectorFile::open(&path).unwrap())
+    };
+    let model: EncoderModel = write(&[3.0, 4.0, 9.0, -3.0, 0.0, 9.0, 1.0, -1.0, 9.0], [3, 3]).unwrap();
+    let weights = elman_recurrence::StateDict::of(&model).data("embedding.weight").unwrap().unwrap();
+    let weights: Vec<f32> = weights.iter::<f32>().collect();
+    // the root mean square of 3, 4, -3, 0, 1, -1 is √6
+    let scale = 0.5 / 6f32.sqrt();
+    close("scaled", &weights, &[3.0, 4.0, -3.0, 0.0, 1.0, -1.0].map(|x| x * scale));
+    assert!(matches!(write(&[1.0; 4], [2, 2]), Err(EmbeddingError::Count { rows: 2, texts: 3, .. })));
+    assert!(matches!(write(&[1.0; 3], [3, 1]), Err(EmbeddingError::Width { expected: 2, found: 1, .. })));
+    let nan = [1.0, 1.0, 1.0, f32::NAN, 1.0, 1.0];
+    assert!(matches!(write(&nan, [3, 2]), Err(EmbeddingError::NotFinite { row: 2, .. })));
+}
