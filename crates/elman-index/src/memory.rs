@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use indexmap::IndexMap;
 
 use crate::{
-    entry::{Entry, Hit, MAX_D_EMBED, Metadata, check_query},
+    entry::{Entry, Hit, Metadata, check_d_embed, check_query},
     error::IndexError,
     metric::Metric,
     rank::top_k,
@@ -46,11 +46,9 @@ impl MemoryStore {
     /// An empty store.
     ///
     /// # Errors
-    /// If `d_embed` is 0 or above [`MAX_D_EMBED`].
+    /// If `d_embed` is 0 or above [`MAX_D_EMBED`](crate::MAX_D_EMBED).
     pub fn new(d_embed: usize, metric: Metric) -> Result<Self, IndexError> {
-        if d_embed == 0 || d_embed > MAX_D_EMBED {
-            return Err(IndexError::Dimension { limit: MAX_D_EMBED, found: d_embed });
-        }
+        check_d_embed(d_embed)?;
         Ok(Self { d_embed, metric, entries: IndexMap::new(), vectors: Vec::new() })
     }
 
@@ -144,6 +142,7 @@ impl VectorStore for MemoryStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::MAX_D_EMBED;
 
     fn store(metric: Metric) -> MemoryStore {
         let mut store = MemoryStore::new(2, metric).unwrap();
