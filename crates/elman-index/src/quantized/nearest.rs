@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, collections::BinaryHeap};
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::rank::best_first;
@@ -10,7 +10,7 @@ use crate::rank::best_first;
 /// Rows that are scored at a time: enough to hide the choice of instructions and the hand-over between threads.
 const BLOCK: usize = 1024;
 
-/// The `count` best of `rows` scores, as [`top_k`](crate::top_k) has them.
+/// The `count` best of `rows` scores, none of them NaN, as [`top_k`](crate::top_k) has them.
 ///
 /// `score(start, scores)` gives the scores of the rows from `start` on. It is compiled for each instruction set, if it is
 /// marked to be inlined.
@@ -20,12 +20,9 @@ pub(crate) fn nearest(rows: usize, count: usize, score: impl Fn(usize, &mut [f32
         let start = block * BLOCK;
         let mut scores = [0.0; BLOCK];
         let scores = &mut scores[..BLOCK.min(rows - start)];
-        arch.dispatch(
-            #[inline(always)]
-            || score(start, scores),
-        );
+        arch.dispatch(Block { start, scores: &mut *scores, score: &score });
         for (offset, &score) in scores.iter().enumerate() {
-            best.offer((start + offset, score));
+            best.offer(start + offset, score);
         }
         best
     };
@@ -33,30 +30,55 @@ pub(crate) fn nearest(rows: usize, count: usize, score: impl Fn(usize, &mut [f32
     blocks.fold(|| Best::new(count), block).reduce(|| Best::new(count), Best::and).sorted()
 }
 
+/// A block of rows to be scored, with whatever instructions there are.
+struct Block<'a, F> {
+    start: usize,
+    scores: &'a mut [f32],
+    score: &'a F,
+}
+
+// not a closure: those are not inlined for certain, and then have the instructions of the oldest processors
+impl<F: Fn(usize, &mut [f32])> WithSimd for Block<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        (self.score)(self.start, self.scores);
+    }
+}
+
 /// The best so far: a heap with the worst of them on top.
 struct Best {
     count: usize,
     heap: BinaryHeap<Ranked>,
+    /// The score of the worst once there are enough of them: nearly every row ends at a comparison with it.
+    least: f32,
 }
 
 impl Best {
     fn new(count: usize) -> Self {
-        Self { count, heap: BinaryHeap::new() }
+        Self { count, heap: BinaryHeap::new(), least: f32::NEG_INFINITY }
     }
 
-    fn offer(&mut self, found: (usize, f32)) {
-        if self.heap.len() < self.count {
-            self.heap.push(Ranked(found));
-        } else if let Some(worst) = self.heap.peek()
-            && best_first(&found, &worst.0).is_lt()
-        {
+    #[inline]
+    fn offer(&mut self, position: usize, score: f32) {
+        if score >= self.least {
+            self.consider(Ranked((position, score)));
+        }
+    }
+
+    fn consider(&mut self, found: Ranked) {
+        self.heap.push(found);
+        if self.heap.len() > self.count {
             self.heap.pop();
-            self.heap.push(Ranked(found));
+        }
+        if self.heap.len() == self.count {
+            self.least = self.heap.peek().map_or(f32::INFINITY, |worst| worst.0.1);
         }
     }
 
     fn and(mut self, other: Self) -> Self {
-        other.heap.into_iter().for_each(|Ranked(found)| self.offer(found));
+        other.heap.into_iter().for_each(|found| self.consider(found));
         self
     }
 
