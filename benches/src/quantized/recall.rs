@@ -51,7 +51,7 @@ impl Search {
             match precision {
                 Int8 => &kept.int8,
                 Binary => &kept.binary,
-                _ => &kept.float32,
+                Float32 => &kept.float32,
             }
         };
         match self.rescored {

@@ -2,7 +2,9 @@
 
 use elman_index::{
     Entry, IndexError, MAX_D_EMBED, MemoryStore, Metric, VectorStore, cosine,
-    quantized::{Binary, Collection, Float32, Int8, hamming, nearest_rescored},
+    quantized::{
+        Binary, Collection, Float32, Int8, Precision, QuantizedStore, QuantizedStoreConfig, hamming, nearest_rescored,
+    },
     top_k,
 };
 use proptest::{collection::vec, prelude::*};
@@ -114,6 +116,19 @@ fn collections_that_do_not_belong_together_are_refused() {
         text(nearest_rescored(&one, &one, &[1.0, 0.0], 1, 0)),
         "an oversampling of 0 leaves nothing to rescore: use 1 or more"
     );
+}
+
+#[test]
+fn a_quantised_store_refuses_what_every_store_refuses() {
+    let config = QuantizedStoreConfig { second: Precision::Float32, ..QuantizedStoreConfig::new(2) };
+    let none = QuantizedStoreConfig { oversampling: 0, ..config };
+    assert!(matches!(QuantizedStore::new(none), Err(IndexError::Oversampling { found: 0 })));
+    assert!(matches!(QuantizedStore::new(QuantizedStoreConfig::new(0)), Err(IndexError::Dimension { .. })));
+    let mut store = QuantizedStore::new(config).unwrap();
+    for vector in [vec![1.0], vec![1.0, f32::NAN]] {
+        store.upsert(vec![Entry::new("a", vec![1.0, 0.0], ""), Entry::new("b", vector, "")]).unwrap_err();
+    }
+    assert_eq!(store.count().unwrap(), 0);
 }
 
 #[test]

@@ -1,14 +1,19 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use elman::{
+    embedding::Embedder,
+    index::{IndexError, quantized::Precision},
+};
 use serde::Serialize;
 
 use crate::{
-    arguments::DeviceOption,
+    arguments::{DeviceOption, one_of},
     embedding::{self, EmbeddingOptions},
     error::CliError,
     lines::Lines,
     model::ModelOption,
+    number::Number,
     output,
     vectors::{VectorFile, json_line},
 };
@@ -23,11 +28,15 @@ Examples:
   elman embed notes.txt --model notes-model -o notes.npy
   echo \"one line\" | elman embed --model notes-model
   elman embed notes.txt --model notes-model --pool mean+max -o notes.safetensors
+  elman embed notes.txt --model notes-model --precision int8 -o notes.npy
 
 Kinds of file:
-  .npy          a float32 array [lines, width]
+  .npy          an array [lines, width] of float32, of int8, or, of binary, uint8 with eight signs in each
   .safetensors  the same, as the tensor 'embeddings'
-  .jsonl        an object with 'text' and 'embedding' per line, as on standard output")]
+  .jsonl        an object with 'text' and 'embedding' per line, as on standard output
+
+A vector x of int8 is x divided by its length. The signs of binary are 1 where a number is above 0, the first in the
+highest bit, as numpy.packbits has them.")]
 pub struct Embed {
     /// Text file in UTF-8, one text per line; - is standard input
     #[arg(value_name = "FILE", default_value = "-")]
@@ -54,6 +63,11 @@ pub struct Embed {
     /// Do not scale vectors to length 1
     #[arg(long, help_heading = "Embedding")]
     no_normalize: bool,
+
+    /// What the numbers of a vector are kept in: float32, int8 (a quarter of the size, and nearly as good) or binary
+    /// (their signs: a thirty-second)
+    #[arg(long, value_name = "PRECISION", default_value = "float32", help_heading = "Embedding", value_parser = one_of::<Precision, IndexError>(&["float32", "int8", "binary"]))]
+    precision: Precision,
 }
 
 #[derive(Serialize)]
@@ -61,27 +75,42 @@ struct Report<'a> {
     output: &'a Path,
     lines: usize,
     d_embedding: usize,
+    precision: Precision,
 }
 
 impl Embed {
     pub fn run(&self) -> Result<(), CliError> {
+        let precision = self.precision;
+        if self.no_normalize && precision != Precision::Float32 {
+            return Err(CliError::Directions { precision });
+        }
         if let Some(file) = &self.output {
             file.check()?;
         }
         let device = self.device.open()?;
         let lines = Lines::open(&self.file)?;
         let embedder = embedding::load(&self.model.model, self.embedding.config(!self.no_normalize), &device)?;
-        let mut rows = embedding::rows(&embedder, lines);
+        match precision {
+            Precision::Float32 => self.write::<f32>(&embedder, lines),
+            Precision::Int8 => self.write::<i8>(&embedder, lines),
+            Precision::Binary => self.write::<u8>(&embedder, lines),
+        }
+    }
+
+    fn write<N: Number>(&self, embedder: &Embedder, lines: Lines) -> Result<(), CliError> {
+        let rows = embedding::rows(embedder, lines);
+        let mut rows = rows.map(|row| row.and_then(|(text, vector)| Ok((text, N::quantize(vector)?))));
         let Some(file) = &self.output else {
             return rows.try_for_each(|row| output::line(json_line(&row?)));
         };
-        let d_embedding = embedder.d_embedding();
+        let (d_embedding, precision) = (embedder.d_embedding(), N::PRECISION);
         let lines = file.write(d_embedding, rows)?;
         let path = &file.path;
         if self.json {
-            return output::json(&Report { output: path, lines, d_embedding });
+            return output::json(&Report { output: path, lines, d_embedding, precision });
         }
-        eprintln!("{lines} vectors of {d_embedding} are in {}", path.display());
+        let kind = if precision == Precision::Float32 { String::new() } else { format!(" in {precision}") };
+        eprintln!("{lines} vectors of {d_embedding}{kind} are in {}", path.display());
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use super::{Collection, check_finite, check_vector, nearest::nearest};
 use crate::{
     entry::{check_d_embed, check_query},
     error::IndexError,
+    memory::retain_rows,
     similarity::sum_products,
 };
 
@@ -86,6 +87,19 @@ impl Binary {
         check_vector(vector, self.d_embed)?;
         self.words.extend(words(&Self::quantize(vector)?));
         Ok(())
+    }
+
+    /// Replaces the vector at `position`.
+    pub(super) fn set(&mut self, position: usize, vector: &[f32]) -> Result<(), IndexError> {
+        check_vector(vector, self.d_embed)?;
+        let start = position * self.width();
+        self.words.splice(start..start + self.width(), words(&Self::quantize(vector)?));
+        Ok(())
+    }
+
+    pub(super) fn retain(&mut self, stays: impl Fn(usize) -> bool) {
+        let width = self.width();
+        retain_rows(&mut self.words, width, stays);
     }
 
     /// All signs, `[count, ⌈d_embed / 8⌉]`: what a file holds.

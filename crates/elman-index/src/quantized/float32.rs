@@ -29,6 +29,11 @@ impl<'a> Float32<'a> {
         Ok(Self { d_embed, values })
     }
 
+    /// Of vectors that have been checked.
+    pub(super) fn of_checked(d_embed: usize, values: &'a [f32]) -> Self {
+        Self { d_embed, values }
+    }
+
     /// A vector, `[d_embed]`.
     ///
     /// # Panics

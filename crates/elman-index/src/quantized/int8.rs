@@ -4,6 +4,7 @@ use super::{Collection, check_finite, check_vector, nearest::nearest};
 use crate::{
     entry::{check_d_embed, check_query},
     error::IndexError,
+    memory::retain_rows,
     similarity::{cosine_to, sum_products},
 };
 
@@ -86,6 +87,20 @@ impl Int8 {
         self.scales.push(scale(&values));
         self.values.extend(values);
         Ok(())
+    }
+
+    /// Replaces the vector at `position`.
+    pub(super) fn set(&mut self, position: usize, vector: &[f32]) -> Result<(), IndexError> {
+        check_vector(vector, self.d_embed)?;
+        let values = Self::quantize(vector)?;
+        self.scales[position] = scale(&values);
+        self.values[position * self.d_embed..][..self.d_embed].copy_from_slice(&values);
+        Ok(())
+    }
+
+    pub(super) fn retain(&mut self, stays: impl Fn(usize) -> bool) {
+        retain_rows(&mut self.values, self.d_embed, &stays);
+        retain_rows(&mut self.scales, 1, stays);
     }
 
     /// All numbers, `[count, d_embed]`: what a file holds.

@@ -12,7 +12,7 @@
 //! [`Int8`] and [`Binary`] keep directions, so the score of a hit is a cosine, and a vector's length is lost.
 //!
 //! [`nearest_rescored`] searches in two stages: the first looks at every vector in few bits and keeps k·oversampling
-//! candidates; the second compares those with the query in full precision. It is the search of binary passage retrievers
+//! candidates; the second compares those with the query in full precision. [`QuantizedStore`] is a store around it. It is the search of binary passage retrievers
 //! (Yamada, Asai and Hajishirzi 2021, <https://arxiv.org/abs/2106.00882>), and of sentence-transformers' "embedding
 //! quantization".
 //!
@@ -35,9 +35,11 @@ mod binary;
 mod collection;
 mod float32;
 mod int8;
+mod kept;
 mod nearest;
 mod precision;
 mod rescored;
+mod store;
 
 pub use binary::{Binary, hamming};
 pub use collection::Collection;
@@ -45,6 +47,7 @@ pub use float32::Float32;
 pub use int8::Int8;
 pub use precision::Precision;
 pub use rescored::nearest_rescored;
+pub use store::{QuantizedStore, QuantizedStoreConfig};
 
 use crate::{entry::non_finite, error::IndexError};
 

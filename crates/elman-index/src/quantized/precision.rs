@@ -7,7 +7,6 @@ use crate::error::IndexError;
 /// What the numbers of a vector are kept in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[non_exhaustive]
 pub enum Precision {
     /// 32 bits: as they are.
     #[default]
