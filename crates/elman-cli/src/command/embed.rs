@@ -31,12 +31,12 @@ Examples:
   elman embed notes.txt --model notes-model --precision int8 -o notes.npy
 
 Kinds of file:
-  .npy          an array [lines, width] of float32, of int8, or, of binary, uint8 with eight signs in each
+  .npy          an array [lines, width], of binary with eight signs in each number
   .safetensors  the same, as the tensor 'embeddings'
   .jsonl        an object with 'text' and 'embedding' per line, as on standard output
 
-A vector x of int8 is x divided by its length. The signs of binary are 1 where a number is above 0, the first in the
-highest bit, as numpy.packbits has them.")]
+An int8 vector is scaled so that its largest number is 127: divide it by its length. A sign of a binary one is 1 where \
+the number is above 0, and the first is in the highest bit, as numpy.packbits has them.")]
 pub struct Embed {
     /// Text file in UTF-8, one text per line; - is standard input
     #[arg(value_name = "FILE", default_value = "-")]
