@@ -1,6 +1,6 @@
 use std::{io, path::PathBuf};
 
-use elman::{DeviceError, recurrence::UnknownCell};
+use elman::{DeviceError, index::IndexError, recurrence::UnknownCell};
 
 /// What the peers' scripts import.
 const PEERS: &str = "torch, or onnxruntime and onnx, or all of them";
@@ -99,6 +99,57 @@ pub enum BenchError {
         /// What is wrong with the JSON.
         source: serde_json::Error,
     },
+    /// A file of vectors or of pairs could not be read.
+    #[error("cannot read '{}': {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason, or what is wrong with the file.
+        source: io::Error,
+    },
+    /// A file of vectors holds something else.
+    #[error("'{}' must hold a float32 array [vectors, width], in C's order, and holds {found}", path.display())]
+    Array {
+        /// The file.
+        path: PathBuf,
+        /// The type, shape and order of its array.
+        found: String,
+    },
+    /// There are no vectors to search in, none to search for, or fewer than neighbours are asked for.
+    #[error("{found} vectors are too few for {queries} queries that each look for {k} of the others")]
+    TooFew {
+        /// All vectors.
+        found: usize,
+        /// Those that are searched for.
+        queries: usize,
+        /// The neighbours of each.
+        k: usize,
+    },
+    /// A line of a file of pairs does not end with a score.
+    #[error("line {line} of '{}' has no score behind its last comma, but '{}'", path.display(), found.escape_debug())]
+    Score {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is there.
+        found: String,
+    },
+    /// The vectors are not those of the pairs.
+    #[error(
+        "{pairs} pairs need {expected} vectors, the first texts' and then the second texts', and there are {found}"
+    )]
+    Pairs {
+        /// The pairs.
+        pairs: usize,
+        /// Twice as many.
+        expected: usize,
+        /// The vectors.
+        found: usize,
+    },
+    /// Vectors that cannot be compared.
+    #[error(transparent)]
+    Index(#[from] IndexError),
     /// The report could not be written.
     #[error("cannot write the report '{}': {source}", path.display())]
     Write {
@@ -115,7 +166,8 @@ impl BenchError {
         match self {
             Self::Cell(_) | Self::Device(_) | Self::Variant { .. } => true,
             Self::Case { .. } | Self::GridPart { .. } | Self::GridAxis { .. } | Self::Seconds { .. } => true,
-            Self::Start { .. } | Self::NoPeer { .. } => true,
+            Self::Start { .. } | Self::NoPeer { .. } | Self::TooFew { .. } => true,
+            Self::Read { .. } | Self::Array { .. } | Self::Score { .. } | Self::Pairs { .. } | Self::Index(_) => false,
             Self::Scripts { .. } | Self::Peer { .. } | Self::Figures { .. } | Self::Write { .. } => false,
         }
     }

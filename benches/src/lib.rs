@@ -1,4 +1,5 @@
-//! Times elman's recurrent layers beside the peers that they are measured against.
+//! Times elman's recurrent layers beside the peers that they are measured against, and, in [`quantized`], measures what
+//! vectors lose in fewer bits.
 //!
 //! `cargo bench -p elman-bench -- --help` explains the program; `docs/src/benchmarks.md` has figures.
 //!
@@ -20,6 +21,7 @@ mod library;
 mod operations;
 mod peer;
 mod place;
+pub mod quantized;
 mod report;
 mod row;
 mod script;

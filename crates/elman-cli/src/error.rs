@@ -3,7 +3,7 @@ use std::{error::Error, io, path::PathBuf, process::ExitCode};
 use elman::{
     DeviceError,
     embedding::EmbeddingError,
-    index::IndexError,
+    index::{IndexError, quantized::Precision},
     lm,
     recurrence::{EnvironmentError, ImportError},
     text::TextError,
@@ -41,6 +41,10 @@ pub enum CliError {
     NotUtf8 { name: String, line: u64, column: usize },
     #[error("the validation text has {tokens} tokens and needs at least 2: give a longer text, or one with --valid")]
     ShortValidation { tokens: usize },
+    #[error(
+        "--precision {precision} keeps the directions of vectors alone, and --no-normalize is about their lengths: leave one of them out"
+    )]
+    Directions { precision: Precision },
     #[error("'{name}' has no text")]
     NoText { name: String },
     #[error("'{}' already has a {file}: choose another --out, or replace it with --force", path.display())]
@@ -103,6 +107,7 @@ impl CliError {
             Self::CanGoOn { source, .. } if matches!(**source, lm::Error::Interrupted { .. }) => Self::INTERRUPTED,
             Self::Device(_) | Self::Environment(_) | Self::InTheWay { .. } | Self::NotOfDemo { .. } => 2,
             Self::Unfinished { .. } | Self::NoCheckpoint { .. } | Self::NotOfEncoder { .. } => 2,
+            Self::Directions { .. } => 2,
             Self::Model(Setting { .. } | UnknownSchedule { .. } | UnknownOptimizer { .. } | TooLarge { .. })
             | Self::Model(PlateauWithoutValidation | OtherRun { .. }) => 2,
             Self::Text(Vocabulary { .. } | ZeroTokens { .. }) | Self::Model(lm::Error::Text(ZeroTokens { .. })) => 2,

@@ -10,6 +10,7 @@ mod error;
 mod holdout;
 mod lines;
 mod model;
+mod number;
 mod output;
 mod store;
 mod usage;

@@ -7,24 +7,23 @@ use std::{
 };
 
 use atomic_write_file::AtomicWriteFile;
+use elman::index::quantized::Precision;
 use npyz::WriterBuilder;
-use safetensors::{
-    Dtype,
-    tensor::{Metadata, TensorInfo},
-};
+use safetensors::tensor::TensorInfo;
 use serde::Serialize;
 
-use crate::error::CliError;
+use crate::{error::CliError, number::Number};
 
 /// A text and its vector.
-pub type Row = (String, Vec<f32>);
+pub type Row<N> = (String, Vec<N>);
 
 /// The kinds of file that vectors are written to, each known by the ending of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// NumPy's: one float32 array, `[lines, d_embedding]`.
+    /// NumPy's: one array, `[lines, width]`.
     Npy,
-    /// One float32 tensor named `embeddings`, `[lines, d_embedding]`.
+    /// One tensor named `embeddings`, `[lines, width]`; unless it is float32, with `precision` and `d_embedding` in the
+    /// header's metadata.
     Safetensors,
     /// A JSON object per line, with `text` and `embedding`.
     JsonLines,
@@ -52,12 +51,16 @@ impl std::str::FromStr for VectorFile {
 }
 
 impl VectorFile {
-    /// Writes all rows, each `width` wide, and returns their number. The file appears, or is replaced, when all of it
-    /// is written; where a row is an error nothing changes.
-    pub fn write(&self, width: usize, rows: impl Iterator<Item = Result<Row, CliError>>) -> Result<usize, CliError> {
+    /// Writes all rows, each of a vector of `d_embedding` dimensions, and returns their number. The file appears, or is
+    /// replaced, when all of it is written; where a row is an error nothing changes.
+    pub fn write<N: Number>(
+        &self,
+        d_embedding: usize,
+        rows: impl Iterator<Item = Result<Row<N>, CliError>>,
+    ) -> Result<usize, CliError> {
         let mut failed = None;
         let rows = rows.map_while(|row| row.map_err(|error| failed = Some(error)).ok());
-        let written = self.try_write(width, rows);
+        let written = self.try_write(d_embedding, rows);
         match failed {
             Some(error) => Err(error),
             None => {
@@ -68,11 +71,15 @@ impl VectorFile {
         }
     }
 
-    fn try_write(&self, width: usize, rows: impl Iterator<Item = Row>) -> io::Result<(AtomicWriteFile, usize)> {
+    fn try_write<N: Number>(
+        &self,
+        d_embedding: usize,
+        rows: impl Iterator<Item = Row<N>>,
+    ) -> io::Result<(AtomicWriteFile, usize)> {
         let mut file = BufWriter::new(AtomicWriteFile::open(&self.path)?);
         let count = match self.format {
-            Format::Npy => npy(&mut file, width, rows)?,
-            Format::Safetensors => safetensors(&mut file, width, rows)?,
+            Format::Npy => npy(&mut file, d_embedding, rows)?,
+            Format::Safetensors => safetensors(&mut file, d_embedding, rows)?,
             Format::JsonLines => json_lines(&mut file, rows)?,
         };
         Ok((file.into_inner()?, count))
@@ -92,8 +99,13 @@ impl VectorFile {
     }
 }
 
-fn npy(file: impl Write + Seek, width: usize, rows: impl Iterator<Item = Row>) -> io::Result<usize> {
-    let mut writer = npyz::WriteOptions::new().default_dtype().writer(file).begin_2d(width as u64)?;
+fn npy<N: Number>(
+    file: impl Write + Seek,
+    d_embedding: usize,
+    rows: impl Iterator<Item = Row<N>>,
+) -> io::Result<usize> {
+    let width = N::width(d_embedding) as u64;
+    let mut writer = npyz::WriteOptions::new().default_dtype().writer(file).begin_2d(width)?;
     let mut count = 0;
     for (_, vector) in rows {
         writer.extend(vector)?;
@@ -103,21 +115,43 @@ fn npy(file: impl Write + Seek, width: usize, rows: impl Iterator<Item = Row>) -
     Ok(count)
 }
 
-/// Room for the longest header of one tensor: two shapes and two offsets of 20 digits, and the names.
+/// Room for the longest header of one tensor: two shapes, two offsets and a dimension of 20 digits, and the names.
 const HEADER: usize = 256;
 
-fn safetensors(mut file: impl Write + Seek, width: usize, rows: impl Iterator<Item = Row>) -> io::Result<usize> {
+#[derive(Serialize)]
+struct Header {
+    #[serde(rename = "__metadata__", skip_serializing_if = "Option::is_none")]
+    decoding: Option<Decoding>,
+    embeddings: TensorInfo,
+}
+
+/// What a vector is read with, in an order that stays: a file depends on its vectors alone.
+#[derive(Serialize)]
+struct Decoding {
+    precision: Precision,
+    d_embedding: String,
+}
+
+fn safetensors<N: Number>(
+    mut file: impl Write + Seek,
+    d_embedding: usize,
+    rows: impl Iterator<Item = Row<N>>,
+) -> io::Result<usize> {
     file.write_all(&[b' '; 8 + HEADER])?;
     let mut count = 0;
     for (_, vector) in rows {
         for value in vector {
-            file.write_all(&value.to_le_bytes())?;
+            file.write_all(value.le_bytes().as_ref())?;
         }
         count += 1;
     }
-    let size = count * width * size_of::<f32>();
-    let info = TensorInfo { dtype: Dtype::F32, shape: vec![count, width], data_offsets: (0, size) };
-    let header = Metadata::new(None, vec![("embeddings".into(), info)]).map_err(io::Error::other)?;
+    let (width, precision) = (N::width(d_embedding), N::PRECISION);
+    let size = count * width * size_of::<N>();
+    let decoding = Decoding { precision, d_embedding: d_embedding.to_string() };
+    let header = Header {
+        decoding: (precision != Precision::Float32).then_some(decoding),
+        embeddings: TensorInfo { dtype: N::DTYPE, shape: vec![count, width], data_offsets: (0, size) },
+    };
     // the length counts the spaces that follow the JSON
     file.seek(SeekFrom::Start(0))?;
     file.write_all(&(HEADER as u64).to_le_bytes())?;
@@ -126,7 +160,7 @@ fn safetensors(mut file: impl Write + Seek, width: usize, rows: impl Iterator<It
     Ok(count)
 }
 
-fn json_lines(mut file: impl Write, rows: impl Iterator<Item = Row>) -> io::Result<usize> {
+fn json_lines<N: Number>(mut file: impl Write, rows: impl Iterator<Item = Row<N>>) -> io::Result<usize> {
     let mut count = 0;
     for row in rows {
         writeln!(file, "{}", json_line(&row))?;
@@ -136,11 +170,11 @@ fn json_lines(mut file: impl Write, rows: impl Iterator<Item = Row>) -> io::Resu
 }
 
 /// A row as one line of JSON.
-pub fn json_line((text, embedding): &Row) -> String {
+pub fn json_line<N: Number>((text, embedding): &Row<N>) -> String {
     #[derive(Serialize)]
-    struct Line<'a> {
+    struct Line<'a, N> {
         text: &'a str,
-        embedding: &'a [f32],
+        embedding: &'a [N],
     }
     serde_json::to_string(&Line { text, embedding }).expect("texts and numbers are valid JSON")
 }
@@ -149,11 +183,11 @@ pub fn json_line((text, embedding): &Row) -> String {
 mod tests {
     use std::io::Cursor;
 
-    use safetensors::SafeTensors;
+    use safetensors::{Dtype, SafeTensors};
 
     use super::*;
 
-    fn rows() -> impl Iterator<Item = Row> {
+    fn rows() -> impl Iterator<Item = Row<f32>> {
         [("a \"b\"", [0.5, -1.0]), ("", [f32::MIN, 0.1])].map(|(t, v)| (t.into(), v.into())).into_iter()
     }
 
@@ -180,12 +214,39 @@ mod tests {
     }
 
     #[test]
-    fn no_rows_make_valid_files() {
+    fn narrow_numbers_are_read_back_with_what_decodes_them() {
+        let narrow = |n: u8| (n.to_string(), vec![n, 0x80]);
         let mut file = Cursor::new(Vec::new());
-        npy(&mut file, 3, std::iter::empty()).unwrap();
+        npy(&mut file, 9, [1, 2].map(narrow).into_iter()).unwrap();
+        let read = npyz::NpyFile::new(file.get_ref().as_slice()).unwrap();
+        assert_eq!((read.shape(), read.dtype().descr()), ([2, 2].as_slice(), "'|u1'".into()));
+        assert_eq!(read.into_vec::<u8>().unwrap(), [1, 0x80, 2, 0x80]);
+        let mut file = Cursor::new(Vec::new());
+        safetensors(&mut file, 9, [1, 2].map(narrow).into_iter()).unwrap();
+        let (_, header) = SafeTensors::read_metadata(file.get_ref()).unwrap();
+        let metadata = header.metadata().as_ref().unwrap();
+        assert_eq!((&*metadata["precision"], &*metadata["d_embedding"], metadata.len()), ("binary", "9", 2));
+        let read = SafeTensors::deserialize(file.get_ref()).unwrap();
+        let view = read.tensor("embeddings").unwrap();
+        assert_eq!((view.dtype(), view.shape(), view.data()), (Dtype::U8, [2, 2].as_slice(), &[1, 0x80, 2, 0x80][..]));
+
+        let mut file = Cursor::new(Vec::new());
+        npy(&mut file, 2, [("".into(), vec![-127_i8, 5])].into_iter()).unwrap();
+        let read = npyz::NpyFile::new(file.get_ref().as_slice()).unwrap();
+        assert_eq!((read.dtype().descr(), read.into_vec::<i8>().unwrap()), ("'|i1'".into(), vec![-127, 5]));
+        let mut file = Vec::new();
+        json_lines(&mut file, [("a".into(), vec![-127_i8, 5])].into_iter()).unwrap();
+        assert_eq!(String::from_utf8(file).unwrap(), "{\"text\":\"a\",\"embedding\":[-127,5]}\n");
+    }
+
+    #[test]
+    fn no_rows_make_valid_files() {
+        let rows = std::iter::empty::<Row<f32>>;
+        let mut file = Cursor::new(Vec::new());
+        npy(&mut file, 3, rows()).unwrap();
         assert_eq!(npyz::NpyFile::new(file.get_ref().as_slice()).unwrap().shape(), [0, 3]);
         let mut file = Cursor::new(Vec::new());
-        safetensors(&mut file, 3, std::iter::empty()).unwrap();
+        safetensors(&mut file, 3, rows()).unwrap();
         assert_eq!(SafeTensors::deserialize(file.get_ref()).unwrap().tensor("embeddings").unwrap().shape(), [0, 3]);
     }
 

@@ -5,7 +5,10 @@ mod common;
 use std::fs;
 
 use common::Place;
-use elman::recurrence::StateDict;
+use elman::{
+    index::quantized::{Binary, Collection, Int8},
+    recurrence::StateDict,
+};
 
 #[test]
 fn train_then_everything_else() {
@@ -66,6 +69,26 @@ fn vectors_go_to_every_kind_of_file() {
     let bytes = fs::read(place.path("v.safetensors")).unwrap();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     assert_eq!(file.tensor("embeddings").unwrap().shape(), [60, 16]);
+
+    let narrow = "embed text.txt --model model --precision";
+    let report = place.run(&format!("{narrow} int8 -o v.npy --json")).json();
+    assert_eq!((&report["precision"], &report["d_embedding"]), (&"int8".into(), &16.into()));
+    let npy = npyz::NpyFile::new(fs::File::open(place.path("v.npy")).unwrap()).unwrap();
+    assert_eq!(npy.shape(), [60, 16]);
+    let bytes = Int8::from_values(16, npy.into_vec().unwrap()).unwrap();
+    place.run(&format!("{narrow} binary -o v.npy")).succeeds();
+    let npy = npyz::NpyFile::new(fs::File::open(place.path("v.npy")).unwrap()).unwrap();
+    assert_eq!(npy.shape(), [60, 2]);
+    let signs = Binary::from_bytes(16, &npy.into_vec::<u8>().unwrap()).unwrap();
+    for n in 0..60 {
+        assert!(bytes.cosines(&vector(n), &[n]).unwrap()[0] > 0.999);
+        assert!(signs.vector(n).iter().zip(vector(n)).all(|(sign, x)| (*sign > 0.0) == (x > 0.0)));
+    }
+    let line = place.run(&format!("{narrow} int8")).succeeds().lines().nth(7).unwrap().to_owned();
+    let row: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(row["embedding"], serde_json::json!(bytes.values()[7 * 16..8 * 16]));
+    place.run(&format!("{narrow} int8 --no-normalize")).fails(2, "--no-normalize is about their lengths");
+    place.run(&format!("{narrow} int4")).fails(2, "invalid value 'int4'");
 
     place.run("embed text.txt --model model -o v.jsonl --pool last+max").succeeds();
     let first = fs::read_to_string(place.path("v.jsonl")).unwrap();

@@ -70,6 +70,14 @@ pub struct Hit {
     pub metadata: Option<Metadata>,
 }
 
+/// Checks the length of a collection's vectors.
+pub(crate) fn check_d_embed(d_embed: usize) -> Result<(), IndexError> {
+    if d_embed == 0 || d_embed > MAX_D_EMBED {
+        return Err(IndexError::Dimension { limit: MAX_D_EMBED, found: d_embed });
+    }
+    Ok(())
+}
+
 /// Checks all that every store demands of a query.
 pub(crate) fn check_query(query: &[f32], d_embed: usize) -> Result<(), IndexError> {
     if query.len() != d_embed {
@@ -91,7 +99,7 @@ pub(crate) fn nests_within(value: &Value, limit: usize) -> bool {
     }
 }
 
-fn non_finite(vector: &[f32]) -> Option<usize> {
+pub(crate) fn non_finite(vector: &[f32]) -> Option<usize> {
     vector.iter().position(|value| !value.is_finite())
 }
 

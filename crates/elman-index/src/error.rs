@@ -69,6 +69,58 @@ pub enum IndexError {
         /// The value.
         found: f32,
     },
+    /// A vector that is to be quantised has the wrong length.
+    #[error("the vector has {found} dimensions, but the collection holds vectors of {expected}")]
+    VectorDimension {
+        /// The length of the collection's vectors.
+        expected: usize,
+        /// The length of this one.
+        found: usize,
+    },
+    /// A vector that is to be quantised has a value that is NaN or infinite.
+    #[error("the vector is {found} at position {position}: every value must be finite")]
+    VectorNotFinite {
+        /// Where in the vector, counted from 0.
+        position: usize,
+        /// The value.
+        found: f32,
+    },
+    /// Numbers that are not a whole number of vectors.
+    #[error("{found} numbers are no whole number of vectors: each has {expected}")]
+    Ragged {
+        /// The numbers of a vector; bytes, if eight of its bits are in one.
+        expected: usize,
+        /// All of them.
+        found: usize,
+    },
+    /// Packed signs of more dimensions than the vectors have.
+    #[error("vector {row} has bits behind its {expected} dimensions: it was packed from longer ones")]
+    Padding {
+        /// Which vector, counted from 0.
+        row: usize,
+        /// The length of every vector.
+        expected: usize,
+    },
+    /// A name that is no [`Precision`](crate::quantized::Precision).
+    #[error("unknown precision '{}': use float32, int8 or binary", found.escape_debug())]
+    UnknownPrecision {
+        /// The name.
+        found: String,
+    },
+    /// No candidates are to be rescored.
+    #[error("an oversampling of {found} leaves nothing to rescore: use 1 or more")]
+    Oversampling {
+        /// What was asked for.
+        found: usize,
+    },
+    /// Two collections that are to hold the same vectors do not.
+    #[error("vectors of the shape {found:?} cannot rescore those of {expected:?}: both must hold the same ones")]
+    Collections {
+        /// `[count, d_embed]` of the collection that is searched first.
+        expected: [usize; 2],
+        /// That of the other.
+        found: [usize; 2],
+    },
     /// The vectors of a store come from another model than expected.
     #[error("the store '{}' was made with the model {found}, not {expected}: use that model, or make a new store", path.display())]
     Model {

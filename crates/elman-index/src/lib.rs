@@ -2,7 +2,8 @@
 //!
 //! [`MemoryStore`] keeps entries (an id, a vector, its text and metadata) in memory; [`FlatStore`] keeps them in a folder
 //! as well, in files that are checked when they are read and replaced all at once. Both compare a query with every
-//! vector by a [`Metric`]. For vectors without a store there are [`cosine`], [`dot`], [`euclidean`] and [`top_k`].
+//! vector by a [`Metric`]. For vectors without a store there are [`cosine`], [`dot`], [`euclidean`] and [`top_k`], and
+//! [`quantized`] keeps them in a quarter or a thirty-second of the memory.
 //!
 //! ```
 //! use elman_index::{Entry, FlatStore, FlatStoreConfig, VectorStore};
@@ -28,6 +29,7 @@ mod error;
 mod flat;
 mod memory;
 mod metric;
+pub mod quantized;
 mod rank;
 mod similarity;
 mod store;

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use indexmap::IndexMap;
 
 use crate::{
-    entry::{Entry, Hit, MAX_D_EMBED, Metadata, check_query},
+    entry::{Entry, Hit, Metadata, check_d_embed, check_query},
     error::IndexError,
     metric::Metric,
     rank::top_k,
@@ -42,15 +42,30 @@ pub(crate) struct Payload {
     pub(crate) metadata: Option<Metadata>,
 }
 
+/// What is at a position, found with a score.
+pub(crate) fn hit(entries: &IndexMap<String, Payload>, position: usize, score: f32) -> Hit {
+    let (id, Payload { text, metadata }) = entries.get_index(position).expect("an entry for each vector");
+    Hit { id: id.clone(), score, text: text.clone(), metadata: metadata.clone() }
+}
+
+/// Moves the rows that stay to the front of `values`, in order, and drops the others.
+pub(crate) fn retain_rows<T: Copy>(values: &mut Vec<T>, width: usize, stays: impl Fn(usize) -> bool) {
+    let mut kept = 0;
+    for position in (0..values.len() / width).filter(|&position| stays(position)) {
+        let start = position * width;
+        values.copy_within(start..start + width, kept * width);
+        kept += 1;
+    }
+    values.truncate(kept * width);
+}
+
 impl MemoryStore {
     /// An empty store.
     ///
     /// # Errors
-    /// If `d_embed` is 0 or above [`MAX_D_EMBED`].
+    /// If `d_embed` is 0 or above [`MAX_D_EMBED`](crate::MAX_D_EMBED).
     pub fn new(d_embed: usize, metric: Metric) -> Result<Self, IndexError> {
-        if d_embed == 0 || d_embed > MAX_D_EMBED {
-            return Err(IndexError::Dimension { limit: MAX_D_EMBED, found: d_embed });
-        }
+        check_d_embed(d_embed)?;
         Ok(Self { d_embed, metric, entries: IndexMap::new(), vectors: Vec::new() })
     }
 
@@ -98,15 +113,8 @@ impl VectorStore for MemoryStore {
 
     fn delete(&mut self, ids: &[&str]) -> Result<(), IndexError> {
         let doomed: HashSet<&str> = ids.iter().copied().collect();
-        let mut kept = 0;
-        for (position, id) in self.entries.keys().enumerate() {
-            if !doomed.contains(id.as_str()) {
-                let start = position * self.d_embed;
-                self.vectors.copy_within(start..start + self.d_embed, kept * self.d_embed);
-                kept += 1;
-            }
-        }
-        self.vectors.truncate(kept * self.d_embed);
+        let stays: Vec<bool> = self.entries.keys().map(|id| !doomed.contains(id.as_str())).collect();
+        retain_rows(&mut self.vectors, self.d_embed, |position| stays[position]);
         self.entries.retain(|id, _| !doomed.contains(id.as_str()));
         Ok(())
     }
@@ -125,11 +133,7 @@ impl VectorStore for MemoryStore {
         let sign = if self.metric.is_distance() { -1.0 } else { 1.0 };
         let scores = self.metric.scores(query, self.vectors.chunks_exact(self.d_embed));
         let best = top_k(scores.map(|score| sign * score), count);
-        let hit = |(position, score): (usize, f32)| {
-            let (id, Payload { text, metadata }) = &self.entries.get_index(position).expect("an entry for each vector");
-            Hit { id: id.to_string(), score: sign * score, text: text.clone(), metadata: metadata.clone() }
-        };
-        Ok(best.into_iter().map(hit).collect())
+        Ok(best.into_iter().map(|(position, score)| hit(&self.entries, position, sign * score)).collect())
     }
 
     fn count(&self) -> Result<usize, IndexError> {
@@ -144,6 +148,7 @@ impl VectorStore for MemoryStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::MAX_D_EMBED;
 
     fn store(metric: Metric) -> MemoryStore {
         let mut store = MemoryStore::new(2, metric).unwrap();

@@ -24,7 +24,7 @@ pub fn top_k(scores: impl IntoIterator<Item = f32>, count: usize) -> Vec<(usize,
 }
 
 /// A total order: no two positions are equal, so an unstable sort has one result.
-fn best_first(a: &(usize, f32), b: &(usize, f32)) -> Ordering {
+pub(crate) fn best_first(a: &(usize, f32), b: &(usize, f32)) -> Ordering {
     let by_score = b.1.partial_cmp(&a.1).unwrap_or_else(|| a.1.is_nan().cmp(&b.1.is_nan()));
     by_score.then(a.0.cmp(&b.0))
 }

@@ -3,6 +3,12 @@ use std::iter::zip;
 /// Partial sums that are kept side by side, so that the loop has no chain of dependent additions.
 const LANES: usize = 8;
 
+/// What a vector may be kept in.
+pub(crate) trait Number: Copy + Into<f64> {}
+
+impl Number for f32 {}
+impl Number for i8 {}
+
 /// The dot product a·b = Σ aᵢbᵢ.
 ///
 /// Products and sums are double precision, so the error before the result is rounded to single is at most
@@ -38,12 +44,14 @@ pub fn euclidean(a: &[f32], b: &[f32]) -> f32 {
 }
 
 /// [`dot`] before it is rounded.
-pub(crate) fn sum_products(a: &[f32], b: &[f32]) -> f64 {
+#[inline(always)]
+pub(crate) fn sum_products<A: Number, B: Number>(a: &[A], b: &[B]) -> f64 {
     sum(a, b, |x, y| x * y)
 }
 
 /// [`cosine`] with a·a already known.
-pub(crate) fn cosine_to(a: &[f32], a_squared: f64, b: &[f32]) -> f32 {
+#[inline(always)]
+pub(crate) fn cosine_to<B: Number>(a: &[f32], a_squared: f64, b: &[B]) -> f32 {
     let squares = a_squared * sum_products(b, b);
     if squares == 0.0 {
         return 0.0;
@@ -51,8 +59,9 @@ pub(crate) fn cosine_to(a: &[f32], a_squared: f64, b: &[f32]) -> f32 {
     (sum_products(a, b) / squares.sqrt()).clamp(-1.0, 1.0) as f32
 }
 
-/// Σ term(aᵢ, bᵢ), in lanes that the compiler turns into SIMD.
-fn sum(a: &[f32], b: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
+/// Σ term(aᵢ, bᵢ), in lanes that the compiler turns into SIMD. Inlined, so that it takes the instructions of its caller.
+#[inline(always)]
+fn sum<A: Number, B: Number>(a: &[A], b: &[B], term: impl Fn(f64, f64) -> f64) -> f64 {
     assert_eq!(a.len(), b.len(), "vectors `a` and `b` must have the same length");
     let (a_chunks, a_rest) = a.as_chunks::<LANES>();
     let (b_chunks, b_rest) = b.as_chunks::<LANES>();

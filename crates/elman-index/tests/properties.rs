@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use elman_index::{
-    Entry, FlatStore, FlatStoreConfig, MemoryStore, Metadata, Metric, VectorStore, cosine, dot, euclidean, top_k,
+    Entry, FlatStore, FlatStoreConfig, MemoryStore, Metadata, Metric, VectorStore, cosine, dot, euclidean,
+    quantized::{Binary, Int8, Precision, QuantizedStore, QuantizedStoreConfig},
+    top_k,
 };
 use proptest::{collection::vec, option, prelude::*};
 use serde_json::Value;
@@ -103,6 +105,15 @@ impl Model {
     }
 }
 
+/// A vector as a quantised store has it.
+fn kept(precision: Precision, vector: &[f32]) -> Vec<f32> {
+    match precision {
+        Precision::Float32 => vector.to_vec(),
+        Precision::Int8 => Int8::from_values(D_EMBED, Int8::quantize(vector).unwrap()).unwrap().vector(0),
+        Precision::Binary => Binary::from_bytes(D_EMBED, &Binary::quantize(vector).unwrap()).unwrap().vector(0),
+    }
+}
+
 fn assert_same(store: &dyn VectorStore, model: &Model, query: &[f32], count: usize) {
     assert_eq!(store.count().unwrap(), model.order.len());
     for id in ["a", "b", "nowhere"].into_iter().chain(model.order.iter().map(String::as_str)) {
@@ -154,6 +165,43 @@ proptest! {
         let read = FlatStore::open_read_only(folder.path()).unwrap();
         assert_eq!(read.metric(), metric);
         assert_same(&read, &model, &query, count);
+    }
+
+    #[test]
+    fn a_quantised_store_is_a_store(
+        first in proptest::sample::select(&Precision::ALL[..]), second in proptest::sample::select(&Precision::ALL[..]),
+        changes in vec(change(), 1..10), query in vector(), count in 0usize..12,
+    ) {
+        // so many candidates that the second stage sees every vector
+        let config = QuantizedStoreConfig { first, second, oversampling: usize::MAX, ..QuantizedStoreConfig::new(D_EMBED) };
+        let mut store = QuantizedStore::new(config).unwrap();
+        let mut model = Model::default();
+        for change in changes {
+            match change {
+                Change::Upsert(entries) => {
+                    for entry in &entries {
+                        model.upsert(&Entry { vector: kept(second, &entry.vector), ..entry.clone() });
+                    }
+                    store.upsert(entries).unwrap();
+                }
+                Change::Delete(ids) => {
+                    ids.iter().for_each(|id| model.delete(id));
+                    store.delete(&ids.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+                }
+                Change::Reopen => store.flush().unwrap(),
+            }
+            prop_assert_eq!(store.count().unwrap(), model.order.len());
+            for id in &model.order {
+                prop_assert_eq!(&store.get(id).unwrap().unwrap(), &model.entries[id]);
+            }
+            let found = store.search(&query, count).unwrap();
+            let expected = model.search(Metric::Cosine, &query, count);
+            prop_assert_eq!(found.len(), expected.len());
+            for (hit, (_, score)) in found.iter().zip(expected) {
+                // a vector of length 1 is rounded, the numbers that it is made of are not
+                prop_assert!((hit.score - score).abs() <= 1e-6, "{} {}", hit.score, score);
+            }
+        }
     }
 
     #[test]

@@ -1,0 +1,133 @@
+use std::time::Instant;
+
+use elman::index::{
+    IndexError,
+    quantized::{
+        Collection,
+        Precision::{self, Binary, Float32, Int8},
+        nearest_rescored,
+    },
+};
+
+use super::{kept::Kept, vectors::Vectors};
+use crate::error::BenchError;
+
+/// A kind of search.
+struct Search {
+    first: Precision,
+    /// What candidates are compared with, and how many there are for each neighbour that is asked for.
+    rescored: Option<(Precision, usize)>,
+}
+
+impl Search {
+    /// Every kind, the exact one first.
+    fn all() -> Vec<Self> {
+        let alone = |first| Self { first, rescored: None };
+        let mut all = vec![alone(Float32), alone(Int8), alone(Binary)];
+        for second in [Int8, Float32] {
+            all.push(Self { first: Int8, rescored: Some((second, 2)) });
+        }
+        for second in [Binary, Int8, Float32] {
+            all.extend([1, 2, 4, 8].map(|oversampling| Self { first: Binary, rescored: Some((second, oversampling)) }));
+        }
+        all
+    }
+
+    fn name(&self) -> String {
+        match self.rescored {
+            Some((second, oversampling)) => format!("{}, {oversampling}·k rescored in {second}", self.first),
+            None => self.first.name().into(),
+        }
+    }
+
+    /// Of a vector, in a file.
+    fn bytes(&self, width: usize) -> usize {
+        let second = self.rescored.map(|(second, _)| second).filter(|&second| second != self.first);
+        self.first.bytes(width) + second.map_or(0, |second| second.bytes(width))
+    }
+
+    fn run(&self, kept: &Kept<'_>, query: &[f32], k: usize) -> Result<Vec<(usize, f32)>, IndexError> {
+        let of = |precision| -> &dyn Collection {
+            match precision {
+                Int8 => &kept.int8,
+                Binary => &kept.binary,
+                Float32 => &kept.float32,
+            }
+        };
+        match self.rescored {
+            Some((second, oversampling)) => nearest_rescored(of(self.first), of(second), query, k, oversampling),
+            None => of(self.first).nearest(query, k),
+        }
+    }
+}
+
+/// Prints a row for each kind of search.
+pub(super) fn print(vectors: &Vectors, queries: usize, k: usize) -> Result<(), BenchError> {
+    let (found, width) = (vectors.count(), vectors.width);
+    if queries == 0 || k == 0 || queries >= found || k > found - queries {
+        return Err(BenchError::TooFew { found, queries, k });
+    }
+    let (among, asked) = vectors.values.split_at((found - queries) * width);
+    let kept = Kept::new(width, among)?;
+    println!("{} vectors of {width} numbers, {queries} queries that are not among them\n", kept.float32.len());
+    println!("| search | bytes of a vector | MB | recall@{k} | queries/s |\n|---|--:|--:|--:|--:|");
+    let mut exact = Vec::new();
+    for search in Search::all() {
+        let mut seconds = Vec::with_capacity(queries);
+        let mut share = 0.0;
+        for (n, query) in asked.chunks_exact(width).enumerate() {
+            let begin = Instant::now();
+            let nearest = search.run(&kept, query, k)?;
+            seconds.push(begin.elapsed().as_secs_f64());
+            let positions: Vec<usize> = nearest.into_iter().map(|(position, _)| position).collect();
+            if exact.len() < queries {
+                exact.push(positions.clone());
+            }
+            share += recall(&exact[n], &positions);
+        }
+        let (recall, speed) = (share / queries as f64, 1.0 / median(seconds));
+        let (name, bytes) = (search.name(), search.bytes(width));
+        let megabytes = (bytes * kept.float32.len()) as f64 / 1e6;
+        println!("| {name} | {bytes} | {megabytes:.1} | {recall:.3} | {speed:.0} |");
+    }
+    Ok(())
+}
+
+/// The share of `exact` that was found.
+fn recall(exact: &[usize], found: &[usize]) -> f64 {
+    exact.iter().filter(|position| found.contains(position)).count() as f64 / exact.len() as f64
+}
+
+fn median(mut seconds: Vec<f64>) -> f64 {
+    let middle = seconds.len() / 2;
+    *seconds.select_nth_unstable_by(middle, f64::total_cmp).1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_and_medians() {
+        assert_eq!(recall(&[1, 2, 3, 4], &[4, 9, 1]), 0.5);
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
+    }
+
+    #[test]
+    fn every_search_has_a_name_and_a_size_of_its_own_kind() {
+        let all = Search::all();
+        let row = |n: usize| (all[n].name(), all[n].bytes(384));
+        assert_eq!(row(0), ("float32".into(), 1536));
+        assert_eq!(row(3), ("int8, 2·k rescored in int8".into(), 384));
+        assert_eq!(row(all.len() - 1), ("binary, 8·k rescored in float32".into(), 1584));
+    }
+
+    #[test]
+    fn the_numbers_must_leave_something_to_search() {
+        let vectors = Vectors { width: 2, values: [1.0, 2.0].repeat(4) };
+        for (queries, k) in [(0, 1), (4, 1), (1, 0), (1, 4)] {
+            assert!(matches!(print(&vectors, queries, k), Err(BenchError::TooFew { found: 4, .. })));
+        }
+        print(&vectors, 1, 3).unwrap();
+    }
+}

@@ -1,0 +1,37 @@
+use super::Collection;
+use crate::{error::IndexError, rank::top_k};
+
+/// The `count` vectors nearest to `query` in two stages, best first, each with its position and its cosine in `second`.
+///
+/// [`nearest`](Collection::nearest) of `first` finds count·oversampling candidates, and [`cosines`](Collection::cosines) of
+/// `second` puts them in order. `second` may be `first` itself: the query is then compared once in few bits and once in
+/// full precision. With as many candidates as there are vectors the result is that of comparing `query` with every vector
+/// in `second`; the order of equal scores is that of positions.
+///
+/// # Shapes
+/// `query`: `[d_embed]`.
+///
+/// # Errors
+/// If the collections differ in their number of vectors or dimensions, `oversampling` is 0, or the query has the wrong
+/// dimension or a value that is not finite.
+pub fn nearest_rescored(
+    first: &dyn Collection,
+    second: &dyn Collection,
+    query: &[f32],
+    count: usize,
+    oversampling: usize,
+) -> Result<Vec<(usize, f32)>, IndexError> {
+    let [expected, found] = [first, second].map(|collection| [collection.len(), collection.d_embed()]);
+    if expected != found {
+        return Err(IndexError::Collections { expected, found });
+    }
+    if oversampling == 0 {
+        return Err(IndexError::Oversampling { found: oversampling });
+    }
+    let candidates = first.nearest(query, count.saturating_mul(oversampling))?;
+    let mut positions: Vec<usize> = candidates.into_iter().map(|(position, _)| position).collect();
+    // equal scores keep this order, and memory is read forwards
+    positions.sort_unstable();
+    let best = top_k(second.cosines(query, &positions)?, count);
+    Ok(best.into_iter().map(|(candidate, score)| (positions[candidate], score)).collect())
+}
