@@ -20,6 +20,7 @@ chapters! {
     guide_cell = "src/guide/cell.md";
     guide_device = "src/guide/device.md";
     guide_search = "src/guide/search.md";
+    guide_classify = "src/guide/classify.md";
     guide_import = "src/guide/import.md";
     guide_own_cell = "src/guide/own_cell.md";
     extend = "src/architecture/extend.md";

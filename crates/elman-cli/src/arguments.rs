@@ -9,8 +9,8 @@ use elman::{
 
 use crate::{
     command::{
-        demo::Demo, devices::Devices, embed::Embed, eval::Eval, generate::Generate, import::Import, index::Index,
-        search::Search, train::Train,
+        classify::Classify, demo::Demo, devices::Devices, embed::Embed, eval::Eval, generate::Generate, import::Import,
+        index::Index, search::Search, train::Train,
     },
     error::CliError,
 };
@@ -49,6 +49,7 @@ enum Command {
     Embed(Embed),
     Index(Index),
     Search(Search),
+    Classify(Classify),
     Import(Import),
     Devices(Devices),
 }
@@ -66,6 +67,7 @@ impl Cli {
             Command::Embed(command) => command.run(),
             Command::Index(command) => command.run(),
             Command::Search(command) => command.run(),
+            Command::Classify(command) => command.run(),
             Command::Import(command) => command.run(),
             Command::Devices(command) => command.run(),
         }

@@ -1,7 +1,6 @@
 //! Files of vectors, written row by row: however many there are, one is held at a time.
 
 use std::{
-    fs,
     io::{self, BufWriter, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
@@ -14,7 +13,7 @@ use safetensors::{
 };
 use serde::Serialize;
 
-use crate::error::CliError;
+use crate::{error::CliError, output};
 
 /// A text and its vector.
 pub type Row = (String, Vec<f32>);
@@ -84,11 +83,7 @@ impl VectorFile {
 
     /// Fails now where writing would fail after hours: the folder is not there, or the name is a folder's.
     pub fn check(&self) -> Result<(), CliError> {
-        if self.path.is_dir() {
-            return Err(self.cannot_write(io::ErrorKind::IsADirectory.into()));
-        }
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        folder.map_or(Ok(()), |folder| fs::metadata(folder).map(drop)).map_err(|source| self.cannot_write(source))
+        output::check(&self.path)
     }
 }
 
@@ -147,7 +142,7 @@ pub fn json_line((text, embedding): &Row) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
+    use std::{fs, io::Cursor};
 
     use safetensors::SafeTensors;
 
