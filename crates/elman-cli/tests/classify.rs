@@ -107,7 +107,7 @@ fn examples_that_cannot_be_learned_from() {
     train("a.tsv", "a\tx\nb\n", "").fails(1, "'a.tsv', line 2, has 1 columns where 2 (text, label) are expected");
     train("a.csv", "sentence,label\n", "").fails(1, "'a.csv' has no column 'text': it has sentence, label");
     train("a.jsonl", "{\"text\": 1\n", "").fails(1, "'a.jsonl', line 1, is not a row of JSON");
-    train("a.parquet", "PAR1", "").fails(1, "'a.parquet' is not a Parquet file");
+    train("a.parquet", "PAR1", "").fails(1, "'a.parquet' is not a Parquet file that can be read");
     train("a.doc", "a", "").fails(1, "the name must end in .tsv, .csv, .jsonl");
     let rare = "a\tx\nb\tx\nc\tx\nd\ty\ne\ty\n";
     train("a.tsv", rare, "").fails(1, "5 folds need at least 5 examples of each label, and 'y' has 2");

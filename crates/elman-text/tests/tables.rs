@@ -280,9 +280,9 @@ mod parquet_files {
             "'a.parquet', row 3: the column 'text' must be a text or a number, and is null"
         );
         let not_utf8 = file([Some(b"a"), Some(b"b\xff"), None]).error(labelled());
-        assert!(not_utf8.starts_with("'a.parquet', row 2, is not a Parquet file: "), "{not_utf8}");
+        assert!(not_utf8.starts_with("'a.parquet', row 2, is not a Parquet file that can be read: "), "{not_utf8}");
         let text = File::new("a.parquet", "text,label\n").error(labelled());
-        assert!(text.starts_with("'a.parquet' is not a Parquet file: "), "{text}");
+        assert!(text.starts_with("'a.parquet' is not a Parquet file that can be read: "), "{text}");
     }
 
     #[test]

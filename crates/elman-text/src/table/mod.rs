@@ -26,7 +26,7 @@ use crate::error::TextError;
 /// | `.csv` | a record with commas and quotes, as in RFC 4180 |
 /// | `.jsonl`, `.ndjson` | a line with a JSON object, or with an array, whose values are taken by position |
 /// | `.txt` | a line, which is the one column |
-/// | `.parquet` | a row; columns of texts, integers, floats and booleans (with the feature `parquet`) |
+/// | `.parquet` | a row; columns of texts, integers, floats and booleans; plain, or compressed by snappy, zstd or gzip (with the feature `parquet`) |
 ///
 /// All but Parquet may be followed by `.gz`. Texts are UTF-8; numbers are given as they are written, and a byte order mark
 /// and empty lines are passed over.

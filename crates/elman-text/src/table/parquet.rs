@@ -121,7 +121,7 @@ fn malformed(path: &Path, place: Option<Place>, error: &ParquetError) -> TextErr
     TextError::Malformed {
         path: path.into(),
         place,
-        expected: "a Parquet file",
+        expected: "a Parquet file that can be read",
         reason: one_line(error).chars().take(REASON).collect(),
     }
 }
