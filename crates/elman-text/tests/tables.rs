@@ -291,8 +291,8 @@ mod parquet_files {
         for end in (0..good.len()).step_by(7) {
             assert!(File::new("a.parquet", &good[..end]).read(labelled()).is_err(), "{end} bytes");
         }
-        for at in 0..good.len() {
-            for flip in [1, 0x80, 0xff] {
+        for at in (0..good.len()).step_by(2) {
+            for flip in [1, 0xff] {
                 let mut bad = good.clone();
                 bad[at] ^= flip;
                 drop(File::new("a.parquet", bad).read(labelled())); // whatever it is, no panic
