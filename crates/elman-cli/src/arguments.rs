@@ -9,8 +9,8 @@ use elman::{
 
 use crate::{
     command::{
-        demo::Demo, devices::Devices, embed::Embed, encoder::Encoder, eval::Eval, generate::Generate, import::Import,
-        index::Index, search::Search, train::Train,
+        classify::Classify, demo::Demo, devices::Devices, embed::Embed, encoder::Encoder, eval::Eval,
+        generate::Generate, import::Import, index::Index, search::Search, train::Train,
     },
     error::CliError,
 };
@@ -50,6 +50,7 @@ enum Command {
     Encoder(Encoder),
     Index(Index),
     Search(Search),
+    Classify(Classify),
     Import(Import),
     Devices(Devices),
 }
@@ -68,6 +69,7 @@ impl Cli {
             Command::Encoder(command) => command.run(),
             Command::Index(command) => command.run(),
             Command::Search(command) => command.run(),
+            Command::Classify(command) => command.run(),
             Command::Import(command) => command.run(),
             Command::Devices(command) => command.run(),
         }

@@ -2,11 +2,12 @@ use std::{error::Error, io, path::PathBuf, process::ExitCode};
 
 use elman::{
     DeviceError,
+    classify::ClassifyError,
     embedding::EmbeddingError,
     index::{IndexError, quantized::Precision},
     lm,
     recurrence::{EnvironmentError, ImportError},
-    text::TextError,
+    text::{Place, TextError},
 };
 
 /// Why a command failed.
@@ -26,6 +27,8 @@ pub enum CliError {
     Weights(#[from] ImportError),
     #[error(transparent)]
     Store(#[from] IndexError),
+    #[error(transparent)]
+    Classify(#[from] ClassifyError),
     /// A model whose settings are out of range, which is the file's fault and not the command line's.
     #[error("the model '{}' cannot be used", path.display())]
     DamagedModel { path: PathBuf, source: Box<lm::Error> },
@@ -47,6 +50,10 @@ pub enum CliError {
     Directions { precision: Precision },
     #[error("'{name}' has no text")]
     NoText { name: String },
+    #[error("'{}' has no examples", path.display())]
+    NoExamples { path: PathBuf },
+    #[error("'{}', {place}", path.display())]
+    Example { path: PathBuf, place: Place, source: ClassifyError },
     #[error("'{}' already has a {file}: choose another --out, or replace it with --force", path.display())]
     InTheWay { path: PathBuf, file: &'static str },
     #[error("'{}' has a {file} that is not of a demo: choose another --out", path.display())]
@@ -72,6 +79,14 @@ pub enum CliError {
     OtherModel { store: PathBuf, model: PathBuf },
     #[error("the model of the store '{}' cannot be loaded (if it has moved, give --model)", store.display())]
     StoreModel { store: PathBuf, source: Box<CliError> },
+    #[error("'{}' is there already: choose another --out, or replace it with --force", path.display())]
+    ClassifierInTheWay { path: PathBuf },
+    #[error("the classifier '{}' does not say which model made its vectors: give one that 'elman classify train' made", path.display())]
+    NoClassifierModel { path: PathBuf },
+    #[error("the classifier '{}' was trained with another model or other settings than '{}' has now: train it again, or give the right --model", classifier.display(), model.display())]
+    OtherClassifierModel { classifier: PathBuf, model: PathBuf },
+    #[error("the model of the classifier '{}' cannot be loaded (if it has moved, give --model)", classifier.display())]
+    ClassifierModel { classifier: PathBuf, source: Box<CliError> },
 }
 
 impl CliError {
@@ -108,6 +123,8 @@ impl CliError {
             Self::Device(_) | Self::Environment(_) | Self::InTheWay { .. } | Self::NotOfDemo { .. } => 2,
             Self::Unfinished { .. } | Self::NoCheckpoint { .. } | Self::NotOfEncoder { .. } => 2,
             Self::Directions { .. } => 2,
+            Self::ClassifierInTheWay { .. } => 2,
+            Self::Classify(ClassifyError::Setting { .. }) => 2,
             Self::Model(Setting { .. } | UnknownSchedule { .. } | UnknownOptimizer { .. } | TooLarge { .. })
             | Self::Model(PlateauWithoutValidation | OtherRun { .. }) => 2,
             Self::Text(Vocabulary { .. } | ZeroTokens { .. }) | Self::Model(lm::Error::Text(ZeroTokens { .. })) => 2,

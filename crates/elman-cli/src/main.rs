@@ -3,11 +3,13 @@
 //! Exit code 0 is success, 1 a run that failed, 2 a command line that cannot be run.
 
 mod arguments;
+mod classifier;
 mod command;
 mod demo;
 mod embedding;
 mod error;
 mod holdout;
+mod labelled;
 mod lines;
 mod model;
 mod number;

@@ -1,4 +1,8 @@
-use std::io::{self, Write};
+use std::{
+    fs,
+    io::{self, Write},
+    path::Path,
+};
 
 use serde::Serialize;
 
@@ -19,4 +23,14 @@ pub fn piece(text: impl AsRef<str>) -> Result<(), CliError> {
 /// Writes a value to standard output as JSON, indented.
 pub fn json(value: &impl Serialize) -> Result<(), CliError> {
     line(serde_json::to_string_pretty(value).expect("figures and names are valid JSON"))
+}
+
+/// Fails now where writing a file would fail after hours: the folder is not there, or the name is a folder's.
+pub fn check(path: &Path) -> Result<(), CliError> {
+    let failed = |source| CliError::Write { path: path.into(), source };
+    if path.is_dir() {
+        return Err(failed(io::ErrorKind::IsADirectory.into()));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.map_or(Ok(()), |folder| fs::metadata(folder).map(drop)).map_err(failed)
 }

@@ -1,7 +1,6 @@
 //! Files of vectors, written row by row: however many there are, one is held at a time.
 
 use std::{
-    fs,
     io::{self, BufWriter, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
@@ -12,7 +11,7 @@ use npyz::WriterBuilder;
 use safetensors::tensor::TensorInfo;
 use serde::Serialize;
 
-use crate::{error::CliError, number::Number};
+use crate::{error::CliError, number::Number, output};
 
 /// A text and its vector.
 pub type Row<N> = (String, Vec<N>);
@@ -91,11 +90,7 @@ impl VectorFile {
 
     /// Fails now where writing would fail after hours: the folder is not there, or the name is a folder's.
     pub fn check(&self) -> Result<(), CliError> {
-        if self.path.is_dir() {
-            return Err(self.cannot_write(io::ErrorKind::IsADirectory.into()));
-        }
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        folder.map_or(Ok(()), |folder| fs::metadata(folder).map(drop)).map_err(|source| self.cannot_write(source))
+        output::check(&self.path)
     }
 }
 
@@ -181,7 +176,7 @@ pub fn json_line<N: Number>((text, embedding): &Row<N>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
+    use std::{fs, io::Cursor};
 
     use safetensors::{Dtype, SafeTensors};
 

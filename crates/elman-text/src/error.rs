@@ -1,5 +1,7 @@
 use std::{io, path::PathBuf};
 
+use crate::table::Place;
+
 /// Why a text, a tokenizer or a batch could not be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -41,6 +43,68 @@ pub enum TextError {
         offset: u64,
         /// The line, counted from 1.
         line: u64,
+    },
+    /// A file whose name does not say how it is read.
+    #[error("'{}' is no table that can be read: the name must end in .tsv, .csv, .jsonl, .ndjson or .txt, each also followed by .gz, or in .parquet", path.display())]
+    UnknownTable {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A Parquet file, and a build that reads none.
+    #[error("'{}' cannot be read by this build: build with `--features parquet`", path.display())]
+    NoParquet {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A table without a column that is needed.
+    #[error("'{}'{} has no column '{column}': it has {}", path.display(), at(place), listed(found))]
+    NoColumn {
+        /// The file.
+        path: PathBuf,
+        /// The row, where only that lacks it.
+        place: Option<Place>,
+        /// The column.
+        column: String,
+        /// The columns that are there.
+        found: Vec<String>,
+    },
+    /// A row with too few fields or too many.
+    #[error("'{}', {place}, has {found} columns where {expected} are expected", path.display())]
+    Fields {
+        /// The file.
+        path: PathBuf,
+        /// The row.
+        place: Place,
+        /// The number that is expected, in words.
+        expected: String,
+        /// The number of fields.
+        found: usize,
+    },
+    /// A value of another kind than is needed.
+    #[error("'{}', {place}: the column '{column}' must be {expected}, and is {found}", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The row.
+        place: Place,
+        /// The column.
+        column: String,
+        /// What it should be.
+        expected: &'static str,
+        /// What it is, in quotes if it is a text.
+        found: String,
+    },
+    /// A table, or a row of it, that is not of its format.
+    #[error("'{}'{} is not {expected}: {reason}", path.display(), at(place))]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The row, where the rest may be right.
+        place: Option<Place>,
+        /// What it should be.
+        expected: &'static str,
+        /// Why it is not, on one line.
+        reason: String,
     },
     /// A vocabulary cannot be that small.
     #[error("a vocabulary of {size} is too small: {unit} tokens need at least {least}")]
@@ -94,4 +158,19 @@ pub enum TextError {
         /// Which.
         name: &'static str,
     },
+}
+
+fn at(place: &Option<Place>) -> String {
+    place.map_or(String::new(), |place| format!(", {place},"))
+}
+
+/// Names that a message lists before it only counts the others.
+const LISTED: usize = 12;
+
+fn listed(names: &[String]) -> String {
+    match names.len() {
+        0 => "none".into(),
+        count if count > LISTED => format!("{} and {} more", names[..LISTED].join(", "), count - LISTED),
+        _ => names.join(", "),
+    }
 }

@@ -1,4 +1,4 @@
-//! Tokenizers, corpora of any size and batching for language models. No tensors.
+//! Tokenizers, corpora of any size and batching for language models, and tables of texts. No tensors.
 //!
 //! ```
 //! # let folder = tempfile::tempdir()?;
@@ -23,6 +23,7 @@ mod error;
 mod map;
 mod pieces;
 mod pipeline;
+mod table;
 mod tokenizer;
 mod tokens;
 mod train;
@@ -34,6 +35,7 @@ pub use corpus::{Corpus, TextCounts};
 pub use decode::DecodeStream;
 pub use error::TextError;
 pub use pieces::pieces;
+pub use table::{Columns, Place, Row, Table};
 pub use tokenizer::{END_OF_LINE, TextTokenizer, Tokenizer, UNKNOWN};
 pub use tokens::Tokens;
 pub use train::TokenizerConfig;

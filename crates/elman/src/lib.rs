@@ -6,6 +6,7 @@ mod environment;
 pub use burn;
 pub use device::{DeviceError, DeviceInfo, device, devices};
 pub use elman_activations as activations;
+pub use elman_classify as classify;
 pub use elman_embedding as embedding;
 pub use elman_index as index;
 pub use elman_layers as layers;

@@ -1,5 +1,6 @@
 //! One file per subcommand.
 
+pub mod classify;
 pub mod demo;
 pub mod devices;
 pub mod embed;

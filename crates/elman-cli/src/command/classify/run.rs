@@ -1,0 +1,59 @@
+use std::{collections::BTreeMap, path::PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::{arguments::DeviceOption, classifier::ClassifierOption, embedding, error::CliError, lines::Lines, output};
+
+/// Give each line of a text its label.
+///
+/// Prints the most probable label and its probability, separated by a tab, for each line.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  elman classify run new.txt --classifier reviews
+  echo \"one line\" | elman classify run --classifier reviews --json")]
+pub struct Run {
+    /// Text file in UTF-8, one text per line; - is standard input
+    #[arg(value_name = "FILE", default_value = "-")]
+    file: PathBuf,
+
+    #[command(flatten)]
+    classifier: ClassifierOption,
+
+    #[command(flatten)]
+    device: DeviceOption,
+
+    /// Print a JSON object per line, with the text and the probabilities of all labels
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    text: &'a str,
+    label: &'a str,
+    probability: f64,
+    probabilities: BTreeMap<&'a str, f64>,
+}
+
+impl Run {
+    pub fn run(&self) -> Result<(), CliError> {
+        let device = self.device.open()?;
+        let (classifier, embedder) = self.classifier.load(&device)?;
+        let labels = classifier.labels();
+        for row in embedding::rows(&embedder, Lines::open(&self.file)?) {
+            let (text, vector) = row?;
+            let prediction = classifier.predict(&vector)?;
+            let (label, probability) = (labels[prediction.class].as_str(), prediction.probability());
+            if self.json {
+                let probabilities = labels.iter().map(String::as_str).zip(prediction.probabilities).collect();
+                let line = Line { text: &text, label, probability, probabilities };
+                output::line(serde_json::to_string(&line).expect("texts and numbers are valid JSON"))?;
+            } else {
+                output::line(format!("{label}\t{probability:.3}"))?;
+            }
+        }
+        Ok(())
+    }
+}

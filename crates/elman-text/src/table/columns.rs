@@ -1,0 +1,43 @@
+/// The names of columns that a table is read for, in the order in which a [`Row`](crate::Row) has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Columns {
+    names: Vec<String>,
+    required: usize,
+}
+
+impl Columns {
+    /// Columns that every row must have.
+    pub fn new<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        Self { required: names.len(), names }
+    }
+
+    /// Adds columns, after the others, that a table or a row may lack.
+    #[must_use]
+    pub fn with_optional<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.names.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// All names.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// How many of them, from the first, are required.
+    pub fn required(&self) -> usize {
+        self.required
+    }
+
+    /// What a row without names may look like, for a message.
+    pub(crate) fn expected(&self) -> String {
+        let (required, optional) = self.names.split_at(self.required);
+        match optional {
+            [] => format!("{} ({})", required.len(), required.join(", ")),
+            _ => {
+                let (least, most) = (required.len(), self.names.len());
+                format!("{least} to {most} ({}; {} may be left out)", self.names.join(", "), optional.join(", "))
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+use std::{path::Path, str, sync::Arc};
+
+use serde_json::Value;
+
+use crate::{
+    error::TextError,
+    table::{Columns, Place, Source, Values, lines::Lines},
+};
+
+/// Lines of JSON: objects, or arrays by position.
+pub(crate) struct Json {
+    path: Arc<Path>,
+    columns: Arc<Columns>,
+    lines: Lines,
+}
+
+impl Json {
+    pub(crate) fn new(path: Arc<Path>, columns: Arc<Columns>, lines: Lines) -> Self {
+        Self { path, columns, lines }
+    }
+
+    fn values(&self, place: Place, row: Value) -> Result<Vec<Option<String>>, TextError> {
+        let (names, required) = (self.columns.names(), self.columns.required());
+        match row {
+            Value::Object(mut object) => {
+                if let Some(missing) = names[..required].iter().find(|name| !object.contains_key(*name)) {
+                    let (path, column) = (self.path.to_path_buf(), missing.clone());
+                    let found = object.keys().cloned().collect();
+                    return Err(TextError::NoColumn { path, place: Some(place), column, found });
+                }
+                (0..names.len()).map(|column| self.text(place, column, object.remove(&names[column]))).collect()
+            }
+            Value::Array(values) => {
+                if !(required..=names.len()).contains(&values.len()) {
+                    let (path, expected) = (self.path.to_path_buf(), self.columns.expected());
+                    return Err(TextError::Fields { path, place, expected, found: values.len() });
+                }
+                let text = |(column, value)| self.text(place, column, Some(value));
+                values.into_iter().enumerate().map(text).collect()
+            }
+            other => Err(malformed(&self.path, place, format!("it is {}, not an object or a list", kind(&other)))),
+        }
+    }
+
+    fn text(&self, place: Place, column: usize, value: Option<Value>) -> Result<Option<String>, TextError> {
+        let found = match value {
+            Some(Value::String(text)) => return Ok(Some(text)),
+            Some(Value::Number(number)) => return Ok(Some(number.to_string())),
+            Some(Value::Bool(value)) => return Ok(Some(value.to_string())),
+            None | Some(Value::Null) if column >= self.columns.required() => return Ok(None),
+            other => kind(&other.unwrap_or_default()).to_owned(),
+        };
+        let (path, column) = (self.path.to_path_buf(), self.columns.names()[column].clone());
+        Err(TextError::Value { path, place, column, expected: "a text or a number", found })
+    }
+}
+
+impl Source for Json {
+    fn next(&mut self) -> Result<Option<Values>, TextError> {
+        let read = |source| TextError::Read { path: self.path.to_path_buf(), source };
+        let Some((line, bytes)) = self.lines.next().map_err(read)? else { return Ok(None) };
+        let place = Place::Line(line);
+        let text = str::from_utf8(bytes).map_err(|error| {
+            malformed(&self.path, place, format!("invalid UTF-8 at column {}", error.valid_up_to() + 1))
+        })?;
+        // a line is all that the parser sees
+        let reason = |error: serde_json::Error| error.to_string().replace(" at line 1 column ", " at column ");
+        let row = serde_json::from_str(text).map_err(|error| malformed(&self.path, place, reason(error)))?;
+        Ok(Some((place, self.values(place, row)?)))
+    }
+}
+
+fn malformed(path: &Path, place: Place, reason: String) -> TextError {
+    TextError::Malformed { path: path.into(), place: Some(place), expected: "a row of JSON", reason }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

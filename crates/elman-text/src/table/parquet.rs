@@ -1,0 +1,130 @@
+use std::{
+    fs::File,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::Arc,
+};
+
+use parquet::{
+    basic::{ConvertedType, Repetition, Type as Physical},
+    errors::ParquetError,
+    file::reader::{FileReader, SerializedFileReader},
+    record::{Field, Row, reader::RowIter},
+    schema::types::Type,
+};
+
+use crate::{
+    error::TextError,
+    table::{Columns, Place, Source, Values, row::shortened},
+    tokenizer::one_line,
+};
+
+/// Some columns of a Parquet file, of which one row group's are open at a time.
+pub(crate) struct Parquet {
+    path: Arc<Path>,
+    columns: Arc<Columns>,
+    rows: RowIter<'static>,
+    number: u64,
+}
+
+impl Parquet {
+    pub(crate) fn open(path: Arc<Path>, columns: Arc<Columns>) -> Result<Self, TextError> {
+        let file = File::open(&path).map_err(|source| TextError::Read { path: path.to_path_buf(), source })?;
+        let failed = |error| malformed(&path, None, &error);
+        let reader = guarded(|| SerializedFileReader::new(file)).map_err(failed)?;
+        let schema = reader.metadata().file_metadata().schema();
+        let mut fields = Vec::new();
+        for (index, name) in columns.names().iter().enumerate() {
+            match schema.get_fields().iter().find(|field| field.name() == name) {
+                Some(field) if is_readable(field) => fields.push(field.clone()),
+                Some(field) => {
+                    let reason = format!("its column '{name}' is {}, not of texts, numbers or booleans", kind(field));
+                    let expected = "a table of texts";
+                    return Err(TextError::Malformed { path: path.to_path_buf(), place: None, expected, reason });
+                }
+                None if index >= columns.required() => {}
+                None => {
+                    let found = schema.get_fields().iter().map(|field| field.name().to_owned()).collect();
+                    let (path, column) = (path.to_path_buf(), name.clone());
+                    return Err(TextError::NoColumn { path, place: None, column, found });
+                }
+            }
+        }
+        let projection = Type::group_type_builder(schema.name()).with_fields(fields).build().map_err(failed)?;
+        let rows = RowIter::from_file_into(Box::new(reader)).project(Some(projection)).map_err(failed)?;
+        Ok(Self { path, columns, rows, number: 0 })
+    }
+
+    fn text(&self, place: Place, column: usize, field: Option<Field>) -> Result<Option<String>, TextError> {
+        let (expected, found) = match field {
+            Some(Field::Str(text)) => return Ok(Some(text)),
+            Some(Field::Bytes(bytes)) => match std::str::from_utf8(bytes.data()) {
+                Ok(text) => return Ok(Some(text.to_owned())),
+                Err(_) => ("UTF-8 text", shortened(&String::from_utf8_lossy(bytes.data()))),
+            },
+            None | Some(Field::Null) if column >= self.columns.required() => return Ok(None),
+            None | Some(Field::Null) => ("a text or a number", "null".into()),
+            // of the kinds that are opened, these are written as their numbers
+            Some(other) => return Ok(Some(other.to_string())),
+        };
+        let (path, column) = (self.path.to_path_buf(), self.columns.names()[column].clone());
+        Err(TextError::Value { path, place, column, expected, found })
+    }
+}
+
+impl Source for Parquet {
+    fn next(&mut self) -> Result<Option<Values>, TextError> {
+        self.number += 1;
+        let place = Place::Row(self.number);
+        let row = guarded(|| self.rows.next().transpose());
+        let row = row.map_err(|error| malformed(&self.path, Some(place), &error))?;
+        let Some(mut fields) = row.map(Row::into_columns) else { return Ok(None) };
+        let mut value = |(column, name): (usize, &String)| {
+            let field = fields.iter().position(|(field, _)| field == name).map(|at| fields.swap_remove(at).1);
+            self.text(place, column, field)
+        };
+        let values = self.columns.names().iter().enumerate().map(&mut value).collect::<Result<_, _>>()?;
+        Ok(Some((place, values)))
+    }
+}
+
+/// One value a row, of a kind that has an obvious text.
+fn is_readable(field: &Type) -> bool {
+    use ConvertedType::{ENUM, INT_8, INT_16, INT_32, INT_64, JSON, NONE, UINT_8, UINT_16, UINT_32, UINT_64, UTF8};
+    let info = field.get_basic_info();
+    if !field.is_primitive() || (info.has_repetition() && info.repetition() == Repetition::REPEATED) {
+        return false;
+    }
+    match field.get_physical_type() {
+        Physical::BYTE_ARRAY => matches!(info.converted_type(), UTF8 | ENUM | JSON | NONE),
+        Physical::INT32 => matches!(info.converted_type(), NONE | INT_8 | INT_16 | INT_32 | UINT_8 | UINT_16 | UINT_32),
+        Physical::INT64 => matches!(info.converted_type(), NONE | INT_64 | UINT_64),
+        Physical::BOOLEAN | Physical::FLOAT | Physical::DOUBLE => true,
+        _ => false,
+    }
+}
+
+fn kind(field: &Type) -> String {
+    match field.is_primitive() {
+        true => format!("{} {}", field.get_physical_type(), field.get_basic_info().converted_type()),
+        false => "nested".into(),
+    }
+}
+
+/// The library panics on some files that are damaged.
+fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    let panicked = |_| Err(ParquetError::General("its metadata contradict each other".into()));
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(panicked)
+}
+
+fn malformed(path: &Path, place: Option<Place>, error: &ParquetError) -> TextError {
+    TextError::Malformed {
+        path: path.into(),
+        place,
+        expected: "a Parquet file that can be read",
+        reason: one_line(error).chars().take(REASON).collect(),
+    }
+}
+
+/// Characters of the library's message, which may hold a whole value.
+const REASON: usize = 160;

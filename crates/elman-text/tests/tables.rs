@@ -1,0 +1,302 @@
+//! Tables: every format gives the same rows, and errors say where.
+
+use std::{fs, io::Write, path::PathBuf};
+
+use elman_text::{Columns, Place, Row, Table, TextError};
+use flate2::{Compression, write::GzEncoder};
+use tempfile::TempDir;
+
+/// A folder and a file in it.
+struct File {
+    _folder: TempDir,
+    path: PathBuf,
+}
+
+impl File {
+    fn new(name: &str, content: impl AsRef<[u8]>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        if name.ends_with(".gz") {
+            let mut file = GzEncoder::new(fs::File::create(&path).unwrap(), Compression::fast());
+            file.write_all(content.as_ref()).unwrap();
+            file.finish().unwrap();
+        } else {
+            fs::write(&path, content).unwrap();
+        }
+        Self { _folder: folder, path }
+    }
+
+    fn read(&self, columns: Columns) -> Result<Vec<Row>, TextError> {
+        Table::open(&self.path, columns)?.collect()
+    }
+
+    /// The texts of all rows, `-` where there is none.
+    fn texts(&self, columns: Columns) -> Vec<Vec<String>> {
+        let text = |value: Option<String>| value.unwrap_or_else(|| "-".into());
+        let rows = self.read(columns).unwrap_or_else(|error| panic!("{error}"));
+        rows.into_iter().map(|row| row.into_values().into_iter().map(text).collect()).collect()
+    }
+
+    /// The error, without the file's path.
+    fn error(&self, columns: Columns) -> String {
+        let error = self.read(columns).expect_err("an error").to_string();
+        let name = self.path.file_name().unwrap().to_str().unwrap();
+        error.replace(self.path.to_str().unwrap(), name)
+    }
+}
+
+fn labelled() -> Columns {
+    Columns::new(["text", "label"])
+}
+
+fn pairs() -> Columns {
+    Columns::new(["first", "second"]).with_optional(["score"])
+}
+
+#[test]
+fn every_format_gives_the_same_rows() {
+    let tsv = "text\tlabel\na \"cat\"\tanimal\n\n\tnone\nein Bär\tanimal\n";
+    let expected = [["a \"cat\"", "animal"], ["", "none"], ["ein Bär", "animal"]];
+    for (name, content) in [
+        ("a.tsv", tsv.to_owned()),
+        ("a.TSV", format!("\u{feff}{}", tsv.replace('\n', "\r\n"))),
+        ("a.tsv.gz", tsv.to_owned()),
+        ("headless.tsv", tsv.split_once('\n').unwrap().1.trim_end().to_owned()),
+        ("columns.tsv", "id\tlabel\ttext\n1\tanimal\ta \"cat\"\n2\tnone\t\n3\tanimal\tein Bär".to_owned()),
+        ("a.csv", "text,label\n\"a \"\"cat\"\"\",animal\n,none\nein Bär,animal\n".to_owned()),
+        (
+            "a.csv.gz",
+            "\u{feff}\"label\",\"text\"\r\nanimal,\"a \"\"cat\"\"\"\r\n\r\nnone,\"\"\r\nanimal,ein Bär".to_owned(),
+        ),
+        (
+            "a.jsonl",
+            "{\"text\": \"a \\\"cat\\\"\", \"label\": \"animal\"}\n[\"\", \"none\"]\n\n\
+             {\"id\": [1], \"label\": \"animal\", \"text\": \"ein B\\u00e4r\"}"
+                .to_owned(),
+        ),
+        ("a.ndjson.gz", "[\"a \\\"cat\\\"\",\"animal\"]\r\n[\"\",\"none\"]\r\n[\"ein Bär\",\"animal\"]\r\n".to_owned()),
+    ] {
+        assert_eq!(File::new(name, content).texts(labelled()), expected, "{name}");
+    }
+    let lines = File::new("a.txt", "text\na\tb\n\nc\r\n");
+    assert_eq!(lines.texts(Columns::new(["text"])), [["text"], ["a\tb"], ["c"]]);
+}
+
+#[test]
+fn optional_columns_may_be_missing() {
+    for (name, content) in [
+        ("a.tsv", "a\tb\t4.5\nc\td\n"),
+        ("b.csv", "first,second,score\na,b,4.5\nc,d,\n"),
+        ("c.jsonl", "{\"first\": \"a\", \"second\": \"b\", \"score\": 4.5}\n[\"c\", \"d\"]"),
+        ("d.jsonl", "{\"first\": \"a\", \"second\": \"b\", \"score\": \"4.5\"}\n[\"c\", \"d\", null]"),
+    ] {
+        let file = File::new(name, content);
+        let rows = file.read(pairs()).unwrap();
+        let scores: Vec<_> = rows.iter().map(|row| row.number(2).unwrap()).collect();
+        assert_eq!(scores, [Some(4.5), None], "{name}");
+        assert_eq!((rows[1].text(1), rows[1].text(2)), ("d", ""));
+    }
+    let bare = File::new("a.csv", "second,first\nb,a\n");
+    assert_eq!(bare.texts(pairs()), [["a", "b", "-"]]);
+}
+
+#[test]
+fn the_place_is_the_line_where_a_row_begins() {
+    for content in ["text,label\n\"two\nlines\",x\nlast,y", "text,label\r\n\"two\r\nlines\",x\r\nlast,y\r\n"] {
+        let file = File::new("a.csv", content);
+        let places: Vec<Place> = file.read(labelled()).unwrap().iter().map(Row::place).collect();
+        assert_eq!(places, [Place::Line(2), Place::Line(4)], "{content:?}");
+    }
+}
+
+#[test]
+fn numbers_and_booleans_are_read_as_they_are_written() {
+    let file = File::new("a.jsonl", "[\"t\", 3]\n[\"t\", -0.25]\n[\"t\", true]\n[1, \"x\"]");
+    assert_eq!(file.texts(labelled()), [["t", "3"], ["t", "-0.25"], ["t", "true"], ["1", "x"]]);
+}
+
+#[test]
+fn errors_say_where() {
+    let error = |name: &str, content: &[u8], columns: Columns| File::new(name, content).error(columns);
+    for (name, content, expected) in [
+        ("a.tsv", &b"a\tx\nb\n"[..], "'a.tsv', line 2, has 1 columns where 2 (text, label) are expected"),
+        ("a.tsv", b"a\tb\tc\n", "'a.tsv', line 1, has 3 columns where 2 (text, label) are expected"),
+        ("a.txt", b"a\tb\n", "'a.txt', line 1, has 1 columns where 2 (text, label) are expected"),
+        ("a.csv", b"text,label\na,b\na,b,c\n", "'a.csv', line 3, has 3 columns where 2, as in the header are expected"),
+        ("a.tsv", b"sentence\tlabel\na\tb", "'a.tsv' has no column 'text': it has sentence, label"),
+        ("a.jsonl", b"[\"a\"]", "'a.jsonl', line 1, has 1 columns where 2 (text, label) are expected"),
+        ("a.jsonl", b"[1,2]\n\n{\"text\": \"\", \"x\": 1}", "'a.jsonl', line 3, has no column 'label': it has text, x"),
+        (
+            "a.jsonl",
+            b"{\"text\": null, \"label\": 1}",
+            "'a.jsonl', line 1: the column 'text' must be a text or a number, and is null",
+        ),
+        ("a.jsonl", b"[[], 1]", "'a.jsonl', line 1: the column 'text' must be a text or a number, and is a list"),
+        ("a.jsonl", b"[1,2]\n7", "'a.jsonl', line 2, is not a row of JSON: it is a number, not an object or a list"),
+        ("a.jsonl", b"{\"text\" 1}", "'a.jsonl', line 1, is not a row of JSON: expected `:` at column 9"),
+        ("a.jsonl", b"[1,2]\n[\"\xff\",2]", "'a.jsonl', line 2, is not a row of JSON: invalid UTF-8 at column 3"),
+        (
+            "a.tsv",
+            b"a\tb\n\ncaf\xe9\tx\n",
+            "'a.tsv', line 3: the column 'text' must be UTF-8 text, and is 'caf\u{fffd}'",
+        ),
+        ("a.csv", b"", "'a.csv' is empty: there is no text to read"),
+        ("a.csv.gz", b"", "'a.csv.gz' is empty: there is no text to read"),
+    ] {
+        assert_eq!(error(name, content, labelled()), expected);
+    }
+    assert!(error("a.doc", b"a", labelled()).starts_with("'a.doc' is no table that can be read: the name must end in"));
+    assert!(error("tsv", b"a", labelled()).contains("must end in"));
+    assert!(error("a.parquet.gz", b"a", labelled()).contains("must end in"));
+    assert_eq!(
+        error("a.tsv", b"a\n", pairs()),
+        "'a.tsv', line 1, has 1 columns where 2 to 3 (first, second, score; score may be left out) are expected"
+    );
+    let missing = Table::open("no/such.tsv", labelled()).unwrap_err().to_string();
+    assert!(missing.starts_with("cannot read 'no/such.tsv': No such file"), "{missing}");
+    // not what the ending says
+    let file = File::new("a.tsv", "a\tb");
+    let zipped = file.path.with_extension("csv.gz");
+    fs::copy(&file.path, &zipped).unwrap();
+    let error = Table::open(&zipped, labelled()).unwrap_err().to_string();
+    assert!(error.starts_with("cannot read"), "{error}");
+}
+
+#[test]
+fn a_number_must_be_one() {
+    let file = File::new("a.tsv", format!("a\tb\tmany\na\tb\t1e999\na\tb\t 1 \na\tb\t{}", "x".repeat(99)));
+    let rows = file.read(pairs()).unwrap();
+    let error = |row: usize| rows[row].number(2).unwrap_err().to_string();
+    assert!(error(0).ends_with("line 1: the column 'score' must be a number, and is 'many'"), "{}", error(0));
+    assert!(error(1).contains("line 2"));
+    assert_eq!(rows[2].number(2).unwrap(), Some(1.0));
+    assert!(error(3).ends_with(&format!("is '{}…'", "x".repeat(60))));
+    assert!(rows[2].error(0, "a word").to_string().ends_with("the column 'first' must be a word, and is 'a'"));
+}
+
+#[test]
+fn reading_ends_with_an_error() {
+    let file = File::new("a.tsv", "a\tb\nc\nd\te\n");
+    let mut table = Table::open(&file.path, labelled()).unwrap();
+    assert!(table.next().unwrap().is_ok() && table.next().unwrap().is_err());
+    assert!(table.next().is_none());
+    fn is_send<T: Send>(_: &T) {}
+    is_send(&table);
+}
+
+#[cfg(feature = "parquet")]
+mod parquet_files {
+    use std::sync::Arc;
+
+    use parquet::{
+        basic::Compression,
+        data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type},
+        file::{properties::WriterProperties, writer::SerializedFileWriter},
+        schema::parser::parse_message_type,
+    };
+
+    use super::*;
+
+    const SCHEMA: &str = "message schema {
+        OPTIONAL BYTE_ARRAY text (UTF8);
+        REQUIRED INT64 label;
+        REQUIRED INT64 day (TIMESTAMP_MILLIS);
+        OPTIONAL DOUBLE score;
+        REQUIRED BYTE_ARRAY raw;
+    }";
+
+    /// Row groups of three rows each: texts (`None` is null), labels, scores.
+    fn file(compression: Compression, groups: usize, text: [Option<&[u8]>; 3]) -> File {
+        let mut bytes = Vec::new();
+        let properties = Arc::new(WriterProperties::builder().set_compression(compression).build());
+        let schema = Arc::new(parse_message_type(SCHEMA).unwrap());
+        let mut writer = SerializedFileWriter::new(&mut bytes, schema, properties).unwrap();
+        for group in 0..groups as i64 {
+            let mut columns = writer.next_row_group().unwrap();
+            let texts: Vec<ByteArray> = text.iter().flatten().map(|text| ByteArray::from(text.to_vec())).collect();
+            let there: Vec<i16> = text.iter().map(|text| text.is_some().into()).collect();
+            let numbers = [group, -1, 7];
+            let raw = [&b"r"[..], b"\xff", b""].map(|raw| ByteArray::from(raw.to_vec()));
+            let mut column = columns.next_column().unwrap().unwrap();
+            column.typed::<ByteArrayType>().write_batch(&texts, Some(&there), None).unwrap();
+            column.close().unwrap();
+            for _ in ["label", "day"] {
+                let mut column = columns.next_column().unwrap().unwrap();
+                column.typed::<Int64Type>().write_batch(&numbers, None, None).unwrap();
+                column.close().unwrap();
+            }
+            let mut column = columns.next_column().unwrap().unwrap();
+            column.typed::<DoubleType>().write_batch(&[4.5], Some(&[0, 1, 0]), None).unwrap();
+            column.close().unwrap();
+            let mut column = columns.next_column().unwrap().unwrap();
+            column.typed::<ByteArrayType>().write_batch(&raw, None, None).unwrap();
+            column.close().unwrap();
+            columns.close().unwrap();
+        }
+        writer.close().unwrap();
+        File::new("a.parquet", bytes)
+    }
+
+    const TEXTS: [Option<&[u8]>; 3] = [Some("ein Bär".as_bytes()), Some(b""), Some(b"c")];
+
+    #[test]
+    fn rows_come_from_all_row_groups() {
+        let compressions = [
+            Compression::UNCOMPRESSED,
+            Compression::SNAPPY,
+            Compression::ZSTD(Default::default()),
+            Compression::GZIP(Default::default()),
+        ];
+        for compression in compressions {
+            let file = file(compression, 3, TEXTS);
+            let columns = Columns::new(["label", "text"]).with_optional(["score", "none"]);
+            let rows = file.texts(columns.clone());
+            assert_eq!(rows.len(), 9, "{compression}");
+            assert_eq!(rows[0], ["0", "ein Bär", "-", "-"]);
+            assert_eq!(rows[4], ["-1", "", "4.5", "-"]);
+            assert_eq!(rows[6], ["2", "ein Bär", "-", "-"]);
+            assert_eq!(file.read(columns).unwrap()[8].place(), Place::Row(9));
+        }
+    }
+
+    #[test]
+    fn errors_say_where() {
+        let file = |text| file(Compression::SNAPPY, 2, text);
+        let good = file(TEXTS);
+        assert_eq!(
+            good.error(Columns::new(["text", "topic"])),
+            "'a.parquet' has no column 'topic': it has text, label, day, score, raw"
+        );
+        assert_eq!(
+            good.error(Columns::new(["text", "day"])),
+            "'a.parquet' is not a table of texts: its column 'day' is INT64 TIMESTAMP_MILLIS, not of texts, numbers or booleans"
+        );
+        assert_eq!(
+            good.error(Columns::new(["raw"])),
+            "'a.parquet', row 2: the column 'raw' must be UTF-8 text, and is '\u{fffd}'"
+        );
+        assert_eq!(
+            file([Some(b"a"), Some(b"b"), None]).error(labelled()),
+            "'a.parquet', row 3: the column 'text' must be a text or a number, and is null"
+        );
+        let not_utf8 = file([Some(b"a"), Some(b"b\xff"), None]).error(labelled());
+        assert!(not_utf8.starts_with("'a.parquet', row 2, is not a Parquet file that can be read: "), "{not_utf8}");
+        let text = File::new("a.parquet", "text,label\n").error(labelled());
+        assert!(text.starts_with("'a.parquet' is not a Parquet file that can be read: "), "{text}");
+    }
+
+    #[test]
+    fn a_damaged_file_is_an_error() {
+        let good = fs::read(&file(Compression::SNAPPY, 2, TEXTS).path).unwrap();
+        for end in (0..good.len()).step_by(7) {
+            assert!(File::new("a.parquet", &good[..end]).read(labelled()).is_err(), "{end} bytes");
+        }
+        for at in (0..good.len()).step_by(2) {
+            for flip in [1, 0xff] {
+                let mut bad = good.clone();
+                bad[at] ^= flip;
+                drop(File::new("a.parquet", bad).read(labelled())); // whatever it is, no panic
+            }
+        }
+    }
+}
