@@ -1,6 +1,6 @@
 use std::{io, path::PathBuf};
 
-use elman::{DeviceError, index::IndexError, recurrence::UnknownCell};
+use elman::{DeviceError, embedding::EmbeddingError, index::IndexError, recurrence::UnknownCell};
 
 /// What the peers' scripts import.
 const PEERS: &str = "torch, or onnxruntime and onnx, or all of them";
@@ -15,6 +15,17 @@ pub enum BenchError {
     /// A name that is no device of this build.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// An encoder that cannot be loaded, or a text that it cannot read.
+    #[error(transparent)]
+    Embedding(#[from] EmbeddingError),
+    /// Sentences that cannot be read.
+    #[error("cannot read '{}': {source}", path.display())]
+    Sentences {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
     /// A text that is no case.
     #[error(
         "'{found}' is no case: expected batch,time,d_input,d_hidden, each from 1 to 1048576, as in '32,64,256,256'; \

@@ -25,6 +25,7 @@ pub mod quantized;
 mod report;
 mod row;
 mod script;
+pub mod sentences;
 mod table;
 mod target;
 mod timing;

@@ -67,8 +67,6 @@ pub enum CliError {
     /// Training stopped at a point from which it can go on.
     #[error("{source}; to go on: {command}")]
     CanGoOn { source: Box<lm::Error>, command: String },
-    #[error("line {line} of '{}' has {found} columns divided by tabs, and {expected} were expected", path.display())]
-    Columns { path: PathBuf, line: usize, expected: usize, found: usize },
     #[error("the score of pair {number} is no number: '{found}'")]
     Score { number: usize, found: String },
     #[error("{option} is for language models: an encoder has learned how its vectors are made")]

@@ -20,6 +20,7 @@
 //! # Ok::<(), elman_embedding::EmbeddingError>(())
 //! ```
 
+mod agreement;
 mod config;
 mod embedder;
 pub mod encoder;
@@ -32,6 +33,7 @@ mod stream;
 pub mod train;
 mod vectors;
 
+pub use agreement::spearman;
 pub use config::{EmbedderConfig, Identity};
 pub use elman_index::{cosine, dot, euclidean, top_k};
 pub use embedder::Embedder;

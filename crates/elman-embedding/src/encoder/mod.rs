@@ -25,6 +25,7 @@ mod engine;
 mod host;
 mod model;
 mod pooled;
+mod python;
 mod reading;
 mod stored;
 

@@ -1,10 +1,11 @@
+mod eval;
 mod export;
 mod options;
 mod train;
 
 use clap::{Args, Subcommand};
 
-use self::{export::Export, train::Train};
+use self::{eval::Eval, export::Export, train::Train};
 use crate::error::CliError;
 
 /// Train, evaluate and export sentence encoders: networks that make vectors of texts.
@@ -17,6 +18,7 @@ pub struct Encoder {
 #[derive(Debug, Subcommand)]
 enum Command {
     Train(Box<Train>),
+    Eval(Eval),
     Export(Export),
 }
 
@@ -24,6 +26,7 @@ impl Encoder {
     pub fn run(&self) -> Result<(), CliError> {
         match &self.command {
             Command::Train(command) => command.run(),
+            Command::Eval(command) => command.run(),
             Command::Export(command) => command.run(),
         }
     }

@@ -1,6 +1,6 @@
 use std::{
     fs::{self, File},
-    io::{IsTerminal, Write},
+    io::{BufWriter, IsTerminal, Write},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -13,7 +13,7 @@ use elman::{
         encoder::{EncoderModel, Files, WeightType},
         train::{Event, Examples, Texts, Training},
     },
-    text::{Corpus, TextTokenizer, Tokenizer, TokenizerConfig, Unit},
+    text::{Columns, Corpus, Table, TextTokenizer, Tokenizer, TokenizerConfig, Unit},
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -38,16 +38,24 @@ use crate::{
 Examples:
   From the vectors that another model has made of the same lines:
     elman encoder train notes.txt --teacher notes.npy --tokenizer tokenizer.json --out notes-encoder
-  From questions and their answers, in two columns of a file with tabs:
+  From questions and their answers, in two columns:
     elman encoder train pairs.tsv --kind pairs --out faq-encoder
   Adapt an encoder to texts of one's own, which have nothing but themselves:
-    elman encoder train notes.txt --from my-encoder --out notes-encoder")]
+    elman encoder train notes.txt --from my-encoder --out notes-encoder
+
+Kinds of file:
+  .txt             a text per line
+  .tsv, .csv       columns in the order above, or in any order under the names text; anchor, positive, negative;
+                   sentence1, sentence2, score
+  .jsonl, .ndjson  an object with these names, or a list, per line
+  .parquet         columns of these names
+All but .parquet may be followed by .gz.")]
 pub struct Train {
-    /// Files in UTF-8, an example per line, columns divided by tabs
+    /// Files of examples
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// What a line holds: a text; two texts that belong together; two texts and a score; a text, one that is like it and one
+    /// What an example is: a text; two texts that belong together; two texts and a score; a text, one that is like it and one
     /// that is less so
     #[arg(long, value_enum, default_value = "texts")]
     kind: Kind,
@@ -107,11 +115,13 @@ enum Kind {
 }
 
 impl Kind {
-    fn columns(self) -> usize {
+    /// The names that columns may have.
+    fn columns(self) -> &'static [&'static str] {
         match self {
-            Self::Texts => 1,
-            Self::Pairs => 2,
-            Self::Scored | Self::Triplets => 3,
+            Self::Texts => &["text"],
+            Self::Pairs => &["anchor", "positive"],
+            Self::Scored => &["sentence1", "sentence2", "score"],
+            Self::Triplets => &["anchor", "positive", "negative"],
         }
     }
 }
@@ -177,36 +187,34 @@ impl Train {
 
     /// The columns of all files.
     fn columns(&self) -> Result<Vec<Vec<String>>, CliError> {
-        let mut columns = vec![Vec::new(); self.kind.columns()];
+        let names = self.kind.columns();
+        let mut columns = vec![Vec::new(); names.len()];
         for path in &self.files {
-            for (number, line) in Lines::open(path)?.enumerate() {
-                let line = line?;
-                if columns.len() == 1 {
-                    columns[0].push(line);
-                    continue;
+            // lines, of which empty ones count: a teacher's vectors belong to them
+            if self.kind == Kind::Texts && (path == Path::new("-") || path.extension().is_some_and(|e| e == "txt")) {
+                for line in Lines::open(path)? {
+                    columns[0].push(line?);
                 }
-                let found = line.split('\t').count();
-                if found != columns.len() {
-                    let (path, line, expected) = (path.clone(), number + 1, columns.len());
-                    return Err(CliError::Columns { path, line, expected, found });
-                }
-                line.split('\t').zip(&mut columns).for_each(|(part, column)| column.push(part.to_owned()));
+                continue;
+            }
+            for row in Table::open(path, Columns::new(names.iter().copied()))? {
+                let row = row?;
+                columns.iter_mut().enumerate().for_each(|(n, column)| column.push(row.text(n).to_owned()));
             }
         }
-        Ok(columns)
+        match columns[0].is_empty() {
+            true => Err(CliError::NoText { name: self.files[0].display().to_string() }),
+            false => Ok(columns),
+        }
     }
 
     fn model(&self, columns: &[Vec<String>], device: &Device) -> Result<(EncoderModel, TextTokenizer), CliError> {
         if let Some(from) = &self.from {
             return Ok(Files::read(from)?.model(device)?);
         }
-        let _ = columns;
         let tokenizer = match &self.network.tokenizer {
             Some(path) => TextTokenizer::load(path)?,
-            None => {
-                let corpus = Corpus::open(&self.files)?;
-                TokenizerConfig::new(Unit::Bpe).with_vocab_size(self.network.vocab).train(&corpus)?
-            }
+            None => self.learn_tokenizer(columns)?,
         };
         let alone = self.kind == Kind::Texts && self.teacher.is_none();
         let config = self.network.config(tokenizer.vocab_size(), if alone { 0.1 } else { 0.0 });
@@ -215,6 +223,24 @@ impl Train {
             Some(path) => Ok((model.with_token_vectors(&VectorFile::open(path)?)?, tokenizer)),
             None => Ok((model, tokenizer)),
         }
+    }
+
+    /// Learns pieces of words from the texts. A corpus is a file, so they are written to one first.
+    fn learn_tokenizer(&self, columns: &[Vec<String>]) -> Result<TextTokenizer, CliError> {
+        let texts = if self.kind == Kind::Scored { &columns[..2] } else { columns };
+        let path = self.out.out.join("texts.tmp");
+        self.out.create()?;
+        let write = || {
+            let mut file = BufWriter::new(File::create(&path)?);
+            texts.iter().flatten().try_for_each(|text| writeln!(file, "{text}"))?;
+            file.flush()
+        };
+        let tokenizer = write().map_err(|source| CliError::Write { path: path.clone(), source }).and_then(|()| {
+            let corpus = Corpus::open([&path])?;
+            Ok(TokenizerConfig::new(Unit::Bpe).with_vocab_size(self.network.vocab).train(&corpus)?)
+        });
+        let _ = fs::remove_file(&path);
+        tokenizer
     }
 
     fn examples(&self, mut columns: Vec<Vec<String>>, tokenizer: &TextTokenizer) -> Result<Examples, CliError> {
