@@ -20,6 +20,7 @@ chapters! {
     guide_cell = "src/guide/cell.md";
     guide_device = "src/guide/device.md";
     guide_search = "src/guide/search.md";
+    guide_encoder = "src/guide/encoder.md";
     guide_fewer_bits = "src/guide/fewer_bits.md";
     guide_classify = "src/guide/classify.md";
     guide_import = "src/guide/import.md";

@@ -180,6 +180,7 @@ impl BenchError {
             Self::Start { .. } | Self::NoPeer { .. } | Self::TooFew { .. } => true,
             Self::Read { .. } | Self::Array { .. } | Self::Score { .. } | Self::Pairs { .. } | Self::Index(_) => false,
             Self::Scripts { .. } | Self::Peer { .. } | Self::Figures { .. } | Self::Write { .. } => false,
+            Self::Embedding(_) | Self::Sentences { .. } => false,
         }
     }
 }

@@ -113,7 +113,7 @@ impl CliError {
 
     /// 2 where the command line is at fault, whatever the files hold; 130 where Ctrl-C ended it; else 1.
     fn exit_code(&self) -> u8 {
-        use EmbeddingError::{Layer, UnknownPooling, Zero};
+        use EmbeddingError::{Attention, Layer, Setting as OfEncoder, UnknownPooling, Zero};
         use TextError::{Vocabulary, Zero as ZeroTokens};
         use lm::Error::{OtherRun, PlateauWithoutValidation, Setting, TooLarge, UnknownOptimizer, UnknownSchedule};
         match self {
@@ -126,7 +126,7 @@ impl CliError {
             Self::Model(Setting { .. } | UnknownSchedule { .. } | UnknownOptimizer { .. } | TooLarge { .. })
             | Self::Model(PlateauWithoutValidation | OtherRun { .. }) => 2,
             Self::Text(Vocabulary { .. } | ZeroTokens { .. }) | Self::Model(lm::Error::Text(ZeroTokens { .. })) => 2,
-            Self::Embedding(Layer { .. } | UnknownPooling { .. } | Zero { .. }) => 2,
+            Self::Embedding(Layer { .. } | UnknownPooling { .. } | Zero { .. } | Attention | OfEncoder { .. }) => 2,
             Self::Embedding(EmbeddingError::Model(TooLarge { .. })) => 2,
             _ => 1,
         }

@@ -53,6 +53,14 @@ pub enum EmbeddingError {
         /// The reader's reason, with line and column.
         source: serde_json::Error,
     },
+    /// A setting in `config.json` is outside its range.
+    #[error("'{}' cannot be used: {source}", path.display())]
+    Description {
+        /// The file.
+        path: PathBuf,
+        /// The setting.
+        source: Box<EmbeddingError>,
+    },
     /// A file of weights cannot be understood.
     #[error("'{}' is no file of an encoder's weights: {reason}", path.display())]
     Weights {

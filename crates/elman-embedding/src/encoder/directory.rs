@@ -75,7 +75,7 @@ impl<'a> Files<'a> {
     /// The model and its tokenizer.
     ///
     /// # Errors
-    /// [`EmbeddingError::Config`], [`EmbeddingError::Setting`], [`EmbeddingError::Text`], [`EmbeddingError::Weights`];
+    /// [`EmbeddingError::Config`], [`EmbeddingError::Description`], [`EmbeddingError::Text`], [`EmbeddingError::Weights`];
     /// [`EmbeddingError::Model`] where the files disagree, or were written by a newer program.
     pub fn model(&self, device: &Device) -> Result<(EncoderModel, TextTokenizer), EmbeddingError> {
         let config = read_config(&self.config, &self.path.join(CONFIG))?;
@@ -118,7 +118,8 @@ fn read_config(text: &[u8], path: &Path) -> Result<EncoderConfig, EmbeddingError
         return Err(elman_lm::Error::Version { path: path.into(), found, supported: FORMAT_VERSION }.into());
     }
     let file: ConfigFile = serde_json::from_slice(text).map_err(config)?;
-    file.encoder.validate()?;
+    let description = |source| EmbeddingError::Description { path: path.into(), source: Box::new(source) };
+    file.encoder.validate().map_err(description)?;
     Ok(file.encoder)
 }
 
