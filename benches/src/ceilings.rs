@@ -58,7 +58,7 @@ pub(crate) struct Copying {
 impl Copying {
     fn measure(device: &DeviceInfo, seconds: f64) -> Self {
         let (numbers, copies) = match (device.hardware_gpu, is_host(&device.device)) {
-            // several, so that waiting for a card does not count
+            // several, so that reading back from a card does not count
             (true, _) => (1 << 27, 8),
             (false, true) => (1 << 26, 1),
             // a driver in software allows no buffer larger than 128 MiB
@@ -86,10 +86,11 @@ fn by_kernel(numbers: usize, copies: usize, device: &DeviceInfo) -> Work {
     Box::new(move || {
         let mut copy = x.clone();
         for _ in 0..copies {
+            // waited for, because what nobody reads is not computed where operations are fused
             copy = x.clone().neg();
+            device.sync().expect("the device has finished its work");
         }
         read_back(copy.slice(numbers - 1..numbers));
-        device.sync().expect("the device has finished its work");
     })
 }
 

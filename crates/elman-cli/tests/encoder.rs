@@ -87,6 +87,7 @@ fn every_kind_of_example_trains() {
     }
     // one encoder goes on from another
     place.run("encoder train pairs.tsv --kind pairs --from pairs --out more --steps 3 --batch 8").succeeds();
+    place.run("encoder train text.txt --from elman-small-en --out adapted --steps 2 --batch 8").succeeds();
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Text embeddings from the hidden state of a recurrent language model.
+//! Text embeddings from recurrent networks: from the hidden state of a language model, and from [encoders](encoder), which are
+//! [trained](train) to make vectors.
 //!
 //! A network that was trained only to predict the next token has to keep in its hidden state what it has read. An
 //! [`Embedder`] reads a text with such a network and pools the hidden states into one vector. Texts may be of any

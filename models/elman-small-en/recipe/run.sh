@@ -3,20 +3,25 @@
 #
 #   models/elman-small-en/recipe/run.sh sentences.tsv.gz WORK [OPTIONS OF elman encoder train…]
 #
-# WORK is a folder for what is in between: some 4 GB. Needs Python with torch and sentence-transformers, and the teacher,
-# all-MiniLM-L6-v2: its name, or a directory, in TEACHER. ELMAN is the program, PYTHON the interpreter.
+# The first file holds `source<TAB>text`. WORK is a folder for what is in between: up to 4 GB. Needs Python with torch and
+# sentence-transformers, and the teacher, all-MiniLM-L6-v2: its name, or a directory, in TEACHER. ELMAN is the program, PYTHON the
+# interpreter. With MADE=1 it learns from texts made of the sentences too (texts.py), which takes three times as long. The options
+# are by default those of the model that is shipped.
 set -euo pipefail
 sentences=$(realpath "$1") work=$2
 shift 2
 here=$(cd "$(dirname "$0")" && pwd)
-: "${PYTHON:=python3}" "${TEACHER:=sentence-transformers/all-MiniLM-L6-v2}" "${ELMAN:=elman}"
+: "${PYTHON:=python3}" "${TEACHER:=sentence-transformers/all-MiniLM-L6-v2}" "${ELMAN:=elman}" "${MADE:=0}"
+[ $# -gt 0 ] || set -- --batch 512 --lr 0.002 --epochs 2
 mkdir -p "$work"
 
-[ -e "$work/texts.txt" ] || "$PYTHON" "$here/texts.py" "$sentences" "$work/texts.txt"
+if [ ! -e "$work/texts.txt" ]; then
+    "$PYTHON" "$here/texts.py" "$sentences" "$work/texts.txt" "$MADE"
+fi
 [ -e "$work/teacher/texts.npy" ] || "$PYTHON" "$here/teacher.py" "$TEACHER" "$work/texts.txt" "$work/teacher"
 [ -e "$work/encoder/model.safetensors" ] && [ ! -e "$work/encoder/checkpoint.safetensors" ] ||
     "$ELMAN" encoder train "$work/texts.txt" --teacher "$work/teacher/texts.npy" \
         --tokenizer "$work/teacher/tokenizer.json" --token-vectors "$work/teacher/tokens.npy" \
-        --cell gru --embed 256 --hidden 512 --width 384 --batch 1024 --epochs 6 --lr 0.003 --matryoshka 64,128,256 \
+        --cell gru --embed 256 --hidden 512 --width 384 --matryoshka 64,128,256 \
         --out "$work/encoder" --resume "$@"
 "$ELMAN" encoder export "$work/encoder" --weights int8 --out "$work/elman-small-en" --force

@@ -1,8 +1,8 @@
 """The texts that elman-small-en learns from: the sentences of a file, and sentences made of them.
 
-    python texts.py sentences.tsv.gz texts.txt
+    python texts.py sentences.tsv.gz texts.txt 0|1
 
-`sentences.tsv.gz` holds `source<TAB>text`. Written are the texts; each once more with some words exchanged for others, rare
+`sentences.tsv.gz` holds `source<TAB>text`. Written are the texts, and with 1 those made of them: each once more with some words exchanged for others, rare
 ones preferred, so that every word is seen in many places; and the texts of the source `stsb-train`, which are like what people
 compare, 25 times more with some of their own words exchanged and their ends swapped; and 400,000 pieces of texts, alone or two in a
 row. What they mean, the teacher says. The same file gives the same texts.
@@ -51,7 +51,7 @@ def parts(indices, size=20_000):
 
 
 if __name__ == "__main__":
-    source, target = sys.argv[1:3]
+    source, target, make = sys.argv[1:4]
     with gzip.open(source, "rt", encoding="utf8", newline="\n") as lines:
         rows = [line.rstrip("\n").split("\t", 1) for line in lines]
     texts = [" ".join(text.split()) for _, text in rows]
@@ -65,8 +65,10 @@ if __name__ == "__main__":
     jobs = [("words", part) for part in parts(range(len(texts)))] + [("pieces", part) for part in parts(picked)]
     jobs += [("stsb", stsb)] * TIMES if stsb else []
     jobs = [(kind, seed, part) for seed, (kind, part) in enumerate(jobs)]
-    with multiprocessing.get_context("fork").Pool() as pool:
-        made = pool.map(work, jobs, chunksize=1)
+    made = []
+    if make == "1":
+        with multiprocessing.get_context("fork").Pool() as pool:
+            made = pool.map(work, jobs, chunksize=1)
     with open(target + ".tmp", "w", encoding="utf8") as out:
         for text in itertools.chain(texts, *made):
             out.write(text + "\n")

@@ -152,6 +152,16 @@ impl EncoderModel {
         Ok(self)
     }
 
+    /// The model with another dropout of the embedding and of the outputs; that between layers stays.
+    ///
+    /// # Errors
+    /// [`EmbeddingError::Setting`] if it is not in [0, 1).
+    pub fn with_dropout(self, dropout: f64) -> Result<Self, EmbeddingError> {
+        let config = EncoderConfig { dropout, ..self.config };
+        config.validate()?;
+        Ok(Self { dropout: Dropout::new(dropout), config, ..self })
+    }
+
     /// The configuration.
     pub fn config(&self) -> &EncoderConfig {
         &self.config

@@ -1,6 +1,8 @@
 mod eval;
+mod examples;
 mod export;
 mod options;
+mod told;
 mod train;
 
 use clap::{Args, Subcommand};

@@ -52,10 +52,10 @@ pub struct NetworkOptions {
     #[arg(long, value_name = "N", default_value_t = 256)]
     width: usize,
 
-    /// Share of values dropped in training, of the embedding, between layers and of the outputs [default: 0, for texts
-    /// without a teacher 0.1]
+    /// Share of values dropped in training, of the embedding, between layers and of the outputs; of an encoder to begin with too,
+    /// but for those between layers [default: 0, for texts without a teacher 0.1]
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
-    dropout: Option<f64>,
+    pub dropout: Option<f64>,
 }
 
 impl NetworkOptions {
@@ -69,7 +69,7 @@ impl NetworkOptions {
             bidirectional: self.bidirectional,
             pooling: self.pool.clone(),
             d_projection: (self.width > 0).then_some(self.width),
-            dropout: self.dropout.unwrap_or(dropout),
+            dropout,
             ..EncoderConfig::new(vocabulary)
         }
     }
