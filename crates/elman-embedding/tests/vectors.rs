@@ -32,7 +32,7 @@ fn rows_are_read_in_any_order_from_16_and_32_bits() {
             let file = VectorFile::open(&path).unwrap();
             assert_eq!((file.rows(), file.width()), (3, 2));
             assert_eq!(file.read(&[2, 0, 2]).unwrap(), [0.25, -0.125, 1.0, -2.0, 0.25, -0.125]);
-            let mut all = Vec::new();
+            let mut all: Vec<f32> = Vec::new();
             file.each(|row, vector| {
                 assert_eq!(row * 2, all.len());
                 all.extend(vector);

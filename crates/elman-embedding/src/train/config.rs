@@ -17,7 +17,7 @@ pub struct EncoderTrainConfig {
     pub steps: Option<usize>,
     /// Of AdamW, at its highest.
     pub learning_rate: f64,
-    /// Steps until it is that; it falls along half a cosine then.
+    /// Steps until it is that, at most a tenth of all; it falls along half a cosine then.
     pub warmup: usize,
     /// Of AdamW.
     pub weight_decay: f64,
@@ -103,7 +103,7 @@ impl EncoderTrainConfig {
         check("a width of matryoshka", "at least 1", shortest.to_string(), shortest > 0)
     }
 
-    pub(super) fn schedule(&self) -> Schedule {
-        Schedule::Cosine { warmup: self.warmup }
+    pub(super) fn schedule(&self, steps: usize) -> Schedule {
+        Schedule::Cosine { warmup: self.warmup.min(steps / 10) }
     }
 }

@@ -58,6 +58,8 @@ pub enum Event<'a> {
     Epoch {
         /// Which, from 1.
         epoch: usize,
+        /// The mean loss of its steps, since a checkpoint was resumed if it was within the epoch.
+        loss: f32,
         /// The model as it stands, in a form for inference.
         model: &'a EncoderModel,
         /// Seconds since the first step, without those between a checkpoint and its resumption.
@@ -133,7 +135,7 @@ impl<'a> Training<'a> {
         let resumed = progress.step;
         observer(Event::Start { steps, examples: usable.len(), left_out, resumed })?;
         let mut clock = Clock::new(progress.seconds);
-        let schedule = config.schedule();
+        let schedule = config.schedule(steps);
         while progress.step < steps {
             let epoch = progress.step / per_epoch;
             let batches = examples.batches(&usable, config.batch, config.seed.wrapping_add(epoch as u64));
@@ -161,8 +163,8 @@ impl<'a> Training<'a> {
                     return Err(elman_lm::Error::Interrupted { step: progress.step, checkpoint }.into());
                 }
             }
-            let model = trainee.encoder.valid();
-            observer(Event::Epoch { epoch: epoch + 1, model: &model, seconds: clock.seconds() })?;
+            let (loss, model) = (clock.epoch(progress.step)?, trainee.encoder.valid());
+            observer(Event::Epoch { epoch: epoch + 1, loss, model: &model, seconds: clock.seconds() })?;
         }
         Ok(trainee.encoder.valid())
     }
@@ -234,13 +236,15 @@ struct Clock {
     rows: usize,
     waiting: Vec<Tensor<1>>,
     read: Vec<f32>,
+    /// The sum and the number of the epoch's losses.
+    sum: (f64, usize),
     saved: Instant,
 }
 
 impl Clock {
     fn new(before: f64) -> Self {
         let now = Instant::now();
-        Self { start: now, before, interval: now, rows: 0, waiting: vec![], read: vec![], saved: now }
+        Self { start: now, before, interval: now, rows: 0, waiting: vec![], read: vec![], sum: (0.0, 0), saved: now }
     }
 
     fn add(&mut self, loss: Tensor<1>, norm: Tensor<1>, rows: usize) {
@@ -262,6 +266,7 @@ impl Clock {
                 return Err(elman_lm::Error::Diverged { step: first + n, loss, gradient_norm }.into());
             }
             self.read.push(loss);
+            self.sum = (self.sum.0 + f64::from(loss), self.sum.1 + 1);
         }
         Ok(())
     }
@@ -274,6 +279,13 @@ impl Clock {
         (self.rows, self.interval) = (0, Instant::now());
         self.read.clear();
         Ok((loss, per_second))
+    }
+
+    /// The mean loss of an epoch that has ended.
+    fn epoch(&mut self, step: usize) -> Result<f32, EmbeddingError> {
+        self.settle(step)?;
+        let (sum, count) = std::mem::take(&mut self.sum);
+        Ok((sum / count.max(1) as f64) as f32)
     }
 
     fn seconds(&self) -> f64 {

@@ -98,7 +98,7 @@ pub struct TrainingOptions {
     #[arg(long, value_name = "X", default_value_t = 0.002, allow_negative_numbers = true)]
     lr: f64,
 
-    /// Steps until the learning rate is that high
+    /// Steps until the learning rate is that high, at most a tenth of all
     #[arg(long, value_name = "N", default_value_t = 500)]
     warmup: usize,
 

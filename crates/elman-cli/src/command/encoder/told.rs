@@ -45,7 +45,7 @@ impl Told {
                 self.bar.set_length(steps as u64);
                 self.bar.set_position(resumed as u64);
                 let more = if left_out > 0 {
-                    format!("; {left_out} without tokens or with a vector of zeros are left out")
+                    format!("; left out are {left_out}, which have no tokens or a vector of zeros")
                 } else {
                     String::new()
                 };
@@ -63,10 +63,10 @@ impl Told {
                 }
                 json!({ "event": "interval", "step": step, "loss": loss, "learning_rate": learning_rate, "per_second": per_second })
             }
-            Event::Epoch { epoch, seconds, .. } => {
-                let loss = self.loss;
+            Event::Epoch { epoch, loss, seconds, .. } => {
+                self.loss = loss;
                 self.bar.suspend(|| eprintln!("epoch {epoch} after {seconds:.0} s: loss {loss:.4}"));
-                json!({ "event": "epoch", "epoch": epoch, "seconds": seconds })
+                json!({ "event": "epoch", "epoch": epoch, "loss": loss, "seconds": seconds })
             }
         };
         let _ = writeln!(self.log, "{line}"); // a log that cannot be written is no reason to stop
