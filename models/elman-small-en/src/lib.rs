@@ -1,10 +1,11 @@
 //! `elman-small-en`: a small recurrent sentence encoder for English, in the program that uses it: no file is looked for, and
 //! no network.
 //!
-//! ```no_run
-//! use elman_embedding::encoder::{Encoder, WeightType};
+//! ```ignore
+//! use burn::tensor::Device;
+//! use elman_embedding::encoder::Encoder;
 //!
-//! # let device = todo!();
+//! let device = Device::flex();
 //! let encoder = Encoder::of(&elman_small_en::files(), Default::default(), &device)?;
 //! let vectors = encoder.encode(&["a cat sat on the mat", "shares fell sharply"])?;
 //! # Ok::<(), elman_embedding::EmbeddingError>(())

@@ -6,7 +6,7 @@ use elman_recurrence::{
 
 use super::{
     config::EncoderConfig,
-    host::{HostModel, back},
+    host::{HostModel, back, numbers},
     model::EncoderModel,
     pooled::Pooled,
 };
@@ -98,8 +98,4 @@ impl Engine {
 /// What is pooled of a text before its first token.
 pub(crate) fn nothing(config: &EncoderConfig) -> Pooled {
     Pooled::new(config.pooling.parts(), config.d_output())
-}
-
-fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
 }
