@@ -2,10 +2,13 @@
 
     python texts.py sentences.tsv.gz texts.txt 0|1
 
-`sentences.tsv.gz` holds `source<TAB>text`. Written are the texts, and with 1 those made of them: each once more with some words exchanged for others, rare
-ones preferred, so that every word is seen in many places; and the texts of the source `stsb-train`, which are like what people
-compare, 25 times more with some of their own words exchanged and their ends swapped; and 400,000 pieces of texts, alone or two in a
-row. What they mean, the teacher says. The same file gives the same texts.
+`sentences.tsv.gz` holds `source<TAB>text`. Written are the texts, and with 1 those made of them:
+- each once more with some words exchanged for any others, rare ones preferred, so that every word is seen in many places;
+- each once more with some words exchanged for others that somewhere follow the same word, so that it still reads like a sentence;
+- those of the source `stsb-train`, which are like what people compare, 25 times more with some of their own words exchanged and
+  their ends swapped;
+- 400,000 pieces of texts, alone or two in a row.
+What they mean, the teacher says. The same file gives the same texts.
 """
 
 import collections, gzip, itertools, multiprocessing, os, random, re, sys
@@ -19,6 +22,18 @@ def exchange(text, share, draw, chance):
     return WORD.sub(lambda word: draw() if chance.random() < share else word[0], text)
 
 
+def exchange_followers(text, share, chance):
+    before = None
+
+    def other(word):
+        nonlocal before
+        others = followers.get(before)
+        before = chance.choice(others) if others and chance.random() < share else word[0]
+        return before
+
+    return WORD.sub(other, text)
+
+
 def work(job):
     kind, seed, indices = job
     chance, out = random.Random(seed), []
@@ -29,6 +44,8 @@ def work(job):
             continue
         if kind == "words":
             out.append(exchange(text, chance.choice([0.15, 0.3, 0.5]), lambda: drawn(chance), chance))
+        elif kind == "followers":
+            out.append(exchange_followers(text, chance.choice([0.15, 0.3, 0.5]), chance))
         elif kind == "stsb":
             text = exchange(text, chance.choice([0.1, 0.2, 0.35]), lambda: chance.choice(stsb_words), chance)
             if chance.random() < 0.3:
@@ -58,11 +75,17 @@ if __name__ == "__main__":
     counts = collections.Counter(word for text in texts for word in WORD.findall(text))
     vocabulary = sorted(word for word, count in counts.items() if count > 1)
     weights = list(itertools.accumulate(counts[word] ** 0.5 for word in vocabulary))
+    followers = collections.defaultdict(dict)
+    for text in texts:
+        for word, next_word in itertools.pairwise(WORD.findall(text)):
+            followers[word][next_word] = None
+    followers = {word: list(found) for word, found in followers.items() if len(found) > 1}
     stsb = [i for i, (name, _) in enumerate(rows) if name == "stsb-train"]
     stsb_words = [word for i in stsb for word in WORD.findall(texts[i])]
 
     picked = random.Random(0).choices(range(len(texts)), k=PIECES)
-    jobs = [("words", part) for part in parts(range(len(texts)))] + [("pieces", part) for part in parts(picked)]
+    jobs = [(kind, part) for kind in ("words", "followers") for part in parts(range(len(texts)))]
+    jobs += [("pieces", part) for part in parts(picked)]
     jobs += [("stsb", stsb)] * TIMES if stsb else []
     jobs = [(kind, seed, part) for seed, (kind, part) in enumerate(jobs)]
     made = []
