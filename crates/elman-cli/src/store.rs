@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use elman::{
     burn::tensor::Device,
     embedding::{EmbedderConfig, Identity},
-    index::{FlatStore, FlatStoreConfig, IndexError},
+    index::{IndexError, LocalStore, LocalStoreConfig},
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,20 +27,20 @@ impl StoreModel {
     }
 
     /// The model of a store.
-    pub fn of(store: &FlatStore, path: &Path) -> Result<Self, CliError> {
+    pub fn of(store: &LocalStore, path: &Path) -> Result<Self, CliError> {
         serde_json::from_value(store.model().clone()).map_err(|_| CliError::NoIdentity { path: path.into() })
     }
 
     /// Opens a store for writing, made if it is not there, refused if another model made it.
-    pub fn open(&self, path: &Path, d_embedding: usize) -> Result<FlatStore, CliError> {
-        match FlatStore::open(path) {
+    pub fn open(&self, path: &Path, d_embedding: usize) -> Result<LocalStore, CliError> {
+        match LocalStore::open(path) {
             Ok(store) => {
                 Self::of(&store, path)?.expect(&self.identity, path, self.path.as_deref())?;
                 Ok(store)
             }
             Err(IndexError::NotAStore { .. }) => {
                 let model = serde_json::to_value(self).expect("a path and an identity are valid JSON");
-                Ok(FlatStore::create(path, FlatStoreConfig::new(d_embedding).with_model(model))?)
+                Ok(LocalStore::create(path, LocalStoreConfig::new(d_embedding).with_model(model))?)
             }
             Err(error) => Err(error.into()),
         }

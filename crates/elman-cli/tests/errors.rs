@@ -143,6 +143,10 @@ fn stores_that_do_not_fit() {
     place.run("search x --store nowhere").fails(1, "'nowhere'");
     place.run("index text.txt --model model --store store").succeeds();
     place.run("index text.txt --model model --store store --pool max").fails(1, "another model or other settings");
+    place
+        .run("search cat --store store --filter year=1")
+        .fails(1, "no entry has the field year: entries have file, line");
+    place.run("search cat --store store --filter year").fails(2, "at character 5 =, !=");
     fs::rename(place.path("model"), place.path("moved")).unwrap();
     place.run("search cat --store store").fails(1, "if it has moved, give --model");
     place.run("search cat --store store --model moved").succeeds();

@@ -102,8 +102,9 @@ fn a_store_finds_the_line_that_is_asked_for() {
     place.train();
     let report = place.run("index text.txt --model model --store store --json").json();
     assert_eq!((report["indexed"].as_u64(), report["entries"].as_u64()), (Some(60), Some(60)));
-    // again: replaced, not doubled
+    // again: nothing is new, and nothing doubled
     let report = place.run("index text.txt --model model --store store --json").json();
+    assert_eq!((report["indexed"].as_u64(), report["unchanged"].as_u64()), (Some(0), Some(60)));
     assert_eq!(report["entries"].as_u64(), Some(60));
 
     let mut search = assert_cmd::Command::cargo_bin("elman").unwrap();
@@ -124,11 +125,29 @@ fn a_store_finds_the_line_that_is_asked_for() {
     let text = fs::read_to_string(place.path("text.txt")).unwrap();
     place.write("text.txt", text.lines().take(3).map(|line| format!("{line}\n")).collect::<String>());
     let report = place.run("index text.txt --model model --store store --json").json();
-    assert_eq!((report["indexed"].as_u64(), report["entries"].as_u64()), (Some(3), Some(5)));
+    assert_eq!((report["unchanged"].as_u64(), report["removed"].as_u64()), (Some(3), Some(57)));
+    assert_eq!((report["indexed"].as_u64(), report["entries"].as_u64()), (Some(0), Some(5)));
     let all = place.run("search cat --store store -k 9 --json").json();
     let mut ids: Vec<&str> = all.as_array().unwrap().iter().map(|hit| hit["id"].as_str().unwrap()).collect();
     ids.sort_unstable();
     assert_eq!(ids, ["other.txt:1", "other.txt:3", "text.txt:1", "text.txt:2", "text.txt:3"]);
+    // a line that has changed is embedded anew
+    place.write("other.txt", "one\n\nsomething else\n");
+    let report = place.run("index other.txt --model model --store store --json").json();
+    assert_eq!((report["indexed"].as_u64(), report["unchanged"].as_u64()), (Some(1), Some(1)));
+
+    let search = |options: &[&str]| {
+        let arguments = [&["search", "something else", "--store", "store", "--json"], options].concat();
+        let output =
+            assert_cmd::Command::cargo_bin("elman").unwrap().current_dir(place.path(".")).args(arguments).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let hits: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        hits.as_array().unwrap().iter().map(|hit| hit["id"].as_str().unwrap().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(search(&["--filter", "file = 'text.txt' and line = 2"]), ["text.txt:2"]);
+    assert_eq!(search(&["--filter", "line > 90"]), Vec::<String>::new());
+    assert_eq!(search(&["--hybrid", "-k", "1"]), ["other.txt:3"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use std::{io, path::PathBuf};
 
+use elman_sqlite::rusqlite;
 use serde_json::Value;
 
 /// Why a store refused what it was given, or could not be read or written.
@@ -68,6 +69,32 @@ pub enum IndexError {
         position: usize,
         /// The value.
         found: f32,
+    },
+    /// A text is no [`Filter`](crate::Filter).
+    #[error("cannot read the filter «{}»: at character {position} {expected} is expected, and there is {}", filter.escape_debug().to_string().replace("\\'", "'"), found.escape_debug().to_string().replace("\\'", "'"))]
+    Filter {
+        /// The text.
+        filter: String,
+        /// The character, counted from 1.
+        position: usize,
+        /// What could stand there.
+        expected: &'static str,
+        /// What stands there.
+        found: String,
+    },
+    /// A [`Filter`](crate::Filter) is nested too deep.
+    #[error("the filter is nested more than {limit} deep: simplify it")]
+    FilterDepth {
+        /// The deepest.
+        limit: usize,
+    },
+    /// The text of a [`Filter`](crate::Filter) is too long.
+    #[error("the filter has {found} bytes, and may have {limit}")]
+    FilterSize {
+        /// The most bytes.
+        limit: usize,
+        /// Those of the text.
+        found: usize,
     },
     /// A vector that is to be quantised has the wrong length.
     #[error("the vector has {found} dimensions, but the collection holds vectors of {expected}")]
@@ -149,15 +176,15 @@ pub enum IndexError {
         path: PathBuf,
     },
     /// A folder has no store, or does not exist.
-    #[error("'{}' holds no store (it has no store.json): create one there, or check the path", path.display())]
+    #[error("'{}' holds no store (it has no store.sqlite of elman's): create one there, or check the path", path.display())]
     NotAStore {
         /// The folder.
         path: PathBuf,
     },
-    /// A store is open for writing elsewhere.
-    #[error("the store '{}' is being written by another program: wait until it ends, or open the store to read only", path.display())]
+    /// A store is being written elsewhere, for too long.
+    #[error("'{}' is in use by another program, which did not let go of it for a minute: try again when it has ended", path.display())]
     Locked {
-        /// The folder.
+        /// The file.
         path: PathBuf,
     },
     /// A store that was opened to read only is to be changed.
@@ -166,13 +193,43 @@ pub enum IndexError {
         /// The folder.
         path: PathBuf,
     },
-    /// A file or folder cannot be read.
-    #[error("cannot read '{}': {source}", path.display())]
-    Read {
+    /// A filter asks for a field that no entry has.
+    #[error("no entry has the field {field}: {}", known_fields(known))]
+    UnknownField {
+        /// The field.
+        field: String,
+        /// Some that entries have.
+        known: Vec<String>,
+    },
+    /// A store is not as it was written.
+    #[error("'{}' is damaged ({source}): restore it from a copy, or make the store anew", path.display())]
+    Damaged {
         /// The file.
         path: PathBuf,
-        /// The operating system's reason.
-        source: io::Error,
+        /// What was found.
+        source: rusqlite::Error,
+    },
+    /// What a store has in one place does not fit what it has in another.
+    #[error("'{}' is damaged, or was changed by another program: {what}", path.display())]
+    Contradiction {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        what: &'static str,
+    },
+    /// There is no room for a change.
+    #[error("no space is left for '{}': nothing of the change was kept, and all before it is", path.display())]
+    DiskFull {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A store cannot be read or written.
+    #[error("cannot use '{}': {source}", path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// SQLite's reason.
+        source: rusqlite::Error,
     },
     /// A file or folder cannot be written.
     #[error("cannot write '{}': {source}", path.display())]
@@ -183,32 +240,6 @@ pub enum IndexError {
         source: io::Error,
     },
 
-    /// `store.json` is larger than any that a store writes.
-    #[error("'{}' has more than {limit} bytes: it is damaged, or not a store's", path.display())]
-    ManifestSize {
-        /// The file.
-        path: PathBuf,
-        /// The most bytes.
-        limit: u64,
-    },
-    /// `store.json` is not the JSON that a store writes.
-    #[error("'{}' is damaged, or not a store's: {}", path.display(), one_line(source))]
-    Manifest {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, with line and column.
-        source: serde_json::Error,
-    },
-    /// `store.json` belongs to something else.
-    #[error("'{}' is not a store's: its format is '{}', not '{expected}'", path.display(), found.escape_debug())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// The name of the format.
-        expected: &'static str,
-        /// The name that the file has.
-        found: String,
-    },
     /// A store was written by a later version of this crate.
     #[error("'{}' has format version {found}, and this program reads version {expected}: use a newer one", path.display())]
     Version {
@@ -219,167 +250,11 @@ pub enum IndexError {
         /// The version of the file.
         found: u64,
     },
-    /// `store.json` gives a length of vectors that no store has.
-    #[error("'{}' is damaged: vectors of {found} dimensions, where 1 to {limit} are possible", path.display())]
-    StoredDimension {
-        /// The file.
-        path: PathBuf,
-        /// The most dimensions.
-        limit: usize,
-        /// What the file says.
-        found: usize,
-    },
-
-    /// A file that `store.json` counts on is absent.
-    #[error("'{}' is missing: the store is incomplete, restore it from a copy or make it anew", path.display())]
-    Missing {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A file is shorter or longer than when it was written.
-    #[error("'{}' has {found} bytes, not {expected}: it is damaged, restore it from a copy or make the store anew", path.display())]
-    Size {
-        /// The file.
-        path: PathBuf,
-        /// Bytes when it was written.
-        expected: u64,
-        /// Bytes now.
-        found: u64,
-    },
-    /// A file has other content than when it was written.
-    #[error("'{}' has the checksum {found:08x}, not {expected:08x}: it is damaged, restore it from a copy or make the store anew", path.display())]
-    Checksum {
-        /// The file.
-        path: PathBuf,
-        /// CRC-32 when it was written.
-        expected: u32,
-        /// CRC-32 now.
-        found: u32,
-    },
-    /// A file is more than this computer can hold.
-    #[error("'{}' has {bytes} bytes, more than there is memory for", path.display())]
-    Memory {
-        /// The file.
-        path: PathBuf,
-        /// Its size.
-        bytes: u64,
-    },
-
-    /// The header of the vectors is longer than any that a store writes, or than the file.
-    #[error("'{}' has a header of {found} bytes, where at most {limit} are possible: it is not a store's", path.display())]
-    HeaderSize {
-        /// The file.
-        path: PathBuf,
-        /// The most bytes.
-        limit: u64,
-        /// What the file says.
-        found: u64,
-    },
-    /// The header of the vectors is not that of a safetensors file.
-    #[error("'{}' is not a safetensors file: {}", path.display(), one_line(source))]
-    Header {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: serde_json::Error,
-    },
-    /// The file of vectors has other tensors.
-    #[error("'{}' must have one tensor, '{expected}', and has {found:?}", path.display())]
-    Tensors {
-        /// The file.
-        path: PathBuf,
-        /// The tensor's name.
-        expected: &'static str,
-        /// The names in the file.
-        found: Vec<String>,
-    },
-    /// The vectors have another type.
-    #[error("the vectors in '{}' are {found}, not {expected}", path.display())]
-    DataType {
-        /// The file.
-        path: PathBuf,
-        /// The type.
-        expected: safetensors::Dtype,
-        /// The type that the file has.
-        found: safetensors::Dtype,
-    },
-    /// The vectors have another shape than `store.json` says.
-    #[error("the vectors in '{}' have the shape {found:?}, not {expected:?} as store.json says", path.display())]
-    Shape {
-        /// The file.
-        path: PathBuf,
-        /// `[count, d_embed]` in `store.json`.
-        expected: [usize; 2],
-        /// The shape of the tensor.
-        found: Vec<usize>,
-    },
-    /// The file of vectors does not end where its header says.
-    #[error("'{}' has {found} bytes, but its header makes it {expected}", path.display())]
-    VectorsEnd {
-        /// The file.
-        path: PathBuf,
-        /// Bytes by the header.
-        expected: u64,
-        /// Bytes.
-        found: u64,
-    },
-    /// A stored vector has a value that is NaN or infinite.
-    #[error("vector {row} in '{}' is {found} at position {position}: every value must be finite", path.display())]
-    StoredNotFinite {
-        /// The file.
-        path: PathBuf,
-        /// Which vector, counted from 0.
-        row: usize,
-        /// Where in the vector, counted from 0.
-        position: usize,
-        /// The value.
-        found: f32,
-    },
-
-    /// A line is not an entry.
-    #[error("line {line} of '{}' is not an entry: {}", path.display(), one_line(source))]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// The line, counted from 1.
-        line: usize,
-        /// What is wrong, with its column.
-        source: serde_json::Error,
-    },
-    /// A stored entry has the empty string as its id.
-    #[error("line {line} of '{}' has an empty id", path.display())]
-    StoredEmptyId {
-        /// The file.
-        path: PathBuf,
-        /// The line, counted from 1.
-        line: usize,
-    },
-    /// Two stored entries have one id.
-    #[error("line {line} of '{}' has the id '{}' of line {first} again", path.display(), id.escape_debug())]
-    DuplicateId {
-        /// The file.
-        path: PathBuf,
-        /// The line, counted from 1.
-        line: usize,
-        /// The line that had the id before.
-        first: usize,
-        /// The id.
-        id: String,
-    },
-    /// There are more or fewer entries than `store.json` says.
-    #[error("'{}' has {found} entries, not {expected} as store.json says", path.display())]
-    Count {
-        /// The file.
-        path: PathBuf,
-        /// The count in `store.json`.
-        expected: usize,
-        /// The lines of the file.
-        found: usize,
-    },
 }
 
-/// An error's text with line breaks and other control characters escaped: it may quote the file that it is about.
-fn one_line(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+fn known_fields(known: &[String]) -> String {
+    match known {
+        [] => "entries have no metadata".into(),
+        known => format!("entries have {}", known.join(", ")),
+    }
 }

@@ -1,23 +1,23 @@
-//! Vector search: one trait, [`VectorStore`], and exact stores behind it.
+//! Vector search: one trait, [`VectorStore`], and stores behind it.
 //!
-//! [`MemoryStore`] keeps entries (an id, a vector, its text and metadata) in memory; [`FlatStore`] keeps them in a folder
-//! as well, in files that are checked when they are read and replaced all at once. Both compare a query with every
-//! vector by a [`Metric`]. For vectors without a store there are [`cosine`], [`dot`], [`euclidean`] and [`top_k`], and
-//! [`quantized`] keeps them in a quarter or a thirty-second of the memory.
+//! [`LocalStore`] keeps entries (an id, a vector, its text and metadata) in a folder, in one SQLite database: every change
+//! is on disk when it returns, a [`Filter`] chooses by metadata, and words can be searched beside vectors.
+//! [`MemoryStore`] keeps them in memory. Both compare a query with every vector by a [`Metric`]. For vectors without a
+//! store there are [`cosine`], [`dot`], [`euclidean`] and [`top_k`], and [`quantized`] keeps them in a quarter or a
+//! thirty-second of the memory.
 //!
 //! ```
-//! use elman_index::{Entry, FlatStore, FlatStoreConfig, VectorStore};
+//! use elman_index::{Entry, LocalStore, LocalStoreConfig, VectorStore};
 //!
 //! # let parent = tempfile::tempdir().unwrap();
 //! # let folder = parent.path().join("store");
-//! let mut store = FlatStore::create(&folder, FlatStoreConfig::new(2).with_model("my model"))?;
+//! let mut store = LocalStore::create(&folder, LocalStoreConfig::new(2).with_model("my model"))?;
 //! store.upsert(vec![
 //!     Entry::new("notes:1", vec![0.9, 0.1], "a cat sat on the mat"),
 //!     Entry::new("notes:2", vec![0.1, 0.9], "shares fell sharply"),
 //! ])?;
-//! store.flush()?;
 //!
-//! let store = FlatStore::open_read_only(&folder)?;
+//! let store = LocalStore::open_read_only(&folder)?;
 //! store.check_model(&"my model".into())?;
 //! let hits = store.search(&[1.0, 0.0], 10)?;
 //! assert_eq!(hits[0].text, "a cat sat on the mat");
@@ -26,7 +26,9 @@
 
 mod entry;
 mod error;
-mod flat;
+mod filter;
+mod fusion;
+mod local;
 mod memory;
 mod metric;
 pub mod quantized;
@@ -36,7 +38,9 @@ mod store;
 
 pub use entry::{Entry, Hit, MAX_D_EMBED, Metadata};
 pub use error::IndexError;
-pub use flat::{FlatStore, FlatStoreConfig};
+pub use filter::{Comparison, Field, Filter, Scalar};
+pub use fusion::reciprocal_rank_fusion;
+pub use local::{LocalStore, LocalStoreConfig};
 pub use memory::MemoryStore;
 pub use metric::Metric;
 pub use rank::top_k;

@@ -69,22 +69,6 @@ impl MemoryStore {
         Ok(Self { d_embed, metric, entries: IndexMap::new(), vectors: Vec::new() })
     }
 
-    /// Fills an empty store with parts that are known to agree.
-    pub(crate) fn filled(mut self, entries: IndexMap<String, Payload>, vectors: Vec<f32>) -> Self {
-        debug_assert_eq!(entries.len() * self.d_embed, vectors.len());
-        self.entries = entries;
-        self.vectors = vectors;
-        self
-    }
-
-    pub(crate) fn entries(&self) -> &IndexMap<String, Payload> {
-        &self.entries
-    }
-
-    pub(crate) fn vectors(&self) -> &[f32] {
-        &self.vectors
-    }
-
     fn vector(&self, position: usize) -> &[f32] {
         &self.vectors[position * self.d_embed..][..self.d_embed]
     }
@@ -180,6 +164,22 @@ mod tests {
         assert_eq!(ids(&store, [1.0, 0.0], 9), "cab");
         assert_eq!(store.count().unwrap(), 3);
         assert_eq!(store.get("a").unwrap().unwrap().text, "newer");
+    }
+
+    #[test]
+    fn a_filter_leaves_no_match_out() {
+        let mut store = MemoryStore::new(1, Metric::Dot).unwrap();
+        let filter = "n > 7".parse().unwrap();
+        assert_eq!(store.search_where(&[1.0], 3, &filter).unwrap(), []);
+        let entry = |n: i32| {
+            let metadata = Metadata::from_iter([("n".to_string(), n.into())]);
+            Entry::new(n.to_string(), vec![-n as f32], "").with_metadata(metadata)
+        };
+        store.upsert((0..10).map(entry).collect()).unwrap();
+        let ids: Vec<String> = store.search_where(&[1.0], 3, &filter).unwrap().into_iter().map(|hit| hit.id).collect();
+        assert_eq!(ids, ["8", "9"]);
+        let error = store.search_where(&[1.0], 3, &"m = 1".parse().unwrap()).unwrap_err();
+        assert_eq!(error.to_string(), "no entry has the field m: entries have n");
     }
 
     #[test]

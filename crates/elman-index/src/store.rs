@@ -1,6 +1,7 @@
 use crate::{
     entry::{Entry, Hit},
     error::IndexError,
+    filter::Filter,
     metric::Metric,
 };
 
@@ -44,6 +45,18 @@ pub trait VectorStore {
     /// # Errors
     /// If the query has the wrong length or a value that is not finite; or as the kind of store has it.
     fn search(&self, query: &[f32], count: usize) -> Result<Vec<Hit>, IndexError>;
+
+    /// [`search`](Self::search) among the entries that a filter admits: as many of them as there are, up to `count`.
+    ///
+    /// # Errors
+    /// As `search`, and if no entry of a store that is not empty has a field that the filter asks for.
+    fn search_where(&self, query: &[f32], count: usize, filter: &Filter) -> Result<Vec<Hit>, IndexError> {
+        let mut hits = self.search(query, usize::MAX)?;
+        filter.check_fields(hits.iter().map(|hit| hit.metadata.as_ref()))?;
+        hits.retain(|hit| filter.matches(hit.metadata.as_ref()));
+        hits.truncate(count);
+        Ok(hits)
+    }
 
     /// How many entries there are.
     ///

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use elman_index::{
-    Entry, FlatStore, FlatStoreConfig, MemoryStore, Metadata, Metric, VectorStore, cosine, dot, euclidean,
+    Entry, LocalStore, LocalStoreConfig, MemoryStore, Metadata, Metric, VectorStore, cosine, dot, euclidean,
     quantized::{Binary, Int8, Precision, QuantizedStore, QuantizedStoreConfig},
     top_k,
 };
@@ -136,35 +136,39 @@ proptest! {
         metric in metric(), changes in vec(change(), 1..10), query in vector(), count in 0usize..12,
     ) {
         let folder = tempfile::tempdir().unwrap();
-        let mut model = Model::default();
+        let (mut model, mut latest) = (Model::default(), Model::default());
         let mut memory = MemoryStore::new(D_EMBED, metric).unwrap();
-        let mut flat = FlatStore::create(folder.path(), FlatStoreConfig::new(D_EMBED).with_metric(metric)).unwrap();
+        let mut local = LocalStore::create(folder.path(), LocalStoreConfig::new(D_EMBED).with_metric(metric)).unwrap();
         for change in changes {
             match change {
                 Change::Upsert(entries) => {
-                    entries.iter().for_each(|entry| model.upsert(entry));
+                    for entry in &entries {
+                        model.upsert(entry);
+                        // what is replaced comes last
+                        latest.delete(&entry.id);
+                        latest.upsert(entry);
+                    }
                     memory.upsert(entries.clone()).unwrap();
-                    flat.upsert(entries).unwrap();
+                    local.upsert(entries).unwrap();
                 }
                 Change::Delete(ids) => {
                     ids.iter().for_each(|id| model.delete(id));
+                    ids.iter().for_each(|id| latest.delete(id));
                     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
                     memory.delete(&ids).unwrap();
-                    flat.delete(&ids).unwrap();
+                    local.delete(&ids).unwrap();
                 }
                 Change::Reopen => {
-                    flat.flush().unwrap();
-                    drop(flat);
-                    flat = FlatStore::open(folder.path()).unwrap();
+                    drop(local);
+                    local = LocalStore::open(folder.path()).unwrap();
                 }
             }
             assert_same(&memory, &model, &query, count);
-            assert_same(&flat, &model, &query, count);
+            assert_same(&local, &latest, &query, count);
         }
-        flat.flush().unwrap();
-        let read = FlatStore::open_read_only(folder.path()).unwrap();
+        let read = LocalStore::open_read_only(folder.path()).unwrap();
         assert_eq!(read.metric(), metric);
-        assert_same(&read, &model, &query, count);
+        assert_same(&read, &latest, &query, count);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, builder::NonEmptyStringValueParser};
-use elman::index::{FlatStore, Hit, VectorStore};
+use elman::index::{Filter, Hit, LocalStore, Metadata, VectorStore};
 use serde::Serialize;
 
 use crate::{arguments::DeviceOption, error::CliError, model::warn_of_unknown, output, store::StoreModel};
@@ -11,8 +11,13 @@ use crate::{arguments::DeviceOption, error::CliError, model::warn_of_unknown, ou
 #[command(after_help = "\
 Example:
   elman search \"what I look for\" --store notes-index -k 3
+  elman search \"what I look for\" --store notes-index --hybrid --filter \"file = 'notes.txt' and line > 100\"
 
-A line's score is the cosine of its vector and the query's: 1 is the same direction, 0 is none in common.")]
+A line's score is the cosine of its vector and the query's: 1 is the same direction, 0 is none in common. With
+--hybrid it is the sum of 1 / (60 + rank) over the two searches.
+
+A filter compares metadata with numbers, texts in quotes, true and false: =, !=, <, <=, >, >=, in ('a', 'b'), not in;
+and, or, not, and parentheses join comparisons.")]
 pub struct Search {
     /// What to look for
     #[arg(value_parser = NonEmptyStringValueParser::new())]
@@ -25,6 +30,14 @@ pub struct Search {
     /// Lines to show
     #[arg(short, value_name = "N", default_value_t = 10)]
     k: usize,
+
+    /// Search by the words of the query too, and put both lists in one order
+    #[arg(long)]
+    hybrid: bool,
+
+    /// Only lines whose metadata meet a condition, such as "line > 100"
+    #[arg(long, value_name = "CONDITION")]
+    filter: Option<Filter>,
 
     /// Where the store's model is, if it has moved
     #[arg(long, value_name = "DIR")]
@@ -44,26 +57,32 @@ struct Found<'a> {
     score: f32,
     id: &'a str,
     text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<&'a Metadata>,
 }
 
 fn found((n, hit): (usize, &Hit)) -> Found<'_> {
-    Found { rank: n + 1, score: hit.score, id: &hit.id, text: &hit.text }
+    Found { rank: n + 1, score: hit.score, id: &hit.id, text: &hit.text, metadata: hit.metadata.as_ref() }
 }
 
 impl Search {
     pub fn run(&self) -> Result<(), CliError> {
         let device = self.device.open()?;
-        let store = FlatStore::open_read_only(&self.store)?;
+        let store = LocalStore::open_read_only(&self.store)?;
         let model = StoreModel::of(&store, &self.store)?;
         let embedder = model.load(&self.store, self.model.as_deref(), &device)?;
         warn_of_unknown("query", &self.query, embedder.tokenizer())?;
         let query = embedder.embed(&[&self.query])?.pop().unwrap_or_default();
-        let hits = store.search(&query, self.k)?;
+        let hits = match (&self.filter, self.hybrid) {
+            (filter, true) => store.search_hybrid(&self.query, &query, self.k, filter.as_ref())?,
+            (Some(filter), false) => store.search_where(&query, self.k, filter)?,
+            (None, false) => store.search(&query, self.k)?,
+        };
         let found: Vec<Found> = hits.iter().enumerate().map(found).collect();
         if self.json {
             return output::json(&found);
         }
-        for Found { rank, score, id, text } in found {
+        for Found { rank, score, id, text, .. } in found {
             output::line(format!("{rank:>3}  {score:.3}  {id}  {}", text.trim()))?;
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Entries and comparisons that more than one test needs.
 
-use elman_index::{Entry, FlatStore, FlatStoreConfig, Metadata, VectorStore};
+use elman_index::{Entry, LocalStore, LocalStoreConfig, Metadata, VectorStore};
 
 pub const D_EMBED: usize = 3;
 
@@ -11,19 +11,25 @@ pub fn entry(number: usize) -> Entry {
     Entry::new(format!("id {number}"), vector, format!("text\n{number} ä")).with_metadata(metadata)
 }
 
-/// A new store with the entries `0..count`, flushed.
-pub fn create(folder: &std::path::Path, count: usize) -> FlatStore {
-    let mut store = FlatStore::create(folder, FlatStoreConfig::new(D_EMBED).with_model("model 1")).unwrap();
+/// A new store with the entries `0..count`.
+pub fn create(folder: &std::path::Path, count: usize) -> LocalStore {
+    let mut store = LocalStore::create(folder, LocalStoreConfig::new(D_EMBED).with_model("model 1")).unwrap();
     store.upsert((0..count).map(entry).collect()).unwrap();
-    store.flush().unwrap();
     store
 }
 
-/// Panics unless the store holds exactly the entries `0..count`.
-pub fn assert_holds(store: &dyn VectorStore, count: usize) {
+/// Panics unless the store holds exactly the entries `0..count`, and every kind of search finds them.
+pub fn assert_holds(store: &LocalStore, count: usize) {
     assert_eq!(store.count().unwrap(), count);
     for number in 0..count {
         let expected = entry(number);
         assert_eq!(store.get(&expected.id).unwrap(), Some(expected));
+    }
+    if let Some(last) = count.checked_sub(1) {
+        let Entry { id, vector, text, .. } = entry(last);
+        assert_eq!(store.search(&vector, usize::MAX).unwrap().len(), count);
+        let filtered = store.search_where(&vector, 2, &format!("number = {last}").parse().unwrap()).unwrap();
+        assert_eq!(filtered.iter().map(|hit| (&*hit.id, &*hit.text)).collect::<Vec<_>>(), [(&*id, &*text)]);
+        assert_eq!(store.search_text(&last.to_string(), 2, None).unwrap()[0].id, id);
     }
 }

@@ -2,15 +2,15 @@ use serde_json::Value;
 
 use crate::metric::Metric;
 
-/// What a new store holds.
+/// What a new [`LocalStore`](crate::LocalStore) holds.
 ///
 /// ```
-/// use elman_index::{FlatStoreConfig, Metric};
+/// use elman_index::{LocalStoreConfig, Metric};
 ///
-/// let config = FlatStoreConfig::new(256).with_metric(Metric::Dot).with_model("model@5e884898");
+/// let config = LocalStoreConfig::new(256).with_metric(Metric::Dot).with_model("model@5e884898");
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct FlatStoreConfig {
+pub struct LocalStoreConfig {
     /// The length of every vector.
     pub d_embed: usize,
     /// How near two vectors are; the cosine unless chosen otherwise.
@@ -20,7 +20,7 @@ pub struct FlatStoreConfig {
     pub model: Value,
 }
 
-impl FlatStoreConfig {
+impl LocalStoreConfig {
     /// The settings for vectors of length `d_embed`.
     pub fn new(d_embed: usize) -> Self {
         Self { d_embed, metric: Metric::default(), model: Value::Null }

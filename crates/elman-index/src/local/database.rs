@@ -1,0 +1,212 @@
+//! The file of a store: made, opened, and what is in it before the first entry.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use elman_sqlite::{
+    Access, is_damaged,
+    rusqlite::{self, Connection, ErrorCode, OptionalExtension, TransactionBehavior},
+};
+use serde_json::Value;
+
+use crate::{
+    entry::{MAX_D_EMBED, MAX_DEPTH, nests_within},
+    error::IndexError,
+    local::{LocalStoreConfig, rows::Rows},
+};
+
+/// "elmn": what `file` and others know such a database by.
+const APPLICATION: i32 = 0x656c_6d6e;
+/// The version of the tables below.
+const VERSION: i64 = 1;
+const MAX_MODEL_BYTES: usize = 4096;
+/// How long to wait for another writer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// - `store`: facts about the store; `count` of entries, and how many were ever `removed`, replaced ones included.
+/// - `entries`: a replaced entry gets a new row, so that what is known of a row stays true.
+/// - `facts`: every scalar of the metadata, for filters. `kind` is 0 for false and true, 1 for numbers, 2 for texts.
+/// - `words`: the words of the texts, which triggers keep up.
+const TABLES: &str = "
+CREATE TABLE store(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE entries(
+    row INTEGER PRIMARY KEY AUTOINCREMENT,
+    vector BLOB NOT NULL,
+    id TEXT NOT NULL UNIQUE,
+    text TEXT NOT NULL,
+    metadata TEXT
+);
+CREATE TABLE facts(field TEXT, kind INTEGER, value, row INTEGER, PRIMARY KEY(field, kind, value, row)) WITHOUT ROWID;
+CREATE VIRTUAL TABLE words USING fts5(text, content='entries', content_rowid='row');
+CREATE TRIGGER entry_added AFTER INSERT ON entries BEGIN
+    INSERT INTO words(rowid, text) VALUES(new.row, new.text);
+END;
+CREATE TRIGGER entry_removed AFTER DELETE ON entries BEGIN
+    INSERT INTO words(words, rowid, text) VALUES('delete', old.row, old.text);
+END;
+";
+
+#[derive(Debug)]
+pub(super) struct Database {
+    path: PathBuf,
+    connection: Connection,
+    d_embed: usize,
+}
+
+impl Database {
+    pub(super) fn create(folder: &Path, config: &LocalStoreConfig) -> Result<Self, IndexError> {
+        let model = config.model.to_string();
+        if model.len() > MAX_MODEL_BYTES || !nests_within(&config.model, MAX_DEPTH) {
+            return Err(IndexError::ModelIdentity { limit_bytes: MAX_MODEL_BYTES as u64, limit_depth: MAX_DEPTH });
+        }
+        fs::create_dir_all(folder).map_err(|source| IndexError::Write { path: folder.into(), source })?;
+        let mut database = Self { d_embed: config.d_embed, ..Self::connect(folder, Access::Create)? };
+        let path = database.path.clone();
+        let fail = |error| failure(&path, error);
+        database.connection.pragma_update(None, "page_size", 8192).map_err(fail)?;
+        database.connection.pragma_update(None, "journal_mode", "wal").map_err(fail)?;
+        let transaction =
+            database.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
+        // what a program that was killed has begun, and nothing else, is made anew
+        let tables: i64 =
+            transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fail)?;
+        if tables > 0 {
+            return Err(IndexError::Exists { path: folder.into() });
+        }
+        transaction.execute_batch(TABLES).map_err(fail)?;
+        let d_embed = config.d_embed as i64;
+        let metric = config.metric.name();
+        transaction
+            .execute(
+                "INSERT INTO store VALUES('d_embed', ?1), ('metric', ?2), ('model', ?3), ('count', 0), ('removed', 0)",
+                (d_embed, metric, model),
+            )
+            .map_err(fail)?;
+        transaction.pragma_update(None, "application_id", APPLICATION).map_err(fail)?;
+        transaction.pragma_update(None, "user_version", VERSION).map_err(fail)?;
+        transaction.commit().map_err(fail)?;
+        // the name of the file is to last too; where folders cannot be opened, as on Windows, they need not be synced
+        if let Ok(folder) = File::open(folder) {
+            folder.sync_all().map_err(|source| IndexError::Write { path, source })?;
+        }
+        Ok(database)
+    }
+
+    pub(super) fn open(folder: &Path, writable: bool) -> Result<(Self, LocalStoreConfig), IndexError> {
+        let path = path(folder);
+        if !path.is_file() {
+            return Err(IndexError::NotAStore { path: folder.into() });
+        }
+        let attempt = |access| {
+            let mut database = Self::connect(folder, access)?;
+            let config = database.config(folder)?;
+            database.d_embed = config.d_embed;
+            Ok((database, config))
+        };
+        match attempt(if writable { Access::Write } else { Access::Read }) {
+            // In a folder that cannot be written there is no place for the files that readers share with writers. Where
+            // there is no log either, nobody is writing.
+            Err(IndexError::Sqlite { source, .. })
+                if !writable
+                    && matches!(source.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
+                    && !path.with_extension("sqlite-wal").exists() =>
+            {
+                attempt(Access::Immutable)
+            }
+            result => result,
+        }
+    }
+
+    fn connect(folder: &Path, access: Access) -> Result<Self, IndexError> {
+        let path = path(folder);
+        let connection = elman_sqlite::open(&path, access).and_then(|connection| {
+            connection.busy_timeout(PATIENCE)?;
+            // a commit is on disk when it returns
+            connection.pragma_update(None, "synchronous", "full")?;
+            connection.set_prepared_statement_cache_capacity(32);
+            Ok(connection)
+        });
+        match connection {
+            Ok(connection) => Ok(Self { path, connection, d_embed: 0 }),
+            Err(error) => Err(failure(&path, error)),
+        }
+    }
+
+    /// What the store says of itself.
+    fn config(&self, folder: &Path) -> Result<LocalStoreConfig, IndexError> {
+        let path = &self.path;
+        let fail = |error| failure(path, error);
+        let number = |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(fail);
+        let (application, version) = (number("application_id")?, number("user_version")?);
+        if application != i64::from(APPLICATION) {
+            return Err(IndexError::NotAStore { path: folder.into() });
+        }
+        if version != VERSION {
+            return Err(IndexError::Version { path: path.clone(), expected: VERSION as u64, found: version as u64 });
+        }
+        let (d_embed, metric, model): (i64, String, String) = self
+            .connection
+            .query_row(
+                "SELECT (SELECT value FROM store WHERE name = 'd_embed'), (SELECT value FROM store WHERE name = 'metric'),
+                        (SELECT value FROM store WHERE name = 'model')",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            )
+            .map_err(fail)?;
+        let d_embed = usize::try_from(d_embed).ok().filter(|&d_embed| (1..=MAX_D_EMBED).contains(&d_embed));
+        let model: Option<Value> = serde_json::from_str(&model).ok();
+        match (d_embed, metric.parse(), model) {
+            (Some(d_embed), Ok(metric), Some(model)) => Ok(LocalStoreConfig { d_embed, metric, model }),
+            _ => Err(IndexError::Contradiction { path: path.clone(), what: "the table 'store' makes no sense" }),
+        }
+    }
+
+    /// Reads, from first to last, what was there at the first.
+    pub(super) fn read<T>(&mut self, read: impl FnOnce(&Rows<'_>) -> Result<T, IndexError>) -> Result<T, IndexError> {
+        let transaction = self.connection.transaction().map_err(|error| failure(&self.path, error))?;
+        read(&Rows { connection: &transaction, path: &self.path, d_embed: self.d_embed })
+    }
+
+    /// Makes all of a change, or none of it.
+    pub(super) fn write<T>(
+        &mut self,
+        change: impl FnOnce(&Rows<'_>) -> Result<T, IndexError>,
+    ) -> Result<T, IndexError> {
+        let fail = |error| failure(&self.path, error);
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
+        let result = change(&Rows { connection: &transaction, path: &self.path, d_embed: self.d_embed })?;
+        transaction.commit().map_err(fail)?;
+        Ok(result)
+    }
+}
+
+fn path(folder: &Path) -> PathBuf {
+    folder.join("store.sqlite")
+}
+
+/// What SQLite said, as an error of this crate.
+pub(super) fn failure(path: &Path, source: rusqlite::Error) -> IndexError {
+    let path = path.to_path_buf();
+    match source.sqlite_error_code() {
+        _ if is_damaged(&source) => IndexError::Damaged { path, source },
+        Some(ErrorCode::DiskFull) => IndexError::DiskFull { path },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => IndexError::Locked { path },
+        _ => match source {
+            // a column of another type than this crate writes
+            rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::Utf8Error(..)
+            | rusqlite::Error::QueryReturnedNoRows => IndexError::Damaged { path, source },
+            source => IndexError::Sqlite { path, source },
+        },
+    }
+}
+
+/// A value that may be there, or SQLite's reason why not.
+pub(super) fn optional<T>(path: &Path, result: rusqlite::Result<T>) -> Result<Option<T>, IndexError> {
+    result.optional().map_err(|error| failure(path, error))
+}

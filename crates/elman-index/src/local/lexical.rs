@@ -1,0 +1,47 @@
+//! Search by words.
+
+use elman_sqlite::rusqlite::{params_from_iter, types::Value as SqlValue};
+
+use crate::{
+    entry::Hit,
+    error::IndexError,
+    filter::Filter,
+    local::{condition::Condition, rows::Rows},
+};
+
+/// The most words of a text that are looked for.
+const MAX_WORDS: usize = 100;
+
+impl Rows<'_> {
+    pub(super) fn lexical(&self, text: &str, count: usize, filter: Option<&Filter>) -> Result<Vec<Hit>, IndexError> {
+        let words: Vec<String> = text
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .take(MAX_WORDS)
+            .map(|word| format!("\"{word}\""))
+            .collect();
+        if words.is_empty() {
+            return Ok(Vec::new());
+        }
+        let condition = Condition::of(filter);
+        // bm25 is less where the text fits better
+        let sql = format!(
+            "SELECT row, -bm25(words) FROM words JOIN entries ON entries.row = words.rowid
+             WHERE words MATCH ? AND {} ORDER BY bm25(words), row LIMIT ?",
+            condition.sql
+        );
+        let mut values = vec![SqlValue::Text(words.join(" OR "))];
+        values.extend(condition.values);
+        values.push(SqlValue::Integer(i64::try_from(count).unwrap_or(i64::MAX)));
+        let mut statement = self.connection.prepare_cached(&sql).map_err(|error| self.fail(error))?;
+        let found = statement
+            .query_map(params_from_iter(&values), |row| Ok((row.get(0)?, row.get(1)?)))
+            .map_err(|error| self.fail(error))?;
+        found
+            .map(|found| {
+                let (row, score): (i64, f64) = found.map_err(|error| self.fail(error))?;
+                self.hit(row, score as f32)
+            })
+            .collect()
+    }
+}

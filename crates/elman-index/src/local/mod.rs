@@ -1,0 +1,253 @@
+mod condition;
+mod config;
+mod database;
+mod lexical;
+mod loaded;
+mod rows;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+pub use config::LocalStoreConfig;
+use database::Database;
+use loaded::Loaded;
+use rows::Rows;
+use serde_json::Value;
+
+use crate::{
+    entry::{Entry, Hit, check_d_embed, check_query},
+    error::IndexError,
+    filter::Filter,
+    fusion::{self, reciprocal_rank_fusion},
+    metric::Metric,
+    rank::top_k,
+    store::VectorStore,
+};
+
+/// A store in a folder of this machine, for collections that are searched exactly: every change is on disk when it
+/// returns.
+///
+/// # The folder
+/// `store.sqlite` is a [SQLite](https://sqlite.org) database, with SQLite's own `-wal` and `-shm` beside it while it is
+/// open. Other programs can read it: the table `entries` has a row for each entry, with id, text, metadata as JSON, and
+/// the vector as 32-bit floating point, little-endian. They should not write it: pages have checksums, which only this
+/// crate keeps ([`elman_sqlite`]), and a page without the right one is an error.
+///
+/// # Changes
+/// [`upsert`](VectorStore::upsert) and [`delete`](VectorStore::delete) are transactions: when they return, all of it is
+/// on disk; where they fail, or the program dies, none of it. [`flush`](VectorStore::flush) has nothing to do. Several
+/// values, in any processes, may be open at once: those that write wait for one another, those that read see what was
+/// there when they began.
+///
+/// # Search
+/// Exact. The vectors are read once and kept in memory, up to 512 MiB of them; where a filter leaves few entries, only
+/// theirs are read. Hits with equal scores come in the order in which they were last written.
+///
+/// ```
+/// use elman_index::{Entry, LocalStore, LocalStoreConfig, VectorStore};
+/// use serde_json::json;
+///
+/// # let parent = tempfile::tempdir().unwrap();
+/// # let folder = parent.path().join("store");
+/// let mut store = LocalStore::create(&folder, LocalStoreConfig::new(2).with_model("my model"))?;
+/// let metadata = |value: serde_json::Value| value.as_object().cloned().unwrap();
+/// store.upsert(vec![
+///     Entry::new("a", vec![0.9, 0.1], "a cat sat on the mat").with_metadata(metadata(json!({"year": 1999}))),
+///     Entry::new("b", vec![0.8, 0.2], "a dog in the fog").with_metadata(metadata(json!({"year": 2012}))),
+/// ])?;
+///
+/// let store = LocalStore::open_read_only(&folder)?;
+/// store.check_model(&"my model".into())?;
+/// assert_eq!(store.search(&[1.0, 0.0], 1)?[0].id, "a");
+/// assert_eq!(store.search_where(&[1.0, 0.0], 1, &"year > 2000".parse()?)?[0].id, "b");
+/// assert_eq!(store.search_text("fog", 1, None)?[0].id, "b");
+/// # Ok::<(), elman_index::IndexError>(())
+/// ```
+#[derive(Debug)]
+pub struct LocalStore {
+    folder: PathBuf,
+    config: LocalStoreConfig,
+    writable: bool,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    database: Database,
+    loaded: Option<Loaded>,
+}
+
+impl LocalStore {
+    /// Makes an empty store and opens it for writing. The folder is made where it does not exist, with those above it.
+    ///
+    /// # Errors
+    /// If there is a store already, the length of vectors is 0 or above [`MAX_D_EMBED`](crate::MAX_D_EMBED), the
+    /// identity of the model is larger than 4096 bytes, or the folder cannot be written.
+    pub fn create(folder: impl AsRef<Path>, config: LocalStoreConfig) -> Result<Self, IndexError> {
+        check_d_embed(config.d_embed)?;
+        let database = Database::create(folder.as_ref(), &config)?;
+        Ok(Self::with(folder.as_ref(), config, database, true))
+    }
+
+    /// Opens a store for writing.
+    ///
+    /// # Errors
+    /// If there is no store, or it is damaged, of a newer format, or cannot be read.
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self, IndexError> {
+        let (database, config) = Database::open(folder.as_ref(), true)?;
+        Ok(Self::with(folder.as_ref(), config, database, true))
+    }
+
+    /// Opens a store to read only, which needs no right to write.
+    ///
+    /// # Errors
+    /// If there is no store, or it is damaged, of a newer format, or cannot be read.
+    pub fn open_read_only(folder: impl AsRef<Path>) -> Result<Self, IndexError> {
+        let (database, config) = Database::open(folder.as_ref(), false)?;
+        Ok(Self::with(folder.as_ref(), config, database, false))
+    }
+
+    fn with(folder: &Path, config: LocalStoreConfig, database: Database, writable: bool) -> Self {
+        Self { folder: folder.into(), config, writable, inner: Mutex::new(Inner { database, loaded: None }) }
+    }
+
+    /// The identity of the model that the vectors were made with, as [`create`](Self::create) was given it.
+    pub fn model(&self) -> &Value {
+        &self.config.model
+    }
+
+    /// Checks that the vectors were made with the model `expected`.
+    ///
+    /// # Errors
+    /// If [`model`](Self::model) is another.
+    pub fn check_model(&self, expected: &Value) -> Result<(), IndexError> {
+        if self.config.model == *expected {
+            return Ok(());
+        }
+        Err(IndexError::Model {
+            path: self.folder.clone(),
+            expected: expected.clone(),
+            found: self.config.model.clone(),
+        })
+    }
+
+    /// The ids of all entries, in the order in which they were last written.
+    ///
+    /// # Errors
+    /// If the store is damaged or cannot be read.
+    pub fn ids(&self) -> Result<Vec<String>, IndexError> {
+        self.inner().database.read(|rows| rows.ids())
+    }
+
+    /// The `count` entries whose texts fit the words of `text` best, of those that the filter admits: BM25, greatest
+    /// first. An entry needs one of the words.
+    ///
+    /// Words are sequences of letters and digits; case and accents do not count. Scores are comparable within one search
+    /// alone.
+    ///
+    /// # Errors
+    /// As [`search_where`](VectorStore::search_where).
+    ///
+    /// # Reference
+    /// Robertson and Zaragoza 2009, *The Probabilistic Relevance Framework: BM25 and Beyond*, by
+    /// [SQLite's FTS5](https://sqlite.org/fts5.html).
+    pub fn search_text(&self, text: &str, count: usize, filter: Option<&Filter>) -> Result<Vec<Hit>, IndexError> {
+        self.inner().database.read(|rows| {
+            rows.check_fields(filter)?;
+            rows.lexical(text, count, filter)
+        })
+    }
+
+    /// Both searches, by the vector and by the words of `text`, put in one order by
+    /// [reciprocal rank fusion](reciprocal_rank_fusion).
+    ///
+    /// # Shapes
+    /// `query`: `[d_embed]`.
+    ///
+    /// # Errors
+    /// As [`search_where`](VectorStore::search_where).
+    pub fn search_hybrid(
+        &self,
+        text: &str,
+        query: &[f32],
+        count: usize,
+        filter: Option<&Filter>,
+    ) -> Result<Vec<Hit>, IndexError> {
+        let each = fusion::candidates(count);
+        let near = self.nearest(query, each, filter)?;
+        let words = self.search_text(text, each, filter)?;
+        Ok(reciprocal_rank_fusion(vec![near, words], count))
+    }
+
+    fn nearest(&self, query: &[f32], count: usize, filter: Option<&Filter>) -> Result<Vec<Hit>, IndexError> {
+        check_query(query, self.config.d_embed)?;
+        let metric = self.config.metric;
+        let Inner { database, loaded } = &mut *self.inner();
+        database.read(|rows| {
+            rows.check_fields(filter)?;
+            let scored = match filter {
+                Some(_) => rows.scores(metric, query, filter)?,
+                None => match Loaded::refreshed(loaded, rows)? {
+                    Some(loaded) => loaded.scores(metric, query),
+                    None => rows.scores(metric, query, None)?,
+                },
+            };
+            let sign = if metric.is_distance() { -1.0 } else { 1.0 };
+            let best = top_k(scored.iter().map(|&(_, score)| sign * score), count);
+            best.into_iter().map(|(position, _)| rows.hit(scored[position].0, scored[position].1)).collect()
+        })
+    }
+
+    fn write<T>(&mut self, change: impl FnOnce(&Rows<'_>) -> Result<T, IndexError>) -> Result<T, IndexError> {
+        match self.writable {
+            true => self.inner().database.write(change),
+            false => Err(IndexError::ReadOnly { path: self.folder.clone() }),
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // what a panic left undone, SQLite rolls back
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl VectorStore for LocalStore {
+    fn d_embed(&self) -> usize {
+        self.config.d_embed
+    }
+
+    fn metric(&self) -> Metric {
+        self.config.metric
+    }
+
+    fn upsert(&mut self, entries: Vec<Entry>) -> Result<(), IndexError> {
+        entries.iter().try_for_each(|entry| entry.check(self.config.d_embed))?;
+        self.write(|rows| entries.iter().try_for_each(|entry| rows.put(entry)))
+    }
+
+    fn delete(&mut self, ids: &[&str]) -> Result<(), IndexError> {
+        self.write(|rows| ids.iter().try_for_each(|id| rows.remove(id)))
+    }
+
+    fn get(&self, id: &str) -> Result<Option<Entry>, IndexError> {
+        self.inner().database.read(|rows| rows.get(id))
+    }
+
+    fn search(&self, query: &[f32], count: usize) -> Result<Vec<Hit>, IndexError> {
+        self.nearest(query, count, None)
+    }
+
+    fn search_where(&self, query: &[f32], count: usize, filter: &Filter) -> Result<Vec<Hit>, IndexError> {
+        self.nearest(query, count, Some(filter))
+    }
+
+    fn count(&self) -> Result<usize, IndexError> {
+        self.inner().database.read(|rows| rows.count())
+    }
+
+    fn flush(&mut self) -> Result<(), IndexError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,220 @@
+//! What is in the tables of a store, within a transaction.
+
+use std::path::Path;
+
+use elman_sqlite::rusqlite::{self, Connection, Row, params, params_from_iter, types::Value as SqlValue};
+
+use crate::{
+    entry::{Entry, Hit, Metadata},
+    error::IndexError,
+    filter::{Field, Filter, Scalar},
+    local::{
+        condition::Condition,
+        database::{failure, optional},
+    },
+    metric::Metric,
+};
+
+pub(super) struct Rows<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) path: &'a Path,
+    pub(super) d_embed: usize,
+}
+
+impl Rows<'_> {
+    pub(super) fn fail(&self, error: rusqlite::Error) -> IndexError {
+        failure(self.path, error)
+    }
+
+    fn contradiction(&self, what: &'static str) -> IndexError {
+        IndexError::Contradiction { path: self.path.into(), what }
+    }
+
+    fn number(&self, name: &str) -> Result<i64, IndexError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT value FROM store WHERE name = ?1")
+            .map_err(|error| self.fail(error))?;
+        statement.query_row([name], |row| row.get(0)).map_err(|error| self.fail(error))
+    }
+
+    pub(super) fn count(&self) -> Result<usize, IndexError> {
+        usize::try_from(self.number("count")?).map_err(|_| self.contradiction("the count is negative"))
+    }
+
+    /// How many rows have been removed since the store was made.
+    pub(super) fn removed(&self) -> Result<i64, IndexError> {
+        self.number("removed")
+    }
+
+    fn change(&self, sql: &str, values: impl rusqlite::Params) -> Result<(), IndexError> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(|error| self.fail(error))?;
+        statement.execute(values).map(drop).map_err(|error| self.fail(error))
+    }
+
+    /// Stores an entry, in place of the one with its id.
+    pub(super) fn put(&self, entry: &Entry) -> Result<(), IndexError> {
+        self.remove(&entry.id)?;
+        let metadata = entry.metadata.as_ref().map(|metadata| {
+            serde_json::to_string(metadata).expect("a map of JSON values with texts as keys can be written")
+        });
+        let vector: Vec<u8> = entry.vector.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.change(
+            "INSERT INTO entries(vector, id, text, metadata) VALUES(?1, ?2, ?3, ?4)",
+            params![vector, entry.id, entry.text, metadata],
+        )?;
+        let row = self.connection.last_insert_rowid();
+        self.facts("INSERT INTO facts(row, field, kind, value) VALUES(?1, ?2, ?3, ?4)", row, entry.metadata.as_ref())?;
+        self.change("UPDATE store SET value = value + 1 WHERE name = 'count'", [])
+    }
+
+    /// Removes an entry, if it is there.
+    pub(super) fn remove(&self, id: &str) -> Result<(), IndexError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT row, metadata FROM entries WHERE id = ?1")
+            .map_err(|error| self.fail(error))?;
+        let found = statement.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)));
+        let Some((row, metadata)) = optional::<(i64, Option<String>)>(self.path, found)? else { return Ok(()) };
+        let metadata = self.metadata(metadata)?;
+        self.facts(
+            "DELETE FROM facts WHERE row = ?1 AND field = ?2 AND kind = ?3 AND value = ?4",
+            row,
+            metadata.as_ref(),
+        )?;
+        self.change("DELETE FROM entries WHERE row = ?1", [row])?;
+        self.change("UPDATE store SET value = value - 1 WHERE name = 'count'", [])?;
+        self.change("UPDATE store SET value = value + 1 WHERE name = 'removed'", [])
+    }
+
+    fn facts(&self, sql: &str, row: i64, metadata: Option<&Metadata>) -> Result<(), IndexError> {
+        for (field, value) in metadata.map(Field::all).unwrap_or_default() {
+            self.change(sql, params![row, field.to_string(), kind(&value), sql_value(&value)])?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn ids(&self) -> Result<Vec<String>, IndexError> {
+        let mut statement =
+            self.connection.prepare("SELECT id FROM entries ORDER BY row").map_err(|error| self.fail(error))?;
+        let ids = statement.query_map([], |row| row.get(0)).map_err(|error| self.fail(error))?;
+        ids.collect::<Result<_, _>>().map_err(|error| self.fail(error))
+    }
+
+    pub(super) fn get(&self, id: &str) -> Result<Option<Entry>, IndexError> {
+        let sql = "SELECT vector, text, metadata FROM entries WHERE id = ?1";
+        let mut statement = self.connection.prepare_cached(sql).map_err(|error| self.fail(error))?;
+        let found = statement.query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        let Some((vector, text, metadata)) = optional::<(Vec<u8>, String, Option<String>)>(self.path, found)? else {
+            return Ok(None);
+        };
+        let mut values = Vec::new();
+        self.vector(&vector, &mut values)?;
+        Ok(Some(Entry { id: id.into(), vector: values, text, metadata: self.metadata(metadata)? }))
+    }
+
+    /// The entry of a row, found with a score.
+    pub(super) fn hit(&self, row: i64, score: f32) -> Result<Hit, IndexError> {
+        let sql = "SELECT id, text, metadata FROM entries WHERE row = ?1";
+        let mut statement = self.connection.prepare_cached(sql).map_err(|error| self.fail(error))?;
+        let found = statement.query_row([row], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        match optional::<(String, String, Option<String>)>(self.path, found)? {
+            Some((id, text, metadata)) => Ok(Hit { id, score, text, metadata: self.metadata(metadata)? }),
+            None => Err(self.contradiction("an entry that was found is not there")),
+        }
+    }
+
+    fn metadata(&self, json: Option<String>) -> Result<Option<Metadata>, IndexError> {
+        let read = |json: String| serde_json::from_str(&json).map_err(|_| self.contradiction("metadata are no JSON"));
+        json.map(read).transpose()
+    }
+
+    /// Adds the numbers of a stored vector.
+    pub(super) fn vector(&self, bytes: &[u8], to: &mut Vec<f32>) -> Result<(), IndexError> {
+        if bytes.len() != self.d_embed * size_of::<f32>() {
+            return Err(self.contradiction("a vector has another length than the store's"));
+        }
+        to.extend(bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])));
+        Ok(())
+    }
+
+    /// Visits the vectors of rows, in order: those that a condition selects.
+    pub(super) fn each_vector(
+        &self,
+        condition: &Condition,
+        mut visit: impl FnMut(i64, &[u8]) -> Result<(), IndexError>,
+    ) -> Result<(), IndexError> {
+        let sql = format!("SELECT row, vector FROM entries WHERE {} ORDER BY row", condition.sql);
+        let mut statement = self.connection.prepare_cached(&sql).map_err(|error| self.fail(error))?;
+        let mut rows = statement.query(params_from_iter(&condition.values)).map_err(|error| self.fail(error))?;
+        while let Some(row) = rows.next().map_err(|error| self.fail(error))? {
+            let (number, vector) = row_and_vector(row).map_err(|error| self.fail(error))?;
+            visit(number, vector)?;
+        }
+        Ok(())
+    }
+
+    /// The score of each row that a filter admits, in order.
+    pub(super) fn scores(
+        &self,
+        metric: Metric,
+        query: &[f32],
+        filter: Option<&Filter>,
+    ) -> Result<Vec<(i64, f32)>, IndexError> {
+        let mut vector = Vec::new();
+        let mut scores = Vec::new();
+        self.each_vector(&Condition::of(filter), |row, bytes| {
+            vector.clear();
+            self.vector(bytes, &mut vector)?;
+            scores.push((row, metric.score(query, &vector)));
+            Ok(())
+        })?;
+        Ok(scores)
+    }
+
+    /// Refuses a filter that asks for a field which no entry has.
+    pub(super) fn check_fields(&self, filter: Option<&Filter>) -> Result<(), IndexError> {
+        for field in filter.iter().flat_map(|filter| filter.fields()) {
+            let field = field.to_string();
+            let sql = "SELECT EXISTS(SELECT 1 FROM facts WHERE field = ?1)";
+            let mut statement = self.connection.prepare_cached(sql).map_err(|error| self.fail(error))?;
+            let known: bool = statement.query_row([&field], |row| row.get(0)).map_err(|error| self.fail(error))?;
+            if !known && self.count()? > 0 {
+                return Err(IndexError::UnknownField { field, known: self.fields()? });
+            }
+        }
+        Ok(())
+    }
+
+    /// Some of the fields that entries have, each found by a step in the index.
+    fn fields(&self) -> Result<Vec<String>, IndexError> {
+        let sql = "WITH RECURSIVE found(field) AS (
+            SELECT min(field) FROM facts
+            UNION ALL SELECT (SELECT min(field) FROM facts WHERE field > found.field) FROM found WHERE field IS NOT NULL
+        ) SELECT field FROM found WHERE field IS NOT NULL LIMIT 20";
+        let mut statement = self.connection.prepare(sql).map_err(|error| self.fail(error))?;
+        let fields = statement.query_map([], |row| row.get(0)).map_err(|error| self.fail(error))?;
+        fields.collect::<Result<_, _>>().map_err(|error| self.fail(error))
+    }
+}
+
+fn row_and_vector<'a>(row: &'a Row<'_>) -> rusqlite::Result<(i64, &'a [u8])> {
+    Ok((row.get(0)?, row.get_ref(1)?.as_blob()?))
+}
+
+/// What a scalar is called in the table `facts`.
+pub(super) fn kind(value: &Scalar) -> i64 {
+    match value {
+        Scalar::Bool(_) => 0,
+        Scalar::Number(_) => 1,
+        Scalar::Text(_) => 2,
+    }
+}
+
+pub(super) fn sql_value(value: &Scalar) -> SqlValue {
+    match value {
+        Scalar::Bool(value) => SqlValue::Integer((*value).into()),
+        Scalar::Number(value) => SqlValue::Real(*value),
+        Scalar::Text(text) => SqlValue::Text(text.clone()),
+    }
+}

@@ -1,0 +1,291 @@
+//! The layer between SQLite and the operating system: a virtual file system (<https://www.sqlite.org/vfs.html>) in front
+//! of SQLite's own.
+//!
+//! A file of ours is a [`File`] with the system's file behind it in the same memory, which SQLite allocates. Only the
+//! database itself is ours; logs and journals are opened by the system's functions alone.
+
+use std::{
+    ffi::{CStr, c_char, c_int, c_void},
+    mem, ptr, slice,
+    sync::OnceLock,
+};
+
+use rusqlite::{
+    Connection, Error,
+    ffi::{self, sqlite3_file, sqlite3_int64, sqlite3_io_methods, sqlite3_vfs},
+};
+
+const NAME: &CStr = c"elman-checksums";
+
+/// The bytes at the end of a page that hold its checksum. Eight would be taken for SQLite's own cksumvfs.
+const RESERVED: usize = 4;
+
+/// SQLite's smallest and largest page.
+const PAGE: std::ops::RangeInclusive<usize> = 512..=65_536;
+
+/// A database file.
+#[repr(C)]
+struct File {
+    base: sqlite3_file,
+    /// What is written in a page's stead: SQLite's memory is not to be changed.
+    page: *mut Vec<u8>,
+}
+
+/// The name of the virtual file system, registered with SQLite the first time.
+pub(crate) fn name() -> Result<&'static CStr, Error> {
+    static REGISTERED: OnceLock<c_int> = OnceLock::new();
+    let code = *REGISTERED.get_or_init(|| {
+        // SAFETY: SQLite's default file system lives as long as the process, as does the copy, which is leaked. Of it
+        // the functions that are not ours are replaced by ones that hand on the original.
+        unsafe {
+            let real = ffi::sqlite3_vfs_find(ptr::null());
+            if real.is_null() {
+                return ffi::SQLITE_NOTFOUND;
+            }
+            let ours = sqlite3_vfs {
+                // without the functions of later versions, which have substitutes
+                iVersion: 1,
+                szOsFile: (*real).szOsFile + size_of::<File>() as c_int,
+                pNext: ptr::null_mut(),
+                zName: NAME.as_ptr(),
+                pAppData: real.cast(),
+                xOpen: Some(open),
+                xDelete: Some(delete),
+                xAccess: Some(access),
+                xFullPathname: Some(full_pathname),
+                // no extension is ever loaded
+                xDlOpen: None,
+                xDlError: None,
+                xDlSym: None,
+                xDlClose: None,
+                xRandomness: Some(randomness),
+                xSleep: Some(sleep),
+                xCurrentTime: Some(current_time),
+                xGetLastError: Some(get_last_error),
+                ..*real
+            };
+            ffi::sqlite3_vfs_register(Box::leak(Box::new(ours)), 0)
+        }
+    });
+    match code {
+        ffi::SQLITE_OK => Ok(NAME),
+        code => Err(Error::SqliteFailure(ffi::Error::new(code), Some("no virtual file system".into()))),
+    }
+}
+
+/// Has a database that is not yet written leave room for checksums.
+pub(crate) fn reserve(connection: &Connection) -> Result<(), Error> {
+    let mut bytes = RESERVED as c_int;
+    // SAFETY: the handle is valid while the connection lives, and the file control reads and writes one int.
+    let code = unsafe {
+        let argument = (&raw mut bytes).cast::<c_void>();
+        ffi::sqlite3_file_control(connection.handle(), c"main".as_ptr(), ffi::SQLITE_FCNTL_RESERVE_BYTES, argument)
+    };
+    match code {
+        ffi::SQLITE_OK => Ok(()),
+        code => Err(Error::SqliteFailure(ffi::Error::new(code), None)),
+    }
+}
+
+/// The checksum of a page; its place counts, so that a page in another's place is noticed. Never 0, which stands for
+/// none.
+fn checksum(page: &[u8], offset: sqlite3_int64) -> [u8; RESERVED] {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(page);
+    hasher.update(&offset.to_le_bytes());
+    hasher.finalize().max(1).to_le_bytes()
+}
+
+fn is_page(amount: usize, offset: sqlite3_int64) -> bool {
+    PAGE.contains(&amount) && amount.is_power_of_two() && offset % amount as sqlite3_int64 == 0
+}
+
+/// The file system behind ours.
+///
+/// # Safety
+/// `vfs` must be the one that [`name`] registered.
+unsafe fn real_vfs(vfs: *mut sqlite3_vfs) -> *mut sqlite3_vfs {
+    // SAFETY: as said.
+    unsafe { (*vfs).pAppData.cast() }
+}
+
+/// The file behind one of ours.
+///
+/// # Safety
+/// `file` must be one that [`open`] opened with [`METHODS`].
+unsafe fn real_file(file: *mut sqlite3_file) -> *mut sqlite3_file {
+    // SAFETY: szOsFile has made room for both, and a File's size keeps the alignment.
+    unsafe { file.cast::<File>().add(1).cast() }
+}
+
+unsafe extern "C" fn open(
+    vfs: *mut sqlite3_vfs,
+    path: *const c_char,
+    file: *mut sqlite3_file,
+    flags: c_int,
+    out_flags: *mut c_int,
+) -> c_int {
+    // SAFETY: SQLite calls with our file system, and with memory of szOsFile bytes for the file.
+    unsafe {
+        let real = real_vfs(vfs);
+        let Some(open_real) = (*real).xOpen else { return ffi::SQLITE_CANTOPEN };
+        if flags & ffi::SQLITE_OPEN_MAIN_DB == 0 {
+            return open_real(real, path, file, flags, out_flags);
+        }
+        // no methods: SQLite will not close a file that could not be opened
+        (*file).pMethods = ptr::null();
+        let behind = real_file(file);
+        (*behind).pMethods = ptr::null();
+        let code = open_real(real, path, behind, flags, out_flags);
+        if code == ffi::SQLITE_OK {
+            let page = Box::into_raw(Box::new(Vec::new()));
+            file.cast::<File>().write(File { base: sqlite3_file { pMethods: &METHODS }, page });
+        } else if let Some(close) = (*behind).pMethods.as_ref().and_then(|methods| methods.xClose) {
+            close(behind);
+        }
+        code
+    }
+}
+
+unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
+    // SAFETY: SQLite closes a file once, and `page` came from a box.
+    unsafe {
+        drop(Box::from_raw((*file.cast::<File>()).page));
+        forward::close(file)
+    }
+}
+
+unsafe extern "C" fn read(file: *mut sqlite3_file, to: *mut c_void, amount: c_int, offset: sqlite3_int64) -> c_int {
+    // SAFETY: SQLite gives room for `amount` bytes, all written where reading succeeded.
+    unsafe {
+        let code = forward::read(file, to, amount, offset);
+        if code != ffi::SQLITE_OK || !is_page(amount as usize, offset) {
+            return code;
+        }
+        let (page, end) =
+            slice::from_raw_parts_mut(to.cast::<u8>(), amount as usize).split_at_mut(amount as usize - RESERVED);
+        if end != [0; RESERVED] && end != checksum(page, offset) {
+            return ffi::SQLITE_IOERR_DATA;
+        }
+        // As SQLite writes it to its log, and whoever empties the log to the database: with no checksum rather than one
+        // of what the page was before.
+        end.fill(0);
+        code
+    }
+}
+
+unsafe extern "C" fn write(
+    file: *mut sqlite3_file,
+    from: *const c_void,
+    amount: c_int,
+    offset: sqlite3_int64,
+) -> c_int {
+    if !is_page(amount as usize, offset) {
+        // SAFETY: as SQLite calls.
+        return unsafe { forward::write(file, from, amount, offset) };
+    }
+    // SAFETY: SQLite gives `amount` bytes, and uses a file from one thread at a time.
+    unsafe {
+        let page = &mut *(*file.cast::<File>()).page;
+        page.clear();
+        page.extend_from_slice(slice::from_raw_parts(from.cast::<u8>(), amount as usize - RESERVED));
+        let end = checksum(page, offset);
+        page.extend_from_slice(&end);
+        forward::write(file, page.as_ptr().cast(), amount, offset)
+    }
+}
+
+unsafe extern "C" fn device_characteristics(file: *mut sqlite3_file) -> c_int {
+    // SAFETY: as SQLite calls. Parts of pages could not be checked.
+    unsafe { forward::device_characteristics(file) & !ffi::SQLITE_IOCAP_SUBPAGE_READ }
+}
+
+/// Version 2: without memory maps, whose pages nobody reads through here.
+static METHODS: sqlite3_io_methods = sqlite3_io_methods {
+    iVersion: 2,
+    xClose: Some(close),
+    xRead: Some(read),
+    xWrite: Some(write),
+    xTruncate: Some(forward::truncate),
+    xSync: Some(forward::sync),
+    xFileSize: Some(forward::file_size),
+    xLock: Some(forward::lock),
+    xUnlock: Some(forward::unlock),
+    xCheckReservedLock: Some(forward::check_reserved_lock),
+    xFileControl: Some(forward::file_control),
+    xSectorSize: Some(forward::sector_size),
+    xDeviceCharacteristics: Some(device_characteristics),
+    xShmMap: Some(forward::shm_map),
+    xShmLock: Some(forward::shm_lock),
+    xShmBarrier: Some(forward::shm_barrier),
+    xShmUnmap: Some(forward::shm_unmap),
+    xFetch: None,
+    xUnfetch: None,
+};
+
+/// Functions of a file that call the same function of the file behind it.
+mod forward {
+    use super::*;
+
+    macro_rules! forward {
+        ($($name:ident = $method:ident($($argument:ident: $type:ty),*) -> $result:ty, else $missing:expr;)*) => {$(
+            pub(super) unsafe extern "C" fn $name(file: *mut sqlite3_file, $($argument: $type),*) -> $result {
+                // SAFETY: SQLite calls with a file of ours that is open, and arguments as the method has them.
+                unsafe {
+                    let file = real_file(file);
+                    match (*(*file).pMethods).$method {
+                        Some(method) => method(file, $($argument),*),
+                        None => $missing,
+                    }
+                }
+            }
+        )*};
+    }
+
+    forward! {
+        close = xClose() -> c_int, else ffi::SQLITE_OK;
+        read = xRead(to: *mut c_void, amount: c_int, offset: sqlite3_int64) -> c_int, else ffi::SQLITE_IOERR;
+        write = xWrite(from: *const c_void, amount: c_int, offset: sqlite3_int64) -> c_int, else ffi::SQLITE_IOERR;
+        truncate = xTruncate(size: sqlite3_int64) -> c_int, else ffi::SQLITE_IOERR;
+        sync = xSync(flags: c_int) -> c_int, else ffi::SQLITE_IOERR;
+        file_size = xFileSize(size: *mut sqlite3_int64) -> c_int, else ffi::SQLITE_IOERR;
+        lock = xLock(level: c_int) -> c_int, else ffi::SQLITE_IOERR;
+        unlock = xUnlock(level: c_int) -> c_int, else ffi::SQLITE_IOERR;
+        check_reserved_lock = xCheckReservedLock(result: *mut c_int) -> c_int, else ffi::SQLITE_IOERR;
+        file_control = xFileControl(operation: c_int, argument: *mut c_void) -> c_int, else ffi::SQLITE_NOTFOUND;
+        sector_size = xSectorSize() -> c_int, else 4096;
+        device_characteristics = xDeviceCharacteristics() -> c_int, else 0;
+        shm_map = xShmMap(page: c_int, size: c_int, extend: c_int, at: *mut *mut c_void) -> c_int, else ffi::SQLITE_IOERR;
+        shm_lock = xShmLock(offset: c_int, count: c_int, flags: c_int) -> c_int, else ffi::SQLITE_IOERR;
+        shm_barrier = xShmBarrier() -> (), else ();
+        shm_unmap = xShmUnmap(delete: c_int) -> c_int, else ffi::SQLITE_OK;
+    }
+}
+
+macro_rules! forward_vfs {
+    ($($name:ident = $method:ident($($argument:ident: $type:ty),*), else $missing:expr;)*) => {$(
+        unsafe extern "C" fn $name(vfs: *mut sqlite3_vfs, $($argument: $type),*) -> c_int {
+            // SAFETY: SQLite calls with our file system, and arguments as the function has them.
+            unsafe {
+                let real = real_vfs(vfs);
+                match (*real).$method {
+                    Some(method) => method(real, $($argument),*),
+                    None => $missing,
+                }
+            }
+        }
+    )*};
+}
+
+forward_vfs! {
+    delete = xDelete(path: *const c_char, sync_folder: c_int), else ffi::SQLITE_IOERR;
+    access = xAccess(path: *const c_char, flags: c_int, result: *mut c_int), else ffi::SQLITE_IOERR;
+    full_pathname = xFullPathname(path: *const c_char, room: c_int, to: *mut c_char), else ffi::SQLITE_IOERR;
+    randomness = xRandomness(bytes: c_int, to: *mut c_char), else 0;
+    sleep = xSleep(microseconds: c_int), else 0;
+    current_time = xCurrentTime(to: *mut f64), else ffi::SQLITE_ERROR;
+    get_last_error = xGetLastError(room: c_int, to: *mut c_char), else 0;
+}
+
+// The file behind a File starts where it ends.
+const _: () = assert!(size_of::<File>().is_multiple_of(mem::align_of::<*const ()>()));
