@@ -50,6 +50,10 @@ pub enum CliError {
     Directions { precision: Precision },
     #[error("'{name}' has no text")]
     NoText { name: String },
+    #[error("'{}', {place}: the id '{}' is that of another text too: every entry needs its own", path.display(), id.escape_debug())]
+    RepeatedId { path: PathBuf, place: Place, id: String },
+    #[error("--metadata {column}: entries have {column} already, that of the file; name the column otherwise")]
+    MetadataColumn { column: String },
     #[error("'{}' has no examples", path.display())]
     NoExamples { path: PathBuf },
     #[error("'{}', {place}", path.display())]

@@ -151,6 +151,42 @@ fn a_store_finds_the_line_that_is_asked_for() {
 }
 
 #[test]
+fn rows_of_tables_become_entries_with_metadata() {
+    let place = Place::new();
+    place.write(
+        "films.csv",
+        "title,plot,year\nHeat,\"a thief, and a cop\",1995\nRififi,a heist in Paris,1955\nBlank,,2000\n",
+    );
+    place.write(
+        "more.jsonl",
+        "{\"title\": \"Alien\", \"plot\": \"a thing in a ship\", \"year\": 1979, \"good\": true}\n",
+    );
+    let index =
+        "index films.csv more.jsonl --text-column plot --id-column title --metadata year,good --store films --json";
+    let report = place.run(index).json();
+    assert_eq!((report["indexed"].as_u64(), report["entries"].as_u64()), (Some(3), Some(3)));
+    assert_eq!(place.run(index).json()["unchanged"].as_u64(), Some(3));
+    let hits = place.run("search heist --store films --filter year<1980 --json").json();
+    assert_eq!((hits[0]["id"].as_str(), hits[0]["metadata"]["year"].as_u64()), (Some("Rififi"), Some(1955)));
+    assert_eq!(hits.as_array().unwrap().len(), 2);
+    let hits = place.run("search heist --store films --filter good=true --json").json();
+    assert_eq!(hits[0]["metadata"]["file"].as_str(), Some("more.jsonl"));
+    // what is no longer in a file is no longer in the store
+    place.write("films.csv", "title,plot,year\nHeat,a thief,1995\n");
+    let report = place.run(index).json();
+    assert_eq!(
+        (report["indexed"].as_u64(), report["removed"].as_u64(), report["entries"].as_u64()),
+        (Some(1), Some(1), Some(2))
+    );
+    place.write("twice.csv", "title,plot\nA,one\nA,two\n");
+    place
+        .run("index twice.csv --text-column plot --id-column title --store twice")
+        .fails(1, "'twice.csv', line 3: the id 'A'");
+    place.run("index twice.csv --text-column text --store twice").fails(1, "text");
+    place.run("index twice.csv --text-column plot --metadata line --store twice").fails(1, "--metadata line");
+}
+
+#[test]
 fn a_models_own_files_import_again() {
     let place = Place::new();
     place.train();

@@ -45,7 +45,7 @@ fn others_see_what_is_written() {
     first.upsert(vec![Entry { vector: vec![9.0, 9.0, 9.0], ..entry(3) }]).unwrap();
     assert_eq!(reader.search(&[1.0, 1.0, 1.0], 1).unwrap()[0].id, "id 3");
     assert_eq!(reader.count().unwrap(), 4);
-    assert_eq!(reader.ids().unwrap(), ["id 0", "id 1", "id 2", "id 3"]);
+    assert_eq!(reader.ids(None).unwrap(), ["id 0", "id 1", "id 2", "id 3"]);
 }
 
 #[test]
@@ -148,6 +148,8 @@ fn filters_find_all_that_match_and_nothing_else() {
         found.sort();
         assert_eq!(found.join(" "), ids, "{filter}");
     }
+    assert_eq!(store.ids(Some(&"year >= 1999".parse().unwrap())).unwrap(), ["a", "bb"]);
+    assert_eq!(store.ids(Some(&"yaer >= 1999".parse().unwrap())).unwrap(), Vec::<String>::new());
     // a fact that is no longer one
     store.upsert(vec![with("a", json!({"year": 2000}))]).unwrap();
     let of_1999 = "year = 1999".parse().unwrap();
@@ -267,7 +269,7 @@ fn each_region_flipped_is_an_error_or_the_right_answer() {
         };
         Ok(vec![
             json!(store.count()?),
-            json!(store.ids()?),
+            json!(store.ids(None)?),
             shown(store.search(&[1.0, 2.0, 3.0], COUNT)?),
             shown(store.search_where(&[1.0, 2.0, 3.0], COUNT, &"number > 17 and not number = 90".parse()?)?),
             shown(store.search_text("text 5 ä", COUNT, None)?),

@@ -5,38 +5,41 @@ use std::{
 };
 
 use clap::Args;
-use elman::{
-    index::{Entry, LocalStore, Metadata, VectorStore},
-    text::Corpus,
-};
+use elman::index::{Comparison, Entry, Field, Filter, LocalStore, Scalar, VectorStore};
 use serde::Serialize;
 
 use crate::{
     arguments::DeviceOption,
     embedding::{self, EmbeddingOptions, Model},
     error::CliError,
-    lines::Lines,
+    labelled::TABLES,
     model::EmbeddingModel,
     output,
+    sources::{FILE, Source, Sources},
     store::StoreModel,
 };
 
 /// Entries that are given to the store together.
 const TOGETHER: usize = 512;
 
-/// Put each line of some texts into a store that can be searched.
+/// Put each line of some texts, or each row of tables, into a store that can be searched.
 ///
 /// An entry is called FILE:LINE, and has the metadata file and line. Indexing a file again under the same name goes through what
 /// has changed since, and goes on where it was interrupted. The store remembers the model that made its vectors.
 #[derive(Args, Debug)]
-#[command(after_help = "\
-Example:
+#[command(after_help = format!("\
+Examples:
   elman index notes.txt --store notes-index
-  elman search \"what I look for\" --store notes-index")]
+  elman search \"what I look for\" --store notes-index
+  elman index films.csv --text-column plot --id-column title --metadata year,country --store films
+  elman search \"a heist goes wrong\" --store films --filter \"year < 1980\"
+
+{TABLES}
+Other files are read line by line. In a table, entries without a column of ids are called FILE:LINE, or FILE:ROW for
+.parquet. Metadata that are written as numbers, true or false are so; empty ones are left out."))]
 pub struct Index {
-    /// Text files in UTF-8, or folders of them; lines without text are left out
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    #[command(flatten)]
+    sources: Sources,
 
     #[command(flatten)]
     model: EmbeddingModel,
@@ -66,69 +69,41 @@ struct Report<'a> {
     d_embedding: usize,
 }
 
-/// A line and where it stands.
-struct Line {
-    id: String,
-    text: String,
-    metadata: Metadata,
-}
-
-impl Line {
-    fn new(file: &str, number: usize, text: String) -> Self {
-        let metadata = [("file".to_string(), file.into()), ("line".to_string(), number.into())];
-        Self { id: format!("{file}:{number}"), text, metadata: metadata.into_iter().collect() }
-    }
-}
-
-impl AsRef<str> for Line {
-    fn as_ref(&self) -> &str {
-        &self.text
-    }
-}
-
 impl Index {
     pub fn run(&self) -> Result<(), CliError> {
         let device = self.device.open()?;
-        let corpus = Corpus::open(&self.files)?;
+        let paths = self.sources.paths()?;
         let model = Model::open(self.model.path(), &self.embedding, true, &device)?;
         let mut store = StoreModel::new(self.model.path(), &model).open(&self.store, model.d_embedding())?;
 
         let before = LocalStore::open_read_only(&self.store)?;
-        let is_stored = |line: &Line| -> Result<bool, CliError> {
+        let is_stored = |source: &Source| -> Result<bool, CliError> {
             Ok(before
-                .get(&line.id)?
-                .is_some_and(|entry| entry.text == line.text && entry.metadata.as_ref() == Some(&line.metadata)))
+                .get(&source.id)?
+                .is_some_and(|entry| entry.text == source.text && entry.metadata.as_ref() == Some(&source.metadata)))
         };
         let (present, unchanged) = (RefCell::new(HashSet::new()), Cell::new(0));
-        let lines = corpus.paths().flat_map(|path| match Lines::open(path) {
-            Ok(lines) => {
-                let name = path.display().to_string();
-                let numbered = lines.enumerate().map(move |(n, text)| text.map(|text| Line::new(&name, n + 1, text)));
-                Box::new(numbered.filter(|line| !matches!(line, Ok(line) if line.text.trim().is_empty())))
-                    as Box<dyn Iterator<Item = _>>
+        // what is to be embedded
+        let changed = |source: Source| -> Result<Option<Source>, CliError> {
+            if !present.borrow_mut().insert(source.id.clone()) {
+                return Err(source.repeated());
             }
+            let stored = is_stored(&source)?;
+            unchanged.set(unchanged.get() + usize::from(stored));
+            Ok((!stored).then_some(source))
+        };
+        let sources = paths.iter().flat_map(|path| match self.sources.read(path) {
+            Ok(sources) => sources,
             Err(error) => Box::new(std::iter::once(Err(error))),
         });
-        let lines = lines.filter_map(|line: Result<Line, CliError>| {
-            let line = match line {
-                Ok(line) => line,
-                Err(error) => return Some(Err(error)),
-            };
-            present.borrow_mut().insert(line.id.clone());
-            match is_stored(&line) {
-                Ok(true) => {
-                    unchanged.set(unchanged.get() + 1);
-                    None
-                }
-                Ok(false) => Some(Ok(line)),
-                Err(error) => Some(Err(error)),
-            }
-        });
-        let mut rows = embedding::rows(&model, lines);
+        let sources = sources.filter_map(|source| source.and_then(changed).transpose());
+        let mut rows = embedding::rows(&model, sources);
         let mut indexed = 0;
         loop {
-            let entries =
-                rows.by_ref().take(TOGETHER).map(|row| row.map(|(line, vector): (Line, Vec<f32>)| entry(line, vector)));
+            let entries = rows
+                .by_ref()
+                .take(TOGETHER)
+                .map(|row| row.map(|(source, vector): (Source, Vec<f32>)| source.into_entry(vector)));
             let entries: Vec<Entry> = entries.collect::<Result<_, _>>()?;
             if entries.is_empty() {
                 break;
@@ -139,9 +114,9 @@ impl Index {
         drop(rows);
         let (present, unchanged) = (present.into_inner(), unchanged.get());
         if present.is_empty() {
-            return Err(CliError::NoText { name: self.files[0].display().to_string() });
+            return Err(CliError::NoText { name: paths[0].display().to_string() });
         }
-        let removed = remove_others(&mut store, &corpus, &present)?;
+        let removed = remove_others(&mut store, &paths, &present)?;
         store.flush()?;
         let report = Report {
             store: &self.store,
@@ -157,21 +132,20 @@ impl Index {
         let at = self.store.display();
         let also = |count, what| if count > 0 { format!(", {count} {what}") } else { String::new() };
         let (unchanged, removed) = (also(unchanged, "unchanged"), also(removed, "removed"));
-        eprintln!("{indexed} lines indexed{unchanged}{removed}; {at} has {} entries", report.entries);
+        eprintln!("{indexed} texts indexed{unchanged}{removed}; {at} has {} entries", report.entries);
         output::line(format!("Search it with:\n  elman search \"what I look for\" --store {at}"))
     }
 }
 
-fn entry(Line { id, text, metadata }: Line, vector: Vec<f32>) -> Entry {
-    Entry::new(id, vector, text).with_metadata(metadata)
-}
-
-/// Removes the lines of these files that are no longer there, and counts them.
-fn remove_others(store: &mut LocalStore, corpus: &Corpus, present: &HashSet<String>) -> Result<usize, CliError> {
-    let names: HashSet<String> = corpus.paths().map(|path| path.display().to_string()).collect();
-    let of_these = |id: &str| id.rsplit_once(':').is_some_and(|(name, _)| names.contains(name));
-    let ids = store.ids()?;
-    let old: Vec<&str> = ids.iter().map(String::as_str).filter(|id| of_these(id) && !present.contains(*id)).collect();
-    store.delete(&old)?;
+/// Removes the entries of these files that are no longer there, and counts them.
+fn remove_others(store: &mut LocalStore, paths: &[PathBuf], present: &HashSet<String>) -> Result<usize, CliError> {
+    let of_file = |path: &PathBuf| {
+        Filter::Compare(Field::from(FILE), Comparison::Equal, Scalar::Text(path.display().to_string()))
+    };
+    let mut old = Vec::new();
+    for path in paths {
+        old.extend(store.ids(Some(&of_file(path)))?.into_iter().filter(|id| !present.contains(id)));
+    }
+    store.delete(&old.iter().map(String::as_str).collect::<Vec<_>>())?;
     Ok(old.len())
 }

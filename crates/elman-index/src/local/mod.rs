@@ -133,12 +133,13 @@ impl LocalStore {
         })
     }
 
-    /// The ids of all entries, in the order in which they were last written.
+    /// The ids of the entries that a filter admits, or of all, in the order in which they were last written. Fields that
+    /// no entry has are no error here.
     ///
     /// # Errors
     /// If the store is damaged or cannot be read.
-    pub fn ids(&self) -> Result<Vec<String>, IndexError> {
-        self.inner().database.read(|rows| rows.ids())
+    pub fn ids(&self, filter: Option<&Filter>) -> Result<Vec<String>, IndexError> {
+        self.inner().database.read(|rows| rows.ids(filter))
     }
 
     /// The `count` entries whose texts fit the words of `text` best, of those that the filter admits: BM25, greatest

@@ -94,10 +94,13 @@ impl Rows<'_> {
         Ok(())
     }
 
-    pub(super) fn ids(&self) -> Result<Vec<String>, IndexError> {
-        let mut statement =
-            self.connection.prepare("SELECT id FROM entries ORDER BY row").map_err(|error| self.fail(error))?;
-        let ids = statement.query_map([], |row| row.get(0)).map_err(|error| self.fail(error))?;
+    pub(super) fn ids(&self, filter: Option<&Filter>) -> Result<Vec<String>, IndexError> {
+        let condition = Condition::of(filter);
+        let sql = format!("SELECT id FROM entries WHERE {} ORDER BY row", condition.sql);
+        let mut statement = self.connection.prepare(&sql).map_err(|error| self.fail(error))?;
+        let ids = statement
+            .query_map(params_from_iter(&condition.values), |row| row.get(0))
+            .map_err(|error| self.fail(error))?;
         ids.collect::<Result<_, _>>().map_err(|error| self.fail(error))
     }
 

@@ -20,8 +20,7 @@ use crate::{
 /// Opens a file as what the ending of its name says.
 pub(crate) fn open(path: &Arc<Path>, columns: &Arc<Columns>) -> Result<Box<dyn Source>, TextError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let (name, zipped) = name.strip_suffix(".gz").map_or((name.as_str(), false), |name| (name, true));
-    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    let (ending, zipped) = ending(&name);
     let text = || text(path, zipped);
     let separated = |records| Box::new(Separated::new(path.clone(), columns.clone(), records));
     Ok(match ending {
@@ -32,6 +31,12 @@ pub(crate) fn open(path: &Arc<Path>, columns: &Arc<Columns>) -> Result<Box<dyn S
         "parquet" if !zipped => parquet(path, columns)?,
         _ => return Err(TextError::UnknownTable { path: path.to_path_buf() }),
     })
+}
+
+/// The ending of a name in small letters without `.gz`, and whether it has that.
+pub(crate) fn ending(name: &str) -> (&str, bool) {
+    let (name, zipped) = name.strip_suffix(".gz").map_or((name, false), |name| (name, true));
+    (name.rsplit_once('.').map_or("", |(_, ending)| ending), zipped)
 }
 
 fn text(path: &Path, zipped: bool) -> Result<Box<dyn BufRead + Send>, TextError> {

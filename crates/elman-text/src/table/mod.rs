@@ -66,6 +66,12 @@ trait Source: Send {
 }
 
 impl Table {
+    /// Whether a file has columns, by the ending of its name: any ending of a table but `.txt`.
+    pub fn has_columns(path: impl AsRef<Path>) -> bool {
+        let name = path.as_ref().file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        matches!(format::ending(&name).0, "tsv" | "csv" | "jsonl" | "ndjson" | "parquet")
+    }
+
     /// Opens a file to read some of its columns.
     ///
     /// # Errors

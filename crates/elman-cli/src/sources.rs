@@ -1,0 +1,141 @@
+//! Texts that are to become entries of a store, and where they stand.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use elman::{
+    index::{Entry, Metadata},
+    text::{Columns, Corpus, Place, Row, Table},
+};
+use serde_json::Value;
+
+use crate::{error::CliError, lines::Lines};
+
+/// What every entry's metadata have.
+pub const FILE: &str = "file";
+
+/// The options that name texts.
+#[derive(Args, Debug)]
+pub struct Sources {
+    /// Text files in UTF-8, tables, or folders of text files; lines without text are left out
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// In tables: the column with the texts
+    #[arg(long, value_name = "NAME", default_value = "text")]
+    text_column: String,
+
+    /// In tables: the column with a name for each entry, unlike all others [default: FILE:LINE]
+    #[arg(long, value_name = "NAME")]
+    id_column: Option<String>,
+
+    /// In tables: columns to keep as metadata, which searches can ask for
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    metadata: Vec<String>,
+}
+
+/// A text and what belongs to it.
+pub struct Source {
+    pub id: String,
+    pub text: String,
+    pub metadata: Metadata,
+    /// The file, and where in it.
+    path: PathBuf,
+    place: Place,
+}
+
+impl AsRef<str> for Source {
+    fn as_ref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl Source {
+    fn new(path: &Path, place: Place, id: Option<String>, text: String) -> Self {
+        let file = path.display().to_string();
+        let (key, number) = match place {
+            Place::Line(number) => ("line", number),
+            Place::Row(number) => ("row", number),
+        };
+        let id = id.unwrap_or_else(|| format!("{file}:{number}"));
+        let metadata = [(FILE.to_string(), file.into()), (key.to_string(), number.into())].into_iter().collect();
+        Self { id, text, metadata, path: path.into(), place }
+    }
+
+    pub fn into_entry(self, vector: Vec<f32>) -> Entry {
+        Entry::new(self.id, vector, self.text).with_metadata(self.metadata)
+    }
+
+    /// The error that another text has its id.
+    pub fn repeated(self) -> CliError {
+        CliError::RepeatedId { path: self.path, place: self.place, id: self.id }
+    }
+}
+
+/// Texts of a file, one at a time.
+type Reading = Box<dyn Iterator<Item = Result<Source, CliError>>>;
+
+impl Sources {
+    /// The files, those of folders included.
+    pub fn paths(&self) -> Result<Vec<PathBuf>, CliError> {
+        if let Some(column) = self.metadata.iter().find(|column| [FILE, "line", "row"].contains(&column.as_str())) {
+            return Err(CliError::MetadataColumn { column: column.clone() });
+        }
+        Ok(Corpus::open(&self.files)?.paths().map(Path::to_path_buf).collect())
+    }
+
+    /// The texts of a file.
+    pub fn read(&self, path: &Path) -> Result<Reading, CliError> {
+        let path = path.to_path_buf();
+        let is_blank =
+            |source: &Result<Source, CliError>| matches!(source, Ok(source) if source.text.trim().is_empty());
+        if !Table::has_columns(&path) {
+            let lines = Lines::open(&path)?;
+            let numbered = (1..).zip(lines).map(move |(n, text)| Ok(Source::new(&path, Place::Line(n), None, text?)));
+            return Ok(Box::new(numbered.filter(move |source| !is_blank(source))));
+        }
+        let required = [Some(&self.text_column), self.id_column.as_ref()].into_iter().flatten();
+        let table = Table::open(&path, Columns::new(required).with_optional(&self.metadata))?;
+        let (has_id, kept) = (self.id_column.is_some(), self.metadata.clone());
+        let rows = table.map(move |row| source(&path, row?, has_id, &kept));
+        Ok(Box::new(rows.filter(move |source| !is_blank(source))))
+    }
+}
+
+/// The text of a table's row, whose columns are the text, the id if there is one, and metadata.
+fn source(path: &Path, row: Row, has_id: bool, kept: &[String]) -> Result<Source, CliError> {
+    let id = has_id.then(|| row.text(1).to_owned());
+    if id.as_ref().is_some_and(String::is_empty) {
+        return Err(row.error(1, "a name for the entry").into());
+    }
+    let mut source = Source::new(path, row.place(), id, row.text(0).to_owned());
+    for (n, name) in kept.iter().enumerate() {
+        let value = row.text(1 + usize::from(has_id) + n);
+        if !value.is_empty() {
+            source.metadata.insert(name.clone(), typed(value));
+        }
+    }
+    Ok(source)
+}
+
+/// A number, true or false, if a value is written as one; else its text.
+fn typed(value: &str) -> Value {
+    match serde_json::from_str(value) {
+        Ok(scalar @ (Value::Number(_) | Value::Bool(_))) => scalar,
+        _ => value.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_have_the_type_that_they_are_written_as() {
+        let values = ["12", "-1.5e3", "true", "007", "twelve", "\"x\"", "null", "[1]", "1 2"];
+        let expected = json!([12, -1500.0, true, "007", "twelve", "\"x\"", "null", "[1]", "1 2"]);
+        assert_eq!(json!(values.map(typed)), expected);
+    }
+}
