@@ -178,6 +178,10 @@ fn rows_of_tables_become_entries_with_metadata() {
         (report["indexed"].as_u64(), report["removed"].as_u64(), report["entries"].as_u64()),
         (Some(1), Some(1), Some(2))
     );
+    // U+E000 stands for nothing: no part of it is known, and it has no vector
+    place.write("odd.txt", "\u{e000}\na cat\n");
+    let report = place.run("index odd.txt --store films --json").json();
+    assert_eq!((report["indexed"].as_u64(), report["entries"].as_u64()), (Some(1), Some(3)));
     place.write("twice.csv", "title,plot\nA,one\nA,two\n");
     place
         .run("index twice.csv --text-column plot --id-column title --store twice")

@@ -1,6 +1,8 @@
+use std::collections::HashSet;
+
 use serde_json::Value;
 
-use crate::error::IndexError;
+use crate::{error::IndexError, metric::Metric};
 
 /// Facts about an entry: a JSON object.
 pub type Metadata = serde_json::Map<String, Value>;
@@ -36,8 +38,8 @@ impl Entry {
         self
     }
 
-    /// Checks all that every store demands of an entry.
-    pub(crate) fn check(&self, d_embed: usize) -> Result<(), IndexError> {
+    /// Checks what an entry has to be by itself.
+    fn check(&self, d_embed: usize) -> Result<(), IndexError> {
         if self.id.is_empty() {
             return Err(IndexError::EmptyId);
         }
@@ -70,6 +72,34 @@ pub struct Hit {
     pub metadata: Option<Metadata>,
 }
 
+/// Checks all that every store demands of entries that are stored together.
+pub(crate) fn check_entries(entries: &[Entry], d_embed: usize, metric: Metric) -> Result<(), IndexError> {
+    let mut ids = HashSet::with_capacity(entries.len());
+    for entry in entries {
+        entry.check(d_embed)?;
+        if metric == Metric::Cosine && is_zero(&entry.vector) {
+            return Err(IndexError::EntryZero { id: entry.id.clone() });
+        }
+        if !ids.insert(entry.id.as_str()) {
+            return Err(IndexError::RepeatedId { id: entry.id.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Checks all that every store demands of a query.
+pub(crate) fn check_store_query(query: &[f32], d_embed: usize, metric: Metric) -> Result<(), IndexError> {
+    check_query(query, d_embed)?;
+    match metric == Metric::Cosine && is_zero(query) {
+        true => Err(IndexError::QueryZero),
+        false => Ok(()),
+    }
+}
+
+fn is_zero(vector: &[f32]) -> bool {
+    vector.iter().all(|&value| value == 0.0)
+}
+
 /// Checks the length of a collection's vectors.
 pub(crate) fn check_d_embed(d_embed: usize) -> Result<(), IndexError> {
     if d_embed == 0 || d_embed > MAX_D_EMBED {
@@ -78,7 +108,7 @@ pub(crate) fn check_d_embed(d_embed: usize) -> Result<(), IndexError> {
     Ok(())
 }
 
-/// Checks all that every store demands of a query.
+/// Checks a query's length and numbers.
 pub(crate) fn check_query(query: &[f32], d_embed: usize) -> Result<(), IndexError> {
     if query.len() != d_embed {
         return Err(IndexError::QueryDimension { expected: d_embed, found: query.len() });

@@ -52,6 +52,21 @@ pub enum IndexError {
         /// The deepest that is kept.
         limit: usize,
     },
+    /// The vector of an entry is zero, in a store that compares angles.
+    #[error("the vector of entry '{}' is zero and has no direction, which the cosine compares: leave the entry out", id.escape_debug())]
+    EntryZero {
+        /// The entry.
+        id: String,
+    },
+    /// Two entries that are stored together have one id.
+    #[error("two of the entries have the id '{}': every entry needs its own", id.escape_debug())]
+    RepeatedId {
+        /// The id.
+        id: String,
+    },
+    /// A query is zero, in a store that compares angles.
+    #[error("the query is zero and has no direction, which the cosine compares")]
+    QueryZero,
     /// A query has the wrong length.
     #[error(
         "the query has {found} dimensions, but the store holds vectors of {expected}: embed it as the entries were"

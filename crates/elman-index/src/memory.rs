@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use indexmap::IndexMap;
 
 use crate::{
-    entry::{Entry, Hit, Metadata, check_d_embed, check_query},
+    entry::{Entry, Hit, Metadata, check_d_embed, check_entries, check_store_query},
     error::IndexError,
     metric::Metric,
     rank::top_k,
@@ -84,7 +84,7 @@ impl VectorStore for MemoryStore {
     }
 
     fn upsert(&mut self, entries: Vec<Entry>) -> Result<(), IndexError> {
-        entries.iter().try_for_each(|entry| entry.check(self.d_embed))?;
+        check_entries(&entries, self.d_embed, self.metric)?;
         for Entry { id, vector, text, metadata } in entries {
             let (position, replaced) = self.entries.insert_full(id, Payload { text, metadata });
             match replaced {
@@ -113,7 +113,7 @@ impl VectorStore for MemoryStore {
     }
 
     fn search(&self, query: &[f32], count: usize) -> Result<Vec<Hit>, IndexError> {
-        check_query(query, self.d_embed)?;
+        check_store_query(query, self.d_embed, self.metric)?;
         let sign = if self.metric.is_distance() { -1.0 } else { 1.0 };
         let scores = self.metric.scores(query, self.vectors.chunks_exact(self.d_embed));
         let best = top_k(scores.map(|score| sign * score), count);
@@ -136,7 +136,7 @@ mod tests {
 
     fn store(metric: Metric) -> MemoryStore {
         let mut store = MemoryStore::new(2, metric).unwrap();
-        let vectors = [("a", [1.0, 0.0]), ("b", [0.0, 1.0]), ("c", [3.0, 0.0]), ("d", [0.0, 0.0])];
+        let vectors = [("a", [1.0, 0.0]), ("b", [0.0, 1.0]), ("c", [3.0, 0.0]), ("d", [0.0, 0.5])];
         store.upsert(vectors.map(|(id, vector)| Entry::new(id, vector.to_vec(), id)).into()).unwrap();
         store
     }

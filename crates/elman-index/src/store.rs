@@ -17,11 +17,11 @@ pub trait VectorStore {
     /// What [`Hit::score`] is, and the order of hits.
     fn metric(&self) -> Metric;
 
-    /// Stores entries; one whose id is there already replaces it. Of two with one id, the later counts.
+    /// Stores entries; one whose id is there already replaces it.
     ///
     /// # Errors
-    /// If an id is empty, a vector has the wrong length or a value that is not finite, or metadata is nested too deep;
-    /// or as the kind of store has it.
+    /// If an id is empty or that of two entries, a vector has the wrong length or a value that is not finite, a vector is
+    /// zero where cosines are compared, or metadata are nested too deep; or as the kind of store has it.
     fn upsert(&mut self, entries: Vec<Entry>) -> Result<(), IndexError>;
 
     /// Removes entries. An id that is not there is ignored.
@@ -43,7 +43,8 @@ pub trait VectorStore {
     /// `query`: `[d_embed]`.
     ///
     /// # Errors
-    /// If the query has the wrong length or a value that is not finite; or as the kind of store has it.
+    /// If the query has the wrong length or a value that is not finite, or is zero where cosines are compared; or as the
+    /// kind of store has it.
     fn search(&self, query: &[f32], count: usize) -> Result<Vec<Hit>, IndexError>;
 
     /// [`search`](Self::search) among the entries that a filter admits: as many of them as there are, up to `count`.

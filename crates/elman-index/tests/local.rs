@@ -75,7 +75,9 @@ fn a_change_that_is_refused_changes_nothing() {
     let bad = [
         Entry { vector: vec![1.0], ..entry(7) },
         Entry { vector: vec![1.0, f32::NAN, 0.0], ..entry(7) },
+        Entry { vector: vec![0.0, -0.0, 0.0], ..entry(7) },
         Entry { id: String::new(), ..entry(7) },
+        entry(6),
     ];
     for bad in bad {
         store.upsert(vec![entry(6), bad]).unwrap_err();
@@ -95,7 +97,7 @@ fn odd_entries_are_kept_as_they_are() {
     let odd = json!({"": "", "a\0b": [1, null], "deep": deep, "big": u64::MAX, "small": i64::MIN, "x": 0.1});
     let entries = vec![
         Entry::new("i".repeat(10_000), vec![f32::MIN_POSITIVE, -0.0, f32::MAX], ""),
-        Entry::new("nul \0 'quote\" ü \u{1f980}", vec![0.0; 3], "text \0 after"),
+        Entry::new("nul \0 'quote\" ü \u{1f980}", vec![0.0, 0.0, f32::MIN_POSITIVE / 2.0], "text \0 after"),
         Entry::new("c", vec![1.0, 2.0, 3.0], "t".repeat(1 << 20)).with_metadata(odd.as_object().cloned().unwrap()),
     ];
     store.upsert(entries.clone()).unwrap();

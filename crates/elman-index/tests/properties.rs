@@ -1,6 +1,6 @@
 //! The stores against models of them that are too simple to be wrong.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use elman_index::{
     Entry, LocalStore, LocalStoreConfig, MemoryStore, Metadata, Metric, VectorStore, cosine, dot, euclidean,
@@ -49,7 +49,8 @@ fn vector() -> impl Strategy<Value = Vec<f32>> {
         4 => (-2i8..=2).prop_map(f32::from),
         1 => proptest::num::f32::NORMAL | proptest::num::f32::SUBNORMAL | proptest::num::f32::ZERO,
     ];
-    vec(number, D_EMBED)
+    // not zero, which a store that compares angles refuses
+    vec(number, D_EMBED).prop_filter("a direction", |vector| vector.iter().any(|&value| value != 0.0))
 }
 
 fn entry() -> impl Strategy<Value = Entry> {
@@ -61,9 +62,16 @@ fn entry() -> impl Strategy<Value = Entry> {
     })
 }
 
+/// Entries without those that have an earlier one's id.
+fn unlike(mut entries: Vec<Entry>) -> Vec<Entry> {
+    let mut ids = HashSet::new();
+    entries.retain(|entry| ids.insert(entry.id.clone()));
+    entries
+}
+
 fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
-        4 => vec(entry(), 0..5).prop_map(Change::Upsert),
+        4 => vec(entry(), 0..5).prop_map(|entries| Change::Upsert(unlike(entries))),
         2 => vec(id(), 0..3).prop_map(Change::Delete),
         1 => Just(Change::Reopen),
     ]

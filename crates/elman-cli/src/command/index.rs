@@ -98,21 +98,25 @@ impl Index {
         });
         let sources = sources.filter_map(|source| source.and_then(changed).transpose());
         let mut rows = embedding::rows(&model, sources);
-        let mut indexed = 0;
+        let (mut indexed, mut without) = (0, 0);
         loop {
-            let entries = rows
-                .by_ref()
-                .take(TOGETHER)
-                .map(|row| row.map(|(source, vector): (Source, Vec<f32>)| source.into_entry(vector)));
-            let entries: Vec<Entry> = entries.collect::<Result<_, _>>()?;
-            if entries.is_empty() {
+            let together: Vec<(Source, Vec<f32>)> = rows.by_ref().take(TOGETHER).collect::<Result<_, _>>()?;
+            if together.is_empty() {
                 break;
             }
+            let (some, none): (Vec<_>, Vec<_>) =
+                together.into_iter().partition(|(_, vector)| vector.iter().any(|&value| value != 0.0));
+            without += none.len();
+            none.iter().for_each(|(source, _)| drop(present.borrow_mut().remove(&source.id)));
+            let entries: Vec<Entry> = some.into_iter().map(|(source, vector)| source.into_entry(vector)).collect();
             indexed += entries.len();
             store.upsert(entries)?;
         }
         drop(rows);
         let (present, unchanged) = (present.into_inner(), unchanged.get());
+        if without > 0 {
+            eprintln!("note: {without} texts have nothing that the model knows, and were left out");
+        }
         if present.is_empty() {
             return Err(CliError::NoText { name: paths[0].display().to_string() });
         }

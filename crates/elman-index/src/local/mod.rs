@@ -17,7 +17,7 @@ use rows::Rows;
 use serde_json::Value;
 
 use crate::{
-    entry::{Entry, Hit, check_d_embed, check_query},
+    entry::{Entry, Hit, check_d_embed, check_entries, check_store_query},
     error::IndexError,
     filter::Filter,
     fusion::{self, reciprocal_rank_fusion},
@@ -183,7 +183,7 @@ impl LocalStore {
     }
 
     fn nearest(&self, query: &[f32], count: usize, filter: Option<&Filter>) -> Result<Vec<Hit>, IndexError> {
-        check_query(query, self.config.d_embed)?;
+        check_store_query(query, self.config.d_embed, self.config.metric)?;
         let metric = self.config.metric;
         let Inner { database, loaded } = &mut *self.inner();
         database.read(|rows| {
@@ -224,7 +224,7 @@ impl VectorStore for LocalStore {
     }
 
     fn upsert(&mut self, entries: Vec<Entry>) -> Result<(), IndexError> {
-        entries.iter().try_for_each(|entry| entry.check(self.config.d_embed))?;
+        check_entries(&entries, self.config.d_embed, self.config.metric)?;
         self.write(|rows| entries.iter().try_for_each(|entry| rows.put(entry)))
     }
 

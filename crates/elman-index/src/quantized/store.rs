@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 
 use super::{Collection, Precision, kept::Kept, nearest_rescored};
 use crate::{
-    entry::{Entry, Hit},
+    entry::{Entry, Hit, check_entries, check_store_query},
     error::IndexError,
     memory::{Payload, hit},
     metric::Metric,
@@ -92,7 +92,7 @@ impl VectorStore for QuantizedStore {
     }
 
     fn upsert(&mut self, entries: Vec<Entry>) -> Result<(), IndexError> {
-        entries.iter().try_for_each(|entry| entry.check(self.config.d_embed))?;
+        check_entries(&entries, self.config.d_embed, Metric::Cosine)?;
         for Entry { id, vector, text, metadata } in entries {
             let (position, _) = self.entries.insert_full(id, Payload { text, metadata });
             for kept in [Some(&mut self.first), self.second.as_mut()].into_iter().flatten() {
@@ -122,6 +122,7 @@ impl VectorStore for QuantizedStore {
     }
 
     fn search(&self, query: &[f32], count: usize) -> Result<Vec<Hit>, IndexError> {
+        check_store_query(query, self.config.d_embed, Metric::Cosine)?;
         let best = nearest_rescored(&self.first, self.second(), query, count, self.config.oversampling)?;
         Ok(best.into_iter().map(|(position, score)| hit(&self.entries, position, score)).collect())
     }

@@ -1,0 +1,310 @@
+//! What every store does, whatever it is: one suite for all of them.
+//!
+//! A store is held to it by a line in `stores!`.
+
+use std::path::Path;
+
+use elman_index::{
+    Entry, Hit, IndexError, LocalStore, LocalStoreConfig, MemoryStore, Metadata, Metric, VectorStore,
+    quantized::{Precision, QuantizedStore, QuantizedStoreConfig},
+};
+use serde_json::{Value, json};
+
+const D_EMBED: usize = 4;
+
+/// How near scores and vectors must come to those that were given: quantised stores keep 8 bits of a number.
+struct Store {
+    store: Box<dyn VectorStore>,
+    tolerance: f32,
+}
+
+fn memory(_: &Path, metric: Metric) -> Option<Store> {
+    Some(Store { store: Box::new(MemoryStore::new(D_EMBED, metric).unwrap()), tolerance: 1e-6 })
+}
+
+fn local(folder: &Path, metric: Metric) -> Option<Store> {
+    let config = LocalStoreConfig::new(D_EMBED).with_metric(metric);
+    Some(Store { store: Box::new(LocalStore::create(folder, config).unwrap()), tolerance: 1e-6 })
+}
+
+fn quantized(_: &Path, metric: Metric) -> Option<Store> {
+    let config =
+        QuantizedStoreConfig { first: Precision::Int8, second: Precision::Int8, ..QuantizedStoreConfig::new(D_EMBED) };
+    // the cosine is all it knows
+    let store = (metric == Metric::Cosine).then(|| Box::new(QuantizedStore::new(config).unwrap()))?;
+    Some(Store { store, tolerance: 1e-2 })
+}
+
+fn entry(id: &str, vector: [f32; D_EMBED], metadata: Value) -> Entry {
+    let entry = Entry::new(id, vector.to_vec(), format!("text of {id}"));
+    match metadata {
+        Value::Object(metadata) => entry.with_metadata(metadata),
+        _ => entry,
+    }
+}
+
+/// Six entries, a to f, each less like the first axis than the one before.
+fn six() -> Vec<Entry> {
+    vec![
+        entry("a", [1.0, 0.0, 0.0, 0.0], json!({"year": 1990, "lang": "en", "by": {"name": "Ada"}})),
+        entry("b", [0.9, 0.3, 0.0, 0.0], json!({"year": 2000, "lang": "de", "draft": true})),
+        entry("c", [0.7, 0.7, 0.0, 0.0], json!({"year": 2000.5, "lang": "en", "tags": ["x", "y"]})),
+        entry("d", [0.3, 0.9, 0.1, 0.0], json!({"year": "2000", "lang": null})),
+        entry("e", [0.0, 1.0, 0.0, 0.2], Value::Null),
+        entry("f", [-1.0, 0.1, 0.0, 0.0], json!({"lang": "it's", "key with spaces": 1, "draft": false})),
+    ]
+}
+
+const FIRST: [f32; D_EMBED] = [1.0, 0.0, 0.0, 0.0];
+
+fn ids(hits: &[Hit]) -> String {
+    hits.iter().map(|hit| hit.id.as_str()).collect::<Vec<_>>().join("")
+}
+
+impl Store {
+    fn holds(&self, expected: &str) {
+        assert_eq!(self.store.count().unwrap(), expected.len());
+        let mut found: Vec<char> = ids(&self.store.search(&FIRST, usize::MAX).unwrap()).chars().collect();
+        found.sort_unstable();
+        assert_eq!(found.into_iter().collect::<String>(), expected);
+    }
+
+    fn finds(&self, filter: &str, expected: &str) {
+        let hits = self.store.search_where(&FIRST, 9, &filter.parse().unwrap()).unwrap();
+        assert_eq!(ids(&hits), expected, "{filter}");
+    }
+
+    fn refuses(&mut self, entries: Vec<Entry>, expected: &str) {
+        let error = self.store.upsert(entries).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+        self.holds("abcdef");
+    }
+}
+
+/// A case: what it does to a store that holds the six entries, compared by the cosine.
+type Case = fn(&mut Store);
+
+const CASES: [(&str, Case); 46] = [
+    ("an entry is kept whole", |s| {
+        let found = s.store.get("a").unwrap().unwrap();
+        let given = &six()[0];
+        assert_eq!((&found.id, &found.text, &found.metadata), (&given.id, &given.text, &given.metadata));
+        assert!(
+            found.vector.iter().zip(&given.vector).all(|(a, b)| (a - b).abs() <= s.tolerance),
+            "{:?}",
+            found.vector
+        );
+    }),
+    ("an entry without metadata has none", |s| assert_eq!(s.store.get("e").unwrap().unwrap().metadata, None)),
+    ("empty metadata are not none", |s| {
+        s.store.upsert(vec![entry("g", FIRST, json!({}))]).unwrap();
+        assert_eq!(s.store.get("g").unwrap().unwrap().metadata, Some(Metadata::new()));
+    }),
+    ("an id that is not there is none", |s| assert_eq!(s.store.get("nowhere").unwrap(), None)),
+    ("the length of vectors and the metric are told", |s| {
+        assert_eq!((s.store.d_embed(), s.store.metric()), (D_EMBED, Metric::Cosine));
+    }),
+    ("hits come best first", |s| assert_eq!(ids(&s.store.search(&FIRST, 9).unwrap()), "abcdef")),
+    ("no more hits than asked for", |s| assert_eq!(ids(&s.store.search(&FIRST, 2).unwrap()), "ab")),
+    ("none when none is asked for", |s| assert_eq!(s.store.search(&FIRST, 0).unwrap(), [])),
+    ("a score is the cosine", |s| {
+        for hit in s.store.search(&[0.5, 0.5, 0.5, 0.5], 9).unwrap() {
+            let entry = six().into_iter().find(|entry| entry.id == hit.id).unwrap();
+            let expected = Metric::Cosine.score(&[0.5; 4], &entry.vector);
+            assert!((hit.score - expected).abs() <= s.tolerance, "{hit:?} {expected}");
+        }
+    }),
+    ("the length of a query does not count", |s| {
+        let (short, long) =
+            (s.store.search(&[1e-3, 0.0, 0.0, 0.0], 9).unwrap(), s.store.search(&[1e3, 0.0, 0.0, 0.0], 9).unwrap());
+        assert!(short.iter().zip(&long).all(|(a, b)| a.id == b.id && (a.score - b.score).abs() < 1e-6));
+    }),
+    ("a hit has text and metadata", |s| {
+        let hit = s.store.search(&FIRST, 1).unwrap().remove(0);
+        assert_eq!((hit.text, hit.metadata), ("text of a".into(), six()[0].metadata.clone()));
+    }),
+    ("what is stored again is replaced", |s| {
+        s.store.upsert(vec![entry("f", FIRST, json!({"new": 1}))]).unwrap();
+        s.holds("abcdef");
+        assert_eq!(s.store.get("f").unwrap().unwrap().metadata, json!({"new": 1}).as_object().cloned());
+        s.finds("new = 1", "f");
+    }),
+    ("metadata of what is replaced are gone", |s| {
+        s.store.upsert(vec![entry("f", FIRST, Value::Null)]).unwrap();
+        s.finds("lang = 'it''s'", "");
+    }),
+    ("what is deleted is gone", |s| {
+        s.store.delete(&["a", "c"]).unwrap();
+        s.holds("bdef");
+        assert_eq!(s.store.get("a").unwrap(), None);
+    }),
+    ("deleting nothing does nothing", |s| {
+        s.store.delete(&[]).unwrap();
+        s.store.delete(&["nowhere", ""]).unwrap();
+        s.holds("abcdef");
+    }),
+    ("deleting twice is deleting once", |s| {
+        s.store.delete(&["a", "a"]).unwrap();
+        s.store.delete(&["a"]).unwrap();
+        s.holds("bcdef");
+    }),
+    ("what was deleted can be stored again", |s| {
+        s.store.delete(&["a"]).unwrap();
+        s.store.upsert(six().drain(..1).collect()).unwrap();
+        s.holds("abcdef");
+    }),
+    ("storing nothing does nothing", |s| {
+        s.store.upsert(vec![]).unwrap();
+        s.holds("abcdef");
+    }),
+    ("all can be deleted", |s| {
+        s.store.delete(&["a", "b", "c", "d", "e", "f"]).unwrap();
+        s.holds("");
+    }),
+    ("a flush changes nothing", |s| {
+        s.store.flush().unwrap();
+        s.holds("abcdef");
+    }),
+    ("an id is any text", |s| {
+        for id in ["\u{1f980} ü 'quote' \"double\" \\ % _ \n", "0", " ", &"i".repeat(10_240)] {
+            s.store.upsert(vec![entry(id, FIRST, Value::Null)]).unwrap();
+            assert_eq!(s.store.get(id).unwrap().unwrap().id, id);
+            s.store.delete(&[id]).unwrap();
+            assert_eq!(s.store.get(id).unwrap(), None);
+        }
+        s.holds("abcdef");
+    }),
+    ("ids differ by case", |s| {
+        s.store.upsert(vec![entry("A", FIRST, Value::Null)]).unwrap();
+        assert_eq!(s.store.count().unwrap(), 7);
+        s.store.delete(&["A"]).unwrap();
+        s.holds("abcdef");
+    }),
+    ("a text is any text", |s| {
+        let text = format!("{}\n\t'\"\\ \u{202e}שלום \u{1f980}", "x".repeat(50_000));
+        s.store.upsert(vec![Entry::new("a", FIRST.to_vec(), text.clone())]).unwrap();
+        assert_eq!(s.store.search(&FIRST, 1).unwrap()[0].text, text);
+    }),
+    ("an empty text is kept", |s| {
+        s.store.upsert(vec![Entry::new("a", FIRST.to_vec(), "")]).unwrap();
+        assert_eq!(s.store.get("a").unwrap().unwrap().text, "");
+    }),
+    ("metadata are any JSON", |s| {
+        let metadata =
+            json!({"": [1, {"a": null}], "π": 0.1, "big": 9_007_199_254_740_991_i64, "deep": {"er": {"still": true}}});
+        s.store.upsert(vec![entry("a", FIRST, metadata.clone())]).unwrap();
+        assert_eq!(s.store.get("a").unwrap().unwrap().metadata, metadata.as_object().cloned());
+    }),
+    ("refused: an empty id", |s| s.refuses(vec![entry("", FIRST, Value::Null)], "empty id")),
+    ("refused: another length", |s| {
+        s.refuses(vec![Entry::new("g", vec![1.0; 3], "")], "has 3 dimensions, but the store holds vectors of 4")
+    }),
+    ("refused: no numbers", |s| s.refuses(vec![Entry::new("g", vec![], "")], "has 0 dimensions")),
+    ("refused: not a number", |s| {
+        s.refuses(vec![entry("g", [1.0, f32::NAN, 0.0, 0.0], Value::Null)], "'g' is NaN at position 1")
+    }),
+    ("refused: infinite", |s| {
+        s.refuses(vec![entry("g", [1.0, 0.0, f32::INFINITY, 0.0], Value::Null)], "'g' is inf at position 2")
+    }),
+    ("refused: zero", |s| s.refuses(vec![entry("g", [0.0; 4], Value::Null)], "'g' is zero")),
+    ("refused: an id twice", |s| {
+        s.refuses(
+            vec![entry("g", FIRST, Value::Null), entry("g", FIRST, Value::Null)],
+            "two of the entries have the id 'g'",
+        );
+    }),
+    ("refused: nested too deep", |s| {
+        let deep = (0..100).fold(json!(1), |inner, _| json!([inner]));
+        s.refuses(vec![entry("g", FIRST, json!({"deep": deep}))], "nested more than 64 deep");
+    }),
+    ("refused together with good ones: none is stored", |s| {
+        s.refuses(vec![entry("g", FIRST, Value::Null), entry("h", [f32::NAN; 4], Value::Null)], "NaN");
+    }),
+    ("refused: a query of another length", |s| {
+        assert!(matches!(s.store.search(&[1.0], 3), Err(IndexError::QueryDimension { expected: D_EMBED, found: 1 })));
+    }),
+    ("refused: a query that is no number", |s| {
+        assert!(matches!(s.store.search(&[f32::NAN; 4], 3), Err(IndexError::QueryNotFinite { position: 0, .. })));
+    }),
+    ("refused: a query of zeros", |s| assert!(matches!(s.store.search(&[0.0; 4], 3), Err(IndexError::QueryZero)))),
+    ("filters: comparisons", |s| {
+        for (filter, expected) in [
+            ("year = 2000", "b"),
+            ("year < 2000", "a"),
+            ("year <= 2000", "ab"),
+            ("year > 2000", "c"),
+            ("year >= 2000", "bc"),
+        ] {
+            s.finds(filter, expected);
+        }
+    }),
+    ("filters: a text is no number", |s| s.finds("year = '2000'", "d")),
+    ("filters: texts in order", |s| s.finds("lang >= 'en'", "acf")),
+    ("filters: true and false", |s| {
+        s.finds("draft = true", "b");
+        s.finds("draft < true", "f");
+    }),
+    ("filters: sets", |s| {
+        s.finds("lang in ('en', 'it''s')", "acf");
+        s.finds("year not in (2000, '2000', true)", "acef");
+    }),
+    ("filters: what is absent is not equal", |s| s.finds("lang != 'en'", "bdef")),
+    ("filters: and, or, not", |s| {
+        s.finds("lang = 'en' and year > 1995", "c");
+        s.finds("lang = 'de' or year = 1990", "ab");
+        s.finds("not (lang = 'de' or year = 1990)", "cdef");
+        s.finds("draft = true and year > 1995 or by.name = 'Ada'", "ab");
+        s.finds("\"key with spaces\" = 1", "f");
+    }),
+    ("filters: as many as there are, up to the count", |s| {
+        let more: Vec<Entry> =
+            (0..300).map(|n| entry(&format!("n{n}"), [-1.0, n as f32, 0.0, 1.0], json!({"n": n}))).collect();
+        s.store.upsert(more).unwrap();
+        let filter = "n >= 290".parse().unwrap();
+        assert_eq!(s.store.search_where(&FIRST, 5, &filter).unwrap().len(), 5);
+        assert_eq!(s.store.search_where(&FIRST, 50, &filter).unwrap().len(), 10);
+        assert_eq!(s.store.search_where(&FIRST, 0, &filter).unwrap().len(), 0);
+    }),
+    ("filters: a field that no entry has is an error", |s| {
+        let error = s.store.search_where(&FIRST, 3, &"yaer = 1".parse().unwrap()).unwrap_err().to_string();
+        assert!(error.starts_with("no entry has the field yaer: entries have"), "{error}");
+        assert!(s.store.search_where(&FIRST, 3, &"tags = 'x'".parse().unwrap()).is_err(), "an array is no value");
+    }),
+];
+
+fn conforms(make: fn(&Path, Metric) -> Option<Store>) {
+    for (name, case) in CASES {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = make(folder.path(), Metric::Cosine).expect("every store knows the cosine");
+        store.store.upsert(six()).unwrap();
+        let run = std::panic::AssertUnwindSafe(|| case(&mut store));
+        assert!(std::panic::catch_unwind(run).is_ok(), "the case «{name}» failed");
+    }
+    for (metric, expected, best) in [(Metric::Dot, "cbdaef", 1.33), (Metric::Euclidean, "cbdaef", 0.13f32.sqrt())] {
+        let folder = tempfile::tempdir().unwrap();
+        let Some(Store { mut store, tolerance }) = make(folder.path(), metric) else { continue };
+        store.upsert(six()).unwrap();
+        let hits = store.search(&[1.0, 0.9, 0.0, 0.0], 9).unwrap();
+        assert_eq!(ids(&hits), expected, "{metric}");
+        assert!((hits[0].score - best).abs() <= tolerance, "{metric}: {}", hits[0].score);
+        assert_eq!(store.metric(), metric);
+        // a vector of zeros has a distance and a product
+        store.upsert(vec![entry("z", [0.0; 4], Value::Null)]).unwrap();
+        assert_eq!(store.search(&[0.0; 4], 9).unwrap().len(), 7);
+    }
+}
+
+macro_rules! stores {
+    ($($test:ident = $store:ident;)*) => {$(
+        #[test]
+        fn $test() {
+            conforms($store);
+        }
+    )*};
+}
+
+stores! {
+    the_store_in_memory_conforms = memory;
+    the_store_in_a_folder_conforms = local;
+    the_quantised_store_conforms = quantized;
+}
