@@ -14,6 +14,7 @@ mod lines;
 mod model;
 mod number;
 mod output;
+mod passage;
 mod sources;
 mod store;
 mod usage;

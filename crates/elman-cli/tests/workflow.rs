@@ -171,17 +171,24 @@ fn rows_of_tables_become_entries_with_metadata() {
     assert_eq!(hits.as_array().unwrap().len(), 2);
     let hits = place.run("search heist --store films --filter good=true --json").json();
     assert_eq!(hits[0]["metadata"]["file"].as_str(), Some("more.jsonl"));
+    assert_eq!(hits[0].get("best"), None, "one sentence");
+    place.write("long.jsonl", "{\"text\": \"Nothing of it. A heist goes wrong in Paris. The end.\"}\n");
+    place.run("index long.jsonl --store films").succeeds();
+    let hits = place.run("search robbery --store films --filter file='long.jsonl' --json").json();
+    assert_eq!(hits[0]["best"].as_str(), Some("A heist goes wrong in Paris."));
+    place.write("long.jsonl", "{\"text\": \"\"}\n{\"text\": \"x\"}");
+    assert_eq!(place.run("index long.jsonl --store films --json").json()["removed"].as_u64(), Some(1));
     // what is no longer in a file is no longer in the store
     place.write("films.csv", "title,plot,year\nHeat,a thief,1995\n");
     let report = place.run(index).json();
     assert_eq!(
         (report["indexed"].as_u64(), report["removed"].as_u64(), report["entries"].as_u64()),
-        (Some(1), Some(1), Some(2))
+        (Some(1), Some(1), Some(3))
     );
     // U+E000 stands for nothing: no part of it is known, and it has no vector
     place.write("odd.txt", "\u{e000}\na cat\n");
     let report = place.run("index odd.txt --store films --json").json();
-    assert_eq!((report["indexed"].as_u64(), report["entries"].as_u64()), (Some(1), Some(3)));
+    assert_eq!((report["indexed"].as_u64(), report["entries"].as_u64()), (Some(1), Some(4)));
     place.write("twice.csv", "title,plot\nA,one\nA,two\n");
     place
         .run("index twice.csv --text-column plot --id-column title --store twice")

@@ -107,7 +107,9 @@ impl Index {
             let (some, none): (Vec<_>, Vec<_>) =
                 together.into_iter().partition(|(_, vector)| vector.iter().any(|&value| value != 0.0));
             without += none.len();
-            none.iter().for_each(|(source, _)| drop(present.borrow_mut().remove(&source.id)));
+            for (source, _) in &none {
+                present.borrow_mut().remove(&source.id);
+            }
             let entries: Vec<Entry> = some.into_iter().map(|(source, vector)| source.into_entry(vector)).collect();
             indexed += entries.len();
             store.upsert(entries)?;

@@ -1,10 +1,11 @@
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
+use anstream::{AutoStream, ColorChoice};
 use clap::{Args, builder::NonEmptyStringValueParser};
 use elman::index::{Filter, Hit, LocalStore, Metadata, VectorStore};
 use serde::Serialize;
 
-use crate::{arguments::DeviceOption, error::CliError, model::warn_of_unknown, output, store::StoreModel};
+use crate::{arguments::DeviceOption, error::CliError, model::warn_of_unknown, output, passage, store::StoreModel};
 
 /// Find the lines of a store that are most like a text.
 #[derive(Args, Debug)]
@@ -57,12 +58,11 @@ struct Found<'a> {
     score: f32,
     id: &'a str,
     text: &'a str,
+    /// The sentence that is most like the query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    best: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<&'a Metadata>,
-}
-
-fn found((n, hit): (usize, &Hit)) -> Found<'_> {
-    Found { rank: n + 1, score: hit.score, id: &hit.id, text: &hit.text, metadata: hit.metadata.as_ref() }
 }
 
 impl Search {
@@ -78,12 +78,29 @@ impl Search {
             (Some(filter), false) => store.search_where(&query, self.k, filter)?,
             (None, false) => store.search(&query, self.k)?,
         };
-        let found: Vec<Found> = hits.iter().enumerate().map(found).collect();
+        let on_terminal = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
+        let texts: Vec<&str> = hits.iter().map(|hit| hit.text.as_str()).collect();
+        let best = match self.json || on_terminal {
+            true => passage::nearest(&embedder, &query, &texts)?,
+            false => vec![None; texts.len()],
+        };
         if self.json {
-            return output::json(&found);
+            let found = (1..).zip(&hits).zip(&best).map(|((rank, hit), best)| Found {
+                rank,
+                score: hit.score,
+                id: &hit.id,
+                text: &hit.text,
+                best: best.clone().map(|range| &hit.text[range]),
+                metadata: hit.metadata.as_ref(),
+            });
+            return output::json(&found.collect::<Vec<_>>());
         }
-        for Found { rank, score, id, text, .. } in found {
-            output::line(format!("{rank:>3}  {score:.3}  {id}  {}", text.trim()))?;
+        for ((rank, Hit { id, score, text, .. }), best) in (1..).zip(&hits).zip(&best) {
+            let (id, text) = match on_terminal {
+                true => (passage::faint(id), passage::marked(text, best.as_ref())),
+                false => (passage::in_one_line(id), passage::in_one_line(text.trim())),
+            };
+            output::line(format!("{rank:>3} {score:>6.3}  {id}  {text}"))?;
         }
         Ok(())
     }
