@@ -10,7 +10,7 @@ use elman::{
 use crate::{
     command::{
         classify::Classify, demo::Demo, devices::Devices, embed::Embed, encoder::Encoder, eval::Eval,
-        generate::Generate, import::Import, index::Index, search::Search, train::Train,
+        generate::Generate, import::Import, index::Index, search::Search, store::Store, train::Train,
     },
     error::CliError,
 };
@@ -50,6 +50,7 @@ enum Command {
     Encoder(Encoder),
     Index(Index),
     Search(Search),
+    Store(Store),
     Classify(Classify),
     Import(Import),
     Devices(Devices),
@@ -69,6 +70,7 @@ impl Cli {
             Command::Encoder(command) => command.run(),
             Command::Index(command) => command.run(),
             Command::Search(command) => command.run(),
+            Command::Store(command) => command.run(),
             Command::Classify(command) => command.run(),
             Command::Import(command) => command.run(),
             Command::Devices(command) => command.run(),

@@ -31,6 +31,11 @@ impl StoreModel {
         serde_json::from_value(store.model().clone()).map_err(|_| CliError::NoIdentity { path: path.into() })
     }
 
+    /// What the model is called: where it was.
+    pub fn name(&self) -> String {
+        self.path.as_ref().map_or_else(|| elman_small_en::NAME.into(), |path| path.display().to_string())
+    }
+
     /// Opens a store for writing, made if it is not there, refused if another model made it.
     pub fn open(&self, path: &Path, d_embedding: usize) -> Result<LocalStore, CliError> {
         match LocalStore::open(path) {

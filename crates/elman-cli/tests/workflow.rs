@@ -189,6 +189,20 @@ fn rows_of_tables_become_entries_with_metadata() {
     place.write("odd.txt", "\u{e000}\na cat\n");
     let report = place.run("index odd.txt --store films --json").json();
     assert_eq!((report["indexed"].as_u64(), report["entries"].as_u64()), (Some(1), Some(4)));
+    let info = place.run("store info films --json").json();
+    assert_eq!((info["entries"].as_u64(), info["d_embedding"].as_u64()), (Some(4), Some(384)));
+    assert_eq!(info["fields"], serde_json::json!(["file", "good", "line", "year"]));
+    place.write("again.txt", "A cat.\n\na cat!\na dog\n");
+    place.run("index again.txt --store films").succeeds();
+    let groups = place.run("store duplicates films --threshold 0.9 --json").json();
+    let group: Vec<&str> = groups[0].as_array().unwrap().iter().map(|member| member["id"].as_str().unwrap()).collect();
+    assert_eq!((groups.as_array().unwrap().len(), group), (1, vec!["odd.txt:2", "again.txt:1", "again.txt:3"]));
+    place.run("store duplicates films --threshold 2").fails(1, "a threshold of 2");
+    let report = place.run("store delete films --filter file='again.txt' --json").json();
+    assert_eq!((report["deleted"].as_u64(), report["entries"].as_u64()), (Some(3), Some(4)));
+    let report = place.run("store delete films --id Heat --id nowhere --json").json();
+    assert_eq!((report["deleted"].as_u64(), report["entries"].as_u64()), (Some(1), Some(3)));
+    place.run("store delete films").fails(2, "--filter");
     place.write("twice.csv", "title,plot\nA,one\nA,two\n");
     place
         .run("index twice.csv --text-column plot --id-column title --store twice")

@@ -149,6 +149,12 @@ pub enum IndexError {
         /// The name.
         found: String,
     },
+    /// No cosine that two vectors may have.
+    #[error("a threshold of {found} is no similarity: use more than 0 and at most 1")]
+    Threshold {
+        /// What was asked for.
+        found: f32,
+    },
     /// No candidates are to be rescored.
     #[error("an oversampling of {found} leaves nothing to rescore: use 1 or more")]
     Oversampling {

@@ -24,6 +24,7 @@
 //! # Ok::<(), elman_index::IndexError>(())
 //! ```
 
+mod duplicates;
 mod entry;
 mod error;
 mod filter;
@@ -36,6 +37,7 @@ mod rank;
 mod similarity;
 mod store;
 
+pub use duplicates::near_duplicates;
 pub use entry::{Entry, Hit, MAX_D_EMBED, Metadata};
 pub use error::IndexError;
 pub use filter::{Comparison, Field, Filter, Scalar};

@@ -152,6 +152,13 @@ fn filters_find_all_that_match_and_nothing_else() {
     }
     assert_eq!(store.ids(Some(&"year >= 1999".parse().unwrap())).unwrap(), ["a", "bb"]);
     assert_eq!(store.ids(Some(&"yaer >= 1999".parse().unwrap())).unwrap(), Vec::<String>::new());
+    let mut visited = Vec::new();
+    store.visit(None, |entry| visited.push(entry)).unwrap();
+    assert!(visited.len() == 4 && visited.iter().all(|entry| store.get(&entry.id).unwrap().as_ref() == Some(entry)));
+    visited.clear();
+    store.visit(Some(&"draft = true".parse().unwrap()), |entry| visited.push(entry)).unwrap();
+    assert_eq!(visited.iter().map(|entry| &*entry.id).collect::<Vec<_>>(), ["bb"]);
+    assert_eq!(store.fields().unwrap(), ["by.name", "draft", "lang", "year"]);
     // a fact that is no longer one
     store.upsert(vec![with("a", json!({"year": 2000}))]).unwrap();
     let of_1999 = "year = 1999".parse().unwrap();

@@ -173,11 +173,14 @@ proptest! {
         let (bytes, signs, flat) = (int8(&vectors, d_embed), binary(&vectors, d_embed), vectors.concat());
         let floats = Float32::new(d_embed, &flat).unwrap();
         let exact = top_k(vectors.iter().map(|vector| cosine(&query, vector)), count);
-        let mut store = MemoryStore::new(d_embed, Metric::Cosine).unwrap();
-        let entry = |(n, vector): (usize, &Vec<f32>)| Entry::new(n.to_string(), vector.clone(), "");
-        store.upsert(vectors.iter().enumerate().map(entry).collect()).unwrap();
-        let hits = store.search(&query, count).unwrap().into_iter();
-        prop_assert_eq!(&exact, &hits.map(|hit| (hit.id.parse().unwrap(), hit.score)).collect::<Vec<_>>());
+        // a store refuses vectors of zeros
+        if vectors.iter().chain([&query]).all(|vector| vector.iter().any(|&value| value != 0.0)) {
+            let mut store = MemoryStore::new(d_embed, Metric::Cosine).unwrap();
+            let entry = |(n, vector): (usize, &Vec<f32>)| Entry::new(n.to_string(), vector.clone(), "");
+            store.upsert(vectors.iter().enumerate().map(entry).collect()).unwrap();
+            let hits = store.search(&query, count).unwrap().into_iter();
+            prop_assert_eq!(&exact, &hits.map(|hit| (hit.id.parse().unwrap(), hit.score)).collect::<Vec<_>>());
+        }
         prop_assert_eq!(&exact, &floats.nearest(&query, count).unwrap());
 
         let all = vectors.len().max(1);

@@ -10,4 +10,5 @@ pub mod generate;
 pub mod import;
 pub mod index;
 pub mod search;
+pub mod store;
 pub mod train;

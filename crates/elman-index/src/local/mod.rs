@@ -142,6 +142,25 @@ impl LocalStore {
         self.inner().database.read(|rows| rows.ids(filter))
     }
 
+    /// Visits the entries that a filter admits, or all, in the order in which they were last written.
+    ///
+    /// # Errors
+    /// As [`search_where`](VectorStore::search_where).
+    pub fn visit(&self, filter: Option<&Filter>, visit: impl FnMut(Entry)) -> Result<(), IndexError> {
+        self.inner().database.read(|rows| {
+            rows.check_fields(filter)?;
+            rows.visit(filter, visit)
+        })
+    }
+
+    /// Some of the fields of the metadata, by name: the first 20.
+    ///
+    /// # Errors
+    /// If the store is damaged or cannot be read.
+    pub fn fields(&self) -> Result<Vec<String>, IndexError> {
+        self.inner().database.read(|rows| rows.fields())
+    }
+
     /// The `count` entries whose texts fit the words of `text` best, of those that the filter admits: BM25, greatest
     /// first. An entry needs one of the words.
     ///

@@ -116,6 +116,24 @@ impl Rows<'_> {
         Ok(Some(Entry { id: id.into(), vector: values, text, metadata: self.metadata(metadata)? }))
     }
 
+    pub(super) fn visit(&self, filter: Option<&Filter>, mut visit: impl FnMut(Entry)) -> Result<(), IndexError> {
+        let condition = Condition::of(filter);
+        let sql = format!("SELECT id, vector, text, metadata FROM entries WHERE {} ORDER BY row", condition.sql);
+        let mut statement = self.connection.prepare(&sql).map_err(|error| self.fail(error))?;
+        let entries = statement
+            .query_map(params_from_iter(&condition.values), |row| {
+                Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?, row.get(2)?, row.get(3)?))
+            })
+            .map_err(|error| self.fail(error))?;
+        for entry in entries {
+            let (id, bytes, text, metadata) = entry.map_err(|error| self.fail(error))?;
+            let mut vector = Vec::with_capacity(self.d_embed);
+            self.vector(&bytes, &mut vector)?;
+            visit(Entry { id, vector, text, metadata: self.metadata(metadata)? });
+        }
+        Ok(())
+    }
+
     /// The entry of a row, found with a score.
     pub(super) fn hit(&self, row: i64, score: f32) -> Result<Hit, IndexError> {
         let sql = "SELECT id, text, metadata FROM entries WHERE row = ?1";
@@ -190,7 +208,7 @@ impl Rows<'_> {
     }
 
     /// Some of the fields that entries have, each found by a step in the index.
-    fn fields(&self) -> Result<Vec<String>, IndexError> {
+    pub(super) fn fields(&self) -> Result<Vec<String>, IndexError> {
         let sql = "WITH RECURSIVE found(field) AS (
             SELECT min(field) FROM facts
             UNION ALL SELECT (SELECT min(field) FROM facts WHERE field > found.field) FROM found WHERE field IS NOT NULL
