@@ -32,6 +32,8 @@ pub enum CliError {
     /// A model whose settings are out of range, which is the file's fault and not the command line's.
     #[error("the model '{}' cannot be used", path.display())]
     DamagedModel { path: PathBuf, source: Box<lm::Error> },
+    #[error("'{}' is an encoder, which makes vectors of texts and cannot continue them: use embed, index, search or classify", path.display())]
+    IsEncoder { path: PathBuf },
     #[error("cannot read '{name}'")]
     Read { name: String, source: io::Error },
     #[error("cannot write '{}'", path.display())]

@@ -9,6 +9,7 @@ use std::{
 use clap::Args;
 use elman::{
     burn::tensor::Device,
+    embedding::encoder::is_encoder,
     lm::{self, LanguageModel, train::Checkpoints},
     text::{TextTokenizer, Tokenizer, UNKNOWN},
 };
@@ -42,6 +43,9 @@ impl EmbeddingModel {
 impl ModelOption {
     /// Loads the model and its tokenizer.
     pub fn load(&self, device: &Device) -> Result<(LanguageModel, TextTokenizer), CliError> {
+        if is_encoder(&self.model) {
+            return Err(CliError::IsEncoder { path: self.model.clone() });
+        }
         LanguageModel::load_dir(&self.model, device).map_err(|source| damaged(&self.model, source))
     }
 }

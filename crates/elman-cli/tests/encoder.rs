@@ -40,6 +40,7 @@ fn an_encoder_does_what_a_model_does() {
     let npy = npyz::NpyFile::new(fs::File::open(place.path("v.npy")).unwrap()).unwrap();
     assert_eq!(npy.shape(), [60, 8]);
     place.run("index text.txt --model encoder --store store").succeeds();
+    place.run("generate --model encoder").fails(1, "'encoder' is an encoder");
     let hits = place.run("search cat --store store -k 3 --json").json();
     assert_eq!(hits.as_array().unwrap().len(), 3);
     place.run("embed text.txt --model encoder --pool max").fails(2, "--pool is for language models");

@@ -142,7 +142,8 @@ impl LocalStore {
         self.inner().database.read(|rows| rows.ids(filter))
     }
 
-    /// Visits the entries that a filter admits, or all, in the order in which they were last written.
+    /// Visits the entries that a filter admits, or all, in the order in which they were last written. What is called must
+    /// not use this store, which waits until all are visited.
     ///
     /// # Errors
     /// As [`search_where`](VectorStore::search_where).
