@@ -152,6 +152,12 @@ fn filters_find_all_that_match_and_nothing_else() {
     }
     assert_eq!(store.ids(Some(&"year >= 1999".parse().unwrap())).unwrap(), ["a", "bb"]);
     assert_eq!(store.ids(Some(&"yaer >= 1999".parse().unwrap())).unwrap(), Vec::<String>::new());
+    // as long as a filter may be, nearly
+    let long = vec!["year = 1999"; 4000].join(" or ");
+    assert_eq!(store.ids(Some(&long.parse().unwrap())).unwrap(), ["a"]);
+    assert_eq!(store.ids(Some(&long.replace(" or ", " and ").parse().unwrap())).unwrap(), ["a"]);
+    let values = (0..9000).map(|year| year.to_string()).collect::<Vec<_>>().join(",");
+    assert_eq!(store.ids(Some(&format!("year in ({values})").parse().unwrap())).unwrap(), ["a"]);
     let mut visited = Vec::new();
     store.visit(None, |entry| visited.push(entry)).unwrap();
     assert!(visited.len() == 4 && visited.iter().all(|entry| store.get(&entry.id).unwrap().as_ref() == Some(entry)));

@@ -57,13 +57,19 @@ impl Condition {
         self.values.extend([SqlValue::Text(field.to_string()), SqlValue::Integer(kind(value))]);
     }
 
+    /// Joined by halves: SQLite refuses a condition that is nested a thousand deep, as a long chain is.
     fn join(&mut self, filters: &[Filter], none: &str, word: &str) {
-        self.sql.push('(');
-        self.sql.push_str(none);
-        for filter in filters {
-            self.sql.push_str(&format!(" {word} "));
-            self.add(filter);
+        match filters {
+            [] => self.sql.push_str(none),
+            [filter] => self.add(filter),
+            filters => {
+                let (first, second) = filters.split_at(filters.len() / 2);
+                self.sql.push('(');
+                self.join(first, none, word);
+                self.sql.push_str(&format!(" {word} "));
+                self.join(second, none, word);
+                self.sql.push(')');
+            }
         }
-        self.sql.push(')');
     }
 }
