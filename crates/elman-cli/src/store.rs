@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use elman::{
     burn::tensor::Device,
     embedding::{EmbedderConfig, Identity},
-    index::{IndexError, LocalStore, LocalStoreConfig},
+    index::{IndexError, LocalStore, StoreConfig},
 };
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +45,7 @@ impl StoreModel {
             }
             Err(IndexError::NotAStore { .. }) => {
                 let model = serde_json::to_value(self).expect("a path and an identity are valid JSON");
-                Ok(LocalStore::create(path, LocalStoreConfig::new(d_embedding).with_model(model))?)
+                Ok(LocalStore::create(path, StoreConfig::new(d_embedding).with_model(model))?)
             }
             Err(error) => Err(error.into()),
         }

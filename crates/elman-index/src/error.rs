@@ -170,10 +170,8 @@ pub enum IndexError {
         found: [usize; 2],
     },
     /// The vectors of a store come from another model than expected.
-    #[error("the store '{}' was made with the model {found}, not {expected}: use that model, or make a new store", path.display())]
+    #[error("the store was made with the model {found}, not {expected}: use that model, or make a new store")]
     Model {
-        /// The store.
-        path: PathBuf,
         /// The identity that was asked for.
         expected: Value,
         /// The identity that the store was made with.
@@ -260,6 +258,11 @@ pub enum IndexError {
         /// The operating system's reason.
         source: io::Error,
     },
+
+    /// A server could not be used.
+    #[cfg(feature = "server")]
+    #[error(transparent)]
+    Server(#[from] crate::ServerError),
 
     /// A store was written by a later version of this crate.
     #[error("'{}' has format version {found}, and this program reads version {expected}: use a newer one", path.display())]

@@ -7,11 +7,11 @@
 //! thirty-second of the memory.
 //!
 //! ```
-//! use elman_index::{Entry, LocalStore, LocalStoreConfig, VectorStore};
+//! use elman_index::{Entry, LocalStore, StoreConfig, VectorStore};
 //!
 //! # let parent = tempfile::tempdir().unwrap();
 //! # let folder = parent.path().join("store");
-//! let mut store = LocalStore::create(&folder, LocalStoreConfig::new(2).with_model("my model"))?;
+//! let mut store = LocalStore::create(&folder, StoreConfig::new(2).with_model("my model"))?;
 //! store.upsert(vec![
 //!     Entry::new("notes:1", vec![0.9, 0.1], "a cat sat on the mat"),
 //!     Entry::new("notes:2", vec![0.1, 0.9], "shares fell sharply"),
@@ -24,6 +24,7 @@
 //! # Ok::<(), elman_index::IndexError>(())
 //! ```
 
+mod config;
 mod duplicates;
 mod entry;
 mod error;
@@ -34,17 +35,22 @@ mod memory;
 mod metric;
 pub mod quantized;
 mod rank;
+#[cfg(feature = "server")]
+mod server;
 mod similarity;
 mod store;
 
+pub use config::StoreConfig;
 pub use duplicates::near_duplicates;
 pub use entry::{Entry, Hit, MAX_D_EMBED, Metadata};
 pub use error::IndexError;
 pub use filter::{Comparison, Field, Filter, Scalar};
 pub use fusion::reciprocal_rank_fusion;
-pub use local::{LocalStore, LocalStoreConfig};
+pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use metric::Metric;
 pub use rank::top_k;
+#[cfg(feature = "server")]
+pub use server::ServerError;
 pub use similarity::{cosine, dot, euclidean};
 pub use store::VectorStore;

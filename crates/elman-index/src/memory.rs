@@ -5,6 +5,7 @@ use indexmap::IndexMap;
 use crate::{
     entry::{Entry, Hit, Metadata, check_d_embed, check_entries, check_store_query},
     error::IndexError,
+    filter::Filter,
     metric::Metric,
     rank::top_k,
     store::VectorStore,
@@ -46,6 +47,25 @@ pub(crate) struct Payload {
 pub(crate) fn hit(entries: &IndexMap<String, Payload>, position: usize, score: f32) -> Hit {
     let (id, Payload { text, metadata }) = entries.get_index(position).expect("an entry for each vector");
     Hit { id: id.clone(), score, text: text.clone(), metadata: metadata.clone() }
+}
+
+/// Visits the entries that a filter admits, each with the vector that is at its position.
+pub(crate) fn visit_entries(
+    entries: &IndexMap<String, Payload>,
+    filter: Option<&Filter>,
+    vector: impl Fn(usize) -> Vec<f32>,
+    visit: &mut dyn FnMut(Entry),
+) -> Result<(), IndexError> {
+    if let Some(filter) = filter {
+        filter.check_fields(entries.values().map(|payload| payload.metadata.as_ref()))?;
+    }
+    for (position, (id, Payload { text, metadata })) in entries.iter().enumerate() {
+        if filter.is_none_or(|filter| filter.matches(metadata.as_ref())) {
+            let (id, text, metadata) = (id.clone(), text.clone(), metadata.clone());
+            visit(Entry { id, vector: vector(position), text, metadata });
+        }
+    }
+    Ok(())
 }
 
 /// Moves the rows that stay to the front of `values`, in order, and drops the others.
@@ -110,6 +130,10 @@ impl VectorStore for MemoryStore {
             text: payload.text.clone(),
             metadata: payload.metadata.clone(),
         }))
+    }
+
+    fn visit(&self, filter: Option<&Filter>, visit: &mut dyn FnMut(Entry)) -> Result<(), IndexError> {
+        visit_entries(&self.entries, filter, |position| self.vector(position).to_vec(), visit)
     }
 
     fn search(&self, query: &[f32], count: usize) -> Result<Vec<Hit>, IndexError> {

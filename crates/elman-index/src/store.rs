@@ -1,7 +1,11 @@
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
 use crate::{
     entry::{Entry, Hit},
     error::IndexError,
-    filter::Filter,
+    filter::{Field, Filter},
     metric::Metric,
 };
 
@@ -16,6 +20,22 @@ pub trait VectorStore {
 
     /// What [`Hit::score`] is, and the order of hits.
     fn metric(&self) -> Metric;
+
+    /// The identity of the model that the vectors were made with; null where it is not known.
+    fn model(&self) -> &Value {
+        &Value::Null
+    }
+
+    /// Checks that the vectors were made with the model `expected`.
+    ///
+    /// # Errors
+    /// If [`model`](Self::model) is another.
+    fn check_model(&self, expected: &Value) -> Result<(), IndexError> {
+        match self.model() {
+            found if found == expected => Ok(()),
+            found => Err(IndexError::Model { expected: expected.clone(), found: found.clone() }),
+        }
+    }
 
     /// Stores entries; one whose id is there already replaces it.
     ///
@@ -35,6 +55,48 @@ pub trait VectorStore {
     /// # Errors
     /// As the kind of store has it.
     fn get(&self, id: &str) -> Result<Option<Entry>, IndexError>;
+
+    /// The entries with these ids, each where its id is, as far as they are there. One call is faster than many of
+    /// [`get`](Self::get) where a server is asked.
+    ///
+    /// # Errors
+    /// As the kind of store has it.
+    fn get_many(&self, ids: &[&str]) -> Result<Vec<Option<Entry>>, IndexError> {
+        ids.iter().map(|id| self.get(id)).collect()
+    }
+
+    /// Visits the entries that a filter admits, or all.
+    ///
+    /// # Errors
+    /// If no entry of a store that is not empty has a field that the filter asks for; or as the kind of store has it.
+    fn visit(&self, filter: Option<&Filter>, visit: &mut dyn FnMut(Entry)) -> Result<(), IndexError>;
+
+    /// The ids of the entries that a filter admits, or of all.
+    ///
+    /// # Errors
+    /// As [`visit`](Self::visit).
+    fn ids(&self, filter: Option<&Filter>) -> Result<Vec<String>, IndexError> {
+        let mut ids = Vec::new();
+        self.visit(filter, &mut |entry| ids.push(entry.id))?;
+        Ok(ids)
+    }
+
+    /// Some of the fields of the metadata that a [`Filter`] can ask for: the first 20, by name.
+    ///
+    /// # Errors
+    /// As the kind of store has it.
+    fn fields(&self) -> Result<Vec<String>, IndexError> {
+        let mut fields = BTreeSet::new();
+        self.visit(None, &mut |entry| {
+            fields.extend(
+                entry.metadata.as_ref().map(Field::all).unwrap_or_default().into_iter().map(|(field, _)| field),
+            );
+            while fields.len() > 20 {
+                fields.pop_last();
+            }
+        })?;
+        Ok(fields.iter().map(Field::to_string).collect())
+    }
 
     /// The `count` entries nearest to `query`, best first: the greatest similarity or the least distance. All of them
     /// where `count` is more than the store holds.

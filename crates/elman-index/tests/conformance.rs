@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use elman_index::{
-    Entry, Hit, IndexError, LocalStore, LocalStoreConfig, MemoryStore, Metadata, Metric, VectorStore,
+    Entry, Hit, IndexError, LocalStore, MemoryStore, Metadata, Metric, StoreConfig, VectorStore,
     quantized::{Precision, QuantizedStore, QuantizedStoreConfig},
 };
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ fn memory(_: &Path, metric: Metric) -> Option<Store> {
 }
 
 fn local(folder: &Path, metric: Metric) -> Option<Store> {
-    let config = LocalStoreConfig::new(D_EMBED).with_metric(metric);
+    let config = StoreConfig::new(D_EMBED).with_metric(metric);
     Some(Store { store: Box::new(LocalStore::create(folder, config).unwrap()), tolerance: 1e-6 })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use elman_index::{
-    Entry, LocalStore, LocalStoreConfig, MemoryStore, Metadata, Metric, VectorStore, cosine, dot, euclidean,
+    Entry, LocalStore, MemoryStore, Metadata, Metric, StoreConfig, VectorStore, cosine, dot, euclidean,
     quantized::{Binary, Int8, Precision, QuantizedStore, QuantizedStoreConfig},
     top_k,
 };
@@ -146,7 +146,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let (mut model, mut latest) = (Model::default(), Model::default());
         let mut memory = MemoryStore::new(D_EMBED, metric).unwrap();
-        let mut local = LocalStore::create(folder.path(), LocalStoreConfig::new(D_EMBED).with_metric(metric)).unwrap();
+        let mut local = LocalStore::create(folder.path(), StoreConfig::new(D_EMBED).with_metric(metric)).unwrap();
         for change in changes {
             match change {
                 Change::Upsert(entries) => {

@@ -13,9 +13,10 @@ use elman_sqlite::{
 use serde_json::Value;
 
 use crate::{
+    config::StoreConfig,
     entry::{MAX_D_EMBED, MAX_DEPTH, nests_within},
     error::IndexError,
-    local::{LocalStoreConfig, rows::Rows},
+    local::rows::Rows,
 };
 
 /// "elmn": what `file` and others know such a database by.
@@ -57,7 +58,7 @@ pub(super) struct Database {
 }
 
 impl Database {
-    pub(super) fn create(folder: &Path, config: &LocalStoreConfig) -> Result<Self, IndexError> {
+    pub(super) fn create(folder: &Path, config: &StoreConfig) -> Result<Self, IndexError> {
         let model = config.model.to_string();
         if model.len() > MAX_MODEL_BYTES || !nests_within(&config.model, MAX_DEPTH) {
             return Err(IndexError::ModelIdentity { limit_bytes: MAX_MODEL_BYTES as u64, limit_depth: MAX_DEPTH });
@@ -95,7 +96,7 @@ impl Database {
         Ok(database)
     }
 
-    pub(super) fn open(folder: &Path, writable: bool) -> Result<(Self, LocalStoreConfig), IndexError> {
+    pub(super) fn open(folder: &Path, writable: bool) -> Result<(Self, StoreConfig), IndexError> {
         let path = path(folder);
         if !path.is_file() {
             return Err(IndexError::NotAStore { path: folder.into() });
@@ -136,7 +137,7 @@ impl Database {
     }
 
     /// What the store says of itself.
-    fn config(&self, folder: &Path) -> Result<LocalStoreConfig, IndexError> {
+    fn config(&self, folder: &Path) -> Result<StoreConfig, IndexError> {
         let path = &self.path;
         let fail = |error| failure(path, error);
         let number = |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(fail);
@@ -159,7 +160,7 @@ impl Database {
         let d_embed = usize::try_from(d_embed).ok().filter(|&d_embed| (1..=MAX_D_EMBED).contains(&d_embed));
         let model: Option<Value> = serde_json::from_str(&model).ok();
         match (d_embed, metric.parse(), model) {
-            (Some(d_embed), Ok(metric), Some(model)) => Ok(LocalStoreConfig { d_embed, metric, model }),
+            (Some(d_embed), Ok(metric), Some(model)) => Ok(StoreConfig { d_embed, metric, model }),
             _ => Err(IndexError::Contradiction { path: path.clone(), what: "the table 'store' makes no sense" }),
         }
     }

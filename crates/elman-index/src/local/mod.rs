@@ -1,5 +1,4 @@
 mod condition;
-mod config;
 mod database;
 mod lexical;
 mod loaded;
@@ -10,13 +9,13 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-pub use config::LocalStoreConfig;
 use database::Database;
 use loaded::Loaded;
 use rows::Rows;
 use serde_json::Value;
 
 use crate::{
+    config::StoreConfig,
     entry::{Entry, Hit, check_d_embed, check_entries, check_store_query},
     error::IndexError,
     filter::Filter,
@@ -46,12 +45,12 @@ use crate::{
 /// theirs are read. Hits with equal scores come in the order in which they were last written.
 ///
 /// ```
-/// use elman_index::{Entry, LocalStore, LocalStoreConfig, VectorStore};
+/// use elman_index::{Entry, LocalStore, StoreConfig, VectorStore};
 /// use serde_json::json;
 ///
 /// # let parent = tempfile::tempdir().unwrap();
 /// # let folder = parent.path().join("store");
-/// let mut store = LocalStore::create(&folder, LocalStoreConfig::new(2).with_model("my model"))?;
+/// let mut store = LocalStore::create(&folder, StoreConfig::new(2).with_model("my model"))?;
 /// let metadata = |value: serde_json::Value| value.as_object().cloned().unwrap();
 /// store.upsert(vec![
 ///     Entry::new("a", vec![0.9, 0.1], "a cat sat on the mat").with_metadata(metadata(json!({"year": 1999}))),
@@ -68,7 +67,7 @@ use crate::{
 #[derive(Debug)]
 pub struct LocalStore {
     folder: PathBuf,
-    config: LocalStoreConfig,
+    config: StoreConfig,
     writable: bool,
     inner: Mutex<Inner>,
 }
@@ -85,7 +84,7 @@ impl LocalStore {
     /// # Errors
     /// If there is a store already, the length of vectors is 0 or above [`MAX_D_EMBED`](crate::MAX_D_EMBED), the
     /// identity of the model is larger than 4096 bytes, or the folder cannot be written.
-    pub fn create(folder: impl AsRef<Path>, config: LocalStoreConfig) -> Result<Self, IndexError> {
+    pub fn create(folder: impl AsRef<Path>, config: StoreConfig) -> Result<Self, IndexError> {
         check_d_embed(config.d_embed)?;
         let database = Database::create(folder.as_ref(), &config)?;
         Ok(Self::with(folder.as_ref(), config, database, true))
@@ -109,57 +108,8 @@ impl LocalStore {
         Ok(Self::with(folder.as_ref(), config, database, false))
     }
 
-    fn with(folder: &Path, config: LocalStoreConfig, database: Database, writable: bool) -> Self {
+    fn with(folder: &Path, config: StoreConfig, database: Database, writable: bool) -> Self {
         Self { folder: folder.into(), config, writable, inner: Mutex::new(Inner { database, loaded: None }) }
-    }
-
-    /// The identity of the model that the vectors were made with, as [`create`](Self::create) was given it.
-    pub fn model(&self) -> &Value {
-        &self.config.model
-    }
-
-    /// Checks that the vectors were made with the model `expected`.
-    ///
-    /// # Errors
-    /// If [`model`](Self::model) is another.
-    pub fn check_model(&self, expected: &Value) -> Result<(), IndexError> {
-        if self.config.model == *expected {
-            return Ok(());
-        }
-        Err(IndexError::Model {
-            path: self.folder.clone(),
-            expected: expected.clone(),
-            found: self.config.model.clone(),
-        })
-    }
-
-    /// The ids of the entries that a filter admits, or of all, in the order in which they were last written. Fields that
-    /// no entry has are no error here.
-    ///
-    /// # Errors
-    /// If the store is damaged or cannot be read.
-    pub fn ids(&self, filter: Option<&Filter>) -> Result<Vec<String>, IndexError> {
-        self.inner().database.read(|rows| rows.ids(filter))
-    }
-
-    /// Visits the entries that a filter admits, or all, in the order in which they were last written. What is called must
-    /// not use this store, which waits until all are visited.
-    ///
-    /// # Errors
-    /// As [`search_where`](VectorStore::search_where).
-    pub fn visit(&self, filter: Option<&Filter>, visit: impl FnMut(Entry)) -> Result<(), IndexError> {
-        self.inner().database.read(|rows| {
-            rows.check_fields(filter)?;
-            rows.visit(filter, visit)
-        })
-    }
-
-    /// Some of the fields of the metadata, by name: the first 20.
-    ///
-    /// # Errors
-    /// If the store is damaged or cannot be read.
-    pub fn fields(&self) -> Result<Vec<String>, IndexError> {
-        self.inner().database.read(|rows| rows.fields())
     }
 
     /// The `count` entries whose texts fit the words of `text` best, of those that the filter admits: BM25, greatest
@@ -243,6 +193,10 @@ impl VectorStore for LocalStore {
         self.config.metric
     }
 
+    fn model(&self) -> &Value {
+        &self.config.model
+    }
+
     fn upsert(&mut self, entries: Vec<Entry>) -> Result<(), IndexError> {
         check_entries(&entries, self.config.d_embed, self.config.metric)?;
         self.write(|rows| entries.iter().try_for_each(|entry| rows.put(entry)))
@@ -254,6 +208,26 @@ impl VectorStore for LocalStore {
 
     fn get(&self, id: &str) -> Result<Option<Entry>, IndexError> {
         self.inner().database.read(|rows| rows.get(id))
+    }
+
+    /// In the order in which they were last written. What is called must not use this store, which waits until all are
+    /// visited.
+    fn visit(&self, filter: Option<&Filter>, visit: &mut dyn FnMut(Entry)) -> Result<(), IndexError> {
+        self.inner().database.read(|rows| {
+            rows.check_fields(filter)?;
+            rows.visit(filter, visit)
+        })
+    }
+
+    fn ids(&self, filter: Option<&Filter>) -> Result<Vec<String>, IndexError> {
+        self.inner().database.read(|rows| {
+            rows.check_fields(filter)?;
+            rows.ids(filter)
+        })
+    }
+
+    fn fields(&self) -> Result<Vec<String>, IndexError> {
+        self.inner().database.read(|rows| rows.fields())
     }
 
     fn search(&self, query: &[f32], count: usize) -> Result<Vec<Hit>, IndexError> {

@@ -6,7 +6,8 @@ use super::{Collection, Precision, kept::Kept, nearest_rescored};
 use crate::{
     entry::{Entry, Hit, check_entries, check_store_query},
     error::IndexError,
-    memory::{Payload, hit},
+    filter::Filter,
+    memory::{Payload, hit, visit_entries},
     metric::Metric,
     store::VectorStore,
 };
@@ -119,6 +120,10 @@ impl VectorStore for QuantizedStore {
             text: payload.text.clone(),
             metadata: payload.metadata.clone(),
         }))
+    }
+
+    fn visit(&self, filter: Option<&Filter>, visit: &mut dyn FnMut(Entry)) -> Result<(), IndexError> {
+        visit_entries(&self.entries, filter, |position| self.second().vector(position), visit)
     }
 
     fn search(&self, query: &[f32], count: usize) -> Result<Vec<Hit>, IndexError> {

@@ -1,6 +1,6 @@
 //! Entries and comparisons that more than one test needs.
 
-use elman_index::{Entry, LocalStore, LocalStoreConfig, Metadata, VectorStore};
+use elman_index::{Entry, LocalStore, Metadata, StoreConfig, VectorStore};
 
 pub const D_EMBED: usize = 3;
 
@@ -13,7 +13,7 @@ pub fn entry(number: usize) -> Entry {
 
 /// A new store with the entries `0..count`.
 pub fn create(folder: &std::path::Path, count: usize) -> LocalStore {
-    let mut store = LocalStore::create(folder, LocalStoreConfig::new(D_EMBED).with_model("model 1")).unwrap();
+    let mut store = LocalStore::create(folder, StoreConfig::new(D_EMBED).with_model("model 1")).unwrap();
     store.upsert((0..count).map(entry).collect()).unwrap();
     store
 }

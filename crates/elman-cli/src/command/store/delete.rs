@@ -30,7 +30,7 @@ impl Delete {
         let ids = match &self.filter {
             Some(filter) => {
                 let mut ids = Vec::new();
-                store.visit(Some(filter), |entry| ids.push(entry.id))?;
+                store.visit(Some(filter), &mut |entry| ids.push(entry.id))?;
                 ids
             }
             None => self.ids.clone(),

@@ -39,7 +39,7 @@ impl Duplicates {
     pub fn run(&self) -> Result<(), CliError> {
         let store = LocalStore::open_read_only(&self.folder.store)?;
         let (mut vectors, mut named) = (Vec::new(), Vec::new());
-        store.visit(self.filter.as_ref(), |entry| {
+        store.visit(self.filter.as_ref(), &mut |entry| {
             vectors.extend(entry.vector);
             named.push((entry.id, entry.text));
         })?;

@@ -2,15 +2,15 @@ use serde_json::Value;
 
 use crate::metric::Metric;
 
-/// What a new [`LocalStore`](crate::LocalStore) holds.
+/// What a new store holds, be it in a [folder](crate::LocalStore) or on a server.
 ///
 /// ```
-/// use elman_index::{LocalStoreConfig, Metric};
+/// use elman_index::{StoreConfig, Metric};
 ///
-/// let config = LocalStoreConfig::new(256).with_metric(Metric::Dot).with_model("model@5e884898");
+/// let config = StoreConfig::new(256).with_metric(Metric::Dot).with_model("model@5e884898");
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct LocalStoreConfig {
+pub struct StoreConfig {
     /// The length of every vector.
     pub d_embed: usize,
     /// How near two vectors are; the cosine unless chosen otherwise.
@@ -20,7 +20,7 @@ pub struct LocalStoreConfig {
     pub model: Value,
 }
 
-impl LocalStoreConfig {
+impl StoreConfig {
     /// The settings for vectors of length `d_embed`.
     pub fn new(d_embed: usize) -> Self {
         Self { d_embed, metric: Metric::default(), model: Value::Null }
