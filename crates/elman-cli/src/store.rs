@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use elman::{
     burn::tensor::Device,
     embedding::{EmbedderConfig, Identity},
-    index::{IndexError, LocalStore, StoreConfig},
+    index::{IndexError, LocalStore, StoreConfig, VectorStore},
 };
 use serde::{Deserialize, Serialize};
 
