@@ -259,6 +259,15 @@ pub enum IndexError {
         source: io::Error,
     },
 
+    /// A graph cannot be made or written.
+    #[cfg(feature = "graph")]
+    #[error("the graph of the store '{}' cannot be made: {source}", path.display())]
+    Graph {
+        /// The store.
+        path: PathBuf,
+        /// The reason.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A server could not be used.
     #[cfg(feature = "server")]
     #[error(transparent)]

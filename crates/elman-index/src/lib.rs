@@ -46,6 +46,8 @@ pub use entry::{Entry, Hit, MAX_D_EMBED, Metadata};
 pub use error::IndexError;
 pub use filter::{Comparison, Field, Filter, Scalar};
 pub use fusion::reciprocal_rank_fusion;
+#[cfg(feature = "graph")]
+pub use local::GraphInfo;
 pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use metric::Metric;

@@ -24,25 +24,49 @@ impl Condition {
         condition
     }
 
-    fn add(&mut self, filter: &Filter) {
+    /// The rows after one and up to another.
+    pub(super) fn between(after: i64, last: i64) -> Self {
+        Self { sql: "row > ? AND row <= ?".into(), values: vec![after.into(), last.into()] }
+    }
+
+    /// The rows with facts that meet a comparison, one condition on the table `facts` for each kind of value.
+    fn facts(field: &Field, sign: &str, values: &[&Scalar]) -> Vec<Self> {
+        let of_kind = |kind_of| {
+            let same: Vec<&Scalar> = values.iter().copied().filter(|value| kind(value) == kind_of).collect();
+            let to = match same.len() {
+                0 => return None,
+                1 => "?".into(),
+                count => format!("({})", vec!["?"; count].join(", ")),
+            };
+            let mut values = vec![SqlValue::Text(field.to_string()), SqlValue::Integer(kind_of)];
+            values.extend(same.into_iter().map(sql_value));
+            let sign = if values.len() > 3 { "IN" } else { sign };
+            Some(Self { sql: format!("field = ? AND kind = ? AND value {sign} {to}"), values })
+        };
+        (0..3).filter_map(of_kind).collect()
+    }
+
+    /// The facts that make a comparison true; none for other filters.
+    pub(super) fn of_facts(filter: &Filter) -> Option<Vec<Self>> {
         match filter {
-            Filter::Compare(field, comparison, value) => {
-                self.add_facts(field, value, comparison.sign(), "?");
-                self.values.push(sql_value(value));
+            Filter::Compare(field, comparison, value) => Some(Self::facts(field, comparison.sign(), &[value])),
+            Filter::In(field, values) => Some(Self::facts(field, "=", &values.iter().collect::<Vec<_>>())),
+            Filter::And(_) | Filter::Or(_) | Filter::Not(_) => None,
+        }
+    }
+
+    fn add(&mut self, filter: &Filter) {
+        if let Some(conditions) = Self::of_facts(filter) {
+            self.sql.push_str("(false");
+            for condition in conditions {
+                self.sql += &format!(" OR row IN (SELECT row FROM facts WHERE {})", condition.sql);
+                self.values.extend(condition.values);
             }
-            Filter::In(field, values) => {
-                // one query for each kind of value
-                self.sql.push_str("(false");
-                for kind_of in 0..3 {
-                    let same: Vec<&Scalar> = values.iter().filter(|value| kind(value) == kind_of).collect();
-                    if let Some(first) = same.first() {
-                        self.sql.push_str(" OR ");
-                        self.add_facts(field, first, "IN", &format!("({})", vec!["?"; same.len()].join(", ")));
-                        self.values.extend(same.into_iter().map(sql_value));
-                    }
-                }
-                self.sql.push(')');
-            }
+            self.sql.push(')');
+            return;
+        }
+        match filter {
+            Filter::Compare(..) | Filter::In(..) => {}
             Filter::And(filters) => self.join(filters, "true", "AND"),
             Filter::Or(filters) => self.join(filters, "false", "OR"),
             Filter::Not(filter) => {
@@ -50,11 +74,6 @@ impl Condition {
                 self.add(filter);
             }
         }
-    }
-
-    fn add_facts(&mut self, field: &Field, value: &Scalar, sign: &str, to: &str) {
-        self.sql += &format!("row IN (SELECT row FROM facts WHERE field = ? AND kind = ? AND value {sign} {to})");
-        self.values.extend([SqlValue::Text(field.to_string()), SqlValue::Integer(kind(value))]);
     }
 
     /// Joined by halves: SQLite refuses a condition that is nested a thousand deep, as a long chain is.

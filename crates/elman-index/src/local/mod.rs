@@ -1,8 +1,11 @@
 mod condition;
 mod database;
+#[cfg(feature = "graph")]
+mod graph;
 mod lexical;
 mod loaded;
 mod rows;
+mod search;
 
 use std::{
     path::{Path, PathBuf},
@@ -10,23 +13,22 @@ use std::{
 };
 
 use database::Database;
+#[cfg(feature = "graph")]
+pub use graph::GraphInfo;
 use loaded::Loaded;
 use rows::Rows;
 use serde_json::Value;
 
 use crate::{
     config::StoreConfig,
-    entry::{Entry, Hit, check_d_embed, check_entries, check_store_query},
+    entry::{Entry, Hit, check_d_embed, check_entries},
     error::IndexError,
     filter::Filter,
-    fusion::{self, reciprocal_rank_fusion},
     metric::Metric,
-    rank::top_k,
     store::VectorStore,
 };
 
-/// A store in a folder of this machine, for collections that are searched exactly: every change is on disk when it
-/// returns.
+/// A store in a folder of this machine: every change is on disk when it returns.
 ///
 /// # The folder
 /// `store.sqlite` is a [SQLite](https://sqlite.org) database, with SQLite's own `-wal` and `-shm` beside it while it is
@@ -41,8 +43,14 @@ use crate::{
 /// there when they began.
 ///
 /// # Search
-/// Exact. The vectors are read once and kept in memory, up to 512 MiB of them; where a filter leaves few entries, only
-/// theirs are read. Hits with equal scores come in the order in which they were last written.
+/// Without a graph, exact: the vectors are read once and kept in memory, up to 512 MiB of them; where a filter leaves few
+/// entries, only theirs are read. Hits with equal scores come in the order in which they were last written.
+///
+/// With the feature `graph`, `build_graph` writes a graph of neighbours beside the database, `graph-….usearch`, described
+/// by `graph.json`. Searches then find nearly all of the true neighbours, a hundred times as fast among a million. It is
+/// a cache, which may be deleted at any time: candidates are compared by the vectors of the database, entries that it has
+/// not are compared one by one, those that are gone are left out, a filter that leaves few entries is answered exactly,
+/// and one that is damaged, or of another store, is not used. [`search_exact`](LocalStore::search_exact) never uses it.
 ///
 /// ```
 /// use elman_index::{Entry, LocalStore, StoreConfig, VectorStore};
@@ -69,6 +77,9 @@ pub struct LocalStore {
     folder: PathBuf,
     config: StoreConfig,
     writable: bool,
+    /// Candidates of a search by the graph.
+    #[cfg(feature = "graph")]
+    expansion: usize,
     inner: Mutex<Inner>,
 }
 
@@ -76,6 +87,9 @@ pub struct LocalStore {
 struct Inner {
     database: Database,
     loaded: Option<Loaded>,
+    /// What the database calls the graph, and the graph unless it could not be opened.
+    #[cfg(feature = "graph")]
+    graph: Option<(String, Option<std::sync::Arc<graph::Graph>>)>,
 }
 
 impl LocalStore {
@@ -109,66 +123,19 @@ impl LocalStore {
     }
 
     fn with(folder: &Path, config: StoreConfig, database: Database, writable: bool) -> Self {
-        Self { folder: folder.into(), config, writable, inner: Mutex::new(Inner { database, loaded: None }) }
-    }
-
-    /// The `count` entries whose texts fit the words of `text` best, of those that the filter admits: BM25, greatest
-    /// first. An entry needs one of the words.
-    ///
-    /// Words are sequences of letters and digits; case and accents do not count. Scores are comparable within one search
-    /// alone.
-    ///
-    /// # Errors
-    /// As [`search_where`](VectorStore::search_where).
-    ///
-    /// # Reference
-    /// Robertson and Zaragoza 2009, *The Probabilistic Relevance Framework: BM25 and Beyond*, by
-    /// [SQLite's FTS5](https://sqlite.org/fts5.html).
-    pub fn search_text(&self, text: &str, count: usize, filter: Option<&Filter>) -> Result<Vec<Hit>, IndexError> {
-        self.inner().database.read(|rows| {
-            rows.check_fields(filter)?;
-            rows.lexical(text, count, filter)
-        })
-    }
-
-    /// Both searches, by the vector and by the words of `text`, put in one order by
-    /// [reciprocal rank fusion](reciprocal_rank_fusion).
-    ///
-    /// # Shapes
-    /// `query`: `[d_embed]`.
-    ///
-    /// # Errors
-    /// As [`search_where`](VectorStore::search_where).
-    pub fn search_hybrid(
-        &self,
-        text: &str,
-        query: &[f32],
-        count: usize,
-        filter: Option<&Filter>,
-    ) -> Result<Vec<Hit>, IndexError> {
-        let each = fusion::candidates(count);
-        let near = self.nearest(query, each, filter)?;
-        let words = self.search_text(text, each, filter)?;
-        Ok(reciprocal_rank_fusion(vec![near, words], count))
-    }
-
-    fn nearest(&self, query: &[f32], count: usize, filter: Option<&Filter>) -> Result<Vec<Hit>, IndexError> {
-        check_store_query(query, self.config.d_embed, self.config.metric)?;
-        let metric = self.config.metric;
-        let Inner { database, loaded } = &mut *self.inner();
-        database.read(|rows| {
-            rows.check_fields(filter)?;
-            let scored = match filter {
-                Some(_) => rows.scores(metric, query, filter)?,
-                None => match Loaded::refreshed(loaded, rows)? {
-                    Some(loaded) => loaded.scores(metric, query),
-                    None => rows.scores(metric, query, None)?,
-                },
-            };
-            let sign = if metric.is_distance() { -1.0 } else { 1.0 };
-            let best = top_k(scored.iter().map(|&(_, score)| sign * score), count);
-            best.into_iter().map(|(position, _)| rows.hit(scored[position].0, scored[position].1)).collect()
-        })
+        Self {
+            folder: folder.into(),
+            config,
+            writable,
+            #[cfg(feature = "graph")]
+            expansion: graph::EXPANSION_SEARCH,
+            inner: Mutex::new(Inner {
+                database,
+                loaded: None,
+                #[cfg(feature = "graph")]
+                graph: None,
+            }),
+        }
     }
 
     fn write<T>(&mut self, change: impl FnOnce(&Rows<'_>) -> Result<T, IndexError>) -> Result<T, IndexError> {

@@ -26,7 +26,7 @@ impl Rows<'_> {
         failure(self.path, error)
     }
 
-    fn contradiction(&self, what: &'static str) -> IndexError {
+    pub(super) fn contradiction(&self, what: &'static str) -> IndexError {
         IndexError::Contradiction { path: self.path.into(), what }
     }
 
@@ -40,6 +40,17 @@ impl Rows<'_> {
 
     pub(super) fn count(&self) -> Result<usize, IndexError> {
         usize::try_from(self.number("count")?).map_err(|_| self.contradiction("the count is negative"))
+    }
+
+    /// How many entries are in rows after one.
+    pub(super) fn count_after(&self, row: i64) -> Result<usize, IndexError> {
+        if row == 0 {
+            return self.count();
+        }
+        let sql = "SELECT count(*) FROM entries WHERE row > ?1";
+        let mut statement = self.connection.prepare_cached(sql).map_err(|error| self.fail(error))?;
+        let count: i64 = statement.query_row([row], |row| row.get(0)).map_err(|error| self.fail(error))?;
+        usize::try_from(count).map_err(|_| self.contradiction("a count is negative"))
     }
 
     /// How many rows have been removed since the store was made.
@@ -145,7 +156,7 @@ impl Rows<'_> {
         }
     }
 
-    fn metadata(&self, json: Option<String>) -> Result<Option<Metadata>, IndexError> {
+    pub(super) fn metadata(&self, json: Option<String>) -> Result<Option<Metadata>, IndexError> {
         let read = |json: String| serde_json::from_str(&json).map_err(|_| self.contradiction("metadata are no JSON"));
         json.map(read).transpose()
     }
@@ -175,16 +186,16 @@ impl Rows<'_> {
         Ok(())
     }
 
-    /// The score of each row that a filter admits, in order.
+    /// The score of each row that a condition selects, in order.
     pub(super) fn scores(
         &self,
         metric: Metric,
         query: &[f32],
-        filter: Option<&Filter>,
+        condition: &Condition,
     ) -> Result<Vec<(i64, f32)>, IndexError> {
         let mut vector = Vec::new();
         let mut scores = Vec::new();
-        self.each_vector(&Condition::of(filter), |row, bytes| {
+        self.each_vector(condition, |row, bytes| {
             vector.clear();
             self.vector(bytes, &mut vector)?;
             scores.push((row, metric.score(query, &vector)));
