@@ -161,8 +161,14 @@ pub enum BenchError {
     /// Vectors that cannot be compared.
     #[error(transparent)]
     Index(#[from] IndexError),
-    /// The report could not be written.
-    #[error("cannot write the report '{}': {source}", path.display())]
+    /// The process that searches failed.
+    #[error("the process that searches failed: {reason}")]
+    Searcher {
+        /// What it said.
+        reason: String,
+    },
+    /// The report, or what contestants are given, could not be written.
+    #[error("cannot write '{}': {source}", path.display())]
     Write {
         /// The file.
         path: PathBuf,
@@ -180,7 +186,7 @@ impl BenchError {
             Self::Start { .. } | Self::NoPeer { .. } | Self::TooFew { .. } => true,
             Self::Read { .. } | Self::Array { .. } | Self::Score { .. } | Self::Pairs { .. } | Self::Index(_) => false,
             Self::Scripts { .. } | Self::Peer { .. } | Self::Figures { .. } | Self::Write { .. } => false,
-            Self::Embedding(_) | Self::Sentences { .. } => false,
+            Self::Embedding(_) | Self::Sentences { .. } | Self::Searcher { .. } => false,
         }
     }
 }

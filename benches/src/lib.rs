@@ -25,12 +25,15 @@ pub mod quantized;
 mod report;
 mod row;
 mod script;
+#[cfg(feature = "graph")]
+pub mod search;
 pub mod sentences;
 mod table;
 mod target;
 mod timing;
 mod traffic;
 mod variant;
+mod vectors;
 
 pub use arguments::Arguments;
 pub use error::BenchError;

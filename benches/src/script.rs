@@ -11,16 +11,18 @@ use tempfile::TempDir;
 use crate::error::BenchError;
 
 /// The peers' programs, which the binary carries so that it runs where its sources are not.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     ("peer.py", include_str!("../peers/peer.py")),
     (TORCH, include_str!("../peers/torch_rnn.py")),
     (ONNX_RUNTIME, include_str!("../peers/ort_rnn.py")),
     (SENTENCES, include_str!("../peers/sentences.py")),
+    (VECTOR_SEARCH, include_str!("../peers/vector_search.py")),
 ];
 
 pub(crate) const TORCH: &str = "torch_rnn.py";
 pub(crate) const ONNX_RUNTIME: &str = "ort_rnn.py";
 pub(crate) const SENTENCES: &str = "sentences.py";
+pub(crate) const VECTOR_SEARCH: &str = "vector_search.py";
 
 /// Somebody's Python, and the programs that it is to run, in a folder of their own that goes when nobody needs it.
 #[derive(Clone, Debug)]

@@ -6,8 +6,8 @@ use elman::{
     },
 };
 
-use super::{kept::Kept, vectors::Vectors};
-use crate::error::BenchError;
+use super::kept::Kept;
+use crate::{error::BenchError, vectors::Vectors};
 
 /// Prints Spearman's ρ between the pairs' scores and the cosines of their vectors in each precision.
 pub(super) fn print(vectors: &Vectors, scores: &[f64]) -> Result<(), BenchError> {

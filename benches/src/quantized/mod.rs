@@ -8,12 +8,10 @@ mod arguments;
 mod kept;
 mod pairs;
 mod recall;
-mod vectors;
 
 pub use arguments::Arguments;
 
-use crate::{environment::Environment, error::BenchError};
-use vectors::Vectors;
+use crate::{environment::Environment, error::BenchError, vectors::Vectors};
 
 /// Prints a table: of the neighbours that each kind of search finds, or, with pairs, of the agreement with their scores.
 ///

@@ -9,8 +9,8 @@ use elman::index::{
     },
 };
 
-use super::{kept::Kept, vectors::Vectors};
-use crate::error::BenchError;
+use super::kept::Kept;
+use crate::{error::BenchError, vectors::Vectors};
 
 /// A kind of search.
 struct Search {

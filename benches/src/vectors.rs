@@ -6,7 +6,7 @@ use crate::error::BenchError;
 
 /// Vectors in full precision.
 #[derive(Debug)]
-pub(super) struct Vectors {
+pub(crate) struct Vectors {
     pub width: usize,
     /// `[vectors, width]`
     pub values: Vec<f32>,
@@ -26,6 +26,18 @@ impl Vectors {
             }
             _ => Err(BenchError::Array { path: path.into(), found }),
         }
+    }
+
+    /// The first numbers of each, scaled to length 1; those that are zero are left out.
+    #[cfg(feature = "graph")]
+    pub fn cut(self, width: usize) -> Self {
+        let width = width.clamp(1, self.width);
+        let cut = self.rows().flat_map(|row| {
+            let length = row[..width].iter().map(|value| value * value).sum::<f32>().sqrt();
+            let kept = if length > 0.0 { &row[..width] } else { &[] };
+            kept.iter().map(move |value| value / length)
+        });
+        Self { width, values: cut.collect() }
     }
 
     /// How many there are.

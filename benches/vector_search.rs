@@ -1,0 +1,16 @@
+//! `cargo run --release --bin vector-search`: searching a store in a folder beside faiss, hnswlib and usearch.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use elman_bench::search::{Arguments, run};
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(if error.is_usage() { 2 } else { 1 })
+        }
+    }
+}
