@@ -1,0 +1,386 @@
+//! What a store in PostgreSQL does beyond what every store does.
+#![cfg(feature = "postgres")]
+
+mod postgres_server;
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use elman_index::{
+    Comparison, Entry, Field, Filter, IndexError, MemoryStore, Metadata, Metric, PostgresStore, Scalar, ServerError,
+    StoreConfig, VectorStore,
+};
+use postgres_server::{Table, server};
+use proptest::{prelude::*, sample::select, test_runner::TestRunner};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use serde_json::{Value, json};
+
+fn object(value: Value) -> Metadata {
+    value.as_object().cloned().unwrap()
+}
+
+fn failure(result: Result<PostgresStore, IndexError>) -> ServerError {
+    match result {
+        Err(IndexError::Server(error)) => error,
+        Err(error) => panic!("another error: {error}"),
+        Ok(store) => panic!("no error: {store:?}"),
+    }
+}
+
+/// The error of opening an address, which comes at once.
+fn refused(address: &str) -> ServerError {
+    let begun = Instant::now();
+    let error = failure(PostgresStore::open(address));
+    assert!(begun.elapsed() < Duration::from_secs(3), "{error} was tried again");
+    error
+}
+
+fn replaced(server: &str, from: &str, to: &str) -> String {
+    assert!(server.contains(from), "the address has {from}");
+    server.replacen(from, to, 1)
+}
+
+fn password(server: &str) -> &str {
+    server.split_once("elman:").and_then(|(_, rest)| rest.split_once('@')).expect("user elman with a password").0
+}
+
+#[test]
+fn refusals_come_at_once_and_hide_the_password() {
+    let Some(server) = server() else { return };
+    let wrong = replaced(&server, password(&server), "geheim");
+    let error = refused(&wrong);
+    assert!(matches!(error, ServerError::Credentials { .. }), "{error:?}");
+    assert!(!format!("{error} {error:?}").contains("geheim"));
+    assert!(error.to_string().contains("password authentication failed for user \"elman\""), "{error}");
+
+    let none = replaced(&server, &format!(":{}", password(&server)), "");
+    assert!(matches!(refused(&none), ServerError::Credentials { .. }));
+
+    let error = refused(&replaced(&server, "/elman?", "/nowhere?"));
+    assert!(error.to_string().ends_with("database \"nowhere\" does not exist"), "{error}");
+    assert!(!format!("{error} {error:?}").contains(password(&server)), "{error}");
+}
+
+#[test]
+fn a_server_that_was_never_there_is_waited_for_shortly() {
+    // a port that nothing listens on any more
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let begun = Instant::now();
+    let error = failure(PostgresStore::open(&format!("postgres://me:geheim@127.0.0.1:{port}/base")));
+    let ServerError::Unreachable { server, waited, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(server, &format!("postgres://me:…@127.0.0.1:{port}/base"));
+    assert!(*waited > Duration::from_secs(3) && begun.elapsed() < Duration::from_secs(10), "{error}");
+    assert!(error.to_string().contains("Connection refused"), "{error}");
+}
+
+#[test]
+fn connections_are_as_safe_as_asked_for() {
+    let Some(server) = server() else { return };
+    let (plain, query) = server.split_once('?').unwrap();
+    let (_, roots) = query.split_once("sslrootcert=").expect("the address names an authority");
+    let localhost = plain.replace("127.0.0.1", "localhost");
+    let opened = |address: String| failure(PostgresStore::open(&format!("{address}&table=nowhere")));
+    for address in [
+        format!("{plain}?sslmode=disable"),
+        format!("{plain}?sslmode=prefer"),
+        format!("{plain}?sslmode=require"),
+        format!("{localhost}?sslmode=require&sslrootcert={roots}"),
+        format!("{localhost}?sslmode=verify-ca&sslrootcert={roots}"),
+        format!("{plain}?sslmode=verify-full&sslrootcert={roots}&channel_binding=require"),
+    ] {
+        let error = opened(address);
+        assert!(matches!(error, ServerError::NoStore { .. }), "{error}");
+    }
+    // its certificate is for the number alone, and its authority is known to nobody else
+    for address in [
+        format!("{localhost}?sslmode=verify-full&sslrootcert={roots}"),
+        format!("{plain}?sslmode=verify-ca"),
+        format!("{plain}?sslmode=verify-full&sslrootcert=system"),
+    ] {
+        let begun = Instant::now();
+        let error = opened(address);
+        assert!(matches!(error, ServerError::Failed { .. } | ServerError::Address { .. }), "{error}");
+        assert!(error.to_string().contains("certificate"), "{error}");
+        assert!(begun.elapsed() < Duration::from_secs(3), "{error} was tried again");
+    }
+}
+
+#[test]
+fn a_store_is_found_by_its_name_and_nothing_else_is_one() {
+    let Some(server) = server() else { return };
+    let table = Table::new(&server);
+    let error = refused(&table.address());
+    assert!(matches!(&error, ServerError::NoStore { name, .. } if format!("\"{name}\"") == table.quoted()), "{error}");
+
+    table.execute(&format!("CREATE TABLE {}(id text)", table.quoted()));
+    assert!(matches!(refused(&table.address()), ServerError::NotAStore { .. }));
+    let error = failure(PostgresStore::create(&table.address(), StoreConfig::new(2)));
+    assert!(matches!(error, ServerError::Exists { .. }), "{error}");
+    for (comment, reason) in [
+        ("about people", "its comment does not say so"),
+        (r#"{"elman": 2}"#, "it has format version 2, and this program reads version 1: use a newer one"),
+        (r#"{"elman": 1, "d_embed": 3}"#, "its comment makes no sense: missing field `metric`"),
+        (r#"{"elman": 1, "d_embed": 0, "metric": "dot", "model": null}"#, "its comment speaks of 0 dimensions"),
+    ] {
+        table.execute(&format!("COMMENT ON TABLE {} IS '{comment}'", table.quoted()));
+        let error = refused(&table.address());
+        assert!(matches!(error, ServerError::NotAStore { .. }) && error.to_string().ends_with(reason), "{error}");
+    }
+}
+
+#[test]
+fn a_store_remembers_what_it_is() {
+    let Some(server) = server() else { return };
+    let table = Table::named(&server, "a \"name\" with 'quotes'; -- %");
+    let model = json!({"name": "it's \\ \u{0} \"π\"", "hash": [1, 2.5, null]});
+    let config = StoreConfig::new(3).with_metric(Metric::Euclidean).with_model(model.clone());
+    drop(PostgresStore::create(&table.address(), config).unwrap());
+    let mut store = PostgresStore::open(&table.address()).unwrap();
+    assert_eq!((store.d_embed(), store.metric(), store.model()), (3, Metric::Euclidean, &model));
+    store.check_model(&model).unwrap();
+    assert!(matches!(store.check_model(&"another".into()), Err(IndexError::Model { .. })));
+    let error = store.upsert(vec![Entry::new("a", vec![1.0; 4], "")]).unwrap_err();
+    assert!(matches!(error, IndexError::EntryDimension { expected: 3, found: 4, .. }));
+
+    let unused = Table::new(&server);
+    for d_embed in [0, 16_001] {
+        let error = PostgresStore::create(&unused.address(), StoreConfig::new(d_embed)).unwrap_err();
+        assert!(matches!(error, IndexError::Dimension { limit: 16_000, found } if found == d_embed));
+    }
+    let large = StoreConfig::new(2).with_model("x".repeat(5000));
+    assert!(matches!(PostgresStore::create(&unused.address(), large), Err(IndexError::ModelIdentity { .. })));
+    assert!(matches!(refused(&unused.address()), ServerError::NoStore { .. }));
+}
+
+#[test]
+fn long_vectors_are_searched_without_an_index() {
+    let Some(server) = server() else { return };
+    for d_embed in [2_001, 16_000] {
+        let table = Table::new(&server);
+        let mut store = PostgresStore::create(&table.address(), StoreConfig::new(d_embed)).unwrap();
+        let vector = |n: usize| (0..d_embed).map(|axis| if axis == n { 2.0 } else { 0.01 }).collect::<Vec<f32>>();
+        let entries: Vec<Entry> = (0..9).map(|n| Entry::new(n.to_string(), vector(n), "")).collect();
+        store.upsert(entries.clone()).unwrap();
+        assert_eq!(store.search(&vector(7), 1).unwrap()[0].id, "7");
+        assert_eq!(store.get("3").unwrap().as_ref(), Some(&entries[3]));
+    }
+}
+
+#[test]
+fn nothing_that_is_given_is_read_as_sql() {
+    let Some(server) = server() else { return };
+    let table = Table::new(&server);
+    let mut store = PostgresStore::create(&table.address(), StoreConfig::new(1)).unwrap();
+    let evil = format!("'); DROP TABLE {}; -- \\' $1 $$", table.quoted());
+    store.upsert(vec![Entry::new(&evil, vec![1.0], &evil).with_metadata(object(json!({&evil: &evil})))]).unwrap();
+    let field = Field::from(evil.as_str());
+    for (filter, found) in [
+        (Filter::Compare(field.clone(), Comparison::Equal, Scalar::Text(evil.clone())), 1),
+        (Filter::In(field.clone(), vec![Scalar::Text("' OR true --".into())]), 0),
+        (Filter::Compare(field, Comparison::Less, Scalar::Text("' OR '1'='1".into())), 0),
+    ] {
+        assert_eq!(store.search_where(&[1.0], 9, &filter).unwrap().len(), found, "{filter}");
+    }
+    assert_eq!(store.get(&evil).unwrap().unwrap().text, evil);
+    store.delete(&["' OR true --"]).unwrap();
+    assert_eq!(store.count().unwrap(), 1);
+}
+
+#[test]
+fn entries_come_back_as_they_were() {
+    let Some(server) = server() else { return };
+    let table = Table::new(&server);
+    let mut store = PostgresStore::create(&table.address(), StoreConfig::new(2).with_metric(Metric::Dot)).unwrap();
+    let numbers = json!([1e17, -2.0, 5e-324, 1e308, 0.1, 3, u64::MAX, i64::MIN, 2.5e-9]);
+    let metadata = object(json!({"numbers": numbers, "none": null, "nested": {"\\": "\u{1}\u{fffd}", "": []}}));
+    let long: String = (0..9_000).map(|n| char::from_u32(33 + n * 7919 % 20_000).unwrap()).collect();
+    let first = Entry::new(long, vec![f32::MIN_POSITIVE, -0.0], "\r\n").with_metadata(metadata);
+    let second = Entry::new("\\x41", vec![1e17, 1.5], "");
+    store.upsert(vec![first.clone(), second.clone()]).unwrap();
+    let found = store.get_many(&["nowhere", "\\x41", &first.id, "A", "\0", "\\x41"]).unwrap();
+    assert_eq!(found, [None, Some(second.clone()), Some(first.clone()), None, None, Some(second.clone())]);
+    assert_eq!(store.get_many(&[]).unwrap(), []);
+
+    let mut visited = Vec::new();
+    store.visit(None, &mut |entry| visited.push(entry)).unwrap();
+    assert_eq!(visited, [first.clone(), second]);
+    assert_eq!(store.fields().unwrap(), ["nested.\"\\\""]);
+    store.delete(&["\0"]).unwrap();
+    let error = store.upsert(vec![Entry::new("new", vec![0.0; 2], ""), Entry::new("a\0", vec![0.0; 2], "")]);
+    assert!(matches!(error, Err(IndexError::Server(ServerError::Unsupported { .. }))), "{error:?}");
+    assert_eq!(store.count().unwrap(), 2);
+}
+
+/// Random vectors with a number and a rare mark.
+fn many(count: usize, d_embed: usize) -> Vec<Entry> {
+    let mut random = StdRng::seed_from_u64(1);
+    let entry = |n: usize| {
+        let vector = (0..d_embed).map(|_| random.random_range(-1.0..1.0)).collect();
+        let mut metadata = object(json!({"n": n}));
+        if n % 4_000 == 1_000 {
+            metadata.insert("mark".into(), "rare".into());
+        }
+        Entry::new(format!("id {n}"), vector, format!("text {n}")).with_metadata(metadata)
+    };
+    (0..count).map(entry).collect()
+}
+
+#[test]
+fn a_filter_leaves_as_many_as_there_are_and_the_index_finds_the_nearest() {
+    let Some(server) = server() else { return };
+    let table = Table::new(&server);
+    let entries = many(10_000, 16);
+    let mut store = PostgresStore::create(&table.address(), StoreConfig::new(16)).unwrap();
+    let mut memory = MemoryStore::new(16, Metric::Cosine).unwrap();
+    store.upsert(entries.clone()).unwrap();
+    memory.upsert(entries).unwrap();
+    let query = [0.5; 16];
+
+    let rare = "mark = 'rare'".parse().unwrap();
+    for count in [3, 10, 5_000, usize::MAX] {
+        let hits = store.search_where(&query, count, &rare).unwrap();
+        assert_eq!(hits, memory.search_where(&query, count, &rare).unwrap());
+        assert_eq!(hits.len(), 3);
+    }
+    // by the index, which may miss some, and without
+    for filter in [None, Some("n >= 5000".parse().unwrap())] {
+        for (count, at_least) in [(10, 9), (200, 190), (1_001, 1_001), (usize::MAX, 5_000)] {
+            let (hits, expected) = match &filter {
+                None => (store.search(&query, count).unwrap(), memory.search(&query, count).unwrap()),
+                Some(filter) => (
+                    store.search_where(&query, count, filter).unwrap(),
+                    memory.search_where(&query, count, filter).unwrap(),
+                ),
+            };
+            assert_eq!(hits.len(), expected.len());
+            assert!(hits.is_sorted_by(|a, b| a.score >= b.score));
+            let found = expected.iter().filter(|hit| hits.contains(hit)).count();
+            assert!(found >= at_least.min(expected.len()), "{found} of {count}");
+        }
+    }
+    assert_eq!(store.ids(Some(&"n >= 9998".parse().unwrap())).unwrap(), ["id 9998", "id 9999"]);
+    let mut visited = 0;
+    store.visit(None, &mut |entry| visited += usize::from(entry.id == format!("id {visited}"))).unwrap();
+    assert_eq!(visited, 10_000);
+}
+
+#[test]
+fn filters_mean_what_they_mean_elsewhere() {
+    let Some(server) = server() else { return };
+    let table = Table::new(&server);
+    let mut store = PostgresStore::create(&table.address(), StoreConfig::new(1)).unwrap();
+    let values = [
+        json!(0), json!(-0.0), json!(1), json!(1.5), json!(9_007_199_254_740_993_u64), json!(1e300), json!(true),
+        json!(false), json!("1"), json!("true"), json!(""), json!("a"), json!("a\u{1}"), json!("B"), json!("ä"),
+        json!("\u{1f980}"), json!("\u{ffff}"), json!(null), json!([1]), json!({"0": 1}), json!({"a": "a"}),
+    ];
+    let mut entries = vec![Entry::new("none", vec![1.0], "")];
+    for (n, a) in values.iter().enumerate() {
+        for (m, b) in values.iter().enumerate().filter(|(m, _)| (n + m) % 3 == 0) {
+            let metadata = object(json!({"a": a, "b": b}));
+            entries.push(Entry::new(format!("{n} {m}"), vec![1.0], "").with_metadata(metadata));
+        }
+    }
+    store.upsert(entries.clone()).unwrap();
+
+    let numbers = select(vec![0.0, -0.0, 1.0, 1.5, 9_007_199_254_740_992.0, 1e300, -1.0, f64::INFINITY, f64::NAN]);
+    let texts = select(vec!["1", "true", "", "a", "a\u{1}", "a\0", "b", "\0", "ä", "\u{1f980}", "\u{10000}", "B"]);
+    let scalar = prop_oneof![
+        any::<bool>().prop_map(Scalar::Bool),
+        numbers.prop_map(Scalar::Number),
+        texts.prop_map(|text| Scalar::Text(text.into())),
+    ];
+    let field = select(vec![vec!["a"], vec!["b"], vec!["a", "0"], vec!["b", "a"]])
+        .prop_map(|keys| Field::new(keys.into_iter().map(String::from).collect()));
+    let comparison = select(vec![
+        Comparison::Equal,
+        Comparison::Less,
+        Comparison::LessOrEqual,
+        Comparison::Greater,
+        Comparison::GreaterOrEqual,
+    ]);
+    let leaf = prop_oneof![
+        (field.clone(), comparison, scalar.clone()).prop_map(|(field, sign, value)| Filter::Compare(field, sign, value)),
+        (field, prop::collection::vec(scalar, 0..5)).prop_map(|(field, values)| Filter::In(field, values)),
+    ];
+    let filter = leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Filter::And),
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Filter::Or),
+            inner.prop_map(|filter| Filter::Not(Box::new(filter))),
+        ]
+    });
+    let mut runner = TestRunner::new(ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() });
+    let result = runner.run(&filter, |filter| {
+        let expected: Vec<&str> = entries
+            .iter()
+            .filter(|entry| filter.matches(entry.metadata.as_ref()))
+            .map(|entry| entry.id.as_str())
+            .collect();
+        prop_assert_eq!(store.ids(Some(&filter)).unwrap(), expected);
+        Ok(())
+    });
+    result.unwrap();
+    let error = store.ids(Some(&Filter::In(Field::from("a\0"), vec![Scalar::Bool(true)]))).unwrap_err();
+    assert_eq!(error.to_string(), "no entry has the field \"a\0\": entries have a, a.0, a.a, b, b.0, b.a");
+}
+
+#[test]
+fn a_connection_that_is_cut_is_made_again() {
+    let Some(server) = server() else { return };
+    let table = Table::new(&server);
+    let mine = format!("{}&application_name=cut%20{}", table.address(), std::process::id());
+    let mut store = PostgresStore::create(&mine, StoreConfig::new(1)).unwrap();
+    for n in 0..5 {
+        table.execute(&format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cut {}'",
+            std::process::id()
+        ));
+        store.upsert(vec![Entry::new(n.to_string(), vec![1.0], "")]).unwrap();
+        assert_eq!(store.count().unwrap(), n + 1);
+    }
+}
+
+#[test]
+fn several_write_at_once() {
+    let Some(server) = server() else { return };
+    let table = Table::new(&server);
+    drop(PostgresStore::create(&table.address(), StoreConfig::new(1)).unwrap());
+    let entry = |n: usize, by: usize| Entry::new(n.to_string(), vec![1.0], by.to_string());
+    thread::scope(|scope| {
+        for writer in 0..4 {
+            let address = table.address();
+            scope.spawn(move || {
+                let mut store = PostgresStore::open(&address).unwrap();
+                for _ in 0..20 {
+                    // in opposite orders, so that they get in each other's way
+                    let entries = (0..50).map(|n| entry(if writer % 2 == 0 { n } else { 49 - n }, writer));
+                    store.upsert(entries.collect()).unwrap();
+                }
+            });
+        }
+    });
+    let store = PostgresStore::open(&table.address()).unwrap();
+    assert_eq!(store.count().unwrap(), 50);
+    let mut last = Vec::new();
+    store.visit(None, &mut |entry| last.push(entry.text)).unwrap();
+    assert!(last.iter().all(|by| *by == last[0]), "an upsert is all or nothing: {last:?}");
+}
+
+#[test]
+fn a_store_can_be_used_in_an_asynchronous_program_and_by_many_threads() {
+    let Some(server) = server() else { return };
+    let table = Table::new(&server);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut store = PostgresStore::create(&table.address(), StoreConfig::new(1)).unwrap();
+        store.upsert(vec![Entry::new("a", vec![1.0], "text")]).unwrap();
+        thread::scope(|scope| {
+            for _ in 0..12 {
+                scope.spawn(|| assert_eq!(store.search(&[1.0], 1).unwrap()[0].id, "a"));
+            }
+        });
+    });
+}
