@@ -51,17 +51,21 @@ pub(super) fn failure(server: &str, error: PostgresError) -> ServerError {
     }
 }
 
-/// The code of what a server said, if it said anything.
-pub(super) fn code(error: &ServerError) -> Option<&SqlState> {
+/// What a server said, and its code, if it said anything.
+pub(super) fn said(error: &ServerError) -> Option<(&str, &SqlState)> {
     match error {
-        ServerError::Failed { source, .. } => source.downcast_ref::<Said>()?.code.as_ref(),
+        ServerError::Failed { source, .. } => {
+            let Said { text, code } = source.downcast_ref::<Said>()?;
+            Some((text, code.as_ref()?))
+        }
         _ => None,
     }
 }
 
 /// Whether the same request may succeed later: the server is away, or let another transaction go first.
 pub(super) fn is_passing(error: &ServerError) -> bool {
-    matches!(error, ServerError::Unreachable { .. }) || code(error) == Some(&SqlState::T_R_DEADLOCK_DETECTED)
+    matches!(error, ServerError::Unreachable { .. })
+        || said(error).is_some_and(|(_, code)| *code == SqlState::T_R_DEADLOCK_DETECTED)
 }
 
 /// The server is shutting down, starting up, has no connection left, or lost this one.

@@ -128,7 +128,7 @@ impl Rows {
 
     /// Whether there are at least so many entries.
     pub(super) fn has(&self, many: i64) -> Result<bool, IndexError> {
-        let sql = format!("SELECT count(*) FROM (SELECT FROM {} LIMIT {many}) AS some", self.table);
+        let sql = format!("SELECT count(*) FROM (SELECT FROM {} LIMIT {many}) AS first_ones", self.table);
         Ok(self.number(&sql)? == many)
     }
 
@@ -160,10 +160,10 @@ impl Rows {
     pub(super) fn fields(&self) -> Result<Vec<String>, IndexError> {
         let sql = format!(
             "WITH RECURSIVE found(path, value) AS (
-                 SELECT ARRAY[key], value FROM {}, jsonb_each(metadata)
+                 SELECT ARRAY[outermost.key], outermost.value FROM {}, jsonb_each(metadata) AS outermost
                  UNION ALL
-                 SELECT path || key, inner_one.value FROM found,
-                     jsonb_each(CASE WHEN jsonb_typeof(found.value) = 'object' THEN found.value END) AS inner_one
+                 SELECT path || inside.key, inside.value FROM found,
+                     jsonb_each(CASE WHEN jsonb_typeof(found.value) = 'object' THEN found.value END) AS inside
              )
              SELECT path FROM (SELECT path FROM found WHERE jsonb_typeof(value) IN ('boolean', 'number', 'string')
                                GROUP BY path) AS paths

@@ -54,13 +54,17 @@ impl Settings {
             *own = Some(value.into_owned());
         }
         url.set_query((!others.is_empty()).then(|| others.join("&")).as_deref());
+        if let (None, Some(port)) = (url.port(), variable("PGPORT")) {
+            let port = port.parse().map_err(|_| refused(format!("PGPORT is '{}'", port.escape_debug())))?;
+            url.set_port(Some(port)).map_err(|()| refused("it can have no port".into()))?;
+        }
         let mut config: Config = url.as_str().parse().map_err(|error| refused(super::failure::told(&error)))?;
 
         let table = table.unwrap_or_else(|| DEFAULT_TABLE.into());
         if table.is_empty() || table.len() > MAX_NAME_BYTES || table.contains('\0') {
             return Err(refused(format!("the name of a table has 1 to {MAX_NAME_BYTES} bytes")));
         }
-        fill(&mut config, &variable).map_err(refused)?;
+        fill(&mut config, &variable);
         let mode = mode.or_else(|| variable("PGSSLMODE")).unwrap_or_else(|| "prefer".into());
         let mode = Mode::named(&mode).ok_or_else(|| refused(format!("sslmode is '{}'", mode.escape_debug())))?;
         let roots = roots.or_else(|| variable("PGSSLROOTCERT"));
@@ -76,7 +80,7 @@ impl Settings {
 }
 
 /// Sets what the address does not.
-fn fill(config: &mut Config, variable: &impl Fn(&str) -> Option<String>) -> Result<(), String> {
+fn fill(config: &mut Config, variable: &impl Fn(&str) -> Option<String>) {
     if let (None, Some(user)) = (config.get_user(), variable("PGUSER")) {
         config.user(user);
     }
@@ -86,9 +90,6 @@ fn fill(config: &mut Config, variable: &impl Fn(&str) -> Option<String>) -> Resu
     if let (None, Some(database)) = (config.get_dbname(), variable("PGDATABASE")) {
         config.dbname(database);
     }
-    if let (true, Some(port)) = (config.get_ports().is_empty(), variable("PGPORT")) {
-        config.port(port.parse().map_err(|_| format!("PGPORT is '{}'", port.escape_debug()))?);
-    }
     if config.get_application_name().is_none() {
         config.application_name("elman");
     }
@@ -97,7 +98,6 @@ fn fill(config: &mut Config, variable: &impl Fn(&str) -> Option<String>) -> Resu
     if config.get_keepalives_interval().is_none() && config.get_keepalives_retries().is_none() {
         config.keepalives_idle(SILENCE).keepalives_interval(SILENCE).keepalives_retries(3);
     }
-    Ok(())
 }
 
 #[cfg(test)]

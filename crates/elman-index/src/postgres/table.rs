@@ -8,7 +8,7 @@ use crate::{
     config::StoreConfig,
     error::IndexError,
     metric::Metric,
-    postgres::{failure::code, session::Sessions},
+    postgres::{failure::said, session::Sessions},
     server::{FIRST, ServerError},
 };
 
@@ -100,22 +100,21 @@ pub(super) fn create(sessions: &Sessions, config: &StoreConfig) -> Result<(), In
 /// Why a store cannot be made.
 fn refused(sessions: &Sessions, error: ServerError) -> ServerError {
     let server = sessions.server().to_string();
-    match code(&error) {
-        Some(code) if *code == SqlState::DUPLICATE_TABLE => {
-            ServerError::Exists { server, name: sessions.settings().table.clone() }
-        }
-        Some(code) if *code == SqlState::FEATURE_NOT_SUPPORTED || *code == SqlState::UNDEFINED_FILE => {
-            let what = format!("{error}; it needs pgvector 0.8 or later, of which PostgreSQL's packages have one");
-            ServerError::Unsupported { server, what }
-        }
-        Some(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE => {
-            let what = format!(
-                "{error}; a store needs the right to make tables, and, where the database has no pgvector yet, that an \
-                 administrator says CREATE EXTENSION vector"
-            );
-            ServerError::Unsupported { server, what }
-        }
-        _ => error,
+    let Some((text, code)) = said(&error) else { return error };
+    let name = &sessions.settings().table;
+    if *code == SqlState::DUPLICATE_TABLE {
+        ServerError::Exists { server, name: name.clone() }
+    } else if *code == SqlState::FEATURE_NOT_SUPPORTED || *code == SqlState::UNDEFINED_FILE {
+        let what = format!("{text}; install pgvector 0.8 or later beside PostgreSQL");
+        ServerError::Unsupported { server, what }
+    } else if *code == SqlState::INSUFFICIENT_PRIVILEGE {
+        let what = format!(
+            "{text}; let an administrator say CREATE EXTENSION vector where the database has no pgvector, and grant the \
+             right to make tables"
+        );
+        ServerError::Unsupported { server, what }
+    } else {
+        error
     }
 }
 
