@@ -71,10 +71,10 @@ pub(super) fn create(sessions: &Sessions, config: &StoreConfig) -> Result<(), In
         "CREATE TABLE {table}(
             number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
             key bytea GENERATED ALWAYS AS ({}) STORED UNIQUE,
-            id text COLLATE \"C\" NOT NULL,
+            id text COLLATE \"C\" NOT NULL CHECK (id <> ''),
             vector vector({d_embed}) NOT NULL,
             text text NOT NULL,
-            metadata jsonb
+            metadata jsonb CHECK (jsonb_typeof(metadata) = 'object')
         );
         {index}
         COMMENT ON TABLE {table} IS '{}'",
