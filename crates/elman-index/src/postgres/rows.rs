@@ -47,11 +47,16 @@ impl Rows {
              SET vector = excluded.vector, text = excluded.text, metadata = excluded.metadata",
             self.table
         );
+        // Those that are there already are locked in one order, so that others who store them wait instead of each for
+        // the other.
+        let lock = format!("SELECT FROM {} WHERE {} ORDER BY key FOR UPDATE", self.table, self.has_id());
         let batches = batches(self.sessions.server(), entries, metric)?;
+        let ids: Vec<&String> = batches.iter().flat_map(|batch| &batch.ids).collect();
         let put = |client: Arc<Client>| {
-            let (sql, batches) = (&sql, &batches);
+            let (sql, lock, batches, ids) = (&sql, &lock, &batches, &ids);
             async move {
                 client.batch_execute("BEGIN").await?;
+                client.execute(lock, &[ids]).await?;
                 let statement = client.prepare(sql).await?;
                 for Batch { ids, vectors, texts, metadata } in batches {
                     client.execute(&statement, &[ids, vectors, texts, metadata]).await?;
