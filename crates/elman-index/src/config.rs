@@ -1,6 +1,12 @@
 use serde_json::Value;
 
-use crate::metric::Metric;
+use crate::{
+    entry::{MAX_DEPTH, nests_within},
+    error::IndexError,
+    metric::Metric,
+};
+
+const MAX_MODEL_BYTES: usize = 4096;
 
 /// What a new store holds, be it in a [folder](crate::LocalStore) or on a server.
 ///
@@ -36,5 +42,13 @@ impl StoreConfig {
     pub fn with_model(mut self, model: impl Into<Value>) -> Self {
         self.model = model.into();
         self
+    }
+
+    /// The identity of the model, if it can be kept.
+    pub(crate) fn checked_model(&self) -> Result<Value, IndexError> {
+        if self.model.to_string().len() > MAX_MODEL_BYTES || !nests_within(&self.model, MAX_DEPTH) {
+            return Err(IndexError::ModelIdentity { limit_bytes: MAX_MODEL_BYTES as u64, limit_depth: MAX_DEPTH });
+        }
+        Ok(self.model.clone())
     }
 }

