@@ -1,6 +1,13 @@
 use serde_json::Value;
 
-use crate::metric::Metric;
+use crate::{
+    entry::{MAX_DEPTH, nests_within},
+    error::IndexError,
+    metric::Metric,
+};
+
+/// The largest identity of a model, as JSON.
+const MAX_MODEL_BYTES: usize = 4096;
 
 /// What a new store holds, be it in a [folder](crate::LocalStore) or on a server.
 ///
@@ -36,5 +43,14 @@ impl StoreConfig {
     pub fn with_model(mut self, model: impl Into<Value>) -> Self {
         self.model = model.into();
         self
+    }
+
+    /// The identity of the model as JSON, where it is small enough to be kept.
+    pub(crate) fn model_json(&self) -> Result<String, IndexError> {
+        let model = self.model.to_string();
+        match model.len() <= MAX_MODEL_BYTES && nests_within(&self.model, MAX_DEPTH) {
+            true => Ok(model),
+            false => Err(IndexError::ModelIdentity { limit_bytes: MAX_MODEL_BYTES as u64, limit_depth: MAX_DEPTH }),
+        }
     }
 }

@@ -33,6 +33,8 @@ mod fusion;
 mod local;
 mod memory;
 mod metric;
+#[cfg(feature = "milvus")]
+mod milvus;
 pub mod quantized;
 mod rank;
 #[cfg(feature = "server")]
@@ -49,6 +51,8 @@ pub use fusion::reciprocal_rank_fusion;
 pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use metric::Metric;
+#[cfg(feature = "milvus")]
+pub use milvus::MilvusStore;
 pub use rank::top_k;
 #[cfg(feature = "server")]
 pub use server::ServerError;

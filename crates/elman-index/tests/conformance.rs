@@ -2,7 +2,11 @@
 //!
 //! A store is held to it by a line in `stores!`.
 
-use std::path::Path;
+#[cfg(feature = "milvus")]
+#[path = "common/milvus.rs"]
+mod milvus_server;
+
+use std::{any::Any, path::Path};
 
 use elman_index::{
     Entry, Hit, IndexError, LocalStore, MemoryStore, Metadata, Metric, StoreConfig, VectorStore,
@@ -16,15 +20,17 @@ const D_EMBED: usize = 4;
 struct Store {
     store: Box<dyn VectorStore>,
     tolerance: f32,
+    /// What goes when it goes.
+    rest: Option<Box<dyn Any>>,
 }
 
 fn memory(_: &Path, metric: Metric) -> Option<Store> {
-    Some(Store { store: Box::new(MemoryStore::new(D_EMBED, metric).unwrap()), tolerance: 1e-6 })
+    Some(Store { store: Box::new(MemoryStore::new(D_EMBED, metric).unwrap()), tolerance: 1e-6, rest: None })
 }
 
 fn local(folder: &Path, metric: Metric) -> Option<Store> {
     let config = StoreConfig::new(D_EMBED).with_metric(metric);
-    Some(Store { store: Box::new(LocalStore::create(folder, config).unwrap()), tolerance: 1e-6 })
+    Some(Store { store: Box::new(LocalStore::create(folder, config).unwrap()), tolerance: 1e-6, rest: None })
 }
 
 fn quantized(_: &Path, metric: Metric) -> Option<Store> {
@@ -32,7 +38,15 @@ fn quantized(_: &Path, metric: Metric) -> Option<Store> {
         QuantizedStoreConfig { first: Precision::Int8, second: Precision::Int8, ..QuantizedStoreConfig::new(D_EMBED) };
     // the cosine is all it knows
     let store = (metric == Metric::Cosine).then(|| Box::new(QuantizedStore::new(config).unwrap()))?;
-    Some(Store { store, tolerance: 1e-2 })
+    Some(Store { store, tolerance: 1e-2, rest: None })
+}
+
+#[cfg(feature = "milvus")]
+fn milvus(_: &Path, metric: Metric) -> Option<Store> {
+    let collection = milvus_server::Collection::new();
+    let config = StoreConfig::new(D_EMBED).with_metric(metric);
+    let store = Box::new(elman_index::MilvusStore::create(collection.url(), config).unwrap());
+    Some(Store { store, tolerance: 1e-6, rest: Some(Box::new(collection)) })
 }
 
 fn entry(id: &str, vector: [f32; D_EMBED], metadata: Value) -> Entry {
@@ -282,7 +296,7 @@ fn conforms(make: fn(&Path, Metric) -> Option<Store>) {
     }
     for (metric, expected, best) in [(Metric::Dot, "cbdaef", 1.33), (Metric::Euclidean, "cbdaef", 0.13f32.sqrt())] {
         let folder = tempfile::tempdir().unwrap();
-        let Some(Store { mut store, tolerance }) = make(folder.path(), metric) else { continue };
+        let Some(Store { mut store, tolerance, rest: _rest }) = make(folder.path(), metric) else { continue };
         store.upsert(six()).unwrap();
         let hits = store.search(&[1.0, 0.9, 0.0, 0.0], 9).unwrap();
         assert_eq!(ids(&hits), expected, "{metric}");
@@ -295,9 +309,13 @@ fn conforms(make: fn(&Path, Metric) -> Option<Store>) {
 }
 
 macro_rules! stores {
-    ($($test:ident = $store:ident;)*) => {$(
+    ($($(#[$when:meta])? $test:ident = $store:ident $(if $given:path)?;)*) => {$(
+        $(#[$when])?
         #[test]
         fn $test() {
+            $(if !$given() {
+                return;
+            })?
             conforms($store);
         }
     )*};
@@ -307,4 +325,6 @@ stores! {
     the_store_in_memory_conforms = memory;
     the_store_in_a_folder_conforms = local;
     the_quantised_store_conforms = quantized;
+    #[cfg(feature = "milvus")]
+    the_store_in_milvus_conforms = milvus if milvus_server::is_given;
 }

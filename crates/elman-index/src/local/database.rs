@@ -12,18 +12,12 @@ use elman_sqlite::{
 };
 use serde_json::Value;
 
-use crate::{
-    config::StoreConfig,
-    entry::{MAX_D_EMBED, MAX_DEPTH, nests_within},
-    error::IndexError,
-    local::rows::Rows,
-};
+use crate::{config::StoreConfig, entry::MAX_D_EMBED, error::IndexError, local::rows::Rows};
 
 /// "elmn": what `file` and others know such a database by.
 const APPLICATION: i32 = 0x656c_6d6e;
 /// The version of the tables below.
 const VERSION: i64 = 1;
-const MAX_MODEL_BYTES: usize = 4096;
 /// How long to wait for another writer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -59,10 +53,7 @@ pub(super) struct Database {
 
 impl Database {
     pub(super) fn create(folder: &Path, config: &StoreConfig) -> Result<Self, IndexError> {
-        let model = config.model.to_string();
-        if model.len() > MAX_MODEL_BYTES || !nests_within(&config.model, MAX_DEPTH) {
-            return Err(IndexError::ModelIdentity { limit_bytes: MAX_MODEL_BYTES as u64, limit_depth: MAX_DEPTH });
-        }
+        let model = config.model_json()?;
         fs::create_dir_all(folder).map_err(|source| IndexError::Write { path: folder.into(), source })?;
         let mut database = Self { d_embed: config.d_embed, ..Self::connect(folder, Access::Create)? };
         let path = database.path.clone();

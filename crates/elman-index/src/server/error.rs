@@ -40,6 +40,22 @@ pub enum ServerError {
         /// The server's reason.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// A server has no store of this name.
+    #[error("{server} has no store '{name}': make it first, or check the name")]
+    NoStore {
+        /// The server.
+        server: String,
+        /// The table or collection.
+        name: String,
+    },
+    /// A store cannot be made, for the server has something of its name.
+    #[error("{server} has '{name}' already: open it, or choose another name")]
+    Exists {
+        /// The server.
+        server: String,
+        /// The table or collection.
+        name: String,
+    },
     /// What a server has under the name of a store was not made by this crate, or is of another format.
     #[error("{server} has '{name}', but not as a store of elman's: {reason}")]
     NotAStore {
