@@ -18,7 +18,7 @@ use crate::{
     config::StoreConfig,
     metric::Metric,
     milvus::{
-        failure::{failure, is_away, is_not_loaded, is_too_large, is_without_index},
+        failure::{failure, is_away, is_not_loaded, is_too_large, is_too_late, is_without_index},
         place::Place,
         schema::{self, ID, VECTOR},
     },
@@ -47,6 +47,7 @@ impl Client {
             return Err(ServerError::Exists { server: client.server().into(), name: name.into() });
         }
         client.ask(|sdk| async move { sdk.create_collection(schema::collection(name, config)?).await })?;
+        client.ask(|sdk| async move { make_index(&sdk, name, config.metric).await })?;
         client.load()?;
         Ok(client)
     }
@@ -199,21 +200,26 @@ fn fits<T>(answer: SdkResult<T>) -> SdkResult<Option<T>> {
     }
 }
 
-/// Loads a collection, whose index is made first where it is not there.
-async fn load(sdk: &ClientV2, collection: &str, metric: Metric) -> SdkResult<()> {
-    // None of the requests waits for the index, which not every server tells about: loading does.
-    let request = LoadCollectionRequest::builder().collection_name(collection).build()?;
-    match sdk.load_collection(request.clone()).await {
-        Err(error) if is_without_index(&error) => {}
-        result => return result,
-    }
-    let index = CreateIndexRequest::builder()
+/// Does not wait for the index, which not every server tells about: loading does.
+async fn make_index(sdk: &ClientV2, collection: &str, metric: Metric) -> SdkResult<()> {
+    let request = CreateIndexRequest::builder()
         .collection_name(collection)
         .index_param(schema::index(metric))
         .sync(false)
         .build()?;
-    sdk.create_index(index).await?;
-    sdk.load_collection(request).await
+    sdk.create_index(request).await
+}
+
+/// Loads a collection. Its index is made first where it is not there, for its maker was stopped before.
+async fn load(sdk: &ClientV2, collection: &str, metric: Metric) -> SdkResult<()> {
+    let request = LoadCollectionRequest::builder().collection_name(collection).build()?;
+    match sdk.load_collection(request.clone()).await {
+        Err(error) if is_without_index(&error) => {
+            make_index(sdk, collection, metric).await?;
+            sdk.load_collection(request).await
+        }
+        result => result,
+    }
 }
 
 /// A connection. The client alone would say no more than that it did not succeed in time, so the host is reached first.
@@ -229,11 +235,11 @@ async fn connect(server: &str, place: &Place) -> Result<ClientV2, ServerError> {
         Ok(Err(error)) => return Err(away(error)),
         Err(_) => return Err(away(io::ErrorKind::TimedOut.into())),
     }
-    ClientV2::new(&place.config()).await.map_err(|error| match error {
-        Error::Timeout(_) => ServerError::Failed {
+    ClientV2::new(&place.config()).await.map_err(|error| match is_too_late(&error) {
+        true => ServerError::Failed {
             server: server.into(),
             source: format!("something listens there, but did not answer as Milvus does within {FIRST:?}").into(),
         },
-        error => failure(server, &place.collection, error),
+        false => failure(server, &place.collection, error),
     })
 }

@@ -3,16 +3,9 @@
 use std::time::Duration;
 
 use milvus::v2::error::Error;
+use tonic::Code;
 
 use crate::server::ServerError;
-
-// Codes of gRPC.
-const CANCELLED: i32 = 1;
-const DEADLINE_EXCEEDED: i32 = 4;
-const RESOURCE_EXHAUSTED: i32 = 8;
-const OUT_OF_RANGE: i32 = 11;
-const UNAVAILABLE: i32 = 14;
-const UNAUTHENTICATED: i32 = 16;
 
 // Codes of Milvus, and the ones that older servers send beside or instead.
 const SERVICE_UNAVAILABLE: i32 = 2;
@@ -31,7 +24,7 @@ const OLD_INDEX_NOT_FOUND: i32 = 11;
 const OLD_RATE_LIMIT: i32 = 49;
 const OLD_NOT_READY: i32 = 56;
 
-/// The last of a chain of errors, and Milvus's codes, the old one after the new.
+/// Milvus's codes, the old one after the new.
 fn codes(error: &Error) -> (i32, i32) {
     match error {
         Error::RetryExhausted { source, .. } => codes(source),
@@ -47,11 +40,11 @@ fn has_code(error: &Error, code: i32, old: i32) -> bool {
     }
 }
 
-fn grpc_code(error: &Error) -> i32 {
+fn grpc_code(error: &Error) -> Code {
     match error {
         Error::RetryExhausted { source, .. } => grpc_code(source),
-        Error::Grpc(status) => status.code().into(),
-        _ => 0,
+        Error::Grpc(status) => status.code(),
+        _ => Code::Ok,
     }
 }
 
@@ -72,7 +65,12 @@ pub(super) fn is_without_index(error: &Error) -> bool {
 
 /// Whether the answer, or what was sent, is longer than a message may be.
 pub(super) fn is_too_large(error: &Error) -> bool {
-    matches!(grpc_code(error), OUT_OF_RANGE | RESOURCE_EXHAUSTED)
+    matches!(grpc_code(error), Code::OutOfRange | Code::ResourceExhausted)
+}
+
+/// Whether no answer came in time: the client says so in one way, its transport in others.
+pub(super) fn is_too_late(error: &Error) -> bool {
+    matches!(error, Error::Timeout(_)) || matches!(grpc_code(error), Code::Cancelled | Code::DeadlineExceeded)
 }
 
 fn is_transport(error: &Error) -> bool {
@@ -87,9 +85,9 @@ fn is_transport(error: &Error) -> bool {
 /// Whether the server is away, or not yet ready, so that trying again makes sense.
 fn is_unavailable(error: &Error) -> bool {
     let (code, old) = codes(error);
-    matches!(grpc_code(error), CANCELLED | DEADLINE_EXCEEDED | UNAVAILABLE)
+    is_too_late(error)
+        || grpc_code(error) == Code::Unavailable
         || is_transport(error)
-        || matches!(error, Error::Timeout(_))
         || matches!(code, SERVICE_UNAVAILABLE | RATE_LIMIT | COLLECTION_NOT_FULLY_LOADED | CHANNEL_NOT_AVAILABLE)
         || matches!(code, SEGMENT_NOT_LOADED | NODE_NOT_FOUND..=NODE_NOT_AVAILABLE)
         || matches!(old, OLD_RATE_LIMIT | OLD_NOT_READY)
@@ -102,7 +100,7 @@ pub(super) fn failure(server: &str, collection: &str, error: Error) -> ServerErr
     if is_absent(&error) {
         return ServerError::NoStore { server, name: collection.into() };
     }
-    if grpc_code(&error) == UNAUTHENTICATED || codes(&error).0 == NEEDS_AUTHENTICATION {
+    if grpc_code(&error) == Code::Unauthenticated || codes(&error).0 == NEEDS_AUTHENTICATION {
         return ServerError::Credentials { server, source: error.into() };
     }
     match is_unavailable(&error) {

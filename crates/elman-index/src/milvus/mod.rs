@@ -1,6 +1,8 @@
 mod client;
 mod condition;
 mod failure;
+#[cfg(test)]
+mod fake;
 mod place;
 mod reading;
 mod rows;

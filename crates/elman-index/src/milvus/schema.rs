@@ -9,7 +9,7 @@ use milvus::v2::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{config::StoreConfig, entry::MAX_D_EMBED, metric::Metric, server::ServerError};
+use crate::{config::StoreConfig, metric::Metric, server::ServerError};
 
 pub(super) const ID: &str = "id";
 pub(super) const TEXT: &str = "text";
@@ -121,10 +121,10 @@ fn check_fields(found: &CollectionDesc, d_embed: usize) -> Result<(), String> {
                 return Err(format!("its field '{name}' is not the primary key"));
             }
             Some(field) if name == VECTOR => {
-                let dimension = field.get_type_params().get("dim").and_then(|dim| dim.parse().ok());
-                if dimension != Some(d_embed) || !(1..=MAX_D_EMBED).contains(&d_embed) {
+                let dimension = field.get_dimension() as usize;
+                if dimension != d_embed || d_embed == 0 {
                     return Err(format!(
-                        "it says that its vectors have {d_embed} dimensions, and they have {dimension:?}"
+                        "it says that its vectors have {d_embed} dimensions, and they have {dimension}"
                     ));
                 }
             }

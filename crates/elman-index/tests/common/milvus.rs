@@ -53,10 +53,18 @@ impl Collection {
     fn attempt<T, F: Future<Output = Result<T>>>(&self, act: impl FnOnce(ClientV2) -> F) -> Result<T> {
         let runtime: Runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let (host, port) = (self.0.host_str().expect("a host"), self.0.port().unwrap_or(19530));
-            let config = ConnectConfig::new()
-                .uri(format!("http://{host}:{port}"))
+            let url = &self.0;
+            let scheme = if url.scheme() == "milvuss" { "https" } else { "http" };
+            let (host, port) = (url.host_str().expect("a host"), url.port().unwrap_or(19530));
+            let mut config = ConnectConfig::new()
+                .uri(format!("{scheme}://{host}:{port}"))
                 .telemetry(TelemetryConfig::new().enabled(false));
+            if let Some(password) = url.password() {
+                config = config.token(format!("{}:{password}", url.username()));
+            }
+            if let Some((_, database)) = url.query_pairs().find(|(name, _)| name == "db") {
+                config = config.database(database);
+            }
             act(ClientV2::new(&config).await?).await
         })
     }
