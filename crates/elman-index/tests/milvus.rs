@@ -59,6 +59,7 @@ fn what_is_no_milvus_is_given_up_soon() {
         let error = server_error(MilvusStore::open(&format!("{scheme}://{}", other.local_addr().unwrap())));
         assert!(matches!(error, ServerError::Failed { .. }), "{error}");
         assert!(error.to_string().contains("did not answer as Milvus does within 5s"), "{error}");
+        assert_eq!(error.to_string().contains("TLS"), scheme == "milvuss", "{error}");
         assert!(begun.elapsed() < Duration::from_secs(20));
     }
 }

@@ -34,6 +34,13 @@ pub(super) struct Client {
     connection: Connection,
 }
 
+/// What a search found.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) columns: Vec<FieldData>,
+    pub(super) scores: Vec<f32>,
+}
+
 impl Client {
     /// Makes a collection.
     pub(super) fn create(place: &Place, config: &StoreConfig) -> Result<Self, ServerError> {
@@ -46,7 +53,7 @@ impl Client {
         if present {
             return Err(ServerError::Exists { server: client.server().into(), name: name.into() });
         }
-        client.ask(|sdk| async move { sdk.create_collection(schema::collection(name, config)?).await })?;
+        client.ask(|sdk| async move { sdk.create_collection(schema::collection(name, config).build()?).await })?;
         client.ask(|sdk| async move { make_index(&sdk, name, config.metric).await })?;
         client.load()?;
         Ok(client)
@@ -150,19 +157,21 @@ impl Client {
                 .extra_params(extra)
                 .consistency_level(ConsistencyLevel::Strong)
                 .build()?;
-            fits(sdk.query(request).await.map(|response| response.results().get_output_fields().to_vec()))
+            match sdk.query(request).await {
+                Err(error) if is_too_large(&error) => Ok(None),
+                found => Ok(Some(found?.results().get_output_fields().to_vec())),
+            }
         })
     }
 
-    /// The entries nearest to a vector among those that meet a condition, with their scores; none where they are more than
-    /// a message holds.
+    /// The entries nearest to a vector among those that meet a condition; none where they are more than a message holds.
     pub(super) fn search(
         &self,
         vector: &[f32],
         condition: &str,
         fields: &[&str],
         limit: usize,
-    ) -> Result<Option<(Vec<FieldData>, Vec<f32>)>, ServerError> {
+    ) -> Result<Option<Found>, ServerError> {
         self.ask(|sdk| async move {
             let request = SearchRequest::builder()
                 .collection_name(&self.collection)
@@ -174,29 +183,24 @@ impl Client {
                 .limit(limit as i64)
                 .consistency_level(ConsistencyLevel::Strong)
                 .build()?;
-            fits(sdk.search(request).await.map(|response| match response.results().iter().next() {
-                Some(found) => (with_ids(found), found.get_scores().to_vec()),
-                None => (Vec::new(), Vec::new()),
-            }))
+            match sdk.search(request).await {
+                Err(error) if is_too_large(&error) => Ok(None),
+                // one for each vector, of which there is one
+                found => Ok(Some(found?.results().iter().next().map(Found::of).unwrap_or_default())),
+            }
         })
     }
 }
 
-/// The columns of what a search found, the ids among them, which are told apart.
-fn with_ids(found: &SingleResult) -> Vec<FieldData> {
-    let mut columns = found.get_output_fields().to_vec();
-    columns.retain(|column| column.name() != ID);
-    if let Ids::VarChar(ids) = found.get_ids() {
-        columns.push(FieldData::VarChar { name: ID.into(), values: ids.clone() });
-    }
-    columns
-}
-
-/// None where an answer is longer than a message may be.
-fn fits<T>(answer: SdkResult<T>) -> SdkResult<Option<T>> {
-    match answer {
-        Err(error) if is_too_large(&error) => Ok(None),
-        answer => answer.map(Some),
+impl Found {
+    /// The ids are told apart from the other columns.
+    fn of(found: &SingleResult) -> Self {
+        let mut columns = found.get_output_fields().to_vec();
+        columns.retain(|column| column.name() != ID);
+        if let Ids::VarChar(ids) = found.get_ids() {
+            columns.push(FieldData::VarChar { name: ID.into(), values: ids.clone() });
+        }
+        Self { columns, scores: found.get_scores().to_vec() }
     }
 }
 
@@ -236,10 +240,13 @@ async fn connect(server: &str, place: &Place) -> Result<ClientV2, ServerError> {
         Err(_) => return Err(away(io::ErrorKind::TimedOut.into())),
     }
     ClientV2::new(&place.config()).await.map_err(|error| match is_too_late(&error) {
-        true => ServerError::Failed {
-            server: server.into(),
-            source: format!("something listens there, but did not answer as Milvus does within {FIRST:?}").into(),
-        },
+        true => {
+            let mut source = format!("something listens there, but did not answer as Milvus does within {FIRST:?}");
+            if place.has_tls() {
+                source += ": it may not know TLS, or have a certificate that is not trusted here";
+            }
+            ServerError::Failed { server: server.into(), source: source.into() }
+        }
         false => failure(server, &place.collection, error),
     })
 }

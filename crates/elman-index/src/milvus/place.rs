@@ -57,11 +57,15 @@ impl Place {
         Ok(Self { host, port, collection, database, address })
     }
 
+    pub(super) fn has_tls(&self) -> bool {
+        self.address.url().scheme() == "milvuss"
+    }
+
     /// What the client is told. It tells nobody how it is used, and leaves it to [`Connection`](crate::server::Connection)
     /// to try again.
     pub(super) fn config(&self) -> ConnectConfig {
         let url = self.address.url();
-        let scheme = if url.scheme() == "milvuss" { "https" } else { "http" };
+        let scheme = if self.has_tls() { "https" } else { "http" };
         let config = ConnectConfig::new()
             .uri(format!("{scheme}://{}:{}", self.host, self.port))
             .database(&self.database)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use milvus::v2::{
     CollectionDesc, CollectionSchema, DataType, FieldSchema, IndexParam, IndexType, MetricType,
-    request::collection::CreateCollectionRequest,
+    request::collection::{CreateCollectionRequest, CreateCollectionRequestBuilder},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -39,9 +39,10 @@ struct About {
 
 /// The request that makes a collection. What it says of itself is in a property, and once more in its description, for
 /// servers that keep one of them alone.
-pub(super) fn collection(name: &str, config: &StoreConfig) -> milvus::v2::error::Result<CreateCollectionRequest> {
+pub(super) fn collection(name: &str, config: &StoreConfig) -> CreateCollectionRequestBuilder {
     let StoreConfig { d_embed, metric, model } = config.clone();
-    let about = serde_json::to_string(&About { format: FORMAT, d_embed, metric, model })?;
+    let about = serde_json::to_string(&About { format: FORMAT, d_embed, metric, model })
+        .expect("numbers, names and JSON can be written as JSON");
     let text = |name: &str| FieldSchema::new().name(name).data_type(DataType::VarChar).max_length(MAX_TEXT as u32);
     let schema = CollectionSchema::new()
         .enable_dynamic_field(false)
@@ -54,7 +55,6 @@ pub(super) fn collection(name: &str, config: &StoreConfig) -> milvus::v2::error:
         .description(about.as_str())
         .schema(schema)
         .properties(HashMap::from([(PROPERTY.to_string(), about)]))
-        .build()
 }
 
 /// The index that the server thinks best.

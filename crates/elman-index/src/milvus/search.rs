@@ -2,15 +2,13 @@
 
 use std::{cmp::Ordering, ops::ControlFlow};
 
-use milvus::v2::FieldData;
-
 use crate::{
     entry::{Entry, Hit},
     error::IndexError,
     filter::Filter,
     metric::Metric,
     milvus::{
-        client::Client,
+        client::{Client, Found},
         condition,
         rows::entries,
         schema::{self, ID, METADATA, TEXT, VECTOR},
@@ -99,7 +97,7 @@ impl Client {
         Ok(Some(hits))
     }
 
-    fn hits(&self, metric: Metric, (columns, scores): (Vec<FieldData>, Vec<f32>)) -> Result<Vec<Hit>, ServerError> {
+    fn hits(&self, metric: Metric, Found { columns, scores }: Found) -> Result<Vec<Hit>, ServerError> {
         let found = entries(self.server(), columns)?;
         if found.len() != scores.len() {
             let what = format!("the server sent {} scores for {} ids", scores.len(), found.len());

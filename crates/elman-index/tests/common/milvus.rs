@@ -5,7 +5,11 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use milvus::v2::{ClientV2, ConnectConfig, TelemetryConfig, error::Result, request::collection::DropCollectionRequest};
+use milvus::v2::{
+    ClientV2, ConnectConfig, TelemetryConfig,
+    error::{Error, Result as SdkResult},
+    request::collection::DropCollectionRequest,
+};
 use tokio::runtime::{Builder, Runtime};
 use url::Url;
 
@@ -46,11 +50,11 @@ impl Collection {
 
     /// Does something with the client itself.
     #[allow(dead_code, reason = "not every test program does")]
-    pub fn with<T, F: Future<Output = Result<T>>>(&self, act: impl FnOnce(ClientV2) -> F) -> T {
+    pub fn with<T, F: Future<Output = SdkResult<T>>>(&self, act: impl FnOnce(ClientV2) -> F) -> T {
         self.attempt(act).unwrap()
     }
 
-    fn attempt<T, F: Future<Output = Result<T>>>(&self, act: impl FnOnce(ClientV2) -> F) -> Result<T> {
+    fn attempt<T, F: Future<Output = SdkResult<T>>>(&self, act: impl FnOnce(ClientV2) -> F) -> Result<T, Box<Error>> {
         let runtime: Runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let url = &self.0;
@@ -65,7 +69,7 @@ impl Collection {
             if let Some((_, database)) = url.query_pairs().find(|(name, _)| name == "db") {
                 config = config.database(database);
             }
-            act(ClientV2::new(&config).await?).await
+            act(ClientV2::new(&config).await?).await.map_err(Box::new)
         })
     }
 }
