@@ -6,6 +6,7 @@ use crate::{
     metric::Metric,
 };
 
+/// The largest identity of a model, as JSON.
 const MAX_MODEL_BYTES: usize = 4096;
 
 /// What a new store holds, be it in a [folder](crate::LocalStore) or on a server.

@@ -33,6 +33,8 @@ mod fusion;
 mod local;
 mod memory;
 mod metric;
+#[cfg(feature = "milvus")]
+mod milvus;
 #[cfg(feature = "postgres")]
 mod postgres;
 pub mod quantized;
@@ -53,6 +55,8 @@ pub use local::GraphInfo;
 pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use metric::Metric;
+#[cfg(feature = "milvus")]
+pub use milvus::MilvusStore;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
 pub use rank::top_k;

@@ -2,6 +2,9 @@
 //!
 //! A store is held to it by a line in `stores!`.
 
+#[cfg(feature = "milvus")]
+#[path = "common/milvus.rs"]
+mod milvus_server;
 #[cfg(feature = "postgres")]
 mod postgres_server;
 
@@ -52,6 +55,14 @@ fn postgres(_: &Path, metric: Metric) -> Option<Store> {
     let config = StoreConfig::new(D_EMBED).with_metric(metric);
     let store = elman_index::PostgresStore::create(&table.address(), config).unwrap();
     Some(Store { _server: Some(Box::new(table)), ..Store::new(store) })
+}
+
+#[cfg(feature = "milvus")]
+fn milvus(_: &Path, metric: Metric) -> Option<Store> {
+    let collection = milvus_server::is_given().then(milvus_server::Collection::new)?;
+    let config = StoreConfig::new(D_EMBED).with_metric(metric);
+    let store = elman_index::MilvusStore::create(collection.url(), config).unwrap();
+    Some(Store { _server: Some(Box::new(collection)), ..Store::new(store) })
 }
 
 fn entry(id: &str, vector: [f32; D_EMBED], metadata: Value) -> Entry {
@@ -330,4 +341,6 @@ stores! {
     the_quantised_store_conforms = quantized;
     #[cfg(feature = "postgres")]
     the_store_in_postgresql_conforms = postgres;
+    #[cfg(feature = "milvus")]
+    the_store_in_milvus_conforms = milvus;
 }
