@@ -6,6 +6,9 @@
 //! store there are [`cosine`], [`dot`], [`euclidean`] and [`top_k`], and [`quantized`] keeps them in a quarter or a
 //! thirty-second of the memory.
 //!
+//! Of vectors that are there, [`near_duplicates`] finds those that say nearly the same, [`clusters`] groups those that say
+//! related things, and [`nearest_neighbours`] finds each one's nearest.
+//!
 //! ```
 //! use elman_index::{Entry, LocalStore, StoreConfig, VectorStore};
 //!
@@ -24,6 +27,7 @@
 //! # Ok::<(), elman_index::IndexError>(())
 //! ```
 
+mod clusters;
 mod config;
 mod duplicates;
 mod entry;
@@ -31,8 +35,10 @@ mod error;
 mod filter;
 mod fusion;
 mod local;
+mod matrix;
 mod memory;
 mod metric;
+mod neighbours;
 pub mod quantized;
 mod rank;
 #[cfg(feature = "server")]
@@ -40,6 +46,7 @@ mod server;
 mod similarity;
 mod store;
 
+pub use clusters::{Cluster, clusters};
 pub use config::StoreConfig;
 pub use duplicates::near_duplicates;
 pub use entry::{Entry, Hit, MAX_D_EMBED, Metadata};
@@ -49,6 +56,7 @@ pub use fusion::reciprocal_rank_fusion;
 pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use metric::Metric;
+pub use neighbours::nearest_neighbours;
 pub use rank::top_k;
 #[cfg(feature = "server")]
 pub use server::ServerError;
