@@ -4,9 +4,9 @@ use elman_index::{Cluster, IndexError, clusters, cosine};
 use proptest::prelude::*;
 use serde::Deserialize;
 
-/// k-means ends in different places from different beginnings. scikit-learn's best of ten runs is 1 to 4 % below its
-/// single ones on these vectors.
-const ABOVE_BEST_OF_TEN: f64 = 1.04;
+/// k-means ends in different places from different beginnings: on these vectors scikit-learn's single runs are up to 2.4 %
+/// above its best of ten.
+const ABOVE_BEST_OF_TEN: f64 = 1.03;
 
 /// What `golden/clusters.py` wrote.
 #[derive(Deserialize)]
