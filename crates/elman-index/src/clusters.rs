@@ -13,7 +13,7 @@ const FITTED_EACH: usize = 256;
 /// Rounds, unless it ends before: most do in a few dozen.
 const ROUNDS: usize = 100;
 /// It ends when a round adds less than this to the mean cosine of a vector and its centre.
-const GAIN: f64 = 1e-6;
+const GAIN: f64 = 1e-5;
 /// What is nearer to a centre than this, in 1 − cosine, is at it, as far as single precision knows.
 const AT_CENTRE: f32 = 1e-6;
 

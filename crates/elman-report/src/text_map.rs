@@ -124,17 +124,17 @@ impl TextMap {
 
     /// The points as JSON that is safe within a script element: it has no `<`, which could end that, and no `&`.
     fn data(&self) -> String {
-        let dots = || self.groups.iter().flat_map(|(_, dots)| dots);
-        let low = |axis: fn(&Dot) -> f64| dots().map(axis).fold(f64::INFINITY, f64::min);
-        let high = |axis: fn(&Dot) -> f64| dots().map(axis).fold(f64::NEG_INFINITY, f64::max);
-        let (x, y): (fn(&Dot) -> f64, fn(&Dot) -> f64) = (|dot| dot.x, |dot| dot.y);
+        let range = |axis: fn(&Dot) -> f64| {
+            let values = self.groups.iter().flat_map(|(_, dots)| dots).map(axis);
+            values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
+        };
+        let ((low_x, high_x), (low_y, high_y)) = (range(|dot| dot.x), range(|dot| dot.y));
         // halves: the difference of the greatest and the least number is no number
-        let half = (high(x) / 2.0 - low(x) / 2.0).max(high(y) / 2.0 - low(y) / 2.0);
+        let half = (high_x / 2.0 - low_x / 2.0).max(high_y / 2.0 - low_y / 2.0);
         let place = |low: f64, value: f64| match half > 0.0 {
             true => ((value / 2.0 - low / 2.0) / half * SIDE).round() as i32,
             false => 0,
         };
-        let (low_x, low_y) = (low(x), low(y));
         let group = |(name, dots): &'_ (String, Vec<Dot>)| {
             let (x, y) = (dots.iter().map(|dot| place(low_x, dot.x)), dots.iter().map(|dot| place(low_y, dot.y)));
             serde_json::to_string(&Group {
