@@ -68,6 +68,8 @@ pub enum CliError {
     Unfinished { path: PathBuf },
     #[error("'{}' has a model and no checkpoint to go on from: choose another --out, or begin anew with --force", path.display())]
     NoCheckpoint { path: PathBuf },
+    #[error("cannot start a thread")]
+    Thread { source: rayon::ThreadPoolBuildError },
     #[error("cannot wait for Ctrl-C")]
     Signal { source: ctrlc::Error },
     /// Training stopped at a point from which it can go on.
@@ -77,6 +79,10 @@ pub enum CliError {
     Score { number: usize, found: String },
     #[error("{option} is for language models: an encoder has learned how its vectors are made")]
     NotOfEncoder { option: &'static str },
+    #[error("the store '{}' has no entries: put some into it with 'elman index'", path.display())]
+    EmptyStore { path: PathBuf },
+    #[error("no entry of '{}' meets the condition of --filter", path.display())]
+    NoneAdmitted { path: PathBuf },
     #[error("the store '{}' does not say which model made its vectors: give one that 'elman index' made", path.display())]
     NoIdentity { path: PathBuf },
     #[error("the store '{}' was made with another model or other settings than '{}' has now: index the texts again into a new store, or give the right --model", store.display(), model.display())]

@@ -15,10 +15,13 @@ mod model;
 mod number;
 mod output;
 mod passage;
+mod pca;
+mod plane;
 mod sources;
 mod store;
 mod usage;
 mod vectors;
+mod words;
 
 use std::process::ExitCode;
 

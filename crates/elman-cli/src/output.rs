@@ -4,6 +4,7 @@ use std::{
     path::Path,
 };
 
+use atomic_write_file::AtomicWriteFile;
 use serde::Serialize;
 
 use crate::error::CliError;
@@ -33,4 +34,13 @@ pub fn check(path: &Path) -> Result<(), CliError> {
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     folder.map_or(Ok(()), |folder| fs::metadata(folder).map(drop)).map_err(failed)
+}
+
+/// Writes a file, replacing it at once or not at all.
+pub fn replace(path: &Path, content: impl AsRef<[u8]>) -> Result<(), CliError> {
+    let written = AtomicWriteFile::open(path).and_then(|mut file| {
+        file.write_all(content.as_ref())?;
+        file.commit()
+    });
+    written.map_err(|source| CliError::Write { path: path.into(), source })
 }

@@ -77,7 +77,8 @@ pub fn in_one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-fn start(text: &str, count: usize) -> String {
+/// The first characters of a text that has more.
+pub fn start(text: &str, count: usize) -> String {
     match text.char_indices().nth(count) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

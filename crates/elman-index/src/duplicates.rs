@@ -1,10 +1,11 @@
-use ndarray::ArrayView2;
 use rayon::prelude::*;
 
-use crate::{error::IndexError, similarity::cosine};
+use crate::{
+    error::IndexError,
+    matrix::{self, BLOCK},
+    similarity::cosine,
+};
 
-/// Vectors that are compared with one another at a time: their products fit the cache.
-const BLOCK: usize = 256;
 /// Nearer to the threshold than this, single precision does not decide.
 const DOUBT: f32 = 1e-4;
 
@@ -26,17 +27,14 @@ const DOUBT: f32 = 1e-4;
 /// # Ok::<(), elman_index::IndexError>(())
 /// ```
 pub fn near_duplicates(vectors: &[f32], d_embed: usize, threshold: f32) -> Result<Vec<Vec<usize>>, IndexError> {
-    crate::entry::check_d_embed(d_embed)?;
-    if !vectors.len().is_multiple_of(d_embed) {
-        return Err(IndexError::Ragged { expected: d_embed, found: vectors.len() });
-    }
+    let count = matrix::count(vectors, d_embed)?;
     if !(threshold > 0.0 && threshold <= 1.0) {
         return Err(IndexError::Threshold { found: threshold });
     }
-    let unit: Vec<f32> = vectors.par_chunks_exact(d_embed).flat_map_iter(to_unit).collect();
+    let unit = matrix::to_units(vectors, d_embed);
     let block = |n: usize| &unit[n * BLOCK * d_embed..unit.len().min((n + 1) * BLOCK * d_embed)];
-    let blocks = (unit.len() / d_embed).div_ceil(BLOCK);
-    let mut groups = Groups::new(unit.len() / d_embed);
+    let blocks = count.div_ceil(BLOCK);
+    let mut groups = Groups::new(count);
     for first in 0..blocks {
         let pairs: Vec<(usize, usize)> = (first..blocks)
             .into_par_iter()
@@ -50,17 +48,9 @@ pub fn near_duplicates(vectors: &[f32], d_embed: usize, threshold: f32) -> Resul
     Ok(groups.sorted())
 }
 
-/// A vector scaled to length 1, or zero.
-fn to_unit(vector: &[f32]) -> impl Iterator<Item = f32> {
-    let length = vector.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
-    let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
-    vector.iter().map(move |&value| (f64::from(value) * scale) as f32)
-}
-
 /// The pairs of rows of two matrices whose cosine reaches the threshold.
 fn near(first: &[f32], second: &[f32], d_embed: usize, threshold: f32) -> Vec<(usize, usize)> {
-    let matrix = |rows| ArrayView2::from_shape((<[f32]>::len(rows) / d_embed, d_embed), rows).expect("whole vectors");
-    let products = matrix(first).dot(&matrix(second).t());
+    let products = matrix::of(first, d_embed).dot(&matrix::of(second, d_embed).t());
     let row = |rows: &'_ [f32], n: usize| rows[n * d_embed..(n + 1) * d_embed].to_vec();
     let reaches = |(a, b): (usize, usize), product: f32| match (product - threshold).abs() < DOUBT {
         true => cosine(&row(first, a), &row(second, b)) >= threshold,

@@ -155,6 +155,23 @@ pub enum IndexError {
         /// What was asked for.
         found: f32,
     },
+    /// A vector that is to be compared by its direction has none.
+    #[error("vector {row} is zero or has a value that is not finite: it has no direction to compare")]
+    NoDirection {
+        /// Which vector, counted from 0.
+        row: usize,
+    },
+    /// There is nothing to make clusters of.
+    #[error("there are no vectors to make clusters of")]
+    NoVectors,
+    /// Vectors cannot be put into so many clusters.
+    #[error("{limit} vectors cannot be put into {found} clusters: use 1 to {limit}")]
+    ClusterCount {
+        /// The most clusters: one for each vector.
+        limit: usize,
+        /// What was asked for.
+        found: usize,
+    },
     /// No candidates are to be rescored.
     #[error("an oversampling of {found} leaves nothing to rescore: use 1 or more")]
     Oversampling {

@@ -6,6 +6,9 @@
 //! store there are [`cosine`], [`dot`], [`euclidean`] and [`top_k`], and [`quantized`] keeps them in a quarter or a
 //! thirty-second of the memory.
 //!
+//! Of vectors that are there, [`near_duplicates`] finds those that say nearly the same, [`clusters`] groups those that say
+//! related things, and [`nearest_neighbours`] finds each one's nearest.
+//!
 //! ```
 //! use elman_index::{Entry, LocalStore, StoreConfig, VectorStore};
 //!
@@ -24,6 +27,7 @@
 //! # Ok::<(), elman_index::IndexError>(())
 //! ```
 
+mod clusters;
 mod config;
 mod duplicates;
 mod entry;
@@ -31,10 +35,12 @@ mod error;
 mod filter;
 mod fusion;
 mod local;
+mod matrix;
 mod memory;
 mod metric;
 #[cfg(feature = "milvus")]
 mod milvus;
+mod neighbours;
 #[cfg(feature = "postgres")]
 mod postgres;
 pub mod quantized;
@@ -44,6 +50,7 @@ mod server;
 mod similarity;
 mod store;
 
+pub use clusters::{Cluster, clusters};
 pub use config::StoreConfig;
 pub use duplicates::near_duplicates;
 pub use entry::{Entry, Hit, MAX_D_EMBED, Metadata};
@@ -57,6 +64,7 @@ pub use memory::MemoryStore;
 pub use metric::Metric;
 #[cfg(feature = "milvus")]
 pub use milvus::MilvusStore;
+pub use neighbours::nearest_neighbours;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
 pub use rank::top_k;

@@ -1,7 +1,8 @@
 //! Self-contained HTML pages with charts, for reports of training.
 //!
 //! A [`Page`] is one file: no script, no font and no picture is loaded from elsewhere, and it follows the reader's light
-//! or dark theme. Its charts are SVG; each can be written as a file of its own, too.
+//! or dark theme. Its charts are SVG; each can be written as a file of its own, too. A [`TextMap`] is a page of its own kind: many
+//! texts as points, to be searched and moved about in.
 //!
 //! ```
 //! use elman_report::{LineChart, Page};
@@ -18,9 +19,11 @@ mod line_chart;
 mod page;
 mod palette;
 mod scatter;
+mod text_map;
 
 pub use chart::Chart;
 pub use dendrogram::{Dendrogram, Merge};
 pub use line_chart::LineChart;
 pub use page::Page;
 pub use scatter::ScatterMap;
+pub use text_map::{Dot, TextMap};

@@ -90,7 +90,7 @@ impl Page {
                 head {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
-                    meta name="generator" content=(concat!("elman ", env!("CARGO_PKG_VERSION")));
+                    meta name="generator" content=(GENERATOR);
                     title { (self.title) }
                     style { (PreEscaped(palette::style() + STYLE)) }
                 }
@@ -162,6 +162,9 @@ fn is_number(cell: &str) -> bool {
 }
 
 const STYLE: &str = include_str!("page.css");
+
+/// What pages say of their origin.
+pub(crate) const GENERATOR: &str = concat!("elman ", env!("CARGO_PKG_VERSION"));
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,5 @@
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
-use atomic_write_file::AtomicWriteFile;
 use clap::Args;
 use elman::text::{Corpus, TokenizerConfig, Unit};
 use elman_report::Chart;
@@ -12,7 +8,8 @@ use crate::{
     arguments::DeviceOption,
     demo::{Experiment, Story, page, sentences_file},
     error::CliError,
-    model, output,
+    model,
+    output::{self, replace},
 };
 
 /// See in a minute what a network learns from text: no data needed.
@@ -83,13 +80,4 @@ impl Demo {
             None => Ok(()),
         }
     }
-}
-
-/// Writes a file, replacing it at once or not at all.
-fn replace(path: &Path, content: &str) -> Result<(), CliError> {
-    let written = AtomicWriteFile::open(path).and_then(|mut file| {
-        file.write_all(content.as_bytes())?;
-        file.commit()
-    });
-    written.map_err(|source| CliError::Write { path: path.into(), source })
 }

@@ -11,7 +11,6 @@ mod grammar;
 mod ideal;
 mod ngram;
 pub mod page;
-mod pca;
 mod purity;
 mod search;
 mod segment;

@@ -1,8 +1,11 @@
 //! What is in a store: one file per action.
 
+mod clusters;
 mod delete;
 mod duplicates;
+mod grouping;
 mod info;
+mod map;
 
 use std::path::PathBuf;
 
@@ -10,15 +13,17 @@ use clap::{Args, Subcommand};
 
 use crate::error::CliError;
 
-/// Look at what 'elman index' has stored, find what is there twice, and take entries out.
+/// Look at what 'elman index' has stored, find what is there twice, group it, draw a map of it, and take entries out.
 #[derive(Args, Debug)]
 #[command(
     subcommand_required = true,
     arg_required_else_help = true,
     after_help = "\
-Example:
+Examples:
   elman store info notes-index
   elman store duplicates notes-index --threshold 0.95
+  elman store clusters notes-index -k 12
+  elman store map notes-index -o map.html
   elman store delete notes-index --filter \"file = 'old.txt'\""
 )]
 pub struct Store {
@@ -30,6 +35,8 @@ pub struct Store {
 enum Action {
     Info(info::Info),
     Duplicates(duplicates::Duplicates),
+    Clusters(clusters::Clusters),
+    Map(map::Map),
     Delete(delete::Delete),
 }
 
@@ -46,6 +53,8 @@ impl Store {
         match &self.action {
             Action::Info(action) => action.run(),
             Action::Duplicates(action) => action.run(),
+            Action::Clusters(action) => action.run(),
+            Action::Map(action) => action.run(),
             Action::Delete(action) => action.run(),
         }
     }
