@@ -79,16 +79,18 @@ pub enum CliError {
     Score { number: usize, found: String },
     #[error("{option} is for language models: an encoder has learned how its vectors are made")]
     NotOfEncoder { option: &'static str },
-    #[error("the store '{}' has no entries: put some into it with 'elman index'", path.display())]
-    EmptyStore { path: PathBuf },
-    #[error("no entry of '{}' meets the condition of --filter", path.display())]
-    NoneAdmitted { path: PathBuf },
-    #[error("the store '{}' does not say which model made its vectors: give one that 'elman index' made", path.display())]
-    NoIdentity { path: PathBuf },
-    #[error("the store '{}' was made with another model or other settings than '{}' has now: index the texts again into a new store, or give the right --model", store.display(), model.display())]
-    OtherModel { store: PathBuf, model: PathBuf },
-    #[error("the model of the store '{}' cannot be loaded (if it has moved, give --model)", store.display())]
-    StoreModel { store: PathBuf, source: Box<CliError> },
+    #[error("the store '{store}' has no entries: put some into it with 'elman index'")]
+    EmptyStore { store: String },
+    #[error("no entry of '{store}' meets the condition of --filter")]
+    NoneAdmitted { store: String },
+    #[error("the store '{store}' does not say which model made its vectors: give one that 'elman index' made")]
+    NoIdentity { store: String },
+    #[error("the store '{store}' was made with another model or other settings than '{}' has now: index the texts again into a new store, or give the right --model", model.display())]
+    OtherModel { store: String, model: PathBuf },
+    #[error("the model of the store '{store}' cannot be loaded (if it has moved, give --model)")]
+    StoreModel { store: String, source: Box<CliError> },
+    #[error("{option} needs a store in a folder, and '{store}' is on a server")]
+    FolderOnly { option: &'static str, store: String },
     #[error("'{}' is there already: choose another --out, or replace it with --force", path.display())]
     ClassifierInTheWay { path: PathBuf },
     #[error("the classifier '{}' does not say which model made its vectors: give one that 'elman classify train' made", path.display())]

@@ -3,6 +3,7 @@
 //! Exit code 0 is success, 1 a run that failed, 2 a command line that cannot be run.
 
 mod arguments;
+mod changed;
 mod classifier;
 mod command;
 mod demo;

@@ -1,15 +1,24 @@
 //! The model that a store's vectors were made with.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt::Display,
+    path::{Path, PathBuf},
+};
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use elman::{
     burn::tensor::Device,
     embedding::{EmbedderConfig, Identity},
-    index::{IndexError, LocalStore, StoreConfig, VectorStore},
+    index::{Location, OpenStore, StoreConfig, VectorStore},
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{embedding::Model, error::CliError};
+
+/// Reads where a store is.
+pub fn location() -> impl TypedValueParser<Value = Location> {
+    OsStringValueParser::new().try_map(Location::new)
+}
 
 /// What a store remembers of its model: where it was, and what it was.
 #[derive(Debug, Serialize, Deserialize)]
@@ -27,8 +36,9 @@ impl StoreModel {
     }
 
     /// The model of a store.
-    pub fn of(store: &LocalStore, path: &Path) -> Result<Self, CliError> {
-        serde_json::from_value(store.model().clone()).map_err(|_| CliError::NoIdentity { path: path.into() })
+    pub fn of(store: &dyn VectorStore, location: &Location) -> Result<Self, CliError> {
+        let unknown = |_| CliError::NoIdentity { store: location.to_string() };
+        serde_json::from_value(store.model().clone()).map_err(unknown)
     }
 
     /// What the model is called: where it was.
@@ -37,38 +47,38 @@ impl StoreModel {
     }
 
     /// Opens a store for writing, made if it is not there, refused if another model made it.
-    pub fn open(&self, path: &Path, d_embedding: usize) -> Result<LocalStore, CliError> {
-        match LocalStore::open(path) {
+    pub fn open(&self, location: &Location, d_embedding: usize) -> Result<OpenStore, CliError> {
+        match location.open() {
             Ok(store) => {
-                Self::of(&store, path)?.expect(&self.identity, path, self.path.as_deref())?;
+                Self::of(&*store, location)?.expect(&self.identity, location, self.path.as_deref())?;
                 Ok(store)
             }
-            Err(IndexError::NotAStore { .. }) => {
+            Err(error) if error.is_absent() => {
                 let model = serde_json::to_value(self).expect("a path and an identity are valid JSON");
-                Ok(LocalStore::create(path, StoreConfig::new(d_embedding).with_model(model))?)
+                Ok(location.create(StoreConfig::new(d_embedding).with_model(model))?)
             }
             Err(error) => Err(error.into()),
         }
     }
 
     /// Loads the store's model, from where it was or from `moved`, with the settings that it was used with.
-    pub fn load(&self, store: &Path, moved: Option<&Path>, device: &Device) -> Result<Model, CliError> {
+    pub fn load(&self, store: &impl Display, moved: Option<&Path>, device: &Device) -> Result<Model, CliError> {
         let path = moved.or(self.path.as_deref());
         let Identity { pooling, layer, normalize, .. } = self.identity.clone();
         let config = EmbedderConfig { pooling, layer: Some(layer), normalize, ..EmbedderConfig::default() };
         let model = Model::load(path, config, device).map_err(|source| match moved {
-            None => CliError::StoreModel { store: store.into(), source: Box::new(source) },
+            None => CliError::StoreModel { store: store.to_string(), source: Box::new(source) },
             Some(_) => source,
         })?;
         self.expect(&model.identity(), store, path)?;
         Ok(model)
     }
 
-    fn expect(&self, identity: &Identity, store: &Path, model: Option<&Path>) -> Result<(), CliError> {
+    fn expect(&self, identity: &Identity, store: &impl Display, model: Option<&Path>) -> Result<(), CliError> {
         if self.identity == *identity {
             return Ok(());
         }
         let model = model.map_or_else(|| elman_small_en::NAME.into(), Path::to_path_buf);
-        Err(CliError::OtherModel { store: store.into(), model })
+        Err(CliError::OtherModel { store: store.to_string(), model })
     }
 }

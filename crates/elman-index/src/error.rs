@@ -285,6 +285,14 @@ pub enum IndexError {
         /// The reason.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A location is an address of a kind that is not known or not built in.
+    #[error("cannot open a store at an address that begins with '{}': {}", found.escape_debug(), advice(*missing))]
+    Scheme {
+        /// What it begins with.
+        found: String,
+        /// The cargo feature that knows such addresses, if there is one.
+        missing: Option<&'static str>,
+    },
     /// A server could not be used.
     #[cfg(feature = "server")]
     #[error(transparent)]
@@ -300,6 +308,25 @@ pub enum IndexError {
         /// The version of the file.
         found: u64,
     },
+}
+
+impl IndexError {
+    /// Whether there is no store where one was to be opened, so that it could be made there.
+    pub fn is_absent(&self) -> bool {
+        match self {
+            Self::NotAStore { .. } => true,
+            #[cfg(feature = "server")]
+            Self::Server(crate::ServerError::NoStore { .. }) => true,
+            _ => false,
+        }
+    }
+}
+
+fn advice(missing: Option<&str>) -> String {
+    match missing {
+        Some(feature) => format!("this program was built without the feature '{feature}'"),
+        None => "use a folder, postgres://… or milvus://…".into(),
+    }
 }
 
 fn known_fields(known: &[String]) -> String {

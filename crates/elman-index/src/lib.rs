@@ -35,6 +35,7 @@ mod error;
 mod filter;
 mod fusion;
 mod local;
+mod location;
 mod matrix;
 mod memory;
 mod metric;
@@ -60,6 +61,7 @@ pub use fusion::reciprocal_rank_fusion;
 #[cfg(feature = "graph")]
 pub use local::GraphInfo;
 pub use local::LocalStore;
+pub use location::{Location, OpenStore};
 pub use memory::MemoryStore;
 pub use metric::Metric;
 #[cfg(feature = "milvus")]

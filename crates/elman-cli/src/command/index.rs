@@ -1,26 +1,27 @@
-use std::{
-    cell::{Cell, RefCell},
-    collections::HashSet,
-    path::PathBuf,
-};
+use std::{collections::HashSet, path::PathBuf, sync::mpsc, thread};
 
 use clap::Args;
-use elman::index::{Comparison, Entry, Field, Filter, LocalStore, Scalar, VectorStore};
+#[cfg(feature = "graph")]
+use elman::index::OpenStore;
+use elman::index::{Comparison, Entry, Field, Filter, Location, Scalar, VectorStore};
 use serde::Serialize;
 
 use crate::{
     arguments::DeviceOption,
+    changed::{Changed, Seen},
     embedding::{self, EmbeddingOptions, Model},
     error::CliError,
     labelled::TABLES,
     model::EmbeddingModel,
     output,
     sources::{FILE, Source, Sources},
-    store::StoreModel,
+    store::{StoreModel, location},
 };
 
 /// Entries that are given to the store together.
 const TOGETHER: usize = 512;
+/// How often so many may wait to be written.
+const QUEUE: usize = 4;
 
 /// Put each line of some texts, or each row of tables, into a store that can be searched.
 ///
@@ -44,9 +45,9 @@ pub struct Index {
     #[command(flatten)]
     model: EmbeddingModel,
 
-    /// Where to put the vectors: a directory, made if it is not there
-    #[arg(long, value_name = "DIR")]
-    store: PathBuf,
+    /// Where to put the vectors: a directory, or an address such as postgres://me@host/notes; made if it is not there
+    #[arg(long, value_name = "STORE", value_parser = location())]
+    store: Location,
 
     #[command(flatten)]
     device: DeviceOption,
@@ -61,7 +62,7 @@ pub struct Index {
 
 #[derive(Serialize)]
 struct Report<'a> {
-    store: &'a PathBuf,
+    store: &'a str,
     indexed: usize,
     unchanged: usize,
     removed: usize,
@@ -76,66 +77,69 @@ impl Index {
         let model = Model::open(self.model.path(), &self.embedding, true, &device)?;
         let mut store = StoreModel::new(self.model.path(), &model).open(&self.store, model.d_embedding())?;
 
-        let before = LocalStore::open_read_only(&self.store)?;
-        let is_stored = |source: &Source| -> Result<bool, CliError> {
-            Ok(before
-                .get(&source.id)?
-                .is_some_and(|entry| entry.text == source.text && entry.metadata.as_ref() == Some(&source.metadata)))
-        };
-        let (present, unchanged) = (RefCell::new(HashSet::new()), Cell::new(0));
-        // what is to be embedded
-        let changed = |source: Source| -> Result<Option<Source>, CliError> {
-            if !present.borrow_mut().insert(source.id.clone()) {
-                return Err(source.repeated());
-            }
-            let stored = is_stored(&source)?;
-            unchanged.set(unchanged.get() + usize::from(stored));
-            Ok((!stored).then_some(source))
-        };
+        let before = self.store.open_read_only()?;
         let sources = paths.iter().flat_map(|path| match self.sources.read(path) {
             Ok(sources) => sources,
             Err(error) => Box::new(std::iter::once(Err(error))),
         });
-        let sources = sources.filter_map(|source| source.and_then(changed).transpose());
-        let mut rows = embedding::rows(&model, sources);
+        let seen = Seen::default();
+        let mut rows = embedding::rows(&model, Changed::new(sources, &*before, &seen));
         let (mut indexed, mut without) = (0, 0);
-        loop {
-            let together: Vec<(Source, Vec<f32>)> = rows.by_ref().take(TOGETHER).collect::<Result<_, _>>()?;
-            if together.is_empty() {
-                break;
+        // the store writes while more is embedded
+        let writing: Result<(), CliError> = thread::scope(|scope| {
+            let (queue, entries) = mpsc::sync_channel::<Vec<Entry>>(QUEUE);
+            let store = &mut *store;
+            let writer = scope.spawn(move || entries.into_iter().try_for_each(|entries| store.upsert(entries)));
+            let mut embedded = Ok(());
+            loop {
+                let together = match rows.by_ref().take(TOGETHER).collect::<Result<Vec<_>, _>>() {
+                    Ok(together) if together.is_empty() => break,
+                    Ok(together) => together,
+                    Err(error) => {
+                        embedded = Err(error);
+                        break;
+                    }
+                };
+                let is_known = |(_, vector): &(Source, Vec<f32>)| vector.iter().any(|&value| value != 0.0);
+                let (some, none): (Vec<_>, Vec<_>) = together.into_iter().partition(is_known);
+                without += none.len();
+                for (source, _) in &none {
+                    seen.ids.borrow_mut().remove(&source.id);
+                }
+                let entries: Vec<Entry> = some.into_iter().map(|(source, vector)| source.into_entry(vector)).collect();
+                indexed += entries.len();
+                if queue.send(entries).is_err() {
+                    break; // the writer has failed
+                }
             }
-            let (some, none): (Vec<_>, Vec<_>) =
-                together.into_iter().partition(|(_, vector)| vector.iter().any(|&value| value != 0.0));
-            without += none.len();
-            for (source, _) in &none {
-                present.borrow_mut().remove(&source.id);
-            }
-            let entries: Vec<Entry> = some.into_iter().map(|(source, vector)| source.into_entry(vector)).collect();
-            indexed += entries.len();
-            store.upsert(entries)?;
-        }
+            drop(queue);
+            let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            written?;
+            embedded
+        });
         drop(rows);
-        let (present, unchanged) = (present.into_inner(), unchanged.get());
+        writing?;
+        let (present, unchanged) = (seen.ids.into_inner(), seen.unchanged.get());
         if without > 0 {
             eprintln!("note: {without} texts have nothing that the model knows, and were left out");
         }
         if present.is_empty() {
             return Err(CliError::NoText { name: paths[0].display().to_string() });
         }
-        let removed = remove_others(&mut store, &paths, &present)?;
+        let removed = remove_others(&mut *store, &paths, &present)?;
         store.flush()?;
-        let report = Report {
-            store: &self.store,
-            indexed,
-            unchanged,
-            removed,
-            entries: store.count()?,
-            d_embedding: store.d_embed(),
-        };
+        #[cfg(feature = "graph")]
+        if let OpenStore::Local(store) = &mut store
+            && store.needs_graph()?
+        {
+            super::store::graph::build(store)?;
+        }
+        let at = self.store.to_string();
+        let report =
+            Report { store: &at, indexed, unchanged, removed, entries: store.count()?, d_embedding: store.d_embed() };
         if self.json {
             return output::json(&report);
         }
-        let at = self.store.display();
         let also = |count, what| if count > 0 { format!(", {count} {what}") } else { String::new() };
         let (unchanged, removed) = (also(unchanged, "unchanged"), also(removed, "removed"));
         eprintln!("{indexed} texts indexed{unchanged}{removed}; {at} has {} entries", report.entries);
@@ -144,7 +148,7 @@ impl Index {
 }
 
 /// Removes the entries of these files that are no longer there, and counts them.
-fn remove_others(store: &mut LocalStore, paths: &[PathBuf], present: &HashSet<String>) -> Result<usize, CliError> {
+fn remove_others(store: &mut dyn VectorStore, paths: &[PathBuf], present: &HashSet<String>) -> Result<usize, CliError> {
     let of_file = |path: &PathBuf| {
         Filter::Compare(Field::from(FILE), Comparison::Equal, Scalar::Text(path.display().to_string()))
     };

@@ -2,10 +2,16 @@ use std::{io, path::PathBuf};
 
 use anstream::{AutoStream, ColorChoice};
 use clap::{Args, builder::NonEmptyStringValueParser};
-use elman::index::{Filter, Hit, LocalStore, Metadata, VectorStore};
+use elman::index::{Filter, Hit, Location, Metadata, OpenStore};
 use serde::Serialize;
 
-use crate::{arguments::DeviceOption, error::CliError, model::warn_of_unknown, output, passage, store::StoreModel};
+use crate::{
+    arguments::DeviceOption,
+    error::CliError,
+    model::warn_of_unknown,
+    output, passage,
+    store::{StoreModel, location},
+};
 
 /// Find the lines of a store that are most like a text.
 #[derive(Args, Debug)]
@@ -24,9 +30,9 @@ pub struct Search {
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     query: String,
 
-    /// The store: a directory that 'elman index' wrote
-    #[arg(long, value_name = "DIR")]
-    store: PathBuf,
+    /// The store: a directory that 'elman index' wrote, or an address that it was given
+    #[arg(long, value_name = "STORE", value_parser = location())]
+    store: Location,
 
     /// Lines to show
     #[arg(short, value_name = "N", default_value_t = 10)]
@@ -35,6 +41,10 @@ pub struct Search {
     /// Search by the words of the query too, and put both lists in one order
     #[arg(long)]
     hybrid: bool,
+
+    /// Compare the query with every line, where the store has a graph
+    #[arg(long, conflicts_with = "hybrid")]
+    exact: bool,
 
     /// Only lines whose metadata meet a condition, such as "line > 100"
     #[arg(long, value_name = "CONDITION")]
@@ -66,18 +76,30 @@ struct Found<'a> {
 }
 
 impl Search {
+    fn hits(&self, store: &OpenStore, query: &[f32]) -> Result<Vec<Hit>, CliError> {
+        let filter = self.filter.as_ref();
+        let local =
+            |option| store.local().ok_or_else(|| CliError::FolderOnly { option, store: self.store.to_string() });
+        Ok(match filter {
+            // of a query without a word that the model knows, the words can still be looked for
+            _ if self.hybrid && query.iter().all(|&value| value == 0.0) => {
+                local("--hybrid")?.search_text(&self.query, self.k, filter)?
+            }
+            _ if self.hybrid => local("--hybrid")?.search_hybrid(&self.query, query, self.k, filter)?,
+            _ if self.exact => local("--exact")?.search_exact(query, self.k, filter)?,
+            Some(filter) => store.search_where(query, self.k, filter)?,
+            None => store.search(query, self.k)?,
+        })
+    }
+
     pub fn run(&self) -> Result<(), CliError> {
         let device = self.device.open()?;
-        let store = LocalStore::open_read_only(&self.store)?;
-        let model = StoreModel::of(&store, &self.store)?;
+        let store = self.store.open_read_only()?;
+        let model = StoreModel::of(&*store, &self.store)?;
         let embedder = model.load(&self.store, self.model.as_deref(), &device)?;
         warn_of_unknown("query", &self.query, embedder.tokenizer())?;
         let query = embedder.embed(&[&self.query])?.pop().unwrap_or_default();
-        let hits = match (&self.filter, self.hybrid) {
-            (filter, true) => store.search_hybrid(&self.query, &query, self.k, filter.as_ref())?,
-            (Some(filter), false) => store.search_where(&query, self.k, filter)?,
-            (None, false) => store.search(&query, self.k)?,
-        };
+        let hits = self.hits(&store, &query)?;
         let on_terminal = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
         let texts: Vec<&str> = hits.iter().map(|hit| hit.text.as_str()).collect();
         let best = match self.json || on_terminal {

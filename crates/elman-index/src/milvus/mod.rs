@@ -13,6 +13,7 @@ use std::{fmt, ops::ControlFlow};
 
 use client::Client;
 use place::Place;
+pub(crate) use place::address;
 use schema::{ID, MAX_DIMENSION, METADATA, TEXT, VECTOR};
 use serde_json::Value;
 

@@ -16,6 +16,11 @@ const MAX_NAME: usize = 255;
 /// A token in the environment, for an address without a user.
 const TOKEN: &str = "MILVUS_TOKEN";
 
+/// The address of a store, as it is written.
+pub(crate) fn address(text: &str) -> Result<Address, ServerError> {
+    Address::parse(text, &["milvus", "milvuss"], EXPECTED)
+}
+
 /// The address of a store, taken apart.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -28,7 +33,7 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn parse(text: &str) -> Result<Self, ServerError> {
-        let address = Address::parse(text, &["milvus", "milvuss"], EXPECTED)?;
+        let address = address(text)?;
         let refused = |reason: String| ServerError::Address { found: address.to_string(), reason, expected: EXPECTED };
         let url = address.url();
         let host = url.host_str().unwrap_or_default().to_string();

@@ -13,6 +13,7 @@ use rows::Rows;
 use serde_json::Value;
 use session::Sessions;
 use settings::Settings;
+pub(crate) use settings::address;
 
 use crate::{
     config::StoreConfig,

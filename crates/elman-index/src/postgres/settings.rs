@@ -21,6 +21,11 @@ const DEFAULT_TABLE: &str = "elman";
 const SILENCE: Duration = Duration::from_secs(15);
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// The address of a store, as it is written.
+pub(crate) fn address(text: &str) -> Result<Address, ServerError> {
+    Address::parse(text, &["postgres", "postgresql"], EXPECTED)
+}
+
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) address: Address,
@@ -32,7 +37,7 @@ pub(super) struct Settings {
 impl Settings {
     /// Reads an address. What it leaves open, the variables of libpq say.
     pub(super) fn parse(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self, ServerError> {
-        let address = Address::parse(text, &["postgres", "postgresql"], EXPECTED)?;
+        let address = address(text)?;
         let refused = |reason: String| ServerError::Address { found: address.to_string(), reason, expected: EXPECTED };
 
         let mut url = address.url().clone();

@@ -4,6 +4,9 @@ use url::Url;
 
 use crate::server::ServerError;
 
+/// What is shown of what stands behind the question mark: it may hold keys.
+const SHOWN: [&str; 2] = ["db", "table"];
+
 /// The address of a store on a server. Shown without its password.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Address(Url);
@@ -34,11 +37,16 @@ impl Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = self.0.clone();
-        // Neither fails for an address with a host. A query may hold keys.
+        // does not fail for an address with a host
         if shown.password().is_some() {
             let _ = shown.set_password(Some("…"));
         }
-        shown.set_query(None);
+        let named: Vec<String> = shown
+            .query_pairs()
+            .filter(|(key, _)| SHOWN.contains(&&**key))
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        shown.set_query((!named.is_empty()).then(|| named.join("&")).as_deref());
         f.write_str(&shown.as_str().replace("%E2%80%A6", "…"))
     }
 }

@@ -1,5 +1,5 @@
 use clap::Args;
-use elman::index::{Filter, LocalStore, VectorStore};
+use elman::index::Filter;
 use serde_json::json;
 
 use crate::{command::store::StoreFolder, error::CliError, output};
@@ -25,14 +25,10 @@ pub struct Delete {
 
 impl Delete {
     pub fn run(&self) -> Result<(), CliError> {
-        let mut store = LocalStore::open(&self.folder.store)?;
+        let mut store = self.folder.store.open()?;
         let before = store.count()?;
         let ids = match &self.filter {
-            Some(filter) => {
-                let mut ids = Vec::new();
-                store.visit(Some(filter), &mut |entry| ids.push(entry.id))?;
-                ids
-            }
+            Some(filter) => store.ids(Some(filter))?,
             None => self.ids.clone(),
         };
         store.delete(&ids.iter().map(String::as_str).collect::<Vec<_>>())?;
@@ -40,6 +36,6 @@ impl Delete {
         if self.json {
             return output::json(&json!({"deleted": before - entries, "entries": entries}));
         }
-        output::line(format!("{} deleted; {} has {entries} entries", before - entries, self.folder.store.display()))
+        output::line(format!("{} deleted; {} has {entries} entries", before - entries, self.folder.store))
     }
 }

@@ -1,5 +1,5 @@
 use clap::Args;
-use elman::index::{Filter, LocalStore, VectorStore, cosine, near_duplicates};
+use elman::index::{Filter, cosine, near_duplicates};
 use serde::Serialize;
 
 use crate::{command::store::StoreFolder, error::CliError, output, passage::in_one_line};
@@ -37,7 +37,7 @@ struct Member {
 
 impl Duplicates {
     pub fn run(&self) -> Result<(), CliError> {
-        let store = LocalStore::open_read_only(&self.folder.store)?;
+        let store = self.folder.store.open_read_only()?;
         let (mut vectors, mut named) = (Vec::new(), Vec::new());
         store.visit(self.filter.as_ref(), &mut |entry| {
             vectors.extend(entry.vector);

@@ -1,9 +1,9 @@
 //! The entries of a store in groups: what 'clusters' and 'map' share.
 
-use std::{num::NonZeroUsize, path::Path};
+use std::num::NonZeroUsize;
 
 use clap::Args;
-use elman::index::{Cluster, Filter, LocalStore, VectorStore, clusters};
+use elman::index::{Cluster, Filter, Location, clusters};
 
 use crate::{error::CliError, words};
 
@@ -43,8 +43,8 @@ pub struct Grouped {
 
 impl Grouping {
     /// Reads the entries of a store and groups them.
-    pub fn read(&self, folder: &Path) -> Result<Grouped, CliError> {
-        let store = LocalStore::open_read_only(folder)?;
+    pub fn read(&self, location: &Location) -> Result<Grouped, CliError> {
+        let store = location.open_read_only()?;
         let (mut vectors, mut named) = (Vec::new(), Vec::new());
         if self.filter.is_none() {
             // in one piece, rather than doubling; that there is too little room is found out soon enough
@@ -55,8 +55,8 @@ impl Grouping {
             named.push((entry.id, entry.text));
         })?;
         match (named.is_empty(), &self.filter) {
-            (true, None) => return Err(CliError::EmptyStore { path: folder.into() }),
-            (true, Some(_)) => return Err(CliError::NoneAdmitted { path: folder.into() }),
+            (true, None) => return Err(CliError::EmptyStore { store: location.to_string() }),
+            (true, Some(_)) => return Err(CliError::NoneAdmitted { store: location.to_string() }),
             _ => (),
         }
         let count = self.k.map_or_else(|| usual(named.len()), NonZeroUsize::get);

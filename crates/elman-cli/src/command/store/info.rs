@@ -1,5 +1,6 @@
 use clap::Args;
-use elman::index::{LocalStore, VectorStore};
+#[cfg(feature = "graph")]
+use elman::index::LocalStore;
 use serde::Serialize;
 
 use crate::{command::store::StoreFolder, error::CliError, output, store::StoreModel};
@@ -23,26 +24,36 @@ struct Report {
     model: String,
     /// The first of them, by name.
     fields: Vec<String>,
+    /// Of a store in a folder, if it has one.
+    #[cfg(feature = "graph")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    graph: Option<String>,
 }
 
 impl Info {
     pub fn run(&self) -> Result<(), CliError> {
-        let store = LocalStore::open_read_only(&self.folder.store)?;
+        let store = self.folder.store.open_read_only()?;
         let report = Report {
             entries: store.count()?,
             d_embedding: store.d_embed(),
             metric: store.metric().name(),
-            model: StoreModel::of(&store, &self.folder.store)?.name(),
+            model: StoreModel::of(&*store, &self.folder.store)?.name(),
             fields: store.fields()?,
+            #[cfg(feature = "graph")]
+            graph: store.local().map(LocalStore::graph).transpose()?.flatten().as_ref().map(super::graph::told),
         };
         if self.json {
             return output::json(&report);
         }
-        let Report { entries, d_embedding, metric, model, fields } = report;
+        let Report { entries, d_embedding, metric, model, fields, .. } = &report;
         output::line(format!("entries    {entries}\nvectors    {d_embedding} numbers, {metric}\nmodel      {model}"))?;
-        match fields.is_empty() {
-            true => Ok(()),
-            false => output::line(format!("metadata   {}", fields.join(", "))),
+        if !fields.is_empty() {
+            output::line(format!("metadata   {}", fields.join(", ")))?;
         }
+        #[cfg(feature = "graph")]
+        if let Some(graph) = &report.graph {
+            output::line(format!("graph      {graph}"))?;
+        }
+        Ok(())
     }
 }

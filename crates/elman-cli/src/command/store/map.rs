@@ -108,8 +108,10 @@ impl Map {
     }
 
     fn page(&self, grouped: &Grouped, place: &[Option<[f32; 2]>]) -> TextMap {
-        let path = std::path::absolute(&self.folder.store).unwrap_or_else(|_| self.folder.store.clone());
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+        let store = &self.folder.store;
+        let folder = store.folder().and_then(|folder| std::path::absolute(folder).ok());
+        let name = folder.as_ref().and_then(|folder| Some(folder.file_name()?.to_string_lossy()));
+        let name = name.unwrap_or_else(|| store.to_string().into());
         let (entries, drawn) = (grouped.named.len(), place.iter().flatten().count());
         let some = match drawn < entries {
             true => format!(", {} of them drawn at random", HumanCount(drawn as u64)),

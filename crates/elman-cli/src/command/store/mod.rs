@@ -3,15 +3,16 @@
 mod clusters;
 mod delete;
 mod duplicates;
+#[cfg(feature = "graph")]
+pub mod graph;
 mod grouping;
 mod info;
 mod map;
 
-use std::path::PathBuf;
-
 use clap::{Args, Subcommand};
+use elman::index::Location;
 
-use crate::error::CliError;
+use crate::{error::CliError, store::location};
 
 /// Look at what 'elman index' has stored, find what is there twice, group it, draw a map of it, and take entries out.
 #[derive(Args, Debug)]
@@ -37,15 +38,17 @@ enum Action {
     Duplicates(duplicates::Duplicates),
     Clusters(clusters::Clusters),
     Map(map::Map),
+    #[cfg(feature = "graph")]
+    Graph(graph::Graph),
     Delete(delete::Delete),
 }
 
 /// The option that names a store.
 #[derive(Args, Debug)]
 struct StoreFolder {
-    /// The store: a directory that 'elman index' wrote
-    #[arg(value_name = "DIR")]
-    store: PathBuf,
+    /// The store: a directory that 'elman index' wrote, or an address that it was given
+    #[arg(value_name = "STORE", value_parser = location())]
+    store: Location,
 }
 
 impl Store {
@@ -55,6 +58,8 @@ impl Store {
             Action::Duplicates(action) => action.run(),
             Action::Clusters(action) => action.run(),
             Action::Map(action) => action.run(),
+            #[cfg(feature = "graph")]
+            Action::Graph(action) => action.run(),
             Action::Delete(action) => action.run(),
         }
     }
