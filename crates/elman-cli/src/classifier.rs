@@ -26,7 +26,8 @@ impl ClassifierOption {
         let classifier = Classifier::load(path)?;
         let model: StoreModel = serde_json::from_value(classifier.model().clone())
             .map_err(|_| CliError::NoClassifierModel { path: path.clone() })?;
-        let embedder = model.load(&path.display(), self.model.as_deref(), device).map_err(|error| of_classifier(path, error))?;
+        let embedder =
+            model.load(&path.display(), self.model.as_deref(), device).map_err(|error| of_classifier(path, error))?;
         Ok((classifier, embedder))
     }
 }

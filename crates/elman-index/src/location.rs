@@ -74,7 +74,7 @@ impl Location {
     /// As the kind of store has it.
     pub fn create(&self, config: StoreConfig) -> Result<OpenStore, IndexError> {
         Ok(match &self.0 {
-            Place::Folder(folder) => OpenStore::Local(LocalStore::create(folder, config)?),
+            Place::Folder(folder) => OpenStore::Local(Box::new(LocalStore::create(folder, config)?)),
             #[cfg(feature = "postgres")]
             Place::Postgres(address) => {
                 OpenStore::Server(Box::new(PostgresStore::create(address.url().as_str(), config)?))
@@ -90,7 +90,7 @@ impl Location {
     /// As the kind of store has it; [`IndexError::is_absent`] tells whether there is none.
     pub fn open(&self) -> Result<OpenStore, IndexError> {
         match &self.0 {
-            Place::Folder(folder) => Ok(OpenStore::Local(LocalStore::open(folder)?)),
+            Place::Folder(folder) => Ok(OpenStore::Local(Box::new(LocalStore::open(folder)?))),
             #[cfg(any(feature = "milvus", feature = "postgres"))]
             _ => self.open_read_only(),
         }
@@ -102,7 +102,7 @@ impl Location {
     /// As [`open`](Self::open).
     pub fn open_read_only(&self) -> Result<OpenStore, IndexError> {
         Ok(match &self.0 {
-            Place::Folder(folder) => OpenStore::Local(LocalStore::open_read_only(folder)?),
+            Place::Folder(folder) => OpenStore::Local(Box::new(LocalStore::open_read_only(folder)?)),
             #[cfg(feature = "postgres")]
             Place::Postgres(address) => OpenStore::Server(Box::new(PostgresStore::open(address.url().as_str())?)),
             #[cfg(feature = "milvus")]
@@ -135,7 +135,7 @@ impl fmt::Display for Location {
 /// A store that is open, wherever it is.
 pub enum OpenStore {
     /// In a folder.
-    Local(LocalStore),
+    Local(Box<LocalStore>),
     /// On a server.
     Server(Box<dyn VectorStore + Send>),
 }
@@ -155,7 +155,7 @@ impl Deref for OpenStore {
 
     fn deref(&self) -> &Self::Target {
         match self {
-            Self::Local(store) => store,
+            Self::Local(store) => &**store,
             Self::Server(store) => store.as_ref(),
         }
     }
@@ -164,7 +164,7 @@ impl Deref for OpenStore {
 impl DerefMut for OpenStore {
     fn deref_mut(&mut self) -> &mut Self::Target {
         match self {
-            Self::Local(store) => store,
+            Self::Local(store) => &mut **store,
             Self::Server(store) => store.as_mut(),
         }
     }

@@ -81,15 +81,17 @@ pub struct LocalStore {
     #[cfg(feature = "graph")]
     expansion: usize,
     inner: Mutex<Inner>,
+    /// Connections of searches by the graph, which need not wait for one another.
+    #[cfg(feature = "graph")]
+    readers: Mutex<Vec<Database>>,
 }
 
 #[derive(Debug)]
 struct Inner {
     database: Database,
     loaded: Option<Loaded>,
-    /// What the database calls the graph, and the graph unless it could not be opened.
     #[cfg(feature = "graph")]
-    graph: Option<(String, Option<std::sync::Arc<graph::Graph>>)>,
+    graph: graph::Kept,
 }
 
 impl LocalStore {
@@ -135,6 +137,8 @@ impl LocalStore {
                 #[cfg(feature = "graph")]
                 graph: None,
             }),
+            #[cfg(feature = "graph")]
+            readers: Mutex::default(),
         }
     }
 
@@ -146,9 +150,26 @@ impl LocalStore {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        // what a panic left undone, SQLite rolls back
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
+
+    /// Reads beside all others who do.
+    #[cfg(feature = "graph")]
+    fn reading<T>(&self, read: impl FnOnce(&Rows<'_>) -> Result<T, IndexError>) -> Result<T, IndexError> {
+        let kept = lock(&self.readers).pop();
+        let mut database = match kept {
+            Some(database) => database,
+            None => Database::open(&self.folder, false)?.0,
+        };
+        let result = database.read(read);
+        lock(&self.readers).push(database);
+        result
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // what a panic left undone, SQLite rolls back
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl VectorStore for LocalStore {

@@ -44,7 +44,7 @@ pub struct GraphInfo {
 
 impl LocalStore {
     /// Sets how many candidates a search by the graph looks at, which trades time for finding more of the true neighbours;
-    /// 96 unless chosen otherwise. `ef` in the paper.
+    /// 144 unless chosen otherwise. `ef` in the paper.
     pub fn with_expansion(mut self, expansion: usize) -> Self {
         self.expansion = expansion.max(1);
         self.inner().graph = None;

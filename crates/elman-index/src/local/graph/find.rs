@@ -22,6 +22,9 @@ const MAX_LOOKS: usize = 50_000;
 /// A part of the graph that is too large to be had by a walk.
 const TOO_LARGE: usize = 8;
 
+/// What the database calls the graph, and the graph unless it could not be opened.
+pub(in crate::local) type Kept = Option<(String, Option<Arc<Graph>>)>;
+
 impl LocalStore {
     /// What a search finds by the graph; none where all that count are to be read: there is no graph, a filter leaves few,
     /// or much of the store is asked for.
@@ -31,19 +34,72 @@ impl LocalStore {
         count: usize,
         filter: Option<&Filter>,
     ) -> Result<Option<Vec<Hit>>, IndexError> {
-        let Some((graph, mut wanted)) = self.plan(count, filter)? else { return Ok(None) };
+        let mut kept = self.inner().graph.clone();
+        // at most twice: by what is kept, and by what the database has by now
+        for _ in 0..2 {
+            if let Some((generation, graph)) = &kept {
+                let found = self.reading(|rows| {
+                    if rows.generation()?.as_ref() != Some(generation) {
+                        return Ok(None);
+                    }
+                    let Some(graph) = graph else { return Ok(Some(None)) };
+                    rows.check_fields(filter)?;
+                    match filter {
+                        Some(filter) if rows.bound(filter, FEW + 1)? <= FEW => Ok(Some(None)),
+                        _ => Walk { store: self, graph, query, count, filter }.hits(rows).map(Some),
+                    }
+                })?;
+                if let Some(found) = found {
+                    return Ok(found);
+                }
+            }
+            kept = self.opened()?;
+        }
+        Ok(None)
+    }
+
+    /// The graph that the database has by now, opened; one that cannot be is not tried again.
+    fn opened(&self) -> Result<Kept, IndexError> {
+        let Inner { database, graph, .. } = &mut *self.inner();
+        let generation = database.read(|rows| rows.generation())?;
+        if graph.as_ref().map(|(generation, _)| generation) != generation.as_ref() {
+            *graph = generation.map(|generation| {
+                let opened = Graph::open(&self.folder, &generation, &self.config, self.expansion).map(Arc::new);
+                (generation, opened)
+            });
+        }
+        Ok(graph.clone())
+    }
+}
+
+/// A search by a graph.
+struct Walk<'a> {
+    store: &'a LocalStore,
+    graph: &'a Graph,
+    query: &'a [f32],
+    count: usize,
+    filter: Option<&'a Filter>,
+}
+
+impl Walk<'_> {
+    fn hits(&self, rows: &Rows<'_>) -> Result<Option<Vec<Hit>>, IndexError> {
+        let Self { graph, query, count, .. } = *self;
+        // as many more as have been removed since
+        let gone = usize::try_from(rows.removed()?.saturating_sub(graph.stamp.removed)).unwrap_or(usize::MAX);
+        let wanted = count.saturating_mul(OVERSAMPLING);
+        let more = (wanted as f64 * gone as f64 / graph.stamp.entries.max(1) as f64) as usize;
+        let mut wanted = wanted.saturating_add(more);
         while wanted <= graph.stamp.entries / TOO_LARGE {
-            let candidates = match filter {
-                // others may search meanwhile
+            let candidates = match self.filter {
                 None => graph.nearest(query, wanted, None),
-                Some(filter) => self.inner().database.read(|rows| admitted(&graph, rows, query, wanted, filter))?,
+                Some(filter) => admitted(graph, rows, query, wanted, filter)?,
             };
             let Some(candidates) = candidates else { break };
-            let (hits, there) = self.settled(&graph, query, count, filter, &candidates)?;
-            if hits.len() >= count.min(there) {
+            let hits = self.settled(rows, &candidates)?;
+            if hits.len() >= count.min(rows.count()?) {
                 return Ok(Some(hits));
             }
-            if filter.is_some() {
+            if self.filter.is_some() {
                 break; // there may be no more
             }
             wanted *= 4; // candidates are no longer in the store
@@ -51,58 +107,20 @@ impl LocalStore {
         Ok(None)
     }
 
-    fn plan(&self, count: usize, filter: Option<&Filter>) -> Result<Option<(Arc<Graph>, usize)>, IndexError> {
-        let Inner { database, graph, .. } = &mut *self.inner();
-        database.read(|rows| {
-            rows.check_fields(filter)?;
-            let Some(generation) = rows.generation()? else { return Ok(None) };
-            // one that could not be opened is not tried again
-            let (_, graph) = match graph {
-                Some(kept) if kept.0 == generation => kept,
-                _ => {
-                    let opened = Graph::open(&self.folder, &generation, &self.config, self.expansion);
-                    graph.insert((generation, opened.map(Arc::new)))
-                }
-            };
-            let Some(graph) = graph.clone() else { return Ok(None) };
-            if let Some(filter) = filter
-                && rows.bound(filter, FEW + 1)? <= FEW
-            {
-                return Ok(None);
-            }
-            // as many more as have been removed since
-            let gone = usize::try_from(rows.removed()?.saturating_sub(graph.stamp.removed)).unwrap_or(usize::MAX);
-            let wanted = count.saturating_mul(OVERSAMPLING);
-            let more = (wanted as f64 * gone as f64 / graph.stamp.entries.max(1) as f64) as usize;
-            Ok(Some((graph, wanted.saturating_add(more))))
-        })
-    }
-
-    /// The best of the candidates that are still there and of what came after the graph, by their vectors as they are, and
-    /// how many entries there are.
-    fn settled(
-        &self,
-        graph: &Graph,
-        query: &[f32],
-        count: usize,
-        filter: Option<&Filter>,
-        candidates: &[i64],
-    ) -> Result<(Vec<Hit>, usize), IndexError> {
-        let metric = self.config.metric;
-        let Inner { database, loaded, .. } = &mut *self.inner();
-        database.read(|rows| {
-            let mut scored = rows.scores_of(metric, query, candidates)?;
-            let after = graph.stamp.last_row;
-            if rows.last_row()? > after {
-                scored.extend(match filter {
-                    Some(filter) => rows.scores_after(metric, query, after, filter)?,
-                    None => Loaded::all_scores(loaded, rows, metric, query, after)?,
-                });
-            }
-            // equal scores come in this order
-            scored.sort_unstable_by_key(|&(row, _)| row);
-            Ok((best(rows, metric, &scored, count)?, rows.count()?))
-        })
+    /// The best of the candidates that are still there and of what came after the graph, by their vectors as they are.
+    fn settled(&self, rows: &Rows<'_>, candidates: &[i64]) -> Result<Vec<Hit>, IndexError> {
+        let Self { store, query, .. } = *self;
+        let (metric, after) = (store.config.metric, self.graph.stamp.last_row);
+        let mut scored = rows.scores_of(metric, query, candidates)?;
+        if rows.last_row()? > after {
+            scored.extend(match self.filter {
+                Some(filter) => rows.scores_after(metric, query, after, filter)?,
+                None => Loaded::all_scores(&mut store.inner().loaded, rows, metric, query, after)?,
+            });
+        }
+        // equal scores come in this order
+        scored.sort_unstable_by_key(|&(row, _)| row);
+        best(rows, metric, &scored, self.count)
     }
 }
 

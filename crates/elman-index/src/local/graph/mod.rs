@@ -11,6 +11,7 @@ mod turns;
 use std::{fmt, path::Path, thread::available_parallelism};
 
 pub use build::GraphInfo;
+pub(super) use find::Kept;
 use stamp::Stamp;
 use turns::Turns;
 use usearch::{Index, IndexOptions, MetricKind, ScalarKind};
@@ -22,7 +23,7 @@ const CONNECTIVITY: usize = 16;
 /// Candidates that are looked at when an entry is added. efConstruction in the paper.
 const EXPANSION_ADD: usize = 128;
 /// Candidates that are looked at in a search unless chosen otherwise. ef in the paper.
-pub(super) const EXPANSION_SEARCH: usize = 96;
+pub(super) const EXPANSION_SEARCH: usize = 144;
 
 /// A hierarchical navigable small world over the rows of a store.
 ///
