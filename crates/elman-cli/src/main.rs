@@ -16,7 +16,6 @@ mod model;
 mod number;
 mod output;
 mod passage;
-mod pca;
 mod plane;
 mod sources;
 mod store;

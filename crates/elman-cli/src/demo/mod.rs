@@ -11,6 +11,7 @@ mod grammar;
 mod ideal;
 mod ngram;
 pub mod page;
+mod pca;
 mod purity;
 mod search;
 mod segment;

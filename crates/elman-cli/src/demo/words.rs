@@ -9,9 +9,9 @@ use super::{
     cluster::{average_linkage, centred, top_two},
     dendrogram,
     grammar::{self, Class, Word},
+    pca::{self, Map},
     purity::Purity,
 };
-use crate::pca::{self, Map};
 
 /// The words, clustered and mapped by the network's averaged states.
 #[derive(Serialize)]
@@ -44,9 +44,7 @@ impl Words {
         let noun_states: Vec<Vec<f64>> = (0..words.len()).filter(of_nouns).map(|n| states[n].clone()).collect();
         let animate: Vec<bool> = is(Class::is_animate).zip(&nouns).filter(|(_, noun)| **noun).map(|(a, _)| a).collect();
         let animate_inanimate = Purity::measure(&top_two(&average_linkage(&noun_states)), &animate, rng);
-        let values = averages.iter().flatten().map(|&x| x as f32);
-        let map = pca::map(pca::tensor(values, averages[0].len(), device));
-        Self { noun_verb, animate_inanimate, map, tree, words }
+        Self { noun_verb, animate_inanimate, map: pca::map(averages, device), tree, words }
     }
 
     /// The tree as text, each word with its classes.
