@@ -1,6 +1,6 @@
 //! Searching a store in a folder beside faiss, hnswlib and usearch, in one run.
 //!
-//! `cargo run --release --bin vector-search -- --help` explains the program.
+//! `cargo run --release --features graph --bin vector-search -- --help` explains the program.
 
 mod arguments;
 mod data;

@@ -75,6 +75,10 @@ struct Found<'a> {
     metadata: Option<&'a Metadata>,
 }
 
+/// Entries among which a graph is much faster.
+#[cfg(not(feature = "graph"))]
+const MANY: usize = 200_000;
+
 impl Search {
     fn hits(&self, store: &OpenStore, query: &[f32]) -> Result<Vec<Hit>, CliError> {
         let filter = self.filter.as_ref();
@@ -100,6 +104,12 @@ impl Search {
         warn_of_unknown("query", &self.query, embedder.tokenizer())?;
         let query = embedder.embed(&[&self.query])?.pop().unwrap_or_default();
         let hits = self.hits(&store, &query)?;
+        #[cfg(not(feature = "graph"))]
+        if store.local().is_some() && self.filter.is_none() && store.count()? >= MANY {
+            eprintln!(
+                "note: every vector was looked at; a program built with the feature 'graph' is faster among so many"
+            );
+        }
         let on_terminal = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
         let texts: Vec<&str> = hits.iter().map(|hit| hit.text.as_str()).collect();
         let best = match self.json || on_terminal {
