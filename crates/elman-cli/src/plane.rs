@@ -17,7 +17,8 @@ const PERPLEXITY: usize = 30;
 /// The trade of exactness for speed that Barnes-Hut trees make: the usual one.
 const THETA: f32 = 0.5;
 const EPOCHS: usize = 1000;
-/// The step is the number of points by this, or the least: greater than usual by the factor that bhtsne's gradient lacks.
+/// The step is the number of points by this, or the least. bhtsne's gradient has a quarter of the usual length and its gains
+/// are bounded: with its own step, n / 48, neighbours come together half as often as by scikit-learn.
 const STEP: f32 = 4.0;
 const LEAST_STEP: f32 = 50.0;
 /// Directions among which those of greatest variance are sought, and how often they are turned towards them.

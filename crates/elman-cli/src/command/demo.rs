@@ -48,13 +48,13 @@ impl Demo {
         let device = self.device.open()?;
         std::fs::create_dir_all(&self.out).map_err(|source| CliError::Write { path: self.out.clone(), source })?;
         let sentences = self.out.join(SENTENCES);
-        replace(&sentences, &sentences_file())?;
+        replace(&sentences, sentences_file())?;
         let tokenizer = TokenizerConfig::new(Unit::Word).train(&Corpus::open([&sentences])?)?;
 
         let story = Story::new(self.json);
         let experiment = Experiment::run(&tokenizer, self.seed, &self.out, &device, &story)?;
         let report = self.out.join(model::REPORT);
-        replace(&report, &page::page(&experiment).to_html())?;
+        replace(&report, page::page(&experiment).to_html())?;
         let drawings = [
             page::curve(&experiment).to_svg(),
             page::tree(&experiment.words).to_svg(),
