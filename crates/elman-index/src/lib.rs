@@ -2,9 +2,11 @@
 //!
 //! [`LocalStore`] keeps entries (an id, a vector, its text and metadata) in a folder, in one SQLite database: every change
 //! is on disk when it returns, a [`Filter`] chooses by metadata, and words can be searched beside vectors.
-//! [`MemoryStore`] keeps them in memory. Both compare a query with every vector by a [`Metric`]. For vectors without a
-//! store there are [`cosine`], [`dot`], [`euclidean`] and [`top_k`], and [`quantized`] keeps them in a quarter or a
-//! thirty-second of the memory.
+//! [`MemoryStore`] keeps them in memory. Both compare a query with every vector by a [`Metric`]; with the feature `graph` a
+//! `LocalStore` has a graph of neighbours beside it, which makes searches among millions fast. With the features
+//! `postgres` and `milvus` there are `PostgresStore` and `MilvusStore`, on servers that others use too; [`Location`] opens
+//! a store wherever it is. For vectors without a store there are [`cosine`], [`dot`], [`euclidean`] and [`top_k`], and
+//! [`quantized`] keeps them in a quarter or a thirty-second of the memory.
 //!
 //! Of vectors that are there, [`near_duplicates`] finds those that say nearly the same, [`clusters`] groups those that say
 //! related things, and [`nearest_neighbours`] finds each one's nearest.
