@@ -17,7 +17,7 @@ pub const FILE: &str = "file";
 /// The options that name texts.
 #[derive(Args, Debug)]
 pub struct Sources {
-    /// Text files in UTF-8, tables, or folders of text files; lines without text are left out
+    /// Text files in UTF-8, tables, or folders of them; lines without text are left out
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -81,7 +81,7 @@ impl Sources {
         if let Some(column) = self.metadata.iter().find(|column| [FILE, "line", "row"].contains(&column.as_str())) {
             return Err(CliError::MetadataColumn { column: column.clone() });
         }
-        Ok(Corpus::open(&self.files)?.paths().map(Path::to_path_buf).collect())
+        Ok(Corpus::with_tables(&self.files)?)
     }
 
     /// The texts of a file.

@@ -9,6 +9,7 @@ use crate::{
     error::TextError,
     map::map,
     pieces::{Pieces, mark},
+    table::Table,
     tokenizer::Tokenizer,
     tokens::Tokens,
     unit::Unit,
@@ -30,31 +31,17 @@ impl Corpus {
     /// # Errors
     /// [`TextError::Read`], [`TextError::Empty`] for an empty file that was named, [`TextError::NoFiles`].
     pub fn open<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self, TextError> {
-        let mut files = Vec::new();
-        for path in paths {
-            let path = path.as_ref();
-            if path.is_dir() {
-                let before = files.len();
-                let mut found = Vec::new();
-                walk(path, &mut found)?;
-                for path in found {
-                    let map = open(&path)?;
-                    if has_text(&map) && !is_binary(&map) {
-                        files.push((path, map));
-                    }
-                }
-                if files.len() == before {
-                    return Err(TextError::NoFiles { path: path.into() });
-                }
-            } else {
-                let map = open(path)?;
-                if !has_text(&map) {
-                    return Err(TextError::Empty { path: path.into() });
-                }
-                files.push((path.into(), map));
-            }
-        }
-        Ok(Self { files })
+        Ok(Self { files: opened(paths, |_, bytes| !is_binary(bytes))? })
+    }
+
+    /// The files that [`open`](Self::open) would open, and of folders tables in every format too
+    /// ([`Table::has_columns`]), of which some are not text.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn with_tables<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Vec<PathBuf>, TextError> {
+        let files = opened(paths, |path, bytes| Table::has_columns(path) || !is_binary(bytes))?;
+        Ok(files.into_iter().map(|(path, _)| path).collect())
     }
 
     /// The files, in the order in which they are read.
@@ -137,6 +124,38 @@ pub struct TextCounts {
     pub characters: u64,
     /// Lines; a file's last line counts with or without a line's end.
     pub lines: u64,
+}
+
+/// The files that are named, and of folders those that are not empty and are wanted.
+fn opened<P: AsRef<Path>>(
+    paths: impl IntoIterator<Item = P>,
+    is_wanted: impl Fn(&Path, &[u8]) -> bool,
+) -> Result<Vec<(PathBuf, Mmap)>, TextError> {
+    let mut files = Vec::new();
+    for path in paths {
+        let path = path.as_ref();
+        if path.is_dir() {
+            let before = files.len();
+            let mut found = Vec::new();
+            walk(path, &mut found)?;
+            for path in found {
+                let map = open(&path)?;
+                if has_text(&map) && is_wanted(&path, &map) {
+                    files.push((path, map));
+                }
+            }
+            if files.len() == before {
+                return Err(TextError::NoFiles { path: path.into() });
+            }
+        } else {
+            let map = open(path)?;
+            if !has_text(&map) {
+                return Err(TextError::Empty { path: path.into() });
+            }
+            files.push((path.into(), map));
+        }
+    }
+    Ok(files)
 }
 
 fn open(path: &Path) -> Result<Mmap, TextError> {

@@ -110,3 +110,23 @@ fn errors_name_the_file_and_the_place() {
         }
     }
 }
+
+#[test]
+fn tables_of_a_folder_are_named_too() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in [
+        ("a.txt", &b"text"[..]),
+        ("b.parquet", b"PAR1\0\0"),
+        ("c.png", b"\x89PNG\0"),
+        ("d.csv", b"text\n"),
+        ("e.csv", b""),
+    ] {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let named = |paths: Vec<std::path::PathBuf>| -> Vec<String> {
+        paths.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+    };
+    assert_eq!(named(Corpus::with_tables([folder.path()]).unwrap()), ["a.txt", "b.parquet", "d.csv"]);
+    let texts = Corpus::open([folder.path()]).unwrap();
+    assert_eq!(named(texts.paths().map(Into::into).collect()), ["a.txt", "d.csv"]);
+}
