@@ -1,11 +1,12 @@
 //! The model that a store's vectors were made with.
 
 use std::{
+    ffi::OsStr,
     fmt::Display,
     path::{Path, PathBuf},
 };
 
-use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{Arg, Command, Error, builder::TypedValueParser, error::ErrorKind};
 use elman::{
     burn::tensor::Device,
     embedding::{EmbedderConfig, Identity},
@@ -15,9 +16,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{embedding::Model, error::CliError};
 
-/// Reads where a store is.
-pub fn location() -> impl TypedValueParser<Value = Location> {
-    OsStringValueParser::new().try_map(Location::new)
+/// Reads where a store is. What is no location is not shown, as clap would: a part of it may be a password.
+#[derive(Clone)]
+pub struct LocationParser;
+
+impl TypedValueParser for LocationParser {
+    type Value = Location;
+
+    fn parse_ref(&self, command: &Command, _: Option<&Arg>, value: &OsStr) -> Result<Location, Error> {
+        let refused = |error| Error::raw(ErrorKind::ValueValidation, format!("{error}\n")).with_cmd(command);
+        Location::new(value).map_err(refused)
+    }
 }
 
 /// What a store remembers of its model: where it was, and what it was.

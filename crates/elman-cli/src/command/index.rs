@@ -15,7 +15,7 @@ use crate::{
     model::EmbeddingModel,
     output,
     sources::{FILE, Source, Sources},
-    store::{StoreModel, location},
+    store::{LocationParser, StoreModel},
 };
 
 /// Entries that are given to the store together.
@@ -46,7 +46,7 @@ pub struct Index {
     model: EmbeddingModel,
 
     /// Where to put the vectors: a directory, or an address such as postgres://me@host/notes; made if it is not there
-    #[arg(long, value_name = "STORE", value_parser = location())]
+    #[arg(long, value_name = "STORE", value_parser = LocationParser)]
     store: Location,
 
     #[command(flatten)]

@@ -10,7 +10,7 @@ use crate::{
     error::CliError,
     model::warn_of_unknown,
     output, passage,
-    store::{StoreModel, location},
+    store::{LocationParser, StoreModel},
 };
 
 /// Find the lines of a store that are most like a text.
@@ -31,7 +31,7 @@ pub struct Search {
     query: String,
 
     /// The store: a directory that 'elman index' wrote, or an address that it was given
-    #[arg(long, value_name = "STORE", value_parser = location())]
+    #[arg(long, value_name = "STORE", value_parser = LocationParser)]
     store: Location,
 
     /// Lines to show

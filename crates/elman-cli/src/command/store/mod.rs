@@ -12,7 +12,7 @@ mod map;
 use clap::{Args, Subcommand};
 use elman::index::Location;
 
-use crate::{error::CliError, store::location};
+use crate::{error::CliError, store::LocationParser};
 
 /// Look at what 'elman index' has stored, find what is there twice, group it, draw a map of it, and take entries out.
 #[derive(Args, Debug)]
@@ -47,7 +47,7 @@ enum Action {
 #[derive(Args, Debug)]
 struct StoreFolder {
     /// The store: a directory that 'elman index' wrote, or an address that it was given
-    #[arg(value_name = "STORE", value_parser = location())]
+    #[arg(value_name = "STORE", value_parser = LocationParser)]
     store: Location,
 }
 
