@@ -47,7 +47,7 @@ use crate::{
 /// entries, only theirs are read. Hits with equal scores come in the order in which they were last written.
 ///
 /// With the feature `graph`, `build_graph` writes a graph of neighbours beside the database, `graph-….usearch`, described
-/// by `graph.json`. Searches then find nearly all of the true neighbours, a hundred times as fast among a million. It is
+/// by `graph.json`. Searches then find nearly all of the true neighbours, much faster where there are many. It is
 /// a cache, which may be deleted at any time: candidates are compared by the vectors of the database, entries that it has
 /// not are compared one by one, those that are gone are left out, a filter that leaves few entries is answered exactly,
 /// and one that is damaged, or of another store, is not used. [`search_exact`](LocalStore::search_exact) never uses it.

@@ -7,7 +7,7 @@ use crate::{command::store::StoreFolder, error::CliError, output};
 
 /// Make the graph of neighbours that makes searches among many entries fast, or add to it what is new.
 ///
-/// 'elman index' does this by itself where there are 50,000 entries or more. It takes a minute for each hundred thousand or so,
+/// 'elman index' does this by itself where there are 50,000 entries or more. It takes minutes among millions,
 /// and the store can be read and written meanwhile.
 #[derive(Args, Debug)]
 pub struct Graph {

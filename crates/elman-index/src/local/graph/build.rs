@@ -81,8 +81,8 @@ impl LocalStore {
             }))
     }
 
-    /// Makes a graph of the entries, or adds those that are new, on all of rayon's threads: a minute for each hundred
-    /// thousand or so. Others can read and write the store meanwhile. `progress` is told how many rows of how many are
+    /// Makes a graph of the entries, or adds those that are new, on all of rayon's threads, which takes minutes among
+    /// millions. Others can read and write the store meanwhile. `progress` is told how many rows of how many are
     /// done.
     ///
     /// # Errors

@@ -89,7 +89,7 @@ fn options(config: &StoreConfig) -> IndexOptions {
     }
 }
 
-/// The direction of a vector, as near as 8 bits come: usearch's own has a seventh of the levels and cuts them off.
+/// The direction of a vector, as near as 8 bits come: usearch's own scales by the length, which leaves most of them unused.
 fn eight_bits(vector: &[f32]) -> Vec<i8> {
     Int8::quantize(vector).expect("vectors of a store and queries are finite")
 }
