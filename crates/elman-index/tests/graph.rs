@@ -259,3 +259,15 @@ fn many_can_search_at_once() {
         }
     });
 }
+
+/// usearch loses some of what several threads add at once: 1 in 100 here, unless they are looked for.
+#[test]
+fn what_threads_add_at_once_is_found() {
+    let many = rayon::ThreadPoolBuilder::new().num_threads(16).build().unwrap();
+    // the greatest product of a vector can be that with another
+    for metric in [Metric::Cosine, Metric::Euclidean] {
+        let Made { store, folder: _folder } = many.install(|| made(metric));
+        let lost = (0..COUNT).filter(|&n| ids(&store.search(&vector(n), 1).unwrap()) != [format!("id {n}")]);
+        assert_eq!(lost.collect::<Vec<_>>(), [0; 0], "{metric}");
+    }
+}

@@ -6,17 +6,13 @@ use std::{
     path::Path,
 };
 
-use rayon::prelude::*;
-use usearch::Index;
-
 use super::{
-    EXPANSION_ADD, eight_bits, options,
+    growing::Growing,
     stamp::{self, Stamp},
 };
 use crate::{
     error::IndexError,
     local::{Inner, LocalStore, condition::Condition, database::Database},
-    metric::Metric,
 };
 
 /// Fewer entries than these are searched faster without a graph than one is opened.
@@ -95,47 +91,38 @@ impl LocalStore {
         let failed = |source: cxx::Exception| IndexError::Graph { path: self.folder.clone(), source: source.into() };
         let unwritten = |source: io::Error| IndexError::Write { path: self.folder.clone(), source };
         let kept = self.stamp()?;
-        let is_cosine = self.config.metric == Metric::Cosine;
         let Inner { database, graph, .. } = &mut *self.inner();
         let (last, removed) = database.read(|rows| Ok((rows.last_row()?, rows.removed()?)))?;
 
-        let index = Index::new(&options(&self.config)).map_err(failed)?;
         // what is there is added to, unless much of it is gone
         let mostly_there = |stamp: &Stamp| removed - stamp.removed <= (stamp.entries / GONE_PART) as i64;
         let kept = kept.filter(mostly_there).and_then(|stamp| {
             let path = stamp.checked_file(&self.folder)?;
-            index.load(path.to_str()?).ok()?;
-            (index.size() == stamp.entries).then_some(stamp)
+            Some((Growing::load(&self.config, &path, stamp.entries)?, stamp.last_row, stamp.removed))
         });
-        if kept.is_none() {
-            index.reset().map_err(failed)?;
-        }
-        index.change_expansion_add(EXPANSION_ADD);
-        let (mut after, removed) = kept.map_or((0, removed), |stamp| (stamp.last_row, stamp.removed));
-        let of = database.read(|rows| rows.count_after(after))?;
-        index.reserve_capacity_and_threads(index.size() + of, rayon::current_num_threads()).map_err(failed)?;
-        let begun = index.size();
-        while after < last {
-            let (rows, vectors) = some(database, after, last.min(after + TOGETHER))?;
-            let vectors = vectors.par_chunks_exact(self.config.d_embed);
-            rows.par_iter().zip(vectors).try_for_each(|(&row, vector)| {
-                let added = match is_cosine {
-                    true => index.add(row as u64, &eight_bits(vector)),
-                    false => index.add(row as u64, vector),
-                };
-                added.map_err(failed)
-            })?;
-            after = last.min(after + TOGETHER);
-            progress((index.size() - begun).min(of), of);
-        }
+        let (growing, kept_to, removed) = match kept {
+            Some(kept) => kept,
+            None => (Growing::new(&self.config).map_err(failed)?, 0, removed),
+        };
+        let of = database.read(|rows| rows.count_after(kept_to))?;
+        let begun = growing.len();
+        growing.reserve(of).map_err(failed)?;
+        each_some(database, kept_to, last, |rows, vectors| {
+            growing.add_all(rows, vectors).map_err(failed)?;
+            progress((growing.len() - begun).min(of), of);
+            Ok(())
+        })?;
+        each_some(database, kept_to, last, |rows, vectors| {
+            growing.lost(rows, vectors).and_then(|lost| growing.add_anew(&lost)).map_err(failed)
+        })?;
 
         let generation = database.read(|rows| rows.random_name())?;
         let path = stamp::path(&self.folder, &generation);
         let Some(name) = path.to_str() else {
             return Err(unwritten(io::Error::other("the name of the folder is not valid UTF-8")));
         };
-        let written = index.save(name).map_err(failed).and_then(|()| {
-            Stamp::of_file(&self.folder, generation.clone(), last, index.size(), removed).map_err(unwritten)
+        let written = growing.save(name).map_err(failed).and_then(|()| {
+            Stamp::of_file(&self.folder, generation.clone(), last, growing.len(), removed).map_err(unwritten)
         });
         let written = written.and_then(|stamp| {
             // both or neither, for all who write: what does not fit is not used
@@ -160,16 +147,28 @@ impl LocalStore {
     }
 }
 
-/// Rows after one and up to another, and their vectors.
-fn some(database: &mut Database, after: i64, last: i64) -> Result<(Vec<i64>, Vec<f32>), IndexError> {
+/// Rows after one and up to another, some at a time, and their vectors.
+fn each_some(
+    database: &mut Database,
+    mut after: i64,
+    last: i64,
+    mut each: impl FnMut(&[i64], &[f32]) -> Result<(), IndexError>,
+) -> Result<(), IndexError> {
     let (mut numbers, mut vectors) = (Vec::new(), Vec::new());
-    database.read(|rows| {
-        rows.each_vector(&Condition::between(after, last), |row, bytes| {
-            numbers.push(row);
-            rows.vector(bytes, &mut vectors)
-        })
-    })?;
-    Ok((numbers, vectors))
+    while after < last {
+        let to = last.min(after + TOGETHER);
+        numbers.clear();
+        vectors.clear();
+        database.read(|rows| {
+            rows.each_vector(&Condition::between(after, to), |row, bytes| {
+                numbers.push(row);
+                rows.vector(bytes, &mut vectors)
+            })
+        })?;
+        each(&numbers, &vectors)?;
+        after = to;
+    }
+    Ok(())
 }
 
 /// The right to make the graph, held as long as the file is open.

@@ -4,6 +4,7 @@
 
 mod build;
 mod find;
+mod growing;
 mod rows;
 mod stamp;
 mod turns;
