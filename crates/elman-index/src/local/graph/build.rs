@@ -100,7 +100,7 @@ impl LocalStore {
             let path = stamp.checked_file(&self.folder)?;
             Some((Growing::load(&self.config, &path, stamp.entries)?, stamp.last_row, stamp.removed))
         });
-        let (growing, kept_to, removed) = match kept {
+        let (mut growing, kept_to, removed) = match kept {
             Some(kept) => kept,
             None => (Growing::new(&self.config).map_err(failed)?, 0, removed),
         };
@@ -108,13 +108,11 @@ impl LocalStore {
         let begun = growing.len();
         growing.reserve(of).map_err(failed)?;
         each_some(database, kept_to, last, |rows, vectors| {
-            growing.add_all(rows, vectors).map_err(failed)?;
+            growing.add(rows, vectors).map_err(failed)?;
             progress((growing.len() - begun).min(of), of);
             Ok(())
         })?;
-        each_some(database, kept_to, last, |rows, vectors| {
-            growing.lost(rows, vectors).and_then(|lost| growing.add_anew(&lost)).map_err(failed)
-        })?;
+        growing.mend().map_err(failed)?;
 
         let generation = database.read(|rows| rows.random_name())?;
         let path = stamp::path(&self.folder, &generation);

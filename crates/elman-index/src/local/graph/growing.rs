@@ -1,13 +1,21 @@
 //! A graph that is being made.
 
-use std::path::Path;
+use std::{
+    collections::HashSet,
+    path::Path,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+};
 
 use rayon::prelude::*;
-use usearch::{Index, MetricKind};
+use usearch::{Index, MetricKind, VectorType};
 
 use super::{EXPANSION_ADD, EXPANSION_SEARCH, eight_bits, options};
 use crate::{config::StoreConfig, metric::Metric};
 
+/// Entries that are added first, which can be lost in groups that lead to each other: each is looked for.
+const FIRST: usize = 10_000;
+/// Of the others, those are looked for that no more than so many lead to.
+const FEW_LEAD_TO: u32 = 8;
 /// Candidates among which an entry is looked for first. Nearly all are found.
 const FIRST_LOOK: usize = 16;
 
@@ -16,15 +24,22 @@ type Result<T> = std::result::Result<T, cxx::Exception>;
 /// A graph that all of rayon's threads add to.
 ///
 /// Threads that add at once lose entries, most of them while there are few: one that is joined on an upper level, and not
-/// yet on the lowest, leads the others astray ([usearch #735](https://github.com/unum-cloud/USearch/issues/735)). So each
-/// entry is [looked for](Self::lost) once all are there, and what is not found is added anew by one thread.
+/// yet on the lowest, leads the others astray ([usearch #735](https://github.com/unum-cloud/USearch/issues/735)). What is
+/// lost is [added anew](Self::mend) by one thread.
 pub(super) struct Growing {
     index: Index,
     metric: Metric,
     kind: MetricKind,
+    added: Vec<i64>,
 }
 
 impl Growing {
+    pub(super) fn new(config: &StoreConfig) -> Result<Self> {
+        let options = options(config);
+        let kind = options.metric;
+        Ok(Self { index: Index::new(&options)?, metric: config.metric, kind, added: Vec::new() })
+    }
+
     /// The graph of a file, to be added to; none if it cannot be read.
     pub(super) fn load(config: &StoreConfig, path: &Path, entries: usize) -> Option<Self> {
         let growing = Self::new(config).ok()?;
@@ -32,14 +47,12 @@ impl Growing {
         (growing.len() == entries && growing.index.dimensions() == config.d_embed).then_some(growing)
     }
 
-    pub(super) fn new(config: &StoreConfig) -> Result<Self> {
-        let options = options(config);
-        let kind = options.metric;
-        Ok(Self { index: Index::new(&options)?, metric: config.metric, kind })
-    }
-
     pub(super) fn len(&self) -> usize {
         self.index.size()
+    }
+
+    pub(super) fn save(&self, path: &str) -> Result<()> {
+        self.index.save(path)
     }
 
     /// Makes room for so many more.
@@ -51,55 +64,79 @@ impl Growing {
         Ok(())
     }
 
-    pub(super) fn add_all(&self, rows: &[i64], vectors: &[f32]) -> Result<()> {
-        self.each(rows, vectors).try_for_each(|(row, vector)| self.add(row, vector))
-    }
-
-    /// The rows, of these, that a search does not find by their own vectors.
-    pub(super) fn lost<'a>(&self, rows: &'a [i64], vectors: &'a [f32]) -> Result<Vec<(i64, &'a [f32])>> {
-        // the greatest product can be that with another, the least distance cannot
-        if self.metric == Metric::Dot {
-            self.index.change_metric_kind(MetricKind::L2sq)?;
-        }
-        let lost = self.each(rows, vectors).filter_map(|(row, vector)| {
-            let finds = |among| self.finds(row, vector, among);
-            let found = finds(FIRST_LOOK).and_then(|found| Ok(found || finds(EXPANSION_SEARCH)?));
-            found.map(|found| (!found).then_some((row, vector))).transpose()
-        });
-        let lost = lost.collect();
-        self.index.change_metric_kind(self.kind)?;
-        lost
-    }
-
-    pub(super) fn add_anew(&self, lost: &[(i64, &[f32])]) -> Result<()> {
-        lost.iter().try_for_each(|&(row, vector)| {
-            self.index.remove(row as u64)?;
-            self.add(row, vector)
-        })
-    }
-
-    pub(super) fn save(&self, path: &str) -> Result<()> {
-        self.index.save(path)
-    }
-
-    fn add(&self, row: i64, vector: &[f32]) -> Result<()> {
-        match self.metric {
+    pub(super) fn add(&mut self, rows: &[i64], vectors: &[f32]) -> Result<()> {
+        let vectors = vectors.par_chunks_exact(self.index.dimensions());
+        rows.par_iter().zip(vectors).try_for_each(|(&row, vector)| match self.metric {
             Metric::Cosine => self.index.add(row as u64, &eight_bits(vector)),
             Metric::Dot | Metric::Euclidean => self.index.add(row as u64, vector),
+        })?;
+        self.added.extend(rows);
+        Ok(())
+    }
+
+    /// Adds those anew that are not found by their own vectors, each once: some stay in the shadow of an entry that is near
+    /// to all of their neighbours, as in every graph of this kind.
+    pub(super) fn mend(&self) -> Result<()> {
+        match self.metric {
+            Metric::Cosine => self.mend_of::<i8>(),
+            Metric::Dot | Metric::Euclidean => self.mend_of::<f32>(),
         }
     }
 
-    fn finds(&self, row: i64, vector: &[f32], among: usize) -> Result<bool> {
-        let found = match self.metric {
-            Metric::Cosine => self.index.search(&eight_bits(vector), among),
-            Metric::Dot | Metric::Euclidean => self.index.search(vector, among),
-        }?;
-        // or so many equal ones that they hide it
-        let hidden = found.keys.len() == among && found.distances.first() == found.distances.last();
-        Ok(hidden || found.keys.contains(&(row as u64)))
+    fn mend_of<T: VectorType + Default + Clone + Send>(&self) -> Result<()> {
+        let mut mended = HashSet::new();
+        loop {
+            // the greatest product can be that with another, the least distance cannot
+            if self.metric == Metric::Dot {
+                self.index.change_metric_kind(MetricKind::L2sq)?;
+            }
+            let mut suspects = self.suspects::<T>()?;
+            suspects.retain(|row| !mended.contains(row));
+            let lost = suspects.into_par_iter().filter_map(|row| self.unless_found::<T>(row).transpose());
+            let lost: Vec<_> = lost.collect::<Result<_>>()?;
+            self.index.change_metric_kind(self.kind)?;
+            if lost.is_empty() {
+                return Ok(());
+            }
+            for (row, vector) in lost {
+                self.index.remove(row as u64)?;
+                self.index.add(row as u64, &vector)?;
+                mended.insert(row);
+            }
+        }
     }
 
-    fn each<'a>(&self, rows: &'a [i64], vectors: &'a [f32]) -> impl ParallelIterator<Item = (i64, &'a [f32])> {
-        rows.par_iter().copied().zip(vectors.par_chunks_exact(self.index.dimensions()))
+    /// What has been added first, and what a walk from entry to entry comes upon never or seldom.
+    fn suspects<T: VectorType + Default + Clone>(&self) -> Result<Vec<i64>> {
+        let Some((&first, &last)) = self.added.first().zip(self.added.last()) else { return Ok(Vec::new()) };
+        let met: Vec<_> = (0..=last).map(|_| AtomicU32::new(0)).collect();
+        let meets_first = |key: u64| met.get(key as usize).is_some_and(|times| times.fetch_add(1, Relaxed) == 0);
+        let mut reached = self.index.search(&self.vector::<T>(first)?, EXPANSION_SEARCH)?.keys;
+        reached.retain(|&key| meets_first(key));
+        while !reached.is_empty() {
+            let next = |key: u64| self.index.neighbors(key, 0).filter(|&key| meets_first(key));
+            reached = reached.into_par_iter().flat_map_iter(next).collect();
+        }
+        let is_suspect = |&(at, &row): &(usize, &i64)| at < FIRST || met[row as usize].load(Relaxed) <= FEW_LEAD_TO;
+        Ok(self.added.iter().enumerate().filter(is_suspect).map(|(_, &row)| row).collect())
+    }
+
+    fn unless_found<T: VectorType + Default + Clone>(&self, row: i64) -> Result<Option<(i64, Vec<T>)>> {
+        let vector = self.vector::<T>(row)?;
+        for among in [FIRST_LOOK, EXPANSION_SEARCH] {
+            let found = self.index.search(&vector, among)?;
+            // or so many equal ones that they hide it
+            let hidden = found.keys.len() == among && found.distances.first() == found.distances.last();
+            if hidden || found.keys.contains(&(row as u64)) {
+                return Ok(None);
+            }
+        }
+        Ok(Some((row, vector)))
+    }
+
+    fn vector<T: VectorType + Default + Clone>(&self, row: i64) -> Result<Vec<T>> {
+        let mut vector = vec![T::default(); self.index.dimensions()];
+        self.index.get(row as u64, &mut vector)?;
+        Ok(vector)
     }
 }
