@@ -3,7 +3,7 @@
 use std::{
     collections::HashSet,
     path::Path,
-    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    sync::atomic::{AtomicU8, Ordering::Relaxed},
 };
 
 use rayon::prelude::*;
@@ -15,7 +15,7 @@ use crate::{config::StoreConfig, metric::Metric};
 /// Entries that are added first, which can be lost in groups that lead to each other: each is looked for.
 const FIRST: usize = 10_000;
 /// Of the others, those are looked for that no more than so many lead to.
-const FEW_LEAD_TO: u32 = 8;
+const FEW_LEAD_TO: u8 = 8;
 /// Candidates among which an entry is looked for first. Nearly all are found.
 const FIRST_LOOK: usize = 16;
 
@@ -109,8 +109,10 @@ impl Growing {
     /// What has been added first, and what a walk from entry to entry comes upon never or seldom.
     fn suspects<T: VectorType + Default + Clone>(&self) -> Result<Vec<i64>> {
         let Some((&first, &last)) = self.added.first().zip(self.added.last()) else { return Ok(Vec::new()) };
-        let met: Vec<_> = (0..=last).map(|_| AtomicU32::new(0)).collect();
-        let meets_first = |key: u64| met.get(key as usize).is_some_and(|times| times.fetch_add(1, Relaxed) == 0);
+        // a byte for each row that there ever was
+        let met: Vec<_> = (0..=last).map(|_| AtomicU8::new(0)).collect();
+        let meets = |times: &AtomicU8| times.fetch_update(Relaxed, Relaxed, |times| times.checked_add(1));
+        let meets_first = |key: u64| met.get(key as usize).is_some_and(|times| meets(times) == Ok(0));
         let mut reached = self.index.search(&self.vector::<T>(first)?, EXPANSION_SEARCH)?.keys;
         reached.retain(|&key| meets_first(key));
         while !reached.is_empty() {
