@@ -10,6 +10,8 @@ use elman::{
     text::{Place, TextError},
 };
 
+use crate::output;
+
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -158,13 +160,13 @@ impl CliError {
         }
         let code = self.exit_code();
         let kind = if code == Self::INTERRUPTED { "" } else { "error: " };
-        eprintln!("{kind}{}", one_line(self));
+        output::notice(format_args!("{kind}{}", with_sources(self)));
         ExitCode::from(code)
     }
 }
 
 /// The error and its sources, each that adds something, joined by colons.
-fn one_line(error: &dyn Error) -> String {
+fn with_sources(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
@@ -174,7 +176,7 @@ fn one_line(error: &dyn Error) -> String {
         }
         source = error.source();
     }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    text
 }
 
 #[cfg(test)]
@@ -185,10 +187,10 @@ mod tests {
     fn sources_are_told_once() {
         let source = io::Error::new(io::ErrorKind::NotFound, "no\nsuch file");
         let error = CliError::Read { name: "a".into(), source };
-        assert_eq!(one_line(&error), "cannot read 'a': no such file");
+        assert_eq!(with_sources(&error), "cannot read 'a': no\nsuch file");
         let source = io::Error::new(io::ErrorKind::NotFound, "no such file");
         let error = CliError::Model(lm::Error::Read { path: "a".into(), source });
-        assert_eq!(one_line(&error), "cannot read 'a': no such file");
+        assert_eq!(with_sources(&error), "cannot read 'a': no such file");
     }
 
     #[test]

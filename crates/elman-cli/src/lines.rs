@@ -4,7 +4,7 @@ use std::{
     path::Path,
 };
 
-use crate::error::CliError;
+use crate::{error::CliError, output};
 
 /// The lines of a file or of standard input, one at a time, without their ends (`\n` or `\r\n`).
 pub struct Lines {
@@ -18,7 +18,7 @@ impl Lines {
     pub fn open(path: &Path) -> Result<Self, CliError> {
         if path == Path::new("-") {
             if io::stdin().is_terminal() {
-                eprintln!("note: reading texts from the terminal, one per line; Ctrl-D ends them");
+                output::notice("note: reading texts from the terminal, one per line; Ctrl-D ends them");
             }
             return Ok(Self::new("standard input", BufReader::new(io::stdin())));
         }

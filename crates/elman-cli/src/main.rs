@@ -17,6 +17,7 @@ mod number;
 mod output;
 mod passage;
 mod plane;
+mod printable;
 mod sources;
 mod store;
 mod usage;

@@ -14,7 +14,7 @@ use elman::{
     text::{TextTokenizer, Tokenizer, UNKNOWN},
 };
 
-use crate::error::CliError;
+use crate::{error::CliError, output};
 
 /// The option that names a trained model.
 #[derive(Args, Debug)]
@@ -132,7 +132,9 @@ pub fn warn_of_unknown(what: &str, text: &str, tokenizer: &TextTokenizer) -> Res
     let Some(unknown) = tokenizer.token_to_id(UNKNOWN) else { return Ok(()) };
     let count = tokenizer.encode(text)?.into_iter().filter(|id| *id == unknown).count();
     if count > 0 {
-        eprintln!("note: the model does not know {count} of the {what}'s tokens and reads {UNKNOWN} instead");
+        output::notice(format_args!(
+            "note: the model does not know {count} of the {what}'s tokens and reads {UNKNOWN} instead"
+        ));
     }
     Ok(())
 }

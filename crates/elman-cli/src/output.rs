@@ -1,4 +1,5 @@
 use std::{
+    fmt::Display,
     fs,
     io::{self, Write},
     path::Path,
@@ -7,7 +8,7 @@ use std::{
 use atomic_write_file::AtomicWriteFile;
 use serde::Serialize;
 
-use crate::error::CliError;
+use crate::{error::CliError, printable};
 
 /// Writes a line to standard output.
 pub fn line(text: impl AsRef<str>) -> Result<(), CliError> {
@@ -19,6 +20,11 @@ pub fn line(text: impl AsRef<str>) -> Result<(), CliError> {
 pub fn piece(text: impl AsRef<str>) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_ref().as_bytes()).and_then(|()| out.flush()).map_err(CliError::Output)
+}
+
+/// Tells the user something on standard error, in one short line that no file's content can disturb the terminal with.
+pub fn notice(text: impl Display) {
+    eprintln!("{}", printable::message(&text.to_string()));
 }
 
 /// Writes a value to standard output as JSON, indented.

@@ -2,6 +2,8 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
+use crate::output;
+
 /// Prints what clap has to say: help and version as they are, a mistake in one line. Returns the exit code.
 pub fn answer(error: &clap::Error) -> ExitCode {
     match error.kind() {
@@ -9,7 +11,7 @@ pub fn answer(error: &clap::Error) -> ExitCode {
             // the reader may be gone, as in `elman --help | head -1`
             let _ = error.print();
         }
-        _ => eprintln!("{}", one_line(&error.to_string())),
+        _ => output::notice(one_line(&error.to_string())),
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }

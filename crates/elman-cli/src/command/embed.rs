@@ -108,7 +108,7 @@ impl Embed {
             return output::json(&Report { output: path, lines, d_embedding, precision });
         }
         let kind = if precision == Precision::Float32 { String::new() } else { format!(" in {precision}") };
-        eprintln!("{lines} vectors of {d_embedding}{kind} are in {}", path.display());
+        output::notice(format_args!("{lines} vectors of {d_embedding}{kind} are in {}", path.display()));
         Ok(())
     }
 }

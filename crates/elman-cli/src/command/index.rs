@@ -121,7 +121,7 @@ impl Index {
         writing?;
         let (present, unchanged) = (seen.ids.into_inner(), seen.unchanged.get());
         if without > 0 {
-            eprintln!("note: {without} texts have nothing that the model knows, and were left out");
+            output::notice(format_args!("note: {without} texts have nothing that the model knows, and were left out"));
         }
         if present.is_empty() {
             return Err(CliError::NoText { name: paths[0].display().to_string() });
@@ -142,7 +142,10 @@ impl Index {
         }
         let also = |count, what| if count > 0 { format!(", {count} {what}") } else { String::new() };
         let (unchanged, removed) = (also(unchanged, "unchanged"), also(removed, "removed"));
-        eprintln!("{indexed} texts indexed{unchanged}{removed}; {at} has {} entries", report.entries);
+        output::notice(format_args!(
+            "{indexed} texts indexed{unchanged}{removed}; {at} has {} entries",
+            report.entries
+        ));
         output::line(format!("Search it with:\n  elman search \"what I look for\" --store {at}"))
     }
 }

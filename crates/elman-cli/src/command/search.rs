@@ -106,8 +106,8 @@ impl Search {
         let hits = self.hits(&store, &query)?;
         #[cfg(not(feature = "graph"))]
         if store.local().is_some() && self.filter.is_none() && store.count()? >= MANY {
-            eprintln!(
-                "note: every vector was looked at; a program built with the feature 'graph' is faster among so many"
+            output::notice(
+                "note: every vector was looked at; a program built with the feature 'graph' is faster among so many",
             );
         }
         let on_terminal = AutoStream::choice(&io::stdout()) != ColorChoice::Never;

@@ -129,7 +129,10 @@ impl Train {
 
     fn report(&self, report: &Report) -> Result<(), CliError> {
         if !report.converged {
-            eprintln!("note: the regression has not settled after {} steps: lower --strength", report.iterations);
+            output::notice(format_args!(
+                "note: the regression has not settled after {} steps: lower --strength",
+                report.iterations
+            ));
         }
         if self.json {
             return output::json(report);

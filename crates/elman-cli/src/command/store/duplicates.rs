@@ -65,7 +65,7 @@ impl Duplicates {
             output::line("")?;
         }
         let members: usize = groups.iter().map(Vec::len).sum();
-        eprintln!("{members} of {} entries are in {} groups", named.len(), groups.len());
+        output::notice(format_args!("{members} of {} entries are in {} groups", named.len(), groups.len()));
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use clap::Args;
 use elman::index::{Cluster, Filter, Location, clusters};
 
-use crate::{error::CliError, words};
+use crate::{error::CliError, output, words};
 
 /// Clusters that are made unless told otherwise, at most: more are not looked at.
 const MOST: usize = 30;
@@ -79,7 +79,7 @@ impl Grouping {
             Some(k) if k > grouped.clusters.len() => ": no more of their vectors differ",
             Some(_) => "",
         };
-        eprintln!("{clusters} of {entries}{note}");
+        output::notice(format_args!("{clusters} of {entries}{note}"));
     }
 }
 

@@ -74,7 +74,7 @@ impl Map {
         }
         let drawn = self.draw_some(grouped.named.len());
         if !self.json && drawn.len() < grouped.named.len() {
-            eprintln!("{} of them are drawn, at random; more with --max", drawn.len());
+            output::notice(format_args!("{} of them are drawn, at random; more with --max", drawn.len()));
         }
         let d_embed = grouped.d_embed;
         let vectors: Vec<f32> =

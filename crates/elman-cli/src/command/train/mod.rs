@@ -100,7 +100,7 @@ impl Train {
         device.seed(self.seed);
         let model = config.init(&device)?;
         let parameters = model.num_params();
-        eprintln!(
+        output::notice(format_args!(
             "vocabulary of {} ({}), {} parameters; training on {} tokens, validating on {}{}",
             config.vocabulary,
             texts.tokenizer.unit(),
@@ -108,13 +108,16 @@ impl Train {
             texts.train.len(),
             texts.valid.len(),
             if self.valid.is_none() { " (the last 10 % of the text)" } else { "" },
-        );
+        ));
 
         self.out.create()?;
         if !self.interruption.resume {
             checkpoints.clear()?;
         } else if checkpoints.list()?.is_empty() {
-            eprintln!("note: there is no checkpoint in '{}': training begins", self.out.out.display());
+            output::notice(format_args!(
+                "note: there is no checkpoint in '{}': training begins",
+                self.out.out.display()
+            ));
         }
         let card = self.card(&texts, &settings);
         let [log, page, curves] = [LOG, REPORT, CURVES].map(|file| self.out.out.join(file));

@@ -1,0 +1,86 @@
+//! Text from files and models, made safe and short for a terminal.
+//!
+//! Control characters in a text can move the cursor, set the window's title or hide what stands before them. Everything
+//! that is printed for a person goes through [`printable`] or [`line`]; pipes and `--json` get the exact bytes.
+
+use std::{borrow::Cow, fmt::Write};
+
+/// The longest message, in characters.
+const LONGEST: usize = 300;
+
+/// A text with its unprintable characters escaped as Rust writes them, `\u{1b}`; line feeds and tabs are kept.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if text.chars().all(|c| is_printable(c) || matches!(c, '\n' | '\t')) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => escaped.push(c),
+            c if is_printable(c) => escaped.push(c),
+            c => write!(escaped, "{}", c.escape_default()).expect("a string takes any text"),
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// A text in one line: white space of any kind is one space, the rest as in [`printable`].
+pub fn line(text: &str) -> String {
+    let words = text.split_whitespace().map(printable);
+    words.fold(String::with_capacity(text.len()), |mut line, word| {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line + &word
+    })
+}
+
+/// A message in one line of at most some 300 characters; of a longer one the middle is left out, since the beginning says
+/// what failed and the end what to do.
+pub fn message(text: &str) -> String {
+    shortened(line(text), LONGEST)
+}
+
+fn shortened(text: String, longest: usize) -> String {
+    let length = text.chars().count();
+    if length <= longest {
+        return text;
+    }
+    let head = longest * 2 / 3;
+    let tail = longest - head - 3;
+    let start: String = text.chars().take(head).collect();
+    let end: String = text.chars().skip(length - tail).collect();
+    format!("{} … {}", start.trim_end(), end.trim_start())
+}
+
+/// Whether a character can be shown as it is. Controls cannot; nor can what reorders the characters beside it (bidirectional
+/// embeddings and isolates, with which a text can be made to read otherwise than it is), line separators, and the byte order
+/// mark. Joiners stay: emoji and many scripts need them.
+fn is_printable(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' | '\u{FEFF}')
+        && !matches!(c, '\u{FFF9}'..='\u{FFFB}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controls_are_escaped_and_scripts_are_not() {
+        assert_eq!(printable("a\u{1b}[31mb\u{7}\u{9b}c\u{7f}\rd"), "a\\u{1b}[31mb\\u{7}\\u{9b}c\\u{7f}\\rd");
+        assert_eq!(printable("\u{202e}txt.exe\u{2028}"), "\\u{202e}txt.exe\\u{2028}");
+        let plain = "naïve\tहिन्दी 👩\u{200d}👧 می\u{200c}خواهم 猫\n";
+        assert!(matches!(printable(plain), Cow::Borrowed(text) if text == plain));
+    }
+
+    #[test]
+    fn a_message_is_one_short_line() {
+        assert_eq!(message("a\r\n b\u{85}c\t\u{1b}]0;x\u{7}"), "a b c \\u{1b}]0;x\\u{7}");
+        let long = format!("the tensor {} is not there: give --prefix", "é".repeat(5000));
+        let short = message(&long);
+        assert!(short.chars().count() <= LONGEST, "{}", short.chars().count());
+        assert!(short.starts_with("the tensor é") && short.ends_with("é is not there: give --prefix"), "{short}");
+        assert_eq!(message(&"x".repeat(LONGEST)), "x".repeat(LONGEST));
+    }
+}
