@@ -1,0 +1,13 @@
+#![no_main]
+use elman_fuzz::{checked, file};
+use elman_recurrence::StateDict;
+use libfuzzer_sys::fuzz_target;
+
+// A state_dict that PyTorch saved, in any of its formats.
+fuzz_target!(|bytes: &[u8]| {
+    let Some(weights) = checked(StateDict::open(file("weights.pt", bytes))) else { return };
+    let names: Vec<String> = weights.shapes().map(|(name, _)| name.to_owned()).collect();
+    for name in names.iter().take(64) {
+        checked(weights.data(name));
+    }
+});
