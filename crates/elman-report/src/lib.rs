@@ -18,6 +18,7 @@ mod dendrogram;
 mod line_chart;
 mod page;
 mod palette;
+mod policy;
 mod scatter;
 mod text_map;
 

@@ -1,6 +1,6 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::{chart::Chart, palette};
+use crate::{chart::Chart, palette, policy::policy};
 
 /// A page that needs nothing but itself.
 #[derive(Clone, Debug)]
@@ -84,6 +84,7 @@ impl Page {
 
     /// The page as HTML.
     pub fn to_html(&self) -> String {
+        let style = palette::style() + STYLE;
         let page = html! {
             (DOCTYPE)
             html lang="en" {
@@ -91,8 +92,9 @@ impl Page {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="generator" content=(GENERATOR);
+                    meta http-equiv="Content-Security-Policy" content=(policy(&style, None));
                     title { (self.title) }
-                    style { (PreEscaped(palette::style() + STYLE)) }
+                    style { (PreEscaped(style)) }
                 }
                 body {
                     main {

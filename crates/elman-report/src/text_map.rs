@@ -1,7 +1,7 @@
 use maud::{DOCTYPE, PreEscaped, html};
 use serde::Serialize;
 
-use crate::{page::GENERATOR, palette};
+use crate::{page::GENERATOR, palette, policy::policy};
 
 /// A page with texts as points on a plane, to be looked at in a browser.
 ///
@@ -71,6 +71,7 @@ impl TextMap {
 
     /// The page as HTML.
     pub fn to_html(&self) -> String {
+        let style = palette::style() + STYLE;
         let page = html! {
             (DOCTYPE)
             html lang="en" {
@@ -78,10 +79,9 @@ impl TextMap {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="generator" content=(GENERATOR);
-                    meta http-equiv="Content-Security-Policy"
-                        content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+                    meta http-equiv="Content-Security-Policy" content=(policy(&style, Some(SCRIPT)));
                     title { (self.title) }
-                    style { (PreEscaped(palette::style() + STYLE)) }
+                    style { (PreEscaped(style)) }
                 }
                 body {
                     header {
