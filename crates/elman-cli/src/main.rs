@@ -17,7 +17,6 @@ mod number;
 mod output;
 mod passage;
 mod plane;
-mod printable;
 mod sources;
 mod store;
 mod usage;

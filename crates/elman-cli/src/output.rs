@@ -1,25 +1,45 @@
 use std::{
     fmt::Display,
     fs,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     path::Path,
 };
 
 use atomic_write_file::AtomicWriteFile;
 use serde::Serialize;
 
-use crate::{error::CliError, printable};
+use elman::text::printable;
 
-/// Writes a line to standard output.
+use crate::error::CliError;
+
+/// Writes a line for a person to standard output: no text of a file in it can disturb a terminal.
 pub fn line(text: impl AsRef<str>) -> Result<(), CliError> {
-    piece(text)?;
-    piece("\n")
+    styled_line(printable::printable(text.as_ref()))
 }
 
-/// Writes to standard output and lets it be seen at once.
+/// Writes a line to standard output whose parts are [`printable`] and may have colors between them.
+pub fn styled_line(text: impl AsRef<str>) -> Result<(), CliError> {
+    write(text.as_ref())?;
+    write("\n")
+}
+
+/// Writes a line for a program to standard output: the exact text, save on a terminal.
+pub fn exact_line(text: impl AsRef<str>) -> Result<(), CliError> {
+    piece(text)?;
+    write("\n")
+}
+
+/// Writes a part of a line as [`exact_line`] does, and lets it be seen at once.
 pub fn piece(text: impl AsRef<str>) -> Result<(), CliError> {
+    match io::stdout().is_terminal() {
+        true => write(&printable::printable(text.as_ref())),
+        false => write(text.as_ref()),
+    }
+}
+
+fn write(text: &str) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_ref().as_bytes()).and_then(|()| out.flush()).map_err(CliError::Output)
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(CliError::Output)
 }
 
 /// Tells the user something on standard error, in one short line that no file's content can disturb the terminal with.
@@ -29,7 +49,7 @@ pub fn notice(text: impl Display) {
 
 /// Writes a value to standard output as JSON, indented.
 pub fn json(value: &impl Serialize) -> Result<(), CliError> {
-    line(serde_json::to_string_pretty(value).expect("figures and names are valid JSON"))
+    exact_line(serde_json::to_string_pretty(value).expect("figures and names are valid JSON"))
 }
 
 /// Fails now where writing a file would fail after hours: the folder is not there, or the name is a folder's.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use anstyle::{AnsiColor, Style};
-use elman::index::cosine;
+use elman::{index::cosine, text::printable::in_one_line};
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::{embedding::Model, error::CliError};
@@ -72,11 +72,6 @@ pub fn faint(text: &str) -> String {
     format!("{FAINT}{}{FAINT:#}", in_one_line(text))
 }
 
-/// Line breaks and other control characters as spaces: they would disturb the table, or the terminal.
-pub fn in_one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
 /// The first characters of a text that has more.
 pub fn start(text: &str, count: usize) -> String {
     match text.char_indices().nth(count) {
@@ -113,7 +108,7 @@ mod tests {
         let text = "One.\nTwo. Three.";
         assert_eq!(marked(text, Some(&(5..9))), format!("One. {MARK}Two.{MARK:#} Three."));
         assert_eq!(marked(text, None), "One. Two. Three.");
-        assert_eq!(marked("a\u{1b}[31mb", None), "a [31mb");
+        assert_eq!(marked("a\u{1b}[31mb", None), "a\\u{1b}[31mb");
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod error;
 mod map;
 mod pieces;
 mod pipeline;
+pub mod printable;
 mod table;
 mod tokenizer;
 mod tokens;

@@ -127,6 +127,6 @@ impl Generate {
             output::piece(&text)?;
             ended = if text.is_empty() { ended } else { text.ends_with('\n') };
         }
-        if ended { Ok(()) } else { output::line("") }
+        if ended { Ok(()) } else { output::exact_line("") }
     }
 }

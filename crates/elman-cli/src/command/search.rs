@@ -2,7 +2,10 @@ use std::{io, path::PathBuf};
 
 use anstream::{AutoStream, ColorChoice};
 use clap::{Args, builder::NonEmptyStringValueParser};
-use elman::index::{Filter, Hit, Location, Metadata, OpenStore};
+use elman::{
+    index::{Filter, Hit, Location, Metadata, OpenStore},
+    text::printable::in_one_line,
+};
 use serde::Serialize;
 
 use crate::{
@@ -130,9 +133,9 @@ impl Search {
         for ((rank, Hit { id, score, text, .. }), best) in (1..).zip(&hits).zip(&best) {
             let (id, text) = match on_terminal {
                 true => (passage::faint(id), passage::marked(text, best.as_ref())),
-                false => (passage::in_one_line(id), passage::in_one_line(text.trim())),
+                false => (in_one_line(id), in_one_line(text.trim())),
             };
-            output::line(format!("{rank:>3} {score:>6.3}  {id}  {text}"))?;
+            output::styled_line(format!("{rank:>3} {score:>6.3}  {id}  {text}"))?;
         }
         Ok(())
     }

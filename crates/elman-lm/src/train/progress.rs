@@ -1,3 +1,4 @@
+use elman_text::printable::message;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Changed, Epoch, Event, Observer, Resumed};
@@ -41,7 +42,8 @@ impl Observer for Progress {
                 if let Some(resumed) = &start.resumed {
                     self.bar.set_position(resumed.step as u64);
                     self.bar.reset_eta();
-                    self.bar.suspend(|| notes(resumed, start.steps).iter().for_each(|line| eprintln!("{line}")));
+                    self.bar
+                        .suspend(|| notes(resumed, start.steps).iter().for_each(|line| eprintln!("{}", message(line))));
                 }
             }
             Event::Step(step) => self.bar.set_position(step as u64),

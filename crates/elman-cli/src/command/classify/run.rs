@@ -49,9 +49,9 @@ impl Run {
             if self.json {
                 let probabilities = labels.iter().map(String::as_str).zip(prediction.probabilities).collect();
                 let line = Line { text: &text, label, probability, probabilities };
-                output::line(serde_json::to_string(&line).expect("texts and numbers are valid JSON"))?;
+                output::exact_line(serde_json::to_string(&line).expect("texts and numbers are valid JSON"))?;
             } else {
-                output::line(format!("{label}\t{probability:.3}"))?;
+                output::exact_line(format!("{label}\t{probability:.3}"))?;
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use elman::text::printable::in_one_line;
 use serde::Serialize;
 
 use crate::{
@@ -10,7 +11,6 @@ use crate::{
     },
     error::CliError,
     output,
-    passage::in_one_line,
 };
 
 /// Entries nearest to its centre that are shown of each cluster.

@@ -1,8 +1,11 @@
 use clap::Args;
-use elman::index::{Filter, cosine, near_duplicates};
+use elman::{
+    index::{Filter, cosine, near_duplicates},
+    text::printable::in_one_line,
+};
 use serde::Serialize;
 
-use crate::{command::store::StoreFolder, error::CliError, output, passage::in_one_line};
+use crate::{command::store::StoreFolder, error::CliError, output};
 
 /// Find entries that say nearly the same.
 ///

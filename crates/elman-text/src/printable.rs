@@ -1,7 +1,7 @@
 //! Text from files and models, made safe and short for a terminal.
 //!
-//! Control characters in a text can move the cursor, set the window's title or hide what stands before them. Everything
-//! that is printed for a person goes through [`printable`] or [`line`]; pipes and `--json` get the exact bytes.
+//! Control characters in a text can move the cursor, set the window's title or hide what stands before them. What is
+//! printed for a person goes through one of these functions; what a program reads gets the exact text.
 
 use std::{borrow::Cow, fmt::Write};
 
@@ -24,21 +24,16 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// A text in one line: white space of any kind is one space, the rest as in [`printable`].
-pub fn line(text: &str) -> String {
-    let words = text.split_whitespace().map(printable);
-    words.fold(String::with_capacity(text.len()), |mut line, word| {
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line + &word
-    })
+/// A text in one line, each of its line feeds and tabs a space, the rest as in [`printable`].
+pub fn in_one_line(text: &str) -> String {
+    printable(text).replace(['\n', '\t'], " ")
 }
 
 /// A message in one line of at most some 300 characters; of a longer one the middle is left out, since the beginning says
 /// what failed and the end what to do.
 pub fn message(text: &str) -> String {
-    shortened(line(text), LONGEST)
+    let words: Vec<_> = text.split_whitespace().map(printable).collect();
+    shortened(words.join(" "), LONGEST)
 }
 
 fn shortened(text: String, longest: usize) -> String {
@@ -72,6 +67,11 @@ mod tests {
         assert_eq!(printable("\u{202e}txt.exe\u{2028}"), "\\u{202e}txt.exe\\u{2028}");
         let plain = "naïve\tहिन्दी 👩\u{200d}👧 می\u{200c}خواهم 猫\n";
         assert!(matches!(printable(plain), Cow::Borrowed(text) if text == plain));
+    }
+
+    #[test]
+    fn a_line_has_no_breaks() {
+        assert_eq!(in_one_line(" a\r\n\tb "), " a\\r  b ");
     }
 
     #[test]
