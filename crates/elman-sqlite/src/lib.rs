@@ -6,11 +6,14 @@
 //! [`is_damaged`] errors.
 //!
 //! Other programs may read such a database, and move what is in its log into it, as SQLite does when a connection is
-//! closed: pages come without checksums from there, with zeros, and are not checked. Other programs should not write it:
-//! they do not know of the checksums, so a page that they change has a wrong one.
+//! closed: pages come without checksums from there, with zeros. A page may have none only where the first page has none
+//! either, which each [`transaction`] writes too; elsewhere it was zeroed, and is damaged. Where the first has none, those
+//! without are not checked until the database is next opened for writing, which gives them theirs. Other programs should
+//! not write it: they do not know of the checksums, so a page that they change has a wrong one.
 //!
-//! Not covered: the write-ahead log that a crash leaves behind. SQLite has checksums of its own there, and takes the
-//! first wrong one for the end of the log.
+//! Not covered: a page that the disk did not write, and that is still what it was before, all of it; and the write-ahead
+//! log that a crash leaves behind. SQLite has checksums of its own there, and takes the first wrong one for the end of the
+//! log.
 //!
 //! ```
 //! # let folder = tempfile::tempdir().unwrap();
@@ -24,10 +27,10 @@
 
 mod vfs;
 
-use std::path::Path;
+use std::{fs, io, path::Path};
 
 pub use rusqlite;
-use rusqlite::{Connection, Error, OpenFlags, ffi};
+use rusqlite::{Connection, Error, ErrorCode, OpenFlags, Transaction, TransactionBehavior, ffi};
 
 /// What may be done with a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +55,7 @@ pub enum Access {
 pub fn open(path: &Path, access: Access) -> rusqlite::Result<Connection> {
     let name = vfs::name()?;
     let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
-    let (flags, path) = match access {
+    let (flags, name_of_file) = match access {
         Access::Read => (flags | OpenFlags::SQLITE_OPEN_READ_ONLY, path.to_path_buf()),
         Access::Immutable => {
             (flags | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI, immutable_uri(path).into())
@@ -62,11 +65,53 @@ pub fn open(path: &Path, access: Access) -> rusqlite::Result<Connection> {
             (flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE, path.to_path_buf())
         }
     };
-    let connection = Connection::open_with_flags_and_vfs(path, flags, name)?;
+    let connection = Connection::open_with_flags_and_vfs(name_of_file, flags, name)?;
     if access == Access::Create {
         vfs::reserve(&connection)?;
     }
+    if matches!(access, Access::Create | Access::Write) && vfs::is_unsealed(&connection)? {
+        seal(&connection, path)?;
+    }
     Ok(connection)
+}
+
+/// Begins to write: waits for other writers as the connection's timeout has it.
+///
+/// Whatever is changed, the first page is too, so that it tells when another program moved the change into the database.
+///
+/// # Errors
+/// If another writer does not end, or as SQLite has it.
+pub fn transaction(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    transaction.pragma_update(None, "user_version", version)?;
+    Ok(transaction)
+}
+
+/// Gives checksums to the pages that other programs wrote without; not while others read or write, but the next time.
+fn seal(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
+    let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if is_busy {
+        return Ok(());
+    }
+    let transaction = match Transaction::new_unchecked(connection, TransactionBehavior::Immediate) {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => return Ok(()),
+        begun => begun?,
+    };
+    // nobody can add to the log while this lasts, and where nothing is in it, nobody writes to the file
+    let mut log = path.as_os_str().to_os_string();
+    log.push("-wal");
+    if log_is_empty(Path::new(&log)) {
+        vfs::seal(connection)?;
+    }
+    transaction.rollback()
+}
+
+fn log_is_empty(log: &Path) -> bool {
+    match fs::metadata(log) {
+        Ok(file) => file.len() == 0,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
 }
 
 /// Whether an error says that a database is not as it was written: a checksum that does not fit, or what SQLite itself

@@ -20,6 +20,9 @@ const NAME: &CStr = c"elman-checksums";
 /// The bytes at the end of a page that hold its checksum. Eight would be taken for SQLite's own cksumvfs.
 const RESERVED: usize = 4;
 
+/// What stands in a checksum's place where another program wrote a page.
+const NONE: [u8; RESERVED] = [0; RESERVED];
+
 /// SQLite's smallest and largest page.
 const PAGE: std::ops::RangeInclusive<usize> = 512..=65_536;
 
@@ -84,6 +87,111 @@ pub(crate) fn reserve(connection: &Connection) -> Result<(), Error> {
     match code {
         ffi::SQLITE_OK => Ok(()),
         code => Err(Error::SqliteFailure(ffi::Error::new(code), None)),
+    }
+}
+
+/// Whether another program has moved pages from the log into the database, and [`seal`] has not been called since.
+pub(crate) fn is_unsealed(connection: &Connection) -> Result<bool, Error> {
+    let file = database_file(connection)?;
+    // SAFETY: the file is open while the connection is, which nobody else uses meanwhile.
+    Ok(unsafe { page_size(file).is_some_and(|page| first_page_is_unsealed(file, page)) })
+}
+
+/// Gives a checksum to every page that has none, to the first page last. Nobody may write the file meanwhile.
+pub(crate) fn seal(connection: &Connection) -> Result<(), Error> {
+    let file = database_file(connection)?;
+    let failed = |code| Err(Error::SqliteFailure(ffi::Error::new(code), None));
+    // SAFETY: the file is open while the connection is, which nobody else uses meanwhile.
+    unsafe {
+        let Some(size) = page_size(file) else { return failed(ffi::SQLITE_NOTADB) };
+        let mut length: sqlite3_int64 = 0;
+        let code = forward::file_size(file, &raw mut length);
+        if code != ffi::SQLITE_OK {
+            return failed(code);
+        }
+        let mut page = vec![0; size];
+        let pages = length / size as sqlite3_int64;
+        for number in (0..pages).rev() {
+            let offset = number * size as sqlite3_int64;
+            let code = forward::read(file, page.as_mut_ptr().cast(), size as c_int, offset);
+            if code != ffi::SQLITE_OK {
+                return failed(code);
+            }
+            let (content, end) = page.split_at_mut(size - RESERVED);
+            if *end == NONE {
+                end.copy_from_slice(&checksum(content, offset));
+                let code = forward::write(file, page.as_ptr().cast(), size as c_int, offset);
+                if code != ffi::SQLITE_OK {
+                    return failed(code);
+                }
+            }
+            if number == 1 {
+                // before the first page says that all others have one
+                let code = forward::sync(file, ffi::SQLITE_SYNC_FULL);
+                if code != ffi::SQLITE_OK {
+                    return failed(code);
+                }
+            }
+        }
+        match forward::sync(file, ffi::SQLITE_SYNC_FULL) {
+            ffi::SQLITE_OK => Ok(()),
+            code => failed(code),
+        }
+    }
+}
+
+/// The file of a connection's database, which is one of ours.
+fn database_file(connection: &Connection) -> Result<*mut sqlite3_file, Error> {
+    let mut file: *mut sqlite3_file = ptr::null_mut();
+    // SAFETY: the handle is valid while the connection lives, and the file control writes one pointer.
+    let code = unsafe {
+        let argument = (&raw mut file).cast::<c_void>();
+        ffi::sqlite3_file_control(connection.handle(), c"main".as_ptr(), ffi::SQLITE_FCNTL_FILE_POINTER, argument)
+    };
+    match code {
+        ffi::SQLITE_OK if !file.is_null() => Ok(file),
+        ffi::SQLITE_OK => Err(Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_NOTFOUND), None)),
+        code => Err(Error::SqliteFailure(ffi::Error::new(code), None)),
+    }
+}
+
+/// The size of a database's pages, by its header; none of a file that has no header.
+///
+/// # Safety
+/// `file` must be one of ours that is open.
+unsafe fn page_size(file: *mut sqlite3_file) -> Option<usize> {
+    let mut size = [0; 2];
+    // SAFETY: there is room for 2 bytes.
+    let code = unsafe { forward::read(file, size.as_mut_ptr().cast(), 2, 16) };
+    let size = match u16::from_be_bytes(size) {
+        1 => 65_536,
+        size => usize::from(size),
+    };
+    (code == ffi::SQLITE_OK && is_page(size, 0)).then_some(size)
+}
+
+/// Whether the first page on disk has no checksum, so that others may have none. That of a file without pages has one.
+///
+/// # Safety
+/// `file` must be one of ours that is open.
+unsafe fn first_page_is_unsealed(file: *mut sqlite3_file, page: usize) -> bool {
+    let mut end = [0; RESERVED];
+    // SAFETY: there is room for the checksum.
+    let code =
+        unsafe { forward::read(file, end.as_mut_ptr().cast(), RESERVED as c_int, (page - RESERVED) as sqlite3_int64) };
+    code == ffi::SQLITE_OK && end == NONE
+}
+
+/// Whether a page that has no checksum may have none. The first page may, if it was not zeroed together with its
+/// checksum: its last byte before that belongs to the first table's description. Others may if the first has none.
+///
+/// # Safety
+/// `file` must be one of ours that is open.
+unsafe fn may_have_none(file: *mut sqlite3_file, page: &[u8], offset: sqlite3_int64) -> bool {
+    match offset {
+        0 => page.last().is_some_and(|&last| last != 0),
+        // SAFETY: as said.
+        _ => unsafe { first_page_is_unsealed(file, page.len() + RESERVED) },
     }
 }
 
@@ -159,17 +267,30 @@ unsafe extern "C" fn read(file: *mut sqlite3_file, to: *mut c_void, amount: c_in
     // SAFETY: SQLite gives room for `amount` bytes, all written where reading succeeded.
     unsafe {
         let code = forward::read(file, to, amount, offset);
-        if code != ffi::SQLITE_OK || !is_page(amount as usize, offset) {
+        if !is_page(amount as usize, offset) {
+            return code;
+        }
+        if code == ffi::SQLITE_IOERR_SHORT_READ {
+            // SQLite takes what is missing for zeros; pages are written whole
+            let mut length: sqlite3_int64 = 0;
+            return match forward::file_size(file, &raw mut length) {
+                ffi::SQLITE_OK if length > offset => ffi::SQLITE_IOERR_DATA,
+                ffi::SQLITE_OK => code,
+                failed => failed,
+            };
+        }
+        if code != ffi::SQLITE_OK {
             return code;
         }
         let (page, end) =
             slice::from_raw_parts_mut(to.cast::<u8>(), amount as usize).split_at_mut(amount as usize - RESERVED);
-        if end != [0; RESERVED] && end != checksum(page, offset) {
+        let is_whole = if *end == NONE { may_have_none(file, page, offset) } else { *end == checksum(page, offset) };
+        if !is_whole {
             return ffi::SQLITE_IOERR_DATA;
         }
         // As SQLite writes it to its log, and whoever empties the log to the database: with no checksum rather than one
         // of what the page was before.
-        end.fill(0);
+        end.copy_from_slice(&NONE);
         code
     }
 }
@@ -189,7 +310,11 @@ unsafe extern "C" fn write(
         let page = &mut *(*file.cast::<File>()).page;
         page.clear();
         page.extend_from_slice(slice::from_raw_parts(from.cast::<u8>(), amount as usize - RESERVED));
-        let end = checksum(page, offset);
+        // once the first page has none, others may: it gets one when they have
+        let end = match offset == 0 && first_page_is_unsealed(file, amount as usize) {
+            true => NONE,
+            false => checksum(page, offset),
+        };
         page.extend_from_slice(&end);
         forward::write(file, page.as_ptr().cast(), amount, offset)
     }

@@ -87,6 +87,75 @@ fn a_flipped_byte_anywhere_is_an_error_or_changes_nothing() {
 }
 
 #[test]
+fn a_zeroed_block_anywhere_is_an_error_or_changes_nothing() {
+    let (_folder, path) = made();
+    let (bytes, right) = (fs::read(&path).unwrap(), read(&path).unwrap());
+    for size in [512, 4096, 8192] {
+        let (mut damaged, mut harmless) = (0, 0);
+        // most of the file is long values, which are alike
+        for start in (0..bytes.len()).step_by(size).filter(|start| *start < 60_000 || (start / size) % 17 == 0) {
+            let mut zeroed = bytes.clone();
+            let end = bytes.len().min(start + size);
+            zeroed[start..end].fill(0);
+            fs::write(&path, &zeroed).unwrap();
+            match read(&path) {
+                // free pages, and parts of pages that are not used
+                Ok(content) if content == right => harmless += 1,
+                Ok(_) => panic!("{size} bytes at {start}: a wrong answer"),
+                Err(error) => {
+                    assert!(is_damaged(&error), "{size} bytes at {start}: {error:?}");
+                    damaged += 1;
+                }
+            }
+        }
+        assert!(damaged > 10 && harmless > 1, "{size}: {damaged} and {harmless}");
+    }
+}
+
+#[test]
+fn half_of_an_older_page_is_noticed() {
+    let (_folder, path) = made();
+    let old = fs::read(&path).unwrap();
+    let mut connection = open(&path, Access::Write).unwrap();
+    let transaction = elman_sqlite::transaction(&mut connection).unwrap();
+    transaction.execute("UPDATE numbers SET text = replace(text, '1', '2')", []).unwrap();
+    transaction.commit().unwrap();
+    connection.close().unwrap();
+    let (new, right) = (fs::read(&path).unwrap(), read(&path).unwrap());
+    let changed: Vec<usize> =
+        (0..old.len()).step_by(4096).filter(|&page| old[page..page + 4096] != new[page..page + 4096]).collect();
+    assert!(changed.len() > 20);
+    for (n, page) in changed.into_iter().enumerate() {
+        let mut torn = new.clone();
+        let half = page + 2048 * (n % 2);
+        torn[half..half + 2048].copy_from_slice(&old[half..half + 2048]);
+        fs::write(&path, &torn).unwrap();
+        match read(&path) {
+            Ok(content) => assert_eq!(content, right, "page at {page}"),
+            Err(error) => assert!(is_damaged(&error), "page at {page}: {error:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_off_is_noticed() {
+    let (_folder, path) = made();
+    let (bytes, right) = (fs::read(&path).unwrap(), read(&path).unwrap());
+    for length in
+        [16, 99, 100, 512, 4096, 5000, bytes.len() / 2, bytes.len() - 4096, bytes.len() - 100, bytes.len() - 1]
+    {
+        fs::write(&path, &bytes[..length]).unwrap();
+        match read(&path) {
+            // the last page is free
+            Ok(content) => assert_eq!((content, length > bytes.len() - 4096), (right.clone(), true), "{length} bytes"),
+            Err(error) => assert!(is_damaged(&error), "{length} bytes: {error:?}"),
+        }
+    }
+    fs::write(&path, [&bytes[..], &[0xa5; 5000]].concat()).unwrap();
+    assert_eq!(read(&path).unwrap(), right, "what is behind the last page is not read");
+}
+
+#[test]
 fn pages_that_change_places_are_noticed() {
     let (_folder, path) = made();
     let mut bytes = fs::read(&path).unwrap();
@@ -96,22 +165,43 @@ fn pages_that_change_places_are_noticed() {
     assert!(is_damaged(&read(&path).unwrap_err()));
 }
 
+/// The pages that have no checksum.
+fn without(path: &Path) -> Vec<usize> {
+    let bytes = fs::read(path).unwrap();
+    let none = |page: &[u8]| page.ends_with(&[0; 4]);
+    bytes.chunks(4096).enumerate().filter(|(_, page)| none(page)).map(|(number, _)| number).collect()
+}
+
 #[test]
 fn others_may_read_and_empty_the_log() {
     let (_folder, path) = made();
-    let ours = open(&path, Access::Write).unwrap();
-    ours.execute("INSERT INTO numbers VALUES(-1, 'ours')", []).unwrap();
-    ours.execute("UPDATE numbers SET text = 'changed' WHERE n = 1000", []).unwrap();
+    assert_eq!(without(&path), [0; 0]);
+    let mut ours = open(&path, Access::Write).unwrap();
+    let change = |ours: &mut Connection, text: &str| {
+        let transaction = elman_sqlite::transaction(ours).unwrap();
+        transaction.execute("UPDATE numbers SET text = ?1 WHERE n = 1000", [text]).unwrap();
+        transaction.commit().unwrap();
+    };
+    change(&mut ours, "ours");
     let other = Connection::open(&path).unwrap();
-    assert_eq!(content(&other).unwrap().len(), 2 * ROWS as usize + 6);
+    assert_eq!(content(&other).unwrap()[1000], (1000, "ours".into()));
     let moved: i64 = other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(2)).unwrap();
     assert_eq!((moved, path.with_extension("sqlite-wal").metadata().unwrap().len()), (0, 0));
-    ours.execute("UPDATE numbers SET text = 'again' WHERE n = 1000", []).unwrap();
+    let theirs = without(&path);
+    assert!(theirs.len() > 1 && theirs[0] == 0, "{theirs:?}");
+    change(&mut ours, "again");
     drop((ours, other));
+    assert!(without(&path).len() > 1, "those that we did not write since");
+    assert_eq!(read(&path).unwrap()[1000], (1000, "again".into()));
+    // who opens it for writing gives them checksums
+    drop(open(&path, Access::Write).unwrap());
+    assert_eq!(without(&path), [0; 0]);
     let all = read(&path).unwrap();
-    assert_eq!((&all[0], &all[1001]), (&(-1, "ours".into()), &(1000, "again".into())));
-    let other = Connection::open(&path).unwrap();
-    assert_eq!(other.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0)).unwrap(), "ok");
+    assert_eq!((&all[1000], all.len()), (&(1000, "again".into()), 2 * ROWS as usize + 4));
+    let mut zeroed = fs::read(&path).unwrap();
+    zeroed[theirs[1] * 4096 + 2048..][..2048].fill(0);
+    fs::write(&path, zeroed).unwrap();
+    assert!(is_damaged(&read(&path).unwrap_err()));
 }
 
 #[test]

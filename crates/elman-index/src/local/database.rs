@@ -168,7 +168,7 @@ impl Database {
         change: impl FnOnce(&Rows<'_>) -> Result<T, IndexError>,
     ) -> Result<T, IndexError> {
         let fail = |error| failure(&self.path, error);
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
+        let transaction = elman_sqlite::transaction(&mut self.connection).map_err(fail)?;
         let result = change(&Rows { connection: &transaction, path: &self.path, d_embed: self.d_embed })?;
         transaction.commit().map_err(fail)?;
         Ok(result)

@@ -1,0 +1,202 @@
+//! Disks that lose, change and misplace what was written: every answer of a store is the right one, or an error.
+//!
+//! `ELMAN_MUTANTS` and `ELMAN_SEED` choose how many files are damaged at random, and which.
+
+mod common;
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use common::{assert_holds, create, entry};
+use elman_index::{Entry, Hit, IndexError, LocalStore, VectorStore};
+use serde_json::{Value, json};
+
+const COUNT: usize = 60;
+
+/// A store with long texts, whose pages are of every kind, and with much that was removed.
+fn made(folder: &Path) -> PathBuf {
+    let mut store = create(folder, COUNT);
+    assert_holds(&store, COUNT);
+    let long = |n: usize| Entry { text: format!("long {n} ").repeat(1200 + 700 * n), ..entry(n) };
+    store.upsert((0..4).map(long).collect()).unwrap();
+    let gone: Vec<Entry> = (0..12).map(|n| Entry { id: format!("gone {n}"), ..long(n % 3) }).collect();
+    let ids: Vec<String> = gone.iter().map(|entry| entry.id.clone()).collect();
+    store.upsert(gone).unwrap();
+    store.delete(&ids.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+    folder.join("store.sqlite")
+}
+
+/// What each way to read a store gives: a program often goes only one of them.
+fn answers(folder: &Path) -> Vec<Result<Value, IndexError>> {
+    let shown = |hits: Vec<Hit>| {
+        json!(hits.iter().map(|hit| (&hit.id, hit.score, &hit.text, &hit.metadata)).collect::<Vec<_>>())
+    };
+    let query = [1.0, 2.0, 3.0];
+    let ways: [&dyn Fn(&LocalStore) -> Result<Value, IndexError>; 8] = [
+        &|store| Ok(json!((store.count()?, store.fields()?, store.model(), store.metric().name()))),
+        &|store| Ok(json!(store.ids(None)?)),
+        &|store| {
+            let mut all = Vec::new();
+            store.visit(None, &mut |entry| all.push(json!((entry.id, entry.vector, entry.text, entry.metadata))))?;
+            Ok(json!(all))
+        },
+        &|store| Ok(shown(store.search(&query, 5)?)),
+        &|store| Ok(shown(store.search_where(&query, COUNT, &"number > 17 and not number = 50".parse()?)?)),
+        &|store| Ok(shown(store.search_text("text 5 ä long", COUNT, None)?)),
+        &|store| Ok(shown(store.search_hybrid("text 7", &query, 9, None)?)),
+        &|store| Ok(json!(store.get("id 2")?.map(|entry| (entry.vector, entry.text)))),
+    ];
+    match LocalStore::open_read_only(folder) {
+        Ok(store) => ways.iter().map(|way| way(&store)).collect(),
+        Err(error) => vec![Err(error)],
+    }
+}
+
+/// Panics unless each answer is right, or the error of a damaged store; how many are errors.
+fn check(folder: &Path, right: &[Value], what: &str) -> usize {
+    let mut refused = 0;
+    for (way, (found, right)) in answers(folder).into_iter().zip(right).enumerate() {
+        match found {
+            Ok(found) => assert!(found == *right, "{what}: way {way} gives a wrong answer"),
+            Err(error @ (IndexError::Damaged { .. } | IndexError::NotAStore { .. } | IndexError::Version { .. })) => {
+                assert!(error.to_string().contains(folder.to_str().unwrap()), "{error}");
+                refused += 1;
+            }
+            Err(error) => panic!("{what}: way {way}: {error:?}"),
+        }
+    }
+    refused
+}
+
+fn right(folder: &Path) -> Vec<Value> {
+    answers(folder).into_iter().collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn each_zeroed_block_is_an_error_or_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = made(folder.path());
+    let (bytes, right) = (fs::read(&path).unwrap(), right(folder.path()));
+    for size in [512, 4096, 8192] {
+        let mut refused = 0;
+        for start in (0..bytes.len()).step_by(size) {
+            let mut zeroed = bytes.clone();
+            zeroed[start..(start + size).min(bytes.len())].fill(0);
+            fs::write(&path, zeroed).unwrap();
+            refused += check(folder.path(), &right, &format!("{size} bytes at {start}"));
+        }
+        assert!(refused > 50, "{size}: {refused}");
+    }
+}
+
+#[test]
+fn what_is_damaged_is_not_written_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = made(folder.path());
+    let (bytes, right) = (fs::read(&path).unwrap(), right(folder.path()));
+    let added = entry(COUNT);
+    let mut refused = 0;
+    for start in (4096..bytes.len()).step_by(8192) {
+        let mut zeroed = bytes.clone();
+        zeroed[start..start + 4096].fill(0);
+        fs::write(&path, &zeroed).unwrap();
+        let written = LocalStore::open(folder.path()).and_then(|mut store| {
+            store.upsert(vec![added.clone()])?;
+            store.delete(&[&added.id])
+        });
+        match written {
+            // it did not need that page, which stays as damaged as it is
+            Ok(()) => drop(check(folder.path(), &right, &format!("after writing, {start}"))),
+            Err(IndexError::Damaged { .. }) => {
+                refused += 1;
+                let files = fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path());
+                files.filter(|file| *file != path).for_each(|file| fs::remove_file(file).unwrap());
+            }
+            Err(error) => panic!("{start}: {error:?}"),
+        }
+    }
+    assert!(refused > 5, "{refused}");
+}
+
+/// Numbers that look random: splitmix64.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) % bound.max(1) as u64) as usize
+    }
+
+    /// A damaged copy, and what was done to it.
+    fn mutant(&mut self, bytes: &[u8]) -> (Vec<u8>, String) {
+        const PAGE: usize = 8192;
+        let mut mutant = bytes.to_vec();
+        let at = self.below(bytes.len());
+        let pages = bytes.len() / PAGE;
+        let what = match self.below(7) {
+            0 => {
+                let bit = self.below(8);
+                mutant[at] ^= 1 << bit;
+                format!("bit {bit} of byte {at}")
+            }
+            1 => {
+                let length = 1 + self.below(3 * PAGE);
+                let end = bytes.len().min(at + length);
+                mutant[at..end].fill(0);
+                format!("zeros from {at} to {end}")
+            }
+            2 => {
+                let length = 1 + self.below(64);
+                let end = bytes.len().min(at + length);
+                mutant[at..end].iter_mut().for_each(|byte| *byte = self.below(256) as u8);
+                format!("noise from {at} to {end}")
+            }
+            3 if pages > 1 => {
+                let (one, other) = (self.below(pages), self.below(pages));
+                mutant[one * PAGE..][..PAGE].copy_from_slice(&bytes[other * PAGE..][..PAGE]);
+                mutant[other * PAGE..][..PAGE].copy_from_slice(&bytes[one * PAGE..][..PAGE]);
+                format!("pages {one} and {other} in each other's place")
+            }
+            4 if pages > 1 => {
+                let (from, to) = (self.below(bytes.len() / 512) * 512, self.below(bytes.len() / 512) * 512);
+                mutant[to..to + 512].copy_from_slice(&bytes[from..from + 512]);
+                format!("the sector at {from} at {to} too")
+            }
+            5 => {
+                mutant.truncate(at);
+                format!("cut off at {at}")
+            }
+            _ => {
+                let more = self.below(2 * PAGE);
+                mutant.extend((0..more).map(|_| self.below(256) as u8));
+                format!("{more} bytes more")
+            }
+        };
+        (mutant, what)
+    }
+}
+
+fn chosen(name: &str, otherwise: u64) -> u64 {
+    env::var(name).map_or(otherwise, |value| value.parse().unwrap_or_else(|_| panic!("{name} is no number")))
+}
+
+#[test]
+fn damage_at_random_is_an_error_or_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = made(folder.path());
+    let (bytes, right) = (fs::read(&path).unwrap(), right(folder.path()));
+    let seed = chosen("ELMAN_SEED", 1);
+    let mut random = Random(seed);
+    let (mutants, mut refused) = (chosen("ELMAN_MUTANTS", 1000), 0);
+    for number in 0..mutants {
+        let (mutant, what) = random.mutant(&bytes);
+        fs::write(&path, mutant).unwrap();
+        refused += check(folder.path(), &right, &format!("seed {seed}, mutant {number}, {what}")).min(1) as u64;
+    }
+    eprintln!("{refused} of {mutants} refused");
+    assert!(refused > mutants / 3, "{refused} of {mutants}");
+}
