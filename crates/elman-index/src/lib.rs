@@ -52,6 +52,7 @@ mod rank;
 mod server;
 mod similarity;
 mod store;
+mod words;
 
 pub use clusters::{Cluster, clusters};
 pub use config::StoreConfig;
@@ -76,3 +77,4 @@ pub use rank::top_k;
 pub use server::ServerError;
 pub use similarity::{cosine, dot, euclidean};
 pub use store::VectorStore;
+pub use words::folded;

@@ -251,7 +251,7 @@ fn a_newer_format_is_named() {
     connection.pragma_update(None, "user_version", 7).unwrap();
     drop(connection);
     let error = LocalStore::open(folder.path()).unwrap_err().to_string();
-    assert!(error.ends_with("has format version 7, and this program reads version 1: use a newer one"), "{error}");
+    assert!(error.ends_with("has format version 7, and this program reads version 2: use a newer one"), "{error}");
 }
 
 #[test]

@@ -17,14 +17,15 @@ use crate::{config::StoreConfig, entry::MAX_D_EMBED, error::IndexError, local::r
 /// "elmn": what `file` and others know such a database by.
 const APPLICATION: i32 = 0x656c_6d6e;
 /// The version of the tables below.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
+/// The version whose words are as SQLite's tokenizer finds them: text and query are not folded, and triggers keep them up.
+pub(super) const UNFOLDED: i64 = 1;
 /// How long to wait for another writer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// - `store`: facts about the store; `count` of entries, and how many were ever `removed`, replaced ones included.
 /// - `entries`: a replaced entry gets a new row, so that what is known of a row stays true.
 /// - `facts`: every scalar of the metadata, for filters. `kind` is 0 for false and true, 1 for numbers, 2 for texts.
-/// - `words`: the words of the texts, which triggers keep up.
 const TABLES: &str = "
 CREATE TABLE store(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE entries(
@@ -35,13 +36,19 @@ CREATE TABLE entries(
     metadata TEXT
 );
 CREATE TABLE facts(field TEXT, kind INTEGER, value, row INTEGER, PRIMARY KEY(field, kind, value, row)) WITHOUT ROWID;
-CREATE VIRTUAL TABLE words USING fts5(text, content='entries', content_rowid='row');
-CREATE TRIGGER entry_added AFTER INSERT ON entries BEGIN
-    INSERT INTO words(rowid, text) VALUES(new.row, new.text);
-END;
-CREATE TRIGGER entry_removed AFTER DELETE ON entries BEGIN
-    INSERT INTO words(words, rowid, text) VALUES('delete', old.row, old.text);
-END;
+";
+
+/// The words of the texts, as [`of_entry`] has them, under the rows of their entries: letters of any script, in one case,
+/// with spaces between, so that the simplest tokenizer does.
+const WORDS: &str = "
+CREATE VIRTUAL TABLE words USING fts5(text, content='', contentless_delete=1, tokenize='ascii');
+";
+
+/// What goes before the words are found anew.
+const NO_WORDS: &str = "
+DROP TRIGGER entry_added;
+DROP TRIGGER entry_removed;
+DROP TABLE words;
 ";
 
 #[derive(Debug)]
@@ -69,6 +76,7 @@ impl Database {
             return Err(IndexError::Exists { path: folder.into() });
         }
         transaction.execute_batch(TABLES).map_err(fail)?;
+        transaction.execute_batch(WORDS).map_err(fail)?;
         let d_embed = config.d_embed as i64;
         let metric = config.metric.name();
         transaction
@@ -96,6 +104,9 @@ impl Database {
             let mut database = Self::connect(folder, access)?;
             let config = database.config(folder)?;
             database.d_embed = config.d_embed;
+            if writable {
+                database.upgrade()?;
+            }
             Ok((database, config))
         };
         match attempt(if writable { Access::Write } else { Access::Read }) {
@@ -136,7 +147,7 @@ impl Database {
         if application != i64::from(APPLICATION) {
             return Err(IndexError::NotAStore { path: folder.into() });
         }
-        if version != VERSION {
+        if !(UNFOLDED..=VERSION).contains(&version) {
             return Err(IndexError::Version { path: path.clone(), expected: VERSION as u64, found: version as u64 });
         }
         let (d_embed, metric, model): (i64, String, String) = self
@@ -154,6 +165,23 @@ impl Database {
             (Some(d_embed), Ok(metric), Some(model)) => Ok(StoreConfig { d_embed, metric, model }),
             _ => Err(IndexError::Contradiction { path: path.clone(), what: "the table 'store' makes no sense" }),
         }
+    }
+
+    /// Finds the words of the texts anew, where an older program found them.
+    fn upgrade(&mut self) -> Result<(), IndexError> {
+        if self.read(|rows| rows.version())? == VERSION {
+            return Ok(());
+        }
+        self.write(|rows| {
+            if rows.version()? == VERSION {
+                return Ok(());
+            }
+            let run = |sql| rows.connection.execute_batch(sql).map_err(|error| rows.fail(error));
+            run(NO_WORDS)?;
+            run(WORDS)?;
+            rows.add_all_words()?;
+            rows.connection.pragma_update(None, "user_version", VERSION).map_err(|error| rows.fail(error))
+        })
     }
 
     /// Reads, from first to last, what was there at the first.

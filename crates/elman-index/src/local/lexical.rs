@@ -6,20 +6,39 @@ use crate::{
     entry::Hit,
     error::IndexError,
     filter::Filter,
-    local::{condition::Condition, rows::Rows},
+    local::{condition::Condition, database::UNFOLDED, rows::Rows},
+    words,
 };
 
 /// The most words of a text that are looked for.
 const MAX_WORDS: usize = 100;
 
 impl Rows<'_> {
+    /// Has an entry found by the words of its text.
+    pub(super) fn add_words(&self, row: i64, text: &str) -> Result<(), IndexError> {
+        self.change("INSERT INTO words(rowid, text) VALUES(?1, ?2)", (row, words::of_entry(text)))
+    }
+
+    /// Has all entries found by their words.
+    pub(super) fn add_all_words(&self) -> Result<(), IndexError> {
+        let mut statement =
+            self.connection.prepare("SELECT row, text FROM entries ORDER BY row").map_err(|error| self.fail(error))?;
+        let entries =
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(|error| self.fail(error))?;
+        for entry in entries {
+            let (row, text): (i64, String) = entry.map_err(|error| self.fail(error))?;
+            self.add_words(row, &text)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn lexical(&self, text: &str, count: usize, filter: Option<&Filter>) -> Result<Vec<Hit>, IndexError> {
-        let words: Vec<String> = text
-            .split(|c: char| !c.is_alphanumeric())
-            .filter(|word| !word.is_empty())
-            .take(MAX_WORDS)
-            .map(|word| format!("\"{word}\""))
-            .collect();
+        let words = match self.version()? {
+            UNFOLDED => text.split(|c: char| !c.is_alphanumeric()).map(String::from).collect(),
+            _ => words::of_query(text),
+        };
+        let words = words.iter().filter(|word| !word.is_empty()).take(MAX_WORDS);
+        let words: Vec<String> = words.map(|word| format!("\"{word}\"")).collect();
         if words.is_empty() {
             return Ok(Vec::new());
         }

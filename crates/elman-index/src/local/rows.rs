@@ -30,6 +30,11 @@ impl Rows<'_> {
         IndexError::Contradiction { path: self.path.into(), what }
     }
 
+    /// The version of the tables.
+    pub(super) fn version(&self) -> Result<i64, IndexError> {
+        self.connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|error| self.fail(error))
+    }
+
     fn number(&self, name: &str) -> Result<i64, IndexError> {
         let mut statement = self
             .connection
@@ -58,7 +63,7 @@ impl Rows<'_> {
         self.number("removed")
     }
 
-    fn change(&self, sql: &str, values: impl rusqlite::Params) -> Result<(), IndexError> {
+    pub(super) fn change(&self, sql: &str, values: impl rusqlite::Params) -> Result<(), IndexError> {
         let mut statement = self.connection.prepare_cached(sql).map_err(|error| self.fail(error))?;
         statement.execute(values).map(drop).map_err(|error| self.fail(error))
     }
@@ -75,6 +80,7 @@ impl Rows<'_> {
             params![vector, entry.id, entry.text, metadata],
         )?;
         let row = self.connection.last_insert_rowid();
+        self.add_words(row, &entry.text)?;
         self.facts("INSERT INTO facts(row, field, kind, value) VALUES(?1, ?2, ?3, ?4)", row, entry.metadata.as_ref())?;
         self.change("UPDATE store SET value = value + 1 WHERE name = 'count'", [])
     }
@@ -93,6 +99,7 @@ impl Rows<'_> {
             row,
             metadata.as_ref(),
         )?;
+        self.change("DELETE FROM words WHERE rowid = ?1", [row])?;
         self.change("DELETE FROM entries WHERE row = ?1", [row])?;
         self.change("UPDATE store SET value = value - 1 WHERE name = 'count'", [])?;
         self.change("UPDATE store SET value = value + 1 WHERE name = 'removed'", [])

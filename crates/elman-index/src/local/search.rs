@@ -36,8 +36,10 @@ impl LocalStore {
     /// The `count` entries whose texts fit the words of `text` best, of those that the filter admits: BM25, greatest
     /// first. An entry needs one of the words.
     ///
-    /// Words are sequences of letters and digits; case and accents do not count. Scores are comparable within one search
-    /// alone.
+    /// Words are sequences of letters and digits, as [`folded`](crate::folded) has them: case, accents, width and form do not
+    /// count. Where a script puts no spaces between words, each two letters beside each other are a word. A store that was
+    /// made before this was so is searched as it was made, until it is opened for writing. Scores are comparable within one
+    /// search alone.
     ///
     /// # Errors
     /// As [`search_where`](crate::VectorStore::search_where).
