@@ -46,6 +46,48 @@ fn words_that_the_model_does_not_know_are_still_words() {
     assert_eq!(found[0]["id"], "odd.txt:1", "{found}");
 }
 
+#[test]
+fn a_word_among_others_without_spaces_is_found_first() {
+    let place = Place::new();
+    let (who, what) = (["老师", "邻居", "学校", "港口"], ["买了门票", "修了窗户", "收到信件", "关了大门"]);
+    let line = |n: usize| format!("{}昨天{}，第{n}次。\n", who[n % 4], what[n / 4 % 4]);
+    let mut lines: Vec<String> = (0..200).map(line).collect();
+    lines[120] = "律师说仓库的租约五月到期。\n".into();
+    place.write("lines.txt", &lines.concat());
+    place.run("index lines.txt --store store").succeeds();
+    for query in ["租约", "律", "租约,昨日"] {
+        let found = place.run(&format!("search {query} --store store --hybrid -k 3 --json")).json();
+        assert_eq!(found[0]["id"], "lines.txt:121", "{query}: {found}");
+    }
+}
+
+#[test]
+fn a_block_of_zeros_is_an_error_of_every_command() {
+    let place = Place::new();
+    place.run("index text.txt --store store").succeeds();
+    let path = place.path("store/store.sqlite");
+    let bytes = std::fs::read(&path).unwrap();
+    let commands =
+        ["store info store", "search cat --store store", "store duplicates store", "search cat --store store --hybrid"];
+    let right = commands.map(|command| place.run(command).succeeds());
+    let mut refused = 0;
+    for start in (4096..bytes.len()).step_by(8192) {
+        let mut zeroed = bytes.clone();
+        zeroed[start..start + 4096].fill(0);
+        std::fs::write(&path, &zeroed).unwrap();
+        for (command, right) in commands.iter().zip(&right) {
+            let answer = place.run(command);
+            if answer.stderr().contains("error: ") {
+                answer.fails(1, "store.sqlite' is damaged");
+                refused += 1;
+            } else {
+                assert_eq!(answer.succeeds(), *right, "{command}: zeros at {start}");
+            }
+        }
+    }
+    assert!(refused > 10, "{refused}");
+}
+
 #[cfg(feature = "graph")]
 #[test]
 fn a_graph_is_made_and_told_of() {

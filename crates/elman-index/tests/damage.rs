@@ -200,3 +200,62 @@ fn damage_at_random_is_an_error_or_changes_nothing() {
     eprintln!("{refused} of {mutants} refused");
     assert!(refused > mutants / 3, "{refused} of {mutants}");
 }
+
+/// The files of a store whose program was killed: its log has three changes more than the database.
+fn killed(folder: &Path, number: usize) -> Vec<(&'static str, Vec<u8>)> {
+    let mut store = create(folder, COUNT);
+    drop(store);
+    store = LocalStore::open(folder).unwrap();
+    (0..3).for_each(|n| store.upsert(vec![entry(COUNT + number + n)]).unwrap());
+    let files = ["store.sqlite", "store.sqlite-wal", "store.sqlite-shm"];
+    files.map(|name| (name, fs::read(folder.join(name)).unwrap())).to_vec()
+}
+
+fn put(folder: &Path, files: &[(&str, Vec<u8>)]) {
+    for name in ["store.sqlite-wal", "store.sqlite-shm"] {
+        let _ = fs::remove_file(folder.join(name));
+    }
+    files.iter().for_each(|(name, bytes)| fs::write(folder.join(name), bytes).unwrap());
+}
+
+#[test]
+fn a_log_that_is_damaged_is_an_error_or_ends_with_a_whole_change() {
+    let [made, other, folder] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let (files, others, folder) = (killed(made.path(), 0), killed(other.path(), 7), folder.path());
+    let count =
+        || LocalStore::open_read_only(folder).and_then(|store| store.count().inspect(|&n| assert_holds(&store, n)));
+    put(folder, &files);
+    assert_eq!(count().unwrap(), COUNT + 3);
+    // only the last change may be missing, which cannot be told from one that was not written to its end
+    let log = &files[1].1;
+    let (mut refused, mut whole) = (0, 0);
+    for start in (0..log.len()).step_by(512) {
+        let mut zeroed = log.clone();
+        zeroed[start..(start + 512).min(log.len())].fill(0);
+        put(folder, &[files[0].clone(), ("store.sqlite-wal", zeroed), files[2].clone()]);
+        match count() {
+            Ok(found) => {
+                assert!(found >= COUNT + 2 || start == 0, "{found} entries, zeros at {start}");
+                whole += 1;
+            }
+            Err(error) => {
+                assert!(matches!(error, IndexError::Damaged { .. }), "{error:?}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 5 && whole > 5, "{refused} and {whole}");
+    for length in (0..log.len()).step_by(5000) {
+        put(folder, &[files[0].clone(), ("store.sqlite-wal", log[..length].to_vec())]);
+        assert!((COUNT..=COUNT + 3).contains(&count().unwrap()), "{length} bytes");
+    }
+    put(folder, &[files[0].clone(), others[1].clone(), others[2].clone()]);
+    let error = count().unwrap_err();
+    assert!(matches!(error, IndexError::Damaged { .. }) && error.to_string().contains("another"), "{error}");
+    // what readers share is made anew
+    let shared = &files[2].1;
+    for shared in [vec![0; shared.len()], shared[..100].to_vec(), others[2].1.clone(), vec![0xa5; shared.len()]] {
+        put(folder, &[files[0].clone(), files[1].clone(), ("store.sqlite-shm", shared)]);
+        assert_eq!(count().unwrap(), COUNT + 3);
+    }
+}

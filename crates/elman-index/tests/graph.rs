@@ -149,10 +149,11 @@ fn one_that_is_damaged_is_not_used() {
     let query = (123_456..).map(vector).find(differs).unwrap();
     let exact = made.store.search_exact(&query, 10, None).unwrap();
     let searched = || hasty().search(&query, 10).unwrap();
+    let by_graph = searched();
     let (graph, json) = (graph_file(&made), folder.join("graph.json"));
     for file in [&graph, &json] {
         let whole = fs::read(file).unwrap();
-        for at in (0..whole.len()).step_by(whole.len() / 40 + 1) {
+        for at in (0..whole.len()).step_by(whole.len() / 400 + 1) {
             let mut flipped = whole.clone();
             flipped[at] ^= 1;
             fs::write(file, &flipped).unwrap();
@@ -160,7 +161,8 @@ fn one_that_is_damaged_is_not_used() {
                 assert_eq!(searched(), exact, "byte {at}");
             } else {
                 // what is not read is of no account, such as a blank
-                assert_eq!(searched().len(), 10);
+                let found = searched();
+                assert!(found == exact || found == by_graph, "byte {at}");
             }
         }
         fs::write(file, &whole[..whole.len() / 2]).unwrap();

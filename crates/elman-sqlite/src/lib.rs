@@ -11,9 +11,11 @@
 //! without are not checked until the database is next opened for writing, which gives them theirs. Other programs should
 //! not write it: they do not know of the checksums, so a page that they change has a wrong one.
 //!
-//! Not covered: a page that the disk did not write, and that is still what it was before, all of it; and the write-ahead
-//! log that a crash leaves behind. SQLite has checksums of its own there, and takes the first wrong one for the end of the
-//! log.
+//! The write-ahead log that a crash leaves behind has checksums of SQLite's own. Where one is wrong and later changes are
+//! behind it, or where it is the log of another database that [`identify`] was called for, it is an error too.
+//!
+//! Not covered: a page that the disk did not write, and that is still what it was before, all of it; a log that was cut
+//! off or whose last change is damaged, which cannot be told from one that was not written to its end.
 //!
 //! ```
 //! # let folder = tempfile::tempdir().unwrap();
@@ -25,9 +27,13 @@
 //! # Ok::<(), rusqlite::Error>(())
 //! ```
 
+mod log;
 mod vfs;
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 pub use rusqlite;
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags, Transaction, TransactionBehavior, ffi};
@@ -69,10 +75,29 @@ pub fn open(path: &Path, access: Access) -> rusqlite::Result<Connection> {
     if access == Access::Create {
         vfs::reserve(&connection)?;
     }
+    let log = log_of(path);
+    if let Some(damage) = log::damage(&log, || vfs::schema_version(&connection)) {
+        let code = ffi::Error::new(ffi::SQLITE_CORRUPT);
+        return Err(Error::SqliteFailure(code, Some(damage.into())));
+    }
     if matches!(access, Access::Create | Access::Write) && vfs::is_unsealed(&connection)? {
-        seal(&connection, path)?;
+        seal(&connection, &log)?;
     }
     Ok(connection)
+}
+
+/// Gives a new database a mark that others do not have, so that their logs are not taken for its own: SQLite counts changes
+/// to the schema, from a number at random. Only before it has a log.
+///
+/// # Errors
+/// As SQLite has it.
+pub fn identify(connection: &Connection) -> rusqlite::Result<()> {
+    let schema: i64 = connection.pragma_query_value(None, "schema_version", |row| row.get(0))?;
+    if schema == 0 {
+        let mark: i64 = connection.query_row("SELECT 1 + abs(random() % 2000000000)", [], |row| row.get(0))?;
+        connection.pragma_update(None, "schema_version", mark)?;
+    }
+    Ok(())
 }
 
 /// Begins to write: waits for other writers as the connection's timeout has it.
@@ -89,7 +114,7 @@ pub fn transaction(connection: &mut Connection) -> rusqlite::Result<Transaction<
 }
 
 /// Gives checksums to the pages that other programs wrote without; not while others read or write, but the next time.
-fn seal(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
+fn seal(connection: &Connection, log: &Path) -> rusqlite::Result<()> {
     let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     if is_busy {
         return Ok(());
@@ -99,12 +124,17 @@ fn seal(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
         begun => begun?,
     };
     // nobody can add to the log while this lasts, and where nothing is in it, nobody writes to the file
-    let mut log = path.as_os_str().to_os_string();
-    log.push("-wal");
-    if log_is_empty(Path::new(&log)) {
+    if log_is_empty(log) {
         vfs::seal(connection)?;
     }
     transaction.rollback()
+}
+
+/// Where the log of a database is.
+fn log_of(path: &Path) -> PathBuf {
+    let mut log = path.as_os_str().to_os_string();
+    log.push("-wal");
+    log.into()
 }
 
 fn log_is_empty(log: &Path) -> bool {

@@ -97,6 +97,15 @@ pub(crate) fn is_unsealed(connection: &Connection) -> Result<bool, Error> {
     Ok(unsafe { page_size(file).is_some_and(|page| first_page_is_unsealed(file, page)) })
 }
 
+/// How often the schema was changed, as the file has it; none of an empty file.
+pub(crate) fn schema_version(connection: &Connection) -> Option<u32> {
+    let file = database_file(connection).ok()?;
+    let mut version = [0; 4];
+    // SAFETY: the file is open while the connection is, and there is room for 4 bytes.
+    let code = unsafe { forward::read(file, version.as_mut_ptr().cast(), 4, 40) };
+    (code == ffi::SQLITE_OK).then(|| u32::from_be_bytes(version))
+}
+
 /// Gives a checksum to every page that has none, to the first page last. Nobody may write the file meanwhile.
 pub(crate) fn seal(connection: &Connection) -> Result<(), Error> {
     let file = database_file(connection)?;

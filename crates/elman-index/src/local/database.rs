@@ -66,6 +66,7 @@ impl Database {
         let path = database.path.clone();
         let fail = |error| failure(&path, error);
         database.connection.pragma_update(None, "page_size", 8192).map_err(fail)?;
+        elman_sqlite::identify(&database.connection).map_err(fail)?;
         database.connection.pragma_update(None, "journal_mode", "wal").map_err(fail)?;
         let transaction =
             database.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;

@@ -70,9 +70,10 @@ impl LocalStore {
         filter: Option<&Filter>,
     ) -> Result<Vec<Hit>, IndexError> {
         let each = fusion::candidates(count);
-        let near = self.nearest(query, each, filter)?;
         let words = self.search_text(text, each, filter)?;
-        Ok(reciprocal_rank_fusion(vec![near, words], count))
+        let near = self.nearest(query, each, filter)?;
+        // what alone has the words comes before what is nearest alone
+        Ok(reciprocal_rank_fusion(vec![words, near], count))
     }
 
     pub(super) fn nearest(&self, query: &[f32], count: usize, filter: Option<&Filter>) -> Result<Vec<Hit>, IndexError> {

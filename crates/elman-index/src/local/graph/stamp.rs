@@ -9,7 +9,7 @@ use crc32fast::Hasher;
 use serde::{Deserialize, Serialize};
 
 /// The version of this description and of the file that it describes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// More than any description has.
 const MAX_BYTES: u64 = 65_536;
 
@@ -28,6 +28,8 @@ pub(super) struct Stamp {
     pub(super) entries: usize,
     /// How many rows had ever been removed from the store when it was begun.
     pub(super) removed: i64,
+    /// The checksum of all of this: a wrong number would leave entries out.
+    sum: u32,
 }
 
 impl Stamp {
@@ -42,14 +44,22 @@ impl Stamp {
         let file = File::options().read(true).write(true).open(path(folder, &generation))?;
         file.sync_all()?;
         let (bytes, crc32) = sum(file)?;
-        Ok(Self { format: FORMAT, generation, bytes, crc32, last_row, entries, removed })
+        let stamp = Self { format: FORMAT, generation, bytes, crc32, last_row, entries, removed, sum: 0 };
+        Ok(Self { sum: stamp.checksum(), ..stamp })
     }
 
     /// The description in a folder, if there is one that this program can read.
     pub(super) fn read(folder: &Path) -> Option<Self> {
         let mut json = String::new();
         File::open(name(folder)).ok()?.take(MAX_BYTES).read_to_string(&mut json).ok()?;
-        serde_json::from_str(&json).ok().filter(|stamp: &Self| stamp.format == FORMAT)
+        let is_whole = |stamp: &Self| stamp.format == FORMAT && stamp.sum == stamp.checksum();
+        serde_json::from_str(&json).ok().filter(is_whole)
+    }
+
+    /// The checksum of all but itself.
+    fn checksum(&self) -> u32 {
+        let all = format!("{:?}", Self { sum: 0, ..self.clone() });
+        crc32fast::hash(all.as_bytes())
     }
 
     /// Puts the description into the folder, in place of the one that is there.
