@@ -4,6 +4,8 @@
 //! A file of ours is a [`File`] with the system's file behind it in the same memory, which SQLite allocates. Only the
 //! database itself is ours; logs and journals are opened by the system's functions alone.
 
+mod forward;
+
 use std::{
     ffi::{CStr, c_char, c_int, c_void},
     mem, ptr, slice,
@@ -356,45 +358,6 @@ static METHODS: sqlite3_io_methods = sqlite3_io_methods {
     xFetch: None,
     xUnfetch: None,
 };
-
-/// Functions of a file that call the same function of the file behind it.
-mod forward {
-    use super::*;
-
-    macro_rules! forward {
-        ($($name:ident = $method:ident($($argument:ident: $type:ty),*) -> $result:ty, else $missing:expr;)*) => {$(
-            pub(super) unsafe extern "C" fn $name(file: *mut sqlite3_file, $($argument: $type),*) -> $result {
-                // SAFETY: SQLite calls with a file of ours that is open, and arguments as the method has them.
-                unsafe {
-                    let file = real_file(file);
-                    match (*(*file).pMethods).$method {
-                        Some(method) => method(file, $($argument),*),
-                        None => $missing,
-                    }
-                }
-            }
-        )*};
-    }
-
-    forward! {
-        close = xClose() -> c_int, else ffi::SQLITE_OK;
-        read = xRead(to: *mut c_void, amount: c_int, offset: sqlite3_int64) -> c_int, else ffi::SQLITE_IOERR;
-        write = xWrite(from: *const c_void, amount: c_int, offset: sqlite3_int64) -> c_int, else ffi::SQLITE_IOERR;
-        truncate = xTruncate(size: sqlite3_int64) -> c_int, else ffi::SQLITE_IOERR;
-        sync = xSync(flags: c_int) -> c_int, else ffi::SQLITE_IOERR;
-        file_size = xFileSize(size: *mut sqlite3_int64) -> c_int, else ffi::SQLITE_IOERR;
-        lock = xLock(level: c_int) -> c_int, else ffi::SQLITE_IOERR;
-        unlock = xUnlock(level: c_int) -> c_int, else ffi::SQLITE_IOERR;
-        check_reserved_lock = xCheckReservedLock(result: *mut c_int) -> c_int, else ffi::SQLITE_IOERR;
-        file_control = xFileControl(operation: c_int, argument: *mut c_void) -> c_int, else ffi::SQLITE_NOTFOUND;
-        sector_size = xSectorSize() -> c_int, else 4096;
-        device_characteristics = xDeviceCharacteristics() -> c_int, else 0;
-        shm_map = xShmMap(page: c_int, size: c_int, extend: c_int, at: *mut *mut c_void) -> c_int, else ffi::SQLITE_IOERR;
-        shm_lock = xShmLock(offset: c_int, count: c_int, flags: c_int) -> c_int, else ffi::SQLITE_IOERR;
-        shm_barrier = xShmBarrier() -> (), else ();
-        shm_unmap = xShmUnmap(delete: c_int) -> c_int, else ffi::SQLITE_OK;
-    }
-}
 
 macro_rules! forward_vfs {
     ($($name:ident = $method:ident($($argument:ident: $type:ty),*), else $missing:expr;)*) => {$(
