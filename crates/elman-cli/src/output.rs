@@ -42,6 +42,11 @@ fn write(text: &str) -> Result<(), CliError> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(CliError::Output)
 }
 
+/// Writes a line of JSON to standard output.
+pub fn json_line(text: &str) -> Result<(), CliError> {
+    styled_line(printable::json(text))
+}
+
 /// Tells the user something on standard error, in one short line that no file's content can disturb the terminal with.
 pub fn notice(text: impl Display) {
     eprintln!("{}", printable::message(&text.to_string()));
@@ -49,7 +54,7 @@ pub fn notice(text: impl Display) {
 
 /// Writes a value to standard output as JSON, indented.
 pub fn json(value: &impl Serialize) -> Result<(), CliError> {
-    exact_line(serde_json::to_string_pretty(value).expect("figures and names are valid JSON"))
+    json_line(&serde_json::to_string_pretty(value).expect("figures and names are valid JSON"))
 }
 
 /// Fails now where writing a file would fail after hours: the folder is not there, or the name is a folder's.

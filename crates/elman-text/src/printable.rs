@@ -3,22 +3,29 @@
 //! Control characters in a text can move the cursor, set the window's title or hide what stands before them. What is
 //! printed for a person goes through one of these functions; what a program reads gets the exact text.
 
-use std::{borrow::Cow, fmt::Write};
+use std::{
+    borrow::Cow,
+    fmt::{self, Write},
+};
 
 /// The longest message, in characters.
 const LONGEST: usize = 300;
 
 /// A text with its unprintable characters escaped as Rust writes them, `\u{1b}`; line feeds and tabs are kept.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if text.chars().all(|c| is_printable(c) || matches!(c, '\n' | '\t')) {
+    escaped(text, |escaped, c| write!(escaped, "{}", c.escape_default()))
+}
+
+fn escaped(text: &str, escape: impl Fn(&mut String, char) -> fmt::Result) -> Cow<'_, str> {
+    let is_kept = |c| is_printable(c) || matches!(c, '\n' | '\t');
+    if text.chars().all(is_kept) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        match c {
-            '\n' | '\t' => escaped.push(c),
-            c if is_printable(c) => escaped.push(c),
-            c => write!(escaped, "{}", c.escape_default()).expect("a string takes any text"),
+        match is_kept(c) {
+            true => escaped.push(c),
+            false => escape(&mut escaped, c).expect("a string takes any text"),
         }
     }
     Cow::Owned(escaped)
@@ -27,6 +34,11 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 /// A text in one line, each of its line feeds and tabs a space, the rest as in [`printable`].
 pub fn in_one_line(text: &str) -> String {
     printable(text).replace(['\n', '\t'], " ")
+}
+
+/// JSON with its unprintable characters escaped as JSON has it, `\u001b`: the same value.
+pub fn json(text: &str) -> Cow<'_, str> {
+    escaped(text, |escaped, c| write!(escaped, "\\u{:04x}", u32::from(c)))
 }
 
 /// A message in one line of at most some 300 characters; of a longer one the middle is left out, since the beginning says
@@ -67,6 +79,15 @@ mod tests {
         assert_eq!(printable("\u{202e}txt.exe\u{2028}"), "\\u{202e}txt.exe\\u{2028}");
         let plain = "naïve\tहिन्दी 👩\u{200d}👧 می\u{200c}خواهم 猫\n";
         assert!(matches!(printable(plain), Cow::Borrowed(text) if text == plain));
+    }
+
+    #[test]
+    fn json_keeps_its_value() {
+        let text = "a \u{9b}2J \u{202e}\u{7f} 猫";
+        let written = serde_json::to_string(text).unwrap();
+        let shown = json(&written);
+        assert_eq!(shown, r#""a \u009b2J \u202e\u007f 猫""#);
+        assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), text);
     }
 
     #[test]

@@ -99,7 +99,7 @@ impl Embed {
         let rows = embedding::rows(model, lines);
         let mut rows = rows.map(|row| row.and_then(|(text, vector)| Ok((text, N::quantize(vector)?))));
         let Some(file) = &self.output else {
-            return rows.try_for_each(|row| output::exact_line(json_line(&row?)));
+            return rows.try_for_each(|row| output::json_line(&json_line(&row?)));
         };
         let (d_embedding, precision) = (model.d_embedding(), N::PRECISION);
         let lines = file.write(d_embedding, rows)?;

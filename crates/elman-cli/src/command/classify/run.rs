@@ -49,7 +49,7 @@ impl Run {
             if self.json {
                 let probabilities = labels.iter().map(String::as_str).zip(prediction.probabilities).collect();
                 let line = Line { text: &text, label, probability, probabilities };
-                output::exact_line(serde_json::to_string(&line).expect("texts and numbers are valid JSON"))?;
+                output::json_line(&serde_json::to_string(&line).expect("texts and numbers are valid JSON"))?;
             } else {
                 output::exact_line(format!("{label}\t{probability:.3}"))?;
             }

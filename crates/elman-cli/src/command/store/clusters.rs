@@ -35,7 +35,8 @@ pub struct Clusters {
     #[command(flatten)]
     grouping: Grouping,
 
-    /// Write the cluster of each entry to a file of two columns, id and cluster
+    /// Write the cluster of each entry to a file of two columns, id and cluster. Ids are written as they are: import the
+    /// file as text, since spreadsheets run what begins with =, +, - or @
     #[arg(short, long, value_name = "FILE.csv")]
     out: Option<PathBuf>,
 
