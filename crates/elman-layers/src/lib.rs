@@ -19,8 +19,8 @@
 //! # }
 //! ```
 //!
-//! The dropouts act where burn's own [`Dropout`](burn::nn::Dropout) does: on a device with autodiff, unless the module
-//! was frozen. So they act in training, and `module.valid()` turns them off.
+//! Dropouts act in training, and [`DropRate`] has the one rule of what that is: `module.valid()` turns them off, and where they
+//! belong to parameters that are on a plain device they never act. Where the input was made makes no difference.
 
 mod cast;
 mod cross_entropy;

@@ -83,7 +83,7 @@ impl LanguageModel {
     /// # Panics
     /// If the state or the lengths do not fit `tokens`.
     pub fn hidden(&self, tokens: Tensor<2, Int>, sequence: Sequence) -> Output {
-        let embedded = self.embedding_dropout.forward(self.embedding.forward(tokens));
+        let embedded = self.embedding_dropout.forward_in(self.embedding.forward(tokens), &self.device());
         self.network.forward_with(embedded, sequence)
     }
 
@@ -106,7 +106,7 @@ impl LanguageModel {
             Some(projection) => projection.forward(hidden),
             None => hidden,
         };
-        self.output_dropout.forward(projected)
+        self.output_dropout.forward_in(projected, &self.device())
     }
 
     /// The mean cross-entropy of `targets` given `inputs`, `−(1/N) Σ ln p(target)`, in nats per token.

@@ -1,4 +1,7 @@
-use burn::{module::Module, tensor::Tensor};
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor},
+};
 use elman_layers::DropRate;
 
 use crate::{cell::Cell, scan::Zoneout};
@@ -36,19 +39,21 @@ impl Noise {
         self.rates.iter().any(|rate| *rate > 0.0).then_some(self.rates)
     }
 
-    /// Masks in training; else the rates of zoneout, whose expectation they are.
-    pub fn draw<C: Cell>(&self, time: usize, state: &[Tensor<2>]) -> Drawn {
-        let dropout = self.dropout.mask(state[0].dims(), &state[0]).filter(|_| C::RECURRENT);
+    /// Masks in training; else the rates of zoneout, whose expectation they are. `parameters` is the device of the layer's.
+    pub fn draw<C: Cell>(&self, time: usize, state: &[Tensor<2>], parameters: &Device) -> Drawn {
+        let dropout = self.dropout.mask(state[0].dims(), &state[0], Some(parameters)).filter(|_| C::RECURRENT);
         let is_zoned = self.rates.iter().take(state.len()).any(|rate| *rate > 0.0);
-        Drawn { dropout, zoneout: is_zoned.then(|| self.masks(time, state).unwrap_or(Zoneout::Rates(self.rates))) }
+        let zoneout = || self.masks(time, state, parameters).unwrap_or(Zoneout::Rates(self.rates));
+        Drawn { dropout, zoneout: is_zoned.then(zoneout) }
     }
 
     /// 1 where an element stays as it was; `None` outside training.
-    fn masks(&self, time: usize, state: &[Tensor<2>]) -> Option<Zoneout> {
+    fn masks(&self, time: usize, state: &[Tensor<2>], parameters: &Device) -> Option<Zoneout> {
         let drawn = state.iter().enumerate().map(|(n, state)| {
             let [batch, width] = state.dims();
             let (shape, n) = ([time, batch, width], n.min(1));
-            let mask = self.zoneout[n].mask(shape, state).map(|kept| kept.equal_elem(0.0).float());
+            let kept = self.zoneout[n].mask(shape, state, Some(parameters));
+            let mask = kept.map(|kept| kept.zeros_like().mask_fill(kept.equal_elem(0.0), 1.0));
             // a rate of 0 draws no mask
             (mask.is_some(), mask.unwrap_or_else(|| Tensor::zeros(shape, (&state.device(), state.dtype()))))
         });

@@ -1,10 +1,10 @@
-use burn::tensor::{Tensor, assert_shape};
+use burn::tensor::{Device, Tensor, assert_shape};
 use elman_layers::Dropout;
 
 use crate::{
     cell::Cell,
     noise::Noise,
-    scan::{Active, InputWeights, RecurrentWeights, ScanInput, layer, zero_ended},
+    scan::{Active, InputWeights, RecurrentWeights, ScanInput, check_lengths, layer, zero_ended},
     sequence::{LayerStates, Output, Sequence},
     state::State,
 };
@@ -37,15 +37,22 @@ impl<C: Cell> Stack<'_, C> {
     /// Runs all layers over `x`, `[batch, time, d_input]`.
     pub(crate) fn run(self, x: Tensor<3>, sequence: Sequence) -> Output {
         let [batch, time, _] = x.dims();
-        let d_input = self.layers[0][0].weight_ih.dims()[1];
+        let weights = &self.layers[0][0].weight_ih;
+        let d_input = weights.dims()[1];
         assert_shape!(x, [batch, time, d_input]);
+        assert_eq!(
+            x.dtype(),
+            weights.dtype(),
+            "input: its type of numbers (left) is not that of the parameters (right); cast one of them"
+        );
         assert!(batch > 0 && time > 0, "input: [batch, time] = [{batch}, {time}] must both be at least 1");
         let device = x.device();
         let active = sequence.lengths.and_then(|lengths| {
-            assert_eq!(lengths.len(), batch, "lengths: one per row of the batch is needed, [batch] = [{batch}]");
+            check_lengths(&lengths, batch, time);
             Active::new(&lengths, time, &device)
         });
-        let initial = self.initial_state(sequence.state, batch, &x);
+        let parameters = self.device_of_parameters();
+        let initial = self.initial_state(sequence.state, batch, &x, &parameters);
         let keep = if sequence.all_states { C::STATES } else { 1 };
 
         let mut x = x.swap_dims(0, 1);
@@ -58,7 +65,7 @@ impl<C: Cell> Stack<'_, C> {
                 let index = l * directions + d;
                 let state: Vec<_> =
                     initial.parts().iter().map(|p| p.clone().narrow(0, index, 1).squeeze_dim(0)).collect();
-                let drawn = self.noise.map(|noise| noise.draw::<C>(time, &state));
+                let drawn = self.noise.map(|noise| noise.draw::<C>(time, &state, &parameters));
                 let (dropout, zoneout) = drawn.map_or((None, None), |drawn| (drawn.dropout, drawn.zoneout));
                 let (with, recurrent) = direction.split(self.cell);
                 let (input, reverse) = (x.clone(), d == 1);
@@ -79,21 +86,27 @@ impl<C: Cell> Stack<'_, C> {
                 all.push(LayerStates { states: states.into_iter().map(|s| s.swap_dims(0, 1)).collect() });
             }
             if l < top {
-                x = self.dropout.forward(x);
+                x = self.dropout.forward_in(x, &parameters);
             }
         }
         let state = State::new(last.into_iter().map(|parts| cat(parts, 0)).collect());
         Output { output: x.swap_dims(0, 1), state, all_states: all }
     }
 
-    /// The given state, checked, or zeros.
-    fn initial_state(&self, state: Option<State>, batch: usize, like: &Tensor<3>) -> State {
+    /// The device of the parameters, with autodiff if any of them has it: then the network is being trained.
+    fn device_of_parameters(&self) -> Device {
+        let all = || self.layers.iter().flatten().map(|direction| direction.weight_ih.device());
+        all().find(Device::is_autodiff).or_else(|| all().next()).expect("at least one layer")
+    }
+
+    /// The given state, checked, or zeros, which live where the parameters do.
+    fn initial_state(&self, state: Option<State>, batch: usize, x: &Tensor<3>, parameters: &Device) -> State {
         let rows = self.layers.len() * self.layers[0].len();
         let (d_hidden, d_output) = self.layers[0][0].widths::<C>();
         let widths = std::iter::once(d_output).chain(std::iter::repeat_n(d_hidden, C::STATES - 1));
         match state {
             None => {
-                let options = (&like.device(), like.dtype());
+                let options = (parameters, x.dtype());
                 State::new(widths.map(|w| Tensor::zeros([rows, batch, w], options)).collect())
             }
             Some(state) => {
@@ -103,6 +116,13 @@ impl<C: Cell> Stack<'_, C> {
                     found, expected,
                     "initial state: shapes [layers·directions, batch, width] (found, expected)"
                 );
+                for (n, part) in state.parts().iter().enumerate() {
+                    assert_eq!(
+                        part.dtype(),
+                        x.dtype(),
+                        "initial state: the type of numbers of tensor {n} (left) is not that of the input (right); cast one of them"
+                    );
+                }
                 state
             }
         }

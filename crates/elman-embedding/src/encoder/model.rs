@@ -53,9 +53,10 @@ impl EncoderModel {
 
     /// The outputs of the recurrent layers, `[batch, time, d_output]`, zero past a row's length, and the state.
     pub(crate) fn read(&self, tokens: Tensor<2, Int>, lengths: &[usize], state: Option<State>) -> (Tensor<3>, State) {
-        let embedded = self.dropout.forward(self.embedding.forward(tokens));
+        let parameters = self.embedding.weight.lazy_device();
+        let embedded = self.dropout.forward_in(self.embedding.forward(tokens), &parameters);
         let out = self.network.forward_with(embedded, Sequence::new().with_state(state).with_lengths(lengths));
-        (self.dropout.forward(out.output), out.state)
+        (self.dropout.forward_in(out.output, &parameters), out.state)
     }
 
     /// Pools outputs and makes vectors of them.

@@ -1,4 +1,7 @@
-use burn::{module::Module, tensor::Tensor};
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor},
+};
 
 use super::rate::DropRate;
 
@@ -6,7 +9,8 @@ use super::rate::DropRate;
 /// et al. 2014, in the form that scales in training rather than in use).
 ///
 /// As burn's own [`Dropout`](burn::nn::Dropout), and on processors faster: all threads draw, and the backward pass draws
-/// the mask once more from its seed instead of reading it.
+/// the mask once more from its seed instead of reading it. Unlike burn's, which acts where the input is on a device with autodiff,
+/// it goes by [one rule](super::DropRate#training-or-not) that has nothing to do with the input.
 #[derive(Module, Debug)]
 pub struct Dropout {
     rate: DropRate,
@@ -21,12 +25,21 @@ impl Dropout {
         Self { rate: DropRate::new("Dropout", probability) }
     }
 
-    /// Drops elements in training, else returns `x`.
+    /// Drops elements, wherever `x` was made; returns `x` after `valid()` or `freeze()`.
     ///
     /// # Shapes
     /// Any; the output has the shape of `x`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        self.rate.apply(x)
+        self.rate.apply(x, None)
+    }
+
+    /// [`forward`](Self::forward) as a part of a module whose parameters are on a device: without autodiff there it returns `x`
+    /// too.
+    ///
+    /// # Shapes
+    /// As [`forward`](Self::forward).
+    pub fn forward_in<const D: usize>(&self, x: Tensor<D>, parameters: &Device) -> Tensor<D> {
+        self.rate.apply(x, Some(parameters))
     }
 }
 

@@ -23,7 +23,8 @@ impl EmbeddingDropout {
         Self { rate: DropRate::new("EmbeddingDropout", probability) }
     }
 
-    /// Looks `tokens` up, in training with some words zero.
+    /// Looks `tokens` up, in training with some words zero: where `words` is on a device with autodiff and the module was not
+    /// turned off by `valid()` or `freeze()`.
     ///
     /// The mask is looked up beside the vectors, which costs less than a masked copy of the whole matrix and is the same.
     ///
@@ -34,7 +35,7 @@ impl EmbeddingDropout {
     pub fn forward(&self, words: &Embedding, tokens: Tensor<2, Int>) -> Tensor<3> {
         let matrix = words.weight.val();
         let [vocabulary, _] = matrix.dims();
-        let mask = self.rate.mask([vocabulary, 1], &matrix);
+        let mask = self.rate.mask([vocabulary, 1], &matrix, Some(&matrix.device()));
         let vectors = embedding(matrix, tokens.clone());
         match mask {
             Some(mask) => vectors * embedding(mask, tokens),

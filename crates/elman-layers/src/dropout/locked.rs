@@ -1,4 +1,7 @@
-use burn::{module::Module, tensor::Tensor};
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor},
+};
 
 use super::rate::DropRate;
 
@@ -21,13 +24,26 @@ impl LockedDropout {
         Self { rate: DropRate::new("LockedDropout", probability) }
     }
 
-    /// Drops features in training, else returns `x`.
+    /// Drops features, wherever `x` was made; returns `x` after `valid()` or `freeze()`.
     ///
     /// # Shapes
     /// - `x`, output: `[batch, time, feature]`
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        self.masked(x, None)
+    }
+
+    /// [`forward`](Self::forward) as a part of a module whose parameters are on a device: without autodiff there it returns `x`
+    /// too.
+    ///
+    /// # Shapes
+    /// As [`forward`](Self::forward).
+    pub fn forward_in(&self, x: Tensor<3>, parameters: &Device) -> Tensor<3> {
+        self.masked(x, Some(parameters))
+    }
+
+    fn masked(&self, x: Tensor<3>, parameters: Option<&Device>) -> Tensor<3> {
         let [batch, _, feature] = x.dims();
-        match self.rate.mask([batch, 1, feature], &x) {
+        match self.rate.mask([batch, 1, feature], &x, parameters) {
             Some(mask) => x * mask,
             None => x,
         }

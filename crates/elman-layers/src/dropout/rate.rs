@@ -3,7 +3,13 @@ use burn::{
     tensor::{Device, Distribution, Tensor},
 };
 
-/// The probability of dropping, and whether it is in force: what every dropout has in common.
+/// The probability of dropping, and whether it is in force: what every module that draws at random has in common.
+///
+/// # Training or not
+/// [`is_training`](Self::is_training) is the one rule. A module draws unless [`valid()`](Module::valid) or
+/// [`freeze()`](Module::freeze) turned that off, as `eval()` does in PyTorch. If it has parameters, these have to be on a device
+/// with autodiff besides, so that a network that was made on a plain device, which cannot be trained, draws nothing. Where
+/// the input was made makes no difference.
 #[derive(Module, Debug)]
 pub struct DropRate {
     probability: f64,
@@ -21,19 +27,20 @@ impl DropRate {
         Self { probability, training: Param::from_bool(true) }
     }
 
-    /// Whether anything is dropped on this device.
-    fn acts_on(&self, device: &Device) -> bool {
-        // The device says that a backward pass is possible at all, the flag that this layer takes part in it.
-        self.training.is_enabled() && device.is_autodiff() && self.probability > 0.0
+    /// Whether the module is in training: it was not turned off, and the device of its parameters, if it has any, is one
+    /// with autodiff.
+    pub fn is_training(&self, parameters: Option<&Device>) -> bool {
+        self.training.is_enabled() && parameters.is_none_or(Device::is_autodiff)
     }
 
     /// `x` times a mask that is 0 with the given probability `p` and else `1/(1 − p)`, so that it keeps its expectation;
-    /// `x` itself where nothing is dropped.
-    pub fn apply<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let device = x.device();
-        if !self.acts_on(&device) {
-            return x;
-        }
+    /// `x` itself where `p` is 0 and outside [training](Self::is_training). `parameters` is the device of the module's
+    /// parameters.
+    pub fn apply<const D: usize>(&self, x: Tensor<D>, parameters: Option<&Device>) -> Tensor<D> {
+        if self.probability > 0.0 && self.is_training(parameters) { self.draw(x) } else { x }
+    }
+
+    fn draw<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         #[cfg(any(feature = "flex", feature = "ndarray"))]
         if super::extension::fits(&x) {
             return super::extension::dropped(x, self.probability);
@@ -43,10 +50,15 @@ impl DropRate {
         x * kept * (1.0 / keep)
     }
 
-    /// The mask alone, which lives where `like` does; `None` where nothing is dropped.
-    pub fn mask<const D: usize, const L: usize>(&self, shape: [usize; D], like: &Tensor<L>) -> Option<Tensor<D>> {
-        let device = like.device();
-        self.acts_on(&device).then(|| self.apply(Tensor::ones(shape, (&device, like.dtype()))))
+    /// The mask alone, which lives where `like` does; `None` where [`apply`](Self::apply) would return `x` itself.
+    pub fn mask<const D: usize, const L: usize>(
+        &self,
+        shape: [usize; D],
+        like: &Tensor<L>,
+        parameters: Option<&Device>,
+    ) -> Option<Tensor<D>> {
+        let is_drawn = self.probability > 0.0 && self.is_training(parameters);
+        is_drawn.then(|| self.draw(Tensor::ones(shape, (&like.device(), like.dtype()))))
     }
 }
 
@@ -61,7 +73,7 @@ mod tests {
         for device in devices() {
             let like = Tensor::<1>::zeros([1], &device.autodiff());
             let rate = DropRate::new("test", 0.2);
-            let mask = rate.mask([200, 200], &like).expect("it is on");
+            let mask = rate.mask([200, 200], &like, None).expect("it is on");
             let values: Vec<f32> = mask.into_data().iter::<f32>().collect();
             assert!(values.iter().all(|&m| m == 0.0 || m == 1.25), "{device}: 0 or 1/(1 − 0.2)");
             // The standard error of the mean is 0.5/200 = 0.0025.
@@ -73,14 +85,28 @@ mod tests {
     #[test]
     fn nothing_is_dropped_outside_training() {
         for device in devices() {
-            let training = Tensor::<1>::zeros([1], &device.autodiff());
-            let rate = DropRate::new("test", 0.5);
-            assert!(rate.mask([2], &training).is_some(), "{device}: training");
-            assert!(rate.valid().mask([2], &training).is_none(), "{device}: valid()");
-            assert!(rate.valid().train().mask([2], &training).is_some(), "{device}: back to train()");
-            assert!(rate.clone().freeze().mask([2], &training).is_none(), "{device}: freeze()");
-            assert!(rate.mask([2], &Tensor::<1>::zeros([1], &device.device)).is_none(), "{device}: no autodiff");
-            assert!(DropRate::new("test", 0.0).mask([2], &training).is_none(), "{device}: probability 0");
+            let (rate, trained, plain) = (DropRate::new("test", 0.5), device.autodiff(), &device.device);
+            // wherever the input was made
+            for made in [&trained, plain] {
+                let like = Tensor::<1>::zeros([1], made);
+                let draws = |rate: &DropRate, parameters| {
+                    let mask = rate.mask([64], &like, parameters);
+                    let x = Tensor::<1>::ones([64], made);
+                    // equal with probability 2⁻⁶⁴
+                    let is_dropped = rate.apply(x.clone(), parameters).into_data() != x.into_data();
+                    assert_eq!(mask.is_some(), is_dropped, "{device}");
+                    is_dropped
+                };
+                for parameters in [None, Some(&trained)] {
+                    assert!(draws(&rate, parameters), "{device}: training");
+                    assert!(!draws(&rate.valid(), parameters), "{device}: valid()");
+                    assert!(draws(&rate.valid().train(), parameters), "{device}: back to train()");
+                    assert!(draws(&rate.clone().no_grad(), parameters), "{device}: no_grad()");
+                    assert!(!draws(&rate.clone().freeze(), parameters), "{device}: freeze()");
+                    assert!(!draws(&DropRate::new("test", 0.0), parameters), "{device}: probability 0");
+                }
+                assert!(!draws(&rate, Some(plain)), "{device}: parameters that cannot be trained");
+            }
         }
     }
 

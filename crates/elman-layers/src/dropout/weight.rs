@@ -21,12 +21,14 @@ impl WeightDrop {
         Self { rate: DropRate::new("WeightDrop", probability) }
     }
 
-    /// The weights for one sequence: in training with some of them zero, else `weight`.
+    /// The weights for one sequence: with some of them zero in training, where `weight` is on a device with autodiff and the module
+    /// was not turned off by `valid()` or `freeze()`; else `weight`.
     ///
     /// # Shapes
     /// Any; the result has the shape of `weight`.
     pub fn forward<const D: usize>(&self, weight: Tensor<D>) -> Tensor<D> {
-        self.rate.apply(weight)
+        let device = weight.device();
+        self.rate.apply(weight, Some(&device))
     }
 }
 

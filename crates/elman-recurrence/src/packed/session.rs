@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use elman_cpu::{PackedLayer, Steps, Workspace, threads};
 
 use super::Packed;
-use crate::state::State;
+use crate::{scan::check_lengths, state::State};
 
 /// Sequences that a [`Packed`] network reads: their state, and memory that every call uses again.
 ///
@@ -93,6 +93,7 @@ impl Session {
     /// If `x` is no whole number of time steps, or the lengths are not one per row, each at most that number.
     pub fn forward_ragged(&mut self, x: &[f32], lengths: &[usize]) -> &[f32] {
         let time = self.time(x);
+        check_lengths(lengths, self.batch, time);
         self.run(x, time, Some(lengths))
     }
 
@@ -147,8 +148,10 @@ impl Session {
         let step = self.batch * self.network.d_input();
         assert!(
             x.len().is_multiple_of(step),
-            "forward: {} numbers are no multiple of [batch, d_input] = {step}",
-            x.len()
+            "forward: {} numbers are no multiple of {step}, which a time step of [batch, d_input] = [{}, {}] has",
+            x.len(),
+            self.batch,
+            self.network.d_input()
         );
         x.len() / step
     }

@@ -2,6 +2,15 @@ use std::sync::Arc;
 
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 
+/// # Panics
+/// If the lengths are not one per row of a batch, or one is beyond `time`.
+pub(crate) fn check_lengths(lengths: &[usize], batch: usize, time: usize) {
+    assert_eq!(lengths.len(), batch, "lengths: one for each row of the batch is needed (found, expected)");
+    if let Some((row, length)) = lengths.iter().enumerate().find(|(_, length)| **length > time) {
+        panic!("lengths: row {row} has length {length}, but the input's time axis has {time} steps");
+    }
+}
+
 /// Active rows of a ragged batch.
 #[derive(Clone, Debug)]
 pub struct Active {
@@ -27,9 +36,7 @@ impl Active {
     /// # Panics
     /// If a length is beyond `time`.
     pub fn new(lengths: &[usize], time: usize, device: &Device) -> Option<Self> {
-        if let Some((row, length)) = lengths.iter().enumerate().find(|(_, l)| **l > time) {
-            panic!("lengths: row {row} has length {length}, but the input's time axis has {time} steps");
-        }
+        check_lengths(lengths, lengths.len(), time);
         let full_until = lengths.iter().copied().min().unwrap_or(time);
         if full_until == time {
             return None;

@@ -24,6 +24,7 @@ use crate::cell::Cell;
 use kernels::Kernels;
 
 pub use active::Active;
+pub(crate) use active::check_lengths;
 pub use elman_cpu::Kernel;
 pub(crate) use norm::EPSILON;
 use product::input_product;

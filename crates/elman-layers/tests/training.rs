@@ -1,0 +1,77 @@
+//! Dropout acts in training, which depends on the module alone, not on where its input was made.
+
+use burn::{
+    module::Module,
+    nn::{Embedding, EmbeddingConfig, Initializer},
+    tensor::{Device, Int, Tensor},
+};
+use elman_layers::{Dropout, EmbeddingDropout, LockedDropout, WeightDrop};
+use elman_testkit::devices;
+
+fn ones(device: &Device) -> Tensor<3> {
+    Tensor::ones([4, 2, 32], device)
+}
+
+/// Ones are dropped or doubled with these rates, and some of each with all but certainty.
+fn is_dropped<const D: usize>(y: Tensor<D>) -> bool {
+    let values: Vec<f32> = y.into_data().iter::<f32>().collect();
+    if values.iter().all(|y| *y == 1.0) {
+        return false;
+    }
+    assert!(values.iter().all(|y| [0.0, 2.0].contains(y)) && values.contains(&0.0) && values.contains(&2.0));
+    true
+}
+
+#[test]
+fn layers_without_parameters_go_by_valid_and_freeze() {
+    for device in devices() {
+        let (dropout, locked) = (Dropout::new(0.5), LockedDropout::new(0.5));
+        for input in [&device.device, &device.autodiff()] {
+            assert!(is_dropped(dropout.forward(ones(input))) && is_dropped(locked.forward(ones(input))), "{device}");
+            for (dropout, locked) in [(dropout.valid(), locked.valid()), (dropout.clone().freeze(), locked.clone().freeze())]
+            {
+                let is_off = !is_dropped(dropout.forward(ones(input))) && !is_dropped(locked.forward(ones(input)));
+                assert!(is_off, "{device}: on {input:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn within_a_module_they_go_by_its_parameters_too() {
+    for device in devices() {
+        let (dropout, locked) = (Dropout::new(0.5), LockedDropout::new(0.5));
+        let (plain, trained) = (&device.device, &device.autodiff());
+        for input in [plain, trained] {
+            for (parameters, acts) in [(plain, false), (trained, true)] {
+                let of = |dropout: &Dropout, locked: &LockedDropout| {
+                    let found = is_dropped(dropout.forward_in(ones(input), parameters));
+                    assert_eq!(is_dropped(locked.forward_in(ones(input), parameters)), found, "{device}");
+                    found
+                };
+                assert_eq!(of(&dropout, &locked), acts, "{device}: on {input:?}, parameters on {parameters:?}");
+                assert!(!of(&dropout.valid(), &locked.valid()), "{device}");
+            }
+        }
+    }
+}
+
+#[test]
+fn layers_that_are_given_parameters_go_by_these() {
+    for device in devices() {
+        let (words, weights) = (EmbeddingDropout::new(0.5), WeightDrop::new(0.5));
+        let (plain, trained) = (&device.device, &device.autodiff());
+        for (parameters, acts) in [(plain, false), (trained, true)] {
+            let matrix: Embedding =
+                EmbeddingConfig::new(64, 3).with_initializer(Initializer::Ones).init(parameters);
+            assert_eq!(is_dropped(weights.forward(ones(parameters))), acts, "{device}: weights on {parameters:?}");
+            assert!(!is_dropped(weights.valid().forward(ones(parameters))), "{device}");
+            for input in [plain, trained] {
+                let tokens = || Tensor::<1, Int>::arange(0..64, input).reshape([2, 32]);
+                let found = is_dropped(words.forward(&matrix, tokens()));
+                assert_eq!(found, acts, "{device}: tokens on {input:?}, words on {parameters:?}");
+                assert!(!is_dropped(words.valid().forward(&matrix, tokens())), "{device}");
+            }
+        }
+    }
+}
