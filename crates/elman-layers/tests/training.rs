@@ -28,7 +28,8 @@ fn layers_without_parameters_go_by_valid_and_freeze() {
         let (dropout, locked) = (Dropout::new(0.5), LockedDropout::new(0.5));
         for input in [&device.device, &device.autodiff()] {
             assert!(is_dropped(dropout.forward(ones(input))) && is_dropped(locked.forward(ones(input))), "{device}");
-            for (dropout, locked) in [(dropout.valid(), locked.valid()), (dropout.clone().freeze(), locked.clone().freeze())]
+            for (dropout, locked) in
+                [(dropout.valid(), locked.valid()), (dropout.clone().freeze(), locked.clone().freeze())]
             {
                 let is_off = !is_dropped(dropout.forward(ones(input))) && !is_dropped(locked.forward(ones(input)));
                 assert!(is_off, "{device}: on {input:?}");
@@ -62,8 +63,7 @@ fn layers_that_are_given_parameters_go_by_these() {
         let (words, weights) = (EmbeddingDropout::new(0.5), WeightDrop::new(0.5));
         let (plain, trained) = (&device.device, &device.autodiff());
         for (parameters, acts) in [(plain, false), (trained, true)] {
-            let matrix: Embedding =
-                EmbeddingConfig::new(64, 3).with_initializer(Initializer::Ones).init(parameters);
+            let matrix: Embedding = EmbeddingConfig::new(64, 3).with_initializer(Initializer::Ones).init(parameters);
             assert_eq!(is_dropped(weights.forward(ones(parameters))), acts, "{device}: weights on {parameters:?}");
             assert!(!is_dropped(weights.valid().forward(ones(parameters))), "{device}");
             for input in [plain, trained] {

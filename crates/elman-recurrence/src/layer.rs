@@ -61,7 +61,8 @@ pub struct RecurrentConfig<C> {
     pub dropout: f64,
     /// Whether there are biases.
     pub bias: bool,
-    /// Width that the hidden state is projected to, for cells that have a projection.
+    /// Width that the hidden state is projected to, below `d_hidden`; for cells that [can](Cell::PROJECTION): the LSTM and the
+    /// RNN.
     pub projection: Option<usize>,
     /// Whether the two products are normalised before their biases are added.
     #[serde(default)]
@@ -112,7 +113,8 @@ impl<C: Cell> RecurrentConfig<C> {
     /// Makes the layers, with weights uniform in ±1/√d_hidden as PyTorch's.
     ///
     /// # Panics
-    /// If a width or the number of layers is 0, or a probability is not in [0, 1).
+    /// If a width or the number of layers is 0, a probability is not in [0, 1), the projection is not narrower than the hidden state,
+    /// or the cell can have none.
     pub fn init(&self, device: &Device) -> Recurrent<C> {
         let Self { d_input, d_hidden, layers, bidirectional, .. } = *self;
         assert!(
@@ -120,6 +122,14 @@ impl<C: Cell> RecurrentConfig<C> {
             "[d_input, d_hidden, layers] = [{d_input}, {d_hidden}, {layers}] and the projection ({:?}) must be at least 1",
             self.projection
         );
+        if let Some(width) = self.projection {
+            assert!(
+                C::PROJECTION,
+                "projection: the hidden state of {:?} cannot be projected, an LSTM's can",
+                self.cell
+            );
+            assert!(width < d_hidden, "projection: its width {width} must be below d_hidden = {d_hidden}");
+        }
         let directions = 1 + usize::from(bidirectional);
         let d_output = self.projection.unwrap_or(d_hidden);
         let layer = |l: usize| {
@@ -156,7 +166,7 @@ impl RecurrentConfig<GruCell> {
 }
 
 impl RecurrentConfig<LstmCell> {
-    /// Projects the hidden state to `width` (Sak et al. 2014), as PyTorch's `proj_size`.
+    /// Projects the hidden state to `width`, below `d_hidden` (Sak et al. 2014), as PyTorch's `proj_size`.
     #[must_use]
     pub fn with_projection(self, width: usize) -> Self {
         Self { projection: Some(width), ..self }
@@ -164,6 +174,10 @@ impl RecurrentConfig<LstmCell> {
 }
 
 /// A recurrent network: any number of layers of one cell, in one or two directions.
+///
+/// Dropout between layers, recurrent dropout and zoneout draw in training: if the parameters are on a device with autodiff, until
+/// `valid()` or `freeze()` turns that off. Where the input and the state were made makes no difference
+/// ([`DropRate`](elman_layers::DropRate#training-or-not)).
 ///
 /// Use it under the names [`Rnn`], [`Gru`], [`Lstm`], [`MinGru`], [`MinLstm`], or with a [`Cell`] of one's own.
 #[derive(Module, Debug)]
@@ -193,7 +207,8 @@ impl<C: Cell> Recurrent<C> {
     /// - output: `[batch, time, directions·d_output]`
     ///
     /// # Panics
-    /// If `x` or `state` has other axes.
+    /// If `x` or `state` has other axes, is stored as another type of number than the parameters ([`cast`](elman_layers::cast)
+    /// changes theirs), or is on another device; with autodiff or without it makes no difference.
     pub fn forward(&self, x: Tensor<3>, state: Option<State>) -> (Tensor<3>, State) {
         let out = self.forward_with(x, Sequence::new().with_state(state));
         (out.output, out.state)
@@ -205,7 +220,7 @@ impl<C: Cell> Recurrent<C> {
     /// As [`forward`](Recurrent::forward).
     ///
     /// # Panics
-    /// If `x`, the state or the lengths do not fit each other.
+    /// As [`forward`](Recurrent::forward), and if the lengths are not one for each row, each at most the number of time steps.
     pub fn forward_with(&self, x: Tensor<3>, sequence: Sequence) -> Output {
         Stack {
             cell: &self.cell,

@@ -35,6 +35,7 @@
 
 pub mod cell;
 mod error;
+mod gradients;
 mod layer;
 mod network;
 mod noise;
@@ -55,6 +56,7 @@ pub use elman_cpu as kernels;
 #[cfg(feature = "cube")]
 pub use elman_cube as cube_kernels;
 pub use error::{EnvironmentError, ImportError, StateError};
+pub use gradients::named_gradients;
 pub use layer::{
     Gru, GruConfig, Layer, Lstm, LstmConfig, MinGru, MinGruConfig, MinLstm, MinLstmConfig, Recurrent, RecurrentConfig,
     Rnn, RnnConfig,

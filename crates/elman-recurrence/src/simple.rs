@@ -118,7 +118,7 @@ impl SimpleRnn {
     /// - `y`: `[batch, time, d_output]`
     ///
     /// # Panics
-    /// If `x` or `state` has other axes.
+    /// As [`Recurrent::forward`](crate::Recurrent::forward).
     pub fn forward(&self, x: Tensor<3>, state: Option<State>) -> (Tensor<3>, State) {
         let out = self.forward_with(x, Sequence::new().with_state(state));
         (out.output, out.state)
@@ -131,7 +131,7 @@ impl SimpleRnn {
     /// As [`forward`](SimpleRnn::forward).
     ///
     /// # Panics
-    /// If `x`, the state or the lengths do not fit each other.
+    /// As [`Recurrent::forward_with`](crate::Recurrent::forward_with).
     pub fn forward_with(&self, x: Tensor<3>, sequence: Sequence) -> Output {
         let out = Stack {
             cell: &self.cell,

@@ -40,10 +40,10 @@ impl<C: Cell> Stack<'_, C> {
         let weights = &self.layers[0][0].weight_ih;
         let d_input = weights.dims()[1];
         assert_shape!(x, [batch, time, d_input]);
-        assert_eq!(
-            x.dtype(),
-            weights.dtype(),
-            "input: its type of numbers (left) is not that of the parameters (right); cast one of them"
+        let (dtype, of_parameters) = (x.dtype(), weights.dtype());
+        assert!(
+            dtype == of_parameters,
+            "input: it is {dtype:?}, but the parameters are {of_parameters:?}; cast one of them"
         );
         assert!(batch > 0 && time > 0, "input: [batch, time] = [{batch}, {time}] must both be at least 1");
         let device = x.device();
@@ -117,10 +117,10 @@ impl<C: Cell> Stack<'_, C> {
                     "initial state: shapes [layers·directions, batch, width] (found, expected)"
                 );
                 for (n, part) in state.parts().iter().enumerate() {
-                    assert_eq!(
-                        part.dtype(),
-                        x.dtype(),
-                        "initial state: the type of numbers of tensor {n} (left) is not that of the input (right); cast one of them"
+                    let (dtype, of_input) = (part.dtype(), x.dtype());
+                    assert!(
+                        dtype == of_input,
+                        "initial state: tensor {n} is {dtype:?}, but the input is {of_input:?}; cast one of them"
                     );
                 }
                 state

@@ -23,6 +23,7 @@ pub struct LstmCell;
 impl Cell for LstmCell {
     const GATES: usize = 4;
     const STATES: usize = 2;
+    const PROJECTION: bool = true;
 
     fn forward(&self, input: Tensor<2>, recurrent: Option<Tensor<2>>, state: &[Tensor<2>]) -> Vec<Tensor<2>> {
         let sum = input + recurrent.expect("the scan supplies a recurrent product");

@@ -64,6 +64,10 @@ pub trait Cell: Clone + Debug + Send + Sync + 'static {
     /// Whether a recurrent product `h W_hhᵀ` exists. Cells without one are linear in their state.
     const RECURRENT: bool = true;
 
+    /// Whether the hidden state can be projected ([`RecurrentConfig::projection`](crate::RecurrentConfig::projection)):
+    /// [`forward`](Cell::forward) must not read `state[0]` then, which is narrower than the gates.
+    const PROJECTION: bool = false;
+
     /// Whether the recurrent bias only ever enters as part of the sum of both products, so that it can be added to the
     /// input product once for all time steps.
     fn sums_biases(&self) -> bool {

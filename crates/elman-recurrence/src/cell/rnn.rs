@@ -25,6 +25,7 @@ impl Default for RnnCell {
 impl Cell for RnnCell {
     const GATES: usize = 1;
     const STATES: usize = 1;
+    const PROJECTION: bool = true;
 
     fn forward(&self, input: Tensor<2>, recurrent: Option<Tensor<2>>, _state: &[Tensor<2>]) -> Vec<Tensor<2>> {
         let sum = input + recurrent.expect("the scan supplies a recurrent product");

@@ -90,7 +90,7 @@ impl Session {
     /// past it is never looked at.
     ///
     /// # Panics
-    /// If `x` is no whole number of time steps, or the lengths are not one per row, each at most that number.
+    /// If `x` is no whole number of time steps, or the lengths are not one for each row, each at most that number.
     pub fn forward_ragged(&mut self, x: &[f32], lengths: &[usize]) -> &[f32] {
         let time = self.time(x);
         check_lengths(lengths, self.batch, time);

@@ -5,7 +5,8 @@ use burn::tensor::{Bool, Device, Tensor, TensorData};
 /// # Panics
 /// If the lengths are not one per row of a batch, or one is beyond `time`.
 pub(crate) fn check_lengths(lengths: &[usize], batch: usize, time: usize) {
-    assert_eq!(lengths.len(), batch, "lengths: one for each row of the batch is needed (found, expected)");
+    let count = lengths.len();
+    assert!(count == batch, "lengths: there are {count}, but the batch has {batch} rows; each row needs one");
     if let Some((row, length)) = lengths.iter().enumerate().find(|(_, length)| **length > time) {
         panic!("lengths: row {row} has length {length}, but the input's time axis has {time} steps");
     }

@@ -15,18 +15,18 @@ use super::{
 };
 
 /// The numbers of [`Inputs`].
-struct Numbers<B: Host> {
-    weights: B::Numbers,
-    bias: B::Numbers,
-    state: B::Numbers,
+pub(super) struct Numbers<B: Host> {
+    pub weights: B::Numbers,
+    pub bias: B::Numbers,
+    pub state: B::Numbers,
     projection: B::Numbers,
     gain: B::Numbers,
     dropout: B::Numbers,
-    zoneout: B::Numbers,
+    pub zoneout: B::Numbers,
 }
 
 impl<B: Host> Numbers<B> {
-    fn of(inputs: Inputs<B>) -> Self {
+    pub fn of(inputs: Inputs<B>) -> Self {
         Self {
             weights: B::numbers(inputs.weights),
             bias: B::numbers(inputs.bias),
@@ -38,7 +38,7 @@ impl<B: Host> Numbers<B> {
         }
     }
 
-    fn variant(&self, walk: &Walk) -> Variant<'_> {
+    pub fn variant(&self, walk: &Walk) -> Variant<'_> {
         let masks = some(&self.zoneout).map(Zoneout::Masks);
         Variant {
             projection: some(&self.projection),
@@ -50,7 +50,7 @@ impl<B: Host> Numbers<B> {
 }
 
 impl Walk {
-    fn kernel(&self) -> &Kernel {
+    pub(super) fn kernel(&self) -> &Kernel {
         match &self.kernel {
             Kernels::Processor(kernel) => kernel,
             #[cfg(feature = "cube")]
@@ -58,7 +58,7 @@ impl Walk {
         }
     }
 
-    fn sequences(&self) -> Sequences<'_> {
+    pub(super) fn sequences(&self) -> Sequences<'_> {
         let Self { time, batch, hidden, output, reverse, ref lengths, .. } = *self;
         Sequences { time, batch, hidden, output, reverse, lengths: lengths.as_deref() }
     }

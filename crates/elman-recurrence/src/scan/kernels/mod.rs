@@ -12,6 +12,9 @@ mod host;
 mod kernel;
 mod optional;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
+#[allow(deprecated)]
+mod pieces;
+#[cfg(any(feature = "flex", feature = "ndarray"))]
 mod processor;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 #[allow(deprecated)]

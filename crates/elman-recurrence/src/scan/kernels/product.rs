@@ -65,22 +65,22 @@ pub trait InputProduct: Backend {
 }
 
 /// The numbers of [`Operands`].
-struct Numbers<B: Host> {
-    width: usize,
-    x: B::Numbers,
+pub(super) struct Numbers<B: Host> {
+    pub width: usize,
+    pub x: B::Numbers,
     weights: B::Numbers,
     bias: B::Numbers,
     gain: B::Numbers,
 }
 
 impl<B: Host> Numbers<B> {
-    fn of(operands: Operands<B>) -> Self {
+    pub fn of(operands: Operands<B>) -> Self {
         let Operands { x, weights, bias, gain } = operands;
         let width = x.shape()[2];
         Self { width, x: B::numbers(x), weights: B::numbers(weights), bias: B::numbers(bias), gain: B::numbers(gain) }
     }
 
-    fn linear<'a>(&'a self, rows: &'a Rows) -> Linear<'a> {
+    pub fn linear<'a>(&'a self, rows: &'a Rows) -> Linear<'a> {
         Linear {
             x: &self.x,
             weights: &self.weights,

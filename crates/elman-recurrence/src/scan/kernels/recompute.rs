@@ -1,5 +1,5 @@
-//! A layer whose gates are computed once more when it is walked back: until then training keeps its input and nothing else
-//! (Chen et al. 2016, "Training deep nets with sublinear memory cost").
+//! A layer whose gates are computed once more when it is walked back: until then training keeps its input and its states, and
+//! then its gates for a piece of the time steps (Chen et al. 2016, "Training deep nets with sublinear memory cost").
 
 use burn::backend::{
     Autodiff, Backend,
@@ -11,11 +11,13 @@ use burn::backend::{
     backend_extension,
     tensor::FloatTensor,
 };
+use elman_layers::host::Host;
 
 use super::{
-    extension::{ByInputs, Inputs, Recurrence, ScanKernels, Walk},
+    extension::{Inputs, Walk},
     optional::register,
-    product::{InputProduct, Operands, Product, ProductKernels, Rows},
+    pieces::{Layer, Walked},
+    product::{Operands, Rows},
 };
 
 /// Input product and scan as one differentiable operation.
@@ -34,7 +36,7 @@ macro_rules! on_host {
     ($backend:ty) => {
         impl Recomputed for $backend {
             fn recomputed(walk: Walk, rows: Rows, operands: Operands<Self>, inputs: Inputs<Self>) -> FloatTensor<Self> {
-                Self::scan(walk, Self::input_product(rows, operands), inputs)
+                Layer::new(walk, rows, operands, inputs).forward().states
             }
         }
     };
@@ -48,30 +50,20 @@ on_host!(burn::backend::NdArray);
 #[derive(Debug)]
 struct LayerBackward;
 
-impl<B: Backend + ProductKernels + ScanKernels> Backward<B, 9> for LayerBackward {
-    type State = (Walk, Rows, Operands<B>, Inputs<B>);
+impl<B: Host> Backward<B, 9> for LayerBackward {
+    /// The layer, and the states before each piece of it.
+    type State = (Walk, Rows, Operands<B>, Inputs<B>, FloatTensor<B>);
 
     fn backward(self, ops: Ops<Self::State, 9>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = gradients.consume::<B>(&ops.node);
-        let (walk, rows, operands, inputs) = ops.state;
-        let [x, w, b, g, hidden, bias, state, projection, gain] = ops.parents.each_ref().map(Option::is_some);
-        let wanted = [true, hidden, bias, state, projection, gain];
-        let Product { product, saved } = B::product_forward(rows.clone(), true, operands.clone());
-        let walked = B::scan_forward(walk.clone(), product, inputs.clone());
-        let by = B::scan_backward(walk, wanted, inputs, walked, gradient);
-        let ByInputs { input, weights: hidden, bias, state, projection, gain } = by;
-        let Operands { x, weights: w, bias: b, gain: g } =
-            B::product_backward(rows, [x, w, b, g], operands, saved, input);
-        let nodes = ops.parents.map(|parent| parent.map(|node| node.id));
-        register::<B, 9>(nodes, [x, w, b, g, hidden, bias, state, projection, gain], gradients);
+        let (walk, rows, operands, inputs, starts) = ops.state;
+        let wanted = std::array::from_fn(|n| ops.parents[n].is_some());
+        let found = Layer::new(walk, rows, operands, inputs).backward(wanted, starts, gradient);
+        register::<B, 9>(ops.parents.map(|parent| parent.map(|node| node.id)), found, gradients);
     }
 }
 
-impl<B, C> Recomputed for Autodiff<B, C>
-where
-    B: Backend + ProductKernels + ScanKernels + InputProduct + Recurrence + Recomputed,
-    C: CheckpointStrategy,
-{
+impl<B: Host + Recomputed, C: CheckpointStrategy> Recomputed for Autodiff<B, C> {
     fn recomputed(walk: Walk, rows: Rows, operands: Operands<Self>, inputs: Inputs<Self>) -> FloatTensor<Self> {
         let Operands { x, weights, bias, gain } = &operands;
         let nodes =
@@ -80,8 +72,9 @@ where
         let (operands, inputs) = (operands.into_primitives(), inputs.into_primitives());
         match prepared {
             OpsKind::Tracked(prepared) => {
-                let states = B::recomputed(walk.clone(), rows.clone(), operands.clone(), inputs.clone());
-                prepared.finish((walk, rows, operands, inputs), states)
+                let layer = Layer::new(walk.clone(), rows.clone(), operands.clone(), inputs.clone());
+                let Walked { states, starts } = layer.forward();
+                prepared.finish((walk, rows, operands, inputs, starts), states)
             }
             OpsKind::UnTracked(prepared) => prepared.finish(B::recomputed(walk, rows, operands, inputs)),
         }

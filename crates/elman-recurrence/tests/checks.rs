@@ -1,0 +1,109 @@
+//! What a network cannot do is said in elman's words, before anything is computed.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use burn::tensor::{DType, Device, Distribution, FloatDType, Tensor};
+use elman_layers::{cast, host::is_host};
+use elman_recurrence::{
+    CellKind, GruConfig, LstmConfig, MinGruConfig, NetworkConfig, RnnConfig, Sequence, State, packed::Precision,
+};
+use elman_testkit::{Tolerance, assert_close, devices, gradients_of};
+
+/// The message of a panic.
+fn message<R>(of: impl FnOnce() -> R) -> String {
+    let panic = catch_unwind(AssertUnwindSafe(of)).err().expect("refused");
+    panic.downcast_ref::<String>().expect("a message").clone()
+}
+
+fn input(device: &Device) -> Tensor<3> {
+    Tensor::random([3, 6, 4], Distribution::Normal(0.0, 1.0), device)
+}
+
+#[test]
+fn a_projection_is_refused_where_pytorch_refuses_it() {
+    for device in devices() {
+        let device = &device.device;
+        // as torch.nn.LSTM: "proj_size has to be smaller than hidden_size"
+        for width in [5, 6, 100] {
+            let found = message(|| LstmConfig::new(4, 5).with_projection(width).init(device));
+            assert_eq!(found, format!("projection: its width {width} must be below d_hidden = 5"));
+        }
+        let gru = GruConfig { projection: Some(3), ..GruConfig::new(4, 5) };
+        let expected = "projection: the hidden state of GruCell { reset: After } cannot be projected, an LSTM's can";
+        assert_eq!(message(|| gru.init(device)), expected);
+        let min = MinGruConfig { projection: Some(3), ..MinGruConfig::new(4, 5) };
+        assert!(message(|| min.init(device)).contains("MinGruCell cannot be projected"));
+
+        let lstm = LstmConfig::new(4, 5).with_projection(4).init(device);
+        assert_eq!(lstm.forward(input(device), None).0.dims(), [3, 6, 4]);
+        let rnn = RnnConfig { projection: Some(2), ..RnnConfig::new(4, 5) }.with_layers(2).init(device);
+        assert_eq!(rnn.forward(input(device), None).0.dims(), [3, 6, 2]);
+    }
+}
+
+#[test]
+fn numbers_of_another_type_are_named() {
+    for device in devices().into_iter().filter(|device| is_host(&device.device)) {
+        let device = &device.device;
+        for kind in CellKind::ALL {
+            let net = NetworkConfig::new(kind, 4, 5).init(device);
+            for (dtype, name) in [(FloatDType::F64, "F64"), (FloatDType::F16, "F16")] {
+                let found = message(|| net.forward(input(device).cast(dtype), None));
+                assert_eq!(found, format!("input: it is {name}, but the parameters are F32; cast one of them"));
+                let parts = if kind == CellKind::Lstm { 2 } else { 1 };
+                let state = State::new(vec![Tensor::<3>::zeros([1, 3, 5], device).cast(dtype); parts]);
+                let found = message(|| net.forward(input(device), Some(state)));
+                let expected = format!("initial state: tensor 0 is {name}, but the input is F32; cast one of them");
+                assert_eq!(found, expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn float64_is_read_by_a_network_of_float64() {
+    for device in devices().into_iter().filter(|device| is_host(&device.device)) {
+        let device = device.autodiff();
+        for kind in CellKind::ALL {
+            let plain = NetworkConfig::new(kind, 4, 5).with_layers(2).with_bidirectional(true);
+            let noisy = match kind {
+                CellKind::Simple => plain.clone().with_dropout(0.3),
+                _ => plain.clone().with_dropout(0.3).with_recurrent_dropout(0.3).with_zoneout(0.2, 0.1),
+            };
+            let (net, x) = (plain.init(&device), input(&device));
+            let run = |x: Tensor<3>, dtype| {
+                let net = cast(net.clone(), dtype);
+                let out = net.forward_with(x.cast(dtype), Sequence::new().with_lengths(&[6, 2, 0]));
+                assert_eq!(out.output.dtype(), DType::from(dtype));
+                out.output
+            };
+            let (wide, narrow) = (run(x.clone(), FloatDType::F64), run(x.clone(), FloatDType::F32));
+            let tolerance = Tolerance { relative: 1e-4, absolute: 1e-6 };
+            assert_close(&format!("{kind}"), &narrow, &wide.cast(FloatDType::F32), tolerance);
+
+            let noisy = cast(noisy.init(&device), FloatDType::F64);
+            let gradients = noisy.forward(x.cast(FloatDType::F64), None).0.sum().backward();
+            let gradients = gradients_of(&noisy, &gradients);
+            assert!(!gradients.is_empty() && gradients.iter().all(|by| by.dtype() == DType::F64), "{kind}");
+        }
+    }
+}
+
+#[test]
+fn lengths_name_the_row() {
+    for device in devices() {
+        let net = GruConfig::new(4, 5).init(&device.device);
+        let x = input(&device.device);
+        let numbers: Vec<f32> = x.clone().swap_dims(0, 1).into_data().iter::<f32>().collect();
+        let mut session = net.pack(Precision::F32).expect("kernels").session(3);
+        let mut both = |lengths: &[usize]| {
+            let found = message(|| session.forward_ragged(&numbers, lengths).to_vec());
+            let of_network = message(|| net.forward_with(x.clone(), Sequence::new().with_lengths(lengths)));
+            assert_eq!(found, of_network);
+            found
+        };
+        let expected = "lengths: row 1 has length 7, but the input's time axis has 6 steps";
+        assert_eq!(both(&[6, 7, 9]), expected);
+        assert_eq!(both(&[6, 6]), "lengths: there are 2, but the batch has 3 rows; each row needs one");
+    }
+}
