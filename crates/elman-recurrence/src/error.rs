@@ -63,7 +63,7 @@ pub enum ImportError {
         source: io::Error,
     },
     /// The file's name has neither of the endings that are read.
-    #[error("the weights '{}' are of no known format: expected a name ending in .safetensors, .pt, .pth or .bin", path.display())]
+    #[error("the weights '{}' are of no known format: expected a name ending in .safetensors, .pt, .pth, .bin, .ckpt or .tar", path.display())]
     Unknown {
         /// The file.
         path: PathBuf,
@@ -84,6 +84,32 @@ pub enum ImportError {
         /// The name that was looked for.
         name: String,
         /// The names that are there, shortened.
+        found: String,
+    },
+    /// Nothing in the file is a recurrent layer.
+    #[error("the weights '{}' have no recurrent layer: no tensor is named weight_ih_l0, rnn.weight_ih_l0 or the like (they have: {found})", path.display())]
+    NoModel {
+        /// The file.
+        path: PathBuf,
+        /// The names that are there, shortened.
+        found: String,
+    },
+    /// More than one module of the file holds recurrent layers.
+    #[error("the weights '{}' hold more than one model: {found}; say which, by what its names begin with (--prefix)", path.display())]
+    Models {
+        /// The file.
+        path: PathBuf,
+        /// The first weight of each, shortened.
+        found: String,
+    },
+    /// More than one tensor could be meant.
+    #[error("the weights '{}' have more than one tensor that could be '{name}': {found}; save them without the other", path.display())]
+    Ambiguous {
+        /// The file.
+        path: PathBuf,
+        /// The name that was looked for.
+        name: String,
+        /// The file's names and shapes.
         found: String,
     },
     /// A tensor has another shape than the network.

@@ -66,5 +66,5 @@ pub use packed::Packed;
 pub use sequence::{LayerStates, Output, Sequence};
 pub use simple::{SimpleRnn, SimpleRnnConfig};
 pub use state::State;
-pub use state_dict::StateDict;
+pub use state_dict::{RecurrentModel, StateDict, Vocabulary};
 pub use weights::Weights;

@@ -1,5 +1,5 @@
 //! Shared pieces of elman's tests: the devices that are compiled in, golden files, closeness with a named tolerance,
-//! and the one way to find test data that lives beside the repository.
+//! PyTorch files, and the one way to find test data that lives beside the repository.
 
 #[cfg(feature = "tensor")]
 mod close;
@@ -10,6 +10,7 @@ mod golden;
 #[cfg(feature = "tensor")]
 mod gradients;
 mod shared;
+mod torch;
 #[cfg(feature = "tensor")]
 mod turn;
 
@@ -22,3 +23,4 @@ pub use golden::Golden;
 #[cfg(feature = "tensor")]
 pub use gradients::gradients_of;
 pub use shared::shared;
+pub use torch::Torch;

@@ -1,0 +1,241 @@
+mod forms;
+mod model;
+mod names;
+mod pickle;
+mod torch_file;
+mod vocabulary;
+mod weight_norm;
+
+use std::{
+    collections::BTreeMap,
+    fmt::Display,
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use atomic_write_file::AtomicWriteFile;
+use burn::{
+    module::Module,
+    store::{
+        BurnToPyTorchAdapter, ModuleSnapshot, ModuleStore, PyTorchToBurnAdapter, SafetensorsStore, bridge, burn_pack,
+    },
+    tensor::TensorData,
+};
+use safetensors::{Dtype, tensor::TensorView};
+
+pub use model::RecurrentModel;
+use names::torch_name;
+pub use vocabulary::Vocabulary;
+
+use crate::error::ImportError;
+
+/// Named weights in PyTorch's `state_dict` naming and layout, between a file and a module.
+///
+/// A recurrent layer's weights are called `weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0`, `bias_hh_l0`, `weight_hr_l0`,
+/// then `_l1` and so on, with `_reverse` appended for the reverse direction; dense layers are `[d_output, d_input]`.
+/// A module inside another has its field's name before it: `network.weight_ih_l0`.
+///
+/// ```no_run
+/// use burn::tensor::Device;
+/// use elman_recurrence::{LstmConfig, StateDict};
+///
+/// // torch.save(model.state_dict(), "model.pt"), where model.encoder is an nn.LSTM
+/// let lstm = LstmConfig::new(128, 256).with_layers(2).init(&Device::flex());
+/// let lstm = StateDict::open("model.pt")?.under("encoder").load_into(lstm)?;
+/// # Ok::<(), elman_recurrence::ImportError>(())
+/// ```
+///
+/// Names are those of the file, where dicts within dicts are joined by dots; [`find_model`](Self::find_model) leaves out
+/// what programs put around them.
+pub struct StateDict {
+    path: PathBuf,
+    tensors: Tensors,
+    vocabularies: Vec<Vocabulary>,
+}
+
+/// All tensors that have come to bear a name; more than one is an error where the name is wanted.
+type Tensors = BTreeMap<String, Vec<Entry>>;
+
+struct Entry {
+    /// Its name in the file.
+    in_file: String,
+    tensor: burn_pack::Tensor,
+}
+
+impl StateDict {
+    /// Reads the names and shapes of a `.safetensors` file, or of a PyTorch file (`.pt`, `.pth`, `.bin`, `.ckpt`,
+    /// `.tar`), whose pickle is parsed and never run.
+    ///
+    /// # Errors
+    /// [`ImportError::Read`], [`ImportError::Unknown`] for another ending, [`ImportError::Format`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, ImportError> {
+        let path = path.as_ref();
+        let read = |source| ImportError::Read { path: path.into(), source };
+        // opening a pipe would wait for its other end
+        if !fs::metadata(path).map_err(read)?.is_file() {
+            return Err(read(io::Error::other("not a regular file")));
+        }
+        match path.extension().and_then(|e| e.to_str()) {
+            Some("safetensors") => Self::from_safetensors(fs::read(path).map_err(read)?, path),
+            Some("pt" | "pth" | "bin" | "ckpt" | "tar") => {
+                let (tensors, vocabularies) = torch_file::open(path)?;
+                Ok(Self { vocabularies, ..Self::from_tensors(tensors, path) })
+            }
+            _ => Err(ImportError::Unknown { path: path.into() }),
+        }
+    }
+
+    /// As [`open`](Self::open), of a `.safetensors` file that lies in memory; `path` is where errors say that it is from.
+    ///
+    /// # Errors
+    /// [`ImportError::Format`].
+    pub fn from_safetensors(bytes: Vec<u8>, path: impl AsRef<Path>) -> Result<Self, ImportError> {
+        let path = path.as_ref();
+        let mut store = SafetensorsStore::from_bytes(Some(bytes)).map_indices_contiguous(false);
+        let tensors = store.get_all_tensors().map_err(|e| format_error(path, e))?;
+        Ok(Self::from_tensors(tensors.values().cloned(), path))
+    }
+
+    fn from_tensors(tensors: impl IntoIterator<Item = burn_pack::Tensor>, path: &Path) -> Self {
+        let named =
+            |tensor: burn_pack::Tensor| (tensor.name.clone(), vec![Entry { in_file: tensor.name.clone(), tensor }]);
+        Self { path: path.into(), tensors: tensors.into_iter().map(named).collect(), vocabularies: Vec::new() }
+    }
+
+    /// Collects a module's weights.
+    pub fn of<M: Module>(module: &M) -> Self {
+        let mut tensors = collect(module);
+        tensors.iter_mut().for_each(|tensor| tensor.name = torch_name(&tensor.name));
+        Self::from_tensors(tensors, Path::new(""))
+    }
+
+    /// Only the weights whose names begin with `prefix` and a dot, without these.
+    #[must_use]
+    pub fn under(self, prefix: &str) -> Self {
+        self.rename(|name| name.strip_prefix(prefix)?.strip_prefix('.').map(str::to_owned))
+    }
+
+    /// Renames weights; `None` drops one. Two that come to the same name are an error where that name is asked for.
+    #[must_use]
+    pub fn rename(self, rename: impl Fn(&str) -> Option<String>) -> Self {
+        let mut tensors = Tensors::new();
+        for (name, entries) in self.tensors {
+            if let Some(name) = rename(&name) {
+                tensors.entry(name).or_default().extend(entries);
+            }
+        }
+        Self { tensors, ..self }
+    }
+
+    /// Names and shapes, sorted by name.
+    pub fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        self.tensors.iter().flat_map(|(name, entries)| entries.iter().map(|e| (name.as_str(), &e.tensor.shape[..])))
+    }
+
+    /// The vocabularies that a PyTorch file holds beside its weights.
+    pub fn vocabularies(&self) -> &[Vocabulary] {
+        &self.vocabularies
+    }
+
+    /// The values of one weight; `None` if there is none of that name.
+    ///
+    /// # Errors
+    /// [`ImportError::Ambiguous`]; [`ImportError::Format`] where its data cannot be read.
+    pub fn data(&self, name: &str) -> Result<Option<TensorData>, ImportError> {
+        let Some(entries) = self.tensors.get(name) else { return Ok(None) };
+        let data = bridge::to_data(&self.only(name, entries)?.tensor);
+        data.map(Some).map_err(|e| format_error(&self.path, e))
+    }
+
+    fn only<'a>(&self, name: &str, entries: &'a [Entry]) -> Result<&'a Entry, ImportError> {
+        match entries {
+            [entry] => Ok(entry),
+            _ => {
+                Err(ImportError::Ambiguous { path: self.path.clone(), name: name.into(), found: with_shapes(entries) })
+            }
+        }
+    }
+
+    fn names_in_file(&self) -> Vec<&String> {
+        self.tensors.values().flatten().map(|entry| &entry.in_file).collect()
+    }
+
+    /// Puts the weights into a module of the same structure; 16- and 64-bit floats become 32-bit.
+    ///
+    /// # Errors
+    /// [`ImportError::Missing`], [`ImportError::Shape`], [`ImportError::Unused`], [`ImportError::Ambiguous`] where names or
+    /// shapes disagree, [`ImportError::Format`] where a tensor's data cannot be read.
+    pub fn load_into<M: Module>(mut self, mut module: M) -> Result<M, ImportError> {
+        let found = shorten(self.names_in_file().into_iter());
+        let mut ready = Vec::new();
+        for wanted in collect(&module) {
+            let name = torch_name(&wanted.name);
+            let Some(entries) = self.tensors.remove(&name) else {
+                return Err(ImportError::Missing { path: self.path, name, found });
+            };
+            let Entry { in_file, tensor } = self.only(&name, &entries)?;
+            if tensor.shape != wanted.shape {
+                let (expected, found) = (wanted.shape.to_vec(), tensor.shape.to_vec());
+                return Err(ImportError::Shape { path: self.path, name: in_file.clone(), expected, found });
+            }
+            let data = bridge::to_data(tensor).map_err(|e| format_error(&self.path, e))?;
+            ready.push(bridge::from_data(data.convert::<f32>(), wanted.name, None));
+        }
+        if !self.tensors.is_empty() {
+            return Err(ImportError::Unused { names: shorten(self.names_in_file().into_iter()), path: self.path });
+        }
+        let result = module.apply(ready, None, Some(Box::new(PyTorchToBurnAdapter)), true);
+        match result.errors.first() {
+            Some(error) => Err(format_error(&self.path, error)),
+            None => Ok(module),
+        }
+    }
+
+    /// Writes the weights as float32 safetensors, replacing the file at once or not at all.
+    ///
+    /// # Errors
+    /// [`ImportError::Write`]; [`ImportError::Ambiguous`]; [`ImportError::Format`] where a tensor's data cannot be read.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ImportError> {
+        let path = path.as_ref();
+        let data = self.tensors.iter().map(|(name, entries)| {
+            let data = bridge::to_data(&self.only(name, entries)?.tensor).map_err(|e| format_error(path, e))?;
+            Ok((name, data.convert::<f32>()))
+        });
+        let data: Vec<(&String, TensorData)> = data.collect::<Result<_, ImportError>>()?;
+        let views = data.iter().map(|(name, data)| {
+            let view = TensorView::new(Dtype::F32, data.shape().to_vec(), data.as_bytes());
+            (name, view.expect("the bytes are those of the shape"))
+        });
+        let failed = |source| ImportError::Write { path: path.into(), source };
+        let bytes = safetensors::serialize(views, None).map_err(|e| failed(std::io::Error::other(e)))?;
+        let mut file = AtomicWriteFile::open(path).map_err(failed)?;
+        file.write_all(&bytes).map_err(failed)?;
+        file.commit().map_err(failed)
+    }
+}
+
+/// The module's tensors in PyTorch's layout, under the module's own paths.
+fn collect<M: Module>(module: &M) -> Vec<burn_pack::Tensor> {
+    module.collect(None, Some(Box::new(BurnToPyTorchAdapter)), true)
+}
+
+fn format_error(path: &Path, error: impl Display) -> ImportError {
+    let reason = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    ImportError::Format { path: path.into(), reason }
+}
+
+fn shorten<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {
+    const SHOWN: usize = 6;
+    let more = names.len().saturating_sub(SHOWN);
+    let mut shown = names.take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        shown += &format!(", and {more} more");
+    }
+    if shown.is_empty() { "none".into() } else { shown }
+}
+
+fn with_shapes(entries: &[Entry]) -> String {
+    let shown = entries.iter().map(|e| format!("{} {:?}", e.in_file, &e.tensor.shape[..])).collect::<Vec<_>>();
+    shorten(shown.iter())
+}

@@ -1,0 +1,86 @@
+use std::collections::BTreeSet;
+
+use super::{StateDict, forms, names::split, shorten};
+use crate::error::ImportError;
+
+/// The weights of a model with recurrent layers, as [`StateDict::find_model`] finds them in a file.
+#[non_exhaustive]
+pub struct RecurrentModel {
+    /// Its weights, named from the module on that holds the recurrent layers: `rnn.weight_ih_l0`, `decoder.weight`.
+    pub weights: StateDict,
+    /// The names of its recurrent layers in `weights`, such as `rnn`; empty where the model is one.
+    pub networks: Vec<String>,
+    /// What the file calls the first of them: `state_dict.model.rnn`.
+    pub in_file: String,
+    /// The file's names of tensors that are no part of the model, such as an optimizer's.
+    pub others: Vec<String>,
+}
+
+impl RecurrentModel {
+    /// The weights of its recurrent layers alone, which load into a layer: `weight_ih_l0` and so on.
+    ///
+    /// # Errors
+    /// [`ImportError::Models`] where the module holds several networks.
+    pub fn into_network(self) -> Result<StateDict, ImportError> {
+        match self.networks.as_slice() {
+            [name] if name.is_empty() => Ok(self.weights),
+            [name] => Ok(self.weights.under(name)),
+            names => Err(ImportError::Models { found: shorten(names.iter()), path: self.weights.path }),
+        }
+    }
+}
+
+impl StateDict {
+    /// Finds the model's weights among what programs put around them.
+    ///
+    /// - The model is the module that holds the recurrent layers (whatever has a `weight_ih_l0`), in whatever dicts and
+    ///   modules it lies: `{"state_dict": …}`, `{"model": …, "optimizer": …}`, `model.` of Lightning.
+    /// - Modules that only wrap another are left out wherever they stand: `module.` of DataParallel and WeightDrop,
+    ///   `_orig_mod.` of `torch.compile`.
+    /// - Weight normalization (`weight_hh_l0_g` and `_v`, or `parametrizations.weight_hh_l0.original0` and `1`) is
+    ///   computed: g·v/‖v‖. Of a weight with dropout (AWD-LSTM) the trained one is taken, `weight_hh_l0_raw`.
+    /// - Layers in a list (`rnns.0.weight_ih_l0`, `rnns.1.weight_ih_l0`) become those of one network
+    ///   (`rnns.weight_ih_l0`, `rnns.weight_ih_l1`).
+    ///
+    /// ```no_run
+    /// # use burn::tensor::Device;
+    /// # use elman_recurrence::{LstmConfig, StateDict};
+    /// // whatever PyTorch Lightning saved of a model with one nn.LSTM(128, 256)
+    /// let weights = StateDict::open("last.ckpt")?.find_model()?.into_network()?;
+    /// let lstm = weights.load_into(LstmConfig::new(128, 256).init(&Device::flex()))?;
+    /// # Ok::<(), elman_recurrence::ImportError>(())
+    /// ```
+    ///
+    /// Where only a part of the file is meant, take it first, by the names of the file: `under("ema")`.
+    ///
+    /// # Errors
+    /// [`ImportError::NoModel`] where the file has no recurrent layers, [`ImportError::Models`] where more than one
+    /// module holds some.
+    pub fn find_model(self) -> Result<RecurrentModel, ImportError> {
+        let plain = Self { tensors: forms::plain(self.tensors), ..self };
+        let firsts: Vec<(&str, &str)> = (plain.tensors.iter())
+            .filter_map(|(name, entries)| Some((name.as_str(), entries.first()?.in_file.as_str())))
+            .filter(|(name, _)| split(name).1 == "weight_ih_l0")
+            .collect();
+        let Some((_, in_file)) = firsts.first() else {
+            let found = shorten(plain.names_in_file().into_iter());
+            return Err(ImportError::NoModel { path: plain.path, found });
+        };
+        let in_file = split(in_file).0.to_owned();
+        let roots: BTreeSet<String> = firsts.iter().map(|(name, _)| split(split(name).0).0.to_owned()).collect();
+        if roots.len() > 1 {
+            let found = firsts.iter().map(|(_, in_file)| (*in_file).to_owned()).collect::<Vec<_>>();
+            return Err(ImportError::Models { found: shorten(found.iter()), path: plain.path });
+        }
+        let root = roots.into_iter().next().unwrap_or_default();
+        let within = |name: &str| match root.as_str() {
+            "" => Some(name.to_owned()),
+            root => name.strip_prefix(root)?.strip_prefix('.').map(str::to_owned),
+        };
+        let networks =
+            firsts.iter().filter_map(|(name, _)| within(name)).map(|name| split(&name).0.to_owned()).collect();
+        let others = plain.tensors.iter().filter(|(name, _)| within(name).is_none());
+        let others = others.flat_map(|(_, entries)| entries.iter().map(|e| e.in_file.clone())).collect();
+        Ok(RecurrentModel { networks, in_file, others, weights: plain.rename(within) })
+    }
+}

@@ -1,0 +1,61 @@
+use std::collections::{BTreeMap, HashMap};
+
+use burn::store::pytorch_reader::PickleValue;
+
+/// A vocabulary that programs save beside weights: a list of tokens, or a dict between tokens and their numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Vocabulary {
+    /// Its name in the file.
+    pub name: String,
+    /// The tokens, by number.
+    pub tokens: Vec<String>,
+}
+
+/// The value as a vocabulary, if it can be one.
+pub(super) fn read(name: &str, value: &PickleValue) -> Option<Vocabulary> {
+    let tokens = match value {
+        PickleValue::List(items) => items.iter().map(text).collect::<Option<Vec<_>>>()?,
+        PickleValue::Dict(entries) => in_order(entries)?,
+        _ => return None,
+    };
+    (tokens.len() > 1).then(|| Vocabulary { name: name.into(), tokens })
+}
+
+fn text(value: &PickleValue) -> Option<String> {
+    match value {
+        PickleValue::String(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// The tokens of a dict of the numbers 0, 1, 2, …, to or from tokens.
+fn in_order(entries: &HashMap<String, PickleValue>) -> Option<Vec<String>> {
+    let numbered = entries.iter().map(|(key, value)| match value {
+        PickleValue::Int(number) => Some((*number, key.clone())),
+        PickleValue::String(token) => Some((key.parse().ok()?, token.clone())),
+        _ => None,
+    });
+    let numbered: BTreeMap<i64, String> = numbered.collect::<Option<_>>()?;
+    let complete = numbered.len() == entries.len() && numbered.keys().copied().eq(0..numbered.len() as i64);
+    complete.then(|| numbered.into_values().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_and_dicts_of_tokens_are_vocabularies() {
+        let text = |t: &str| PickleValue::String(t.into());
+        let tokens = |value: &PickleValue| read("v", value).map(|v| v.tokens.join(" "));
+        assert_eq!(tokens(&PickleValue::List(vec![text("b"), text("a")])).as_deref(), Some("b a"));
+        assert_eq!(tokens(&PickleValue::List(vec![text("b"), PickleValue::Int(1)])), None);
+        let dict = |entries: &[(&str, PickleValue)]| {
+            PickleValue::Dict(entries.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect())
+        };
+        assert_eq!(tokens(&dict(&[("a", PickleValue::Int(1)), ("b", PickleValue::Int(0))])).as_deref(), Some("b a"));
+        assert_eq!(tokens(&dict(&[("1", text("a")), ("0", text("b"))])).as_deref(), Some("b a"));
+        assert_eq!(tokens(&dict(&[("lr", PickleValue::Int(7)), ("b", PickleValue::Int(0))])), None);
+    }
+}
