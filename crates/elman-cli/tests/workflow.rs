@@ -9,6 +9,7 @@ use elman::{
     index::quantized::{Binary, Collection, Int8},
     recurrence::StateDict,
 };
+use elman_testkit::Torch;
 
 #[test]
 fn train_then_everything_else() {
@@ -228,8 +229,35 @@ fn a_models_own_files_import_again() {
     assert!(weights.shapes().any(|(name, _)| name == "rnn.weight_ih_l0"));
     weights.save(place.path("torch.safetensors")).unwrap();
     let files = files.replace("model/model.safetensors", "torch.safetensors");
-    place.run(&format!("import {files} --out torch")).succeeds();
+    let answer = place.run(&format!("import {files} --out torch"));
+    answer.succeeds();
+    assert!(
+        answer.stderr().starts_with("note: the weights do not say which token has which number"),
+        "{}",
+        answer.stderr()
+    );
     assert_eq!(text("model"), text("torch"));
+
+    // a checkpoint with two models
+    let weights = || StateDict::open(place.path("torch.safetensors")).unwrap();
+    let both = |name: &str| -> Vec<(String, Torch)> {
+        let names: Vec<String> = weights().shapes().map(|(name, _)| name.to_owned()).collect();
+        let tensor = |weight: &String| {
+            let data = weights().data(weight).unwrap().unwrap();
+            Torch::Tensor(data.shape().to_vec(), data.try_to_vec::<f32>().unwrap())
+        };
+        names.iter().map(|weight| (format!("{name}.{weight}"), tensor(weight))).collect()
+    };
+    Torch::dict([("model", Torch::dict(both("module"))), ("ema", Torch::dict(both("module")))])
+        .save(place.path("checkpoint_epoch_0100.pt"));
+    let files = files.replace("torch.safetensors", "checkpoint_epoch_0100.pt");
+    place
+        .run(&format!("import {files} --out two"))
+        .fails(1, "hold more than one model: ema.module.rnn.weight_ih_l0, model.");
+    assert!(!place.path("two").exists());
+    place.run(&format!("import {files} --prefix other --out two")).fails(1, "begins with 'other.'");
+    place.run(&format!("import {files} --prefix ema --out two")).succeeds();
+    assert_eq!(text("model"), text("two"));
 }
 
 #[test]

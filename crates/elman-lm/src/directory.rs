@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::{card::ModelCard, config::LanguageModelConfig, error::Error, files, model::LanguageModel};
 
 const CONFIG: &str = "config.json";
-const WEIGHTS: &str = "model.safetensors";
+pub(crate) const WEIGHTS: &str = "model.safetensors";
 const TOKENIZER: &str = "tokenizer.json";
 const CARD: &str = "README.md";
 
@@ -91,44 +91,10 @@ impl LanguageModel {
         let model = StateDict::open(&weights)?.load_into(config.init(device)?)?;
         Ok((model.valid(), tokenizer))
     }
-
-    /// Makes a model of weights that were trained elsewhere: a `.safetensors` file or a PyTorch `state_dict` (`.pt`,
-    /// parsed without running its pickle), a `config.json` and a `tokenizer.json`.
-    ///
-    /// Weights are called `embedding.weight`, `network.weight_ih_l0` and so on, `output.weight`, `output.bias`. The names
-    /// of common PyTorch programs are understood too: the network may be `rnn`, `lstm` or `gru`, the embedding
-    /// `encoder`, the output `head` or `decoder`. A tied model's output weight, which repeats the embedding's, is left
-    /// out.
-    ///
-    /// # Errors
-    /// As [`load_dir`](Self::load_dir) for the configuration and the tokenizer; [`Error::Weights`] where the weights
-    /// cannot be read or do not fit them.
-    pub fn import(
-        weights: impl AsRef<Path>,
-        config: impl AsRef<Path>,
-        tokenizer: impl AsRef<Path>,
-        device: &Device,
-    ) -> Result<(Self, TextTokenizer), Error> {
-        let (config, tokenizer) = read_description(config.as_ref(), tokenizer.as_ref())?;
-        let weights = weights.as_ref();
-        config.check_size(weights, size_of::<u16>())?; // 16-bit floats at the least
-        let weights = StateDict::open(weights)?.rename(|name| {
-            let (module, weight) = name.split_once('.').unwrap_or((name, ""));
-            let module = match module {
-                "rnn" | "lstm" | "gru" => "network",
-                "encoder" => "embedding",
-                "head" | "decoder" => "output",
-                other => other,
-            };
-            (!config.tied || [module, weight] != ["output", "weight"]).then(|| format!("{module}.{weight}"))
-        });
-        let model = weights.load_into(config.init(device)?)?;
-        Ok((model.valid(), tokenizer))
-    }
 }
 
 /// `config.json` and `tokenizer.json`, which must agree on the vocabulary.
-fn read_description(config: &Path, tokenizer: &Path) -> Result<(LanguageModelConfig, TextTokenizer), Error> {
+pub(crate) fn read_description(config: &Path, tokenizer: &Path) -> Result<(LanguageModelConfig, TextTokenizer), Error> {
     let config = read_config(config)?;
     let path = tokenizer;
     let tokenizer = TextTokenizer::load(path)?;
@@ -141,7 +107,7 @@ fn read_description(config: &Path, tokenizer: &Path) -> Result<(LanguageModelCon
 
 impl LanguageModelConfig {
     /// Refuses a file that is too small for the weights before anything is allocated for them.
-    fn check_size(&self, path: &Path, bytes_per_value: usize) -> Result<(), Error> {
+    pub(crate) fn check_size(&self, path: &Path, bytes_per_value: usize) -> Result<(), Error> {
         let found = fs::metadata(path).map_err(|source| Error::Read { path: path.into(), source })?.len();
         let expected = self.least_values() * bytes_per_value as u64;
         if found < expected {

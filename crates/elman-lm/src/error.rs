@@ -186,6 +186,26 @@ pub enum Error {
     /// `model.safetensors` cannot be read, or disagrees with `config.json`.
     #[error(transparent)]
     Weights(#[from] ImportError),
+    /// The configuration ties the output to the embedding, and the weights do not.
+    #[error("config.json says that the output has the embedding's weights (tied), and in '{}' they differ: set tied to false", path.display())]
+    NotTied {
+        /// The weights.
+        path: PathBuf,
+    },
+    /// The tokenizer numbers tokens otherwise than a vocabulary in the weights file.
+    #[error("'{}' is of another model: its token '{}' has the number {here}, and in the vocabulary '{name}' of the weights {there}", path.display(), token.escape_debug())]
+    TokenOrder {
+        /// The tokenizer.
+        path: PathBuf,
+        /// The first such token.
+        token: String,
+        /// Its number in the tokenizer.
+        here: u32,
+        /// The vocabulary's name in the weights file.
+        name: String,
+        /// Its number there.
+        there: usize,
+    },
     /// Tokenizer and model have different vocabularies.
     #[error("'{}' has {tokenizer} tokens and config.json says {config}: the files are not from one model", path.display())]
     Vocabulary {

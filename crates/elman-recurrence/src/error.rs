@@ -102,6 +102,24 @@ pub enum ImportError {
         /// The first weight of each, shortened.
         found: String,
     },
+    /// One module of the file holds several recurrent networks.
+    #[error("the weights '{}' have several recurrent networks in one module: {found}; one can be loaded", path.display())]
+    Networks {
+        /// The file.
+        path: PathBuf,
+        /// Their names.
+        found: String,
+    },
+    /// No name in the file begins with the prefix that was given.
+    #[error("the weights '{}' have no tensor whose name begins with '{prefix}.' (they have: {found})", path.display())]
+    Prefix {
+        /// The file.
+        path: PathBuf,
+        /// The prefix.
+        prefix: String,
+        /// The names that are there, shortened.
+        found: String,
+    },
     /// More than one tensor could be meant.
     #[error("the weights '{}' have more than one tensor that could be '{name}': {found}; save them without the other", path.display())]
     Ambiguous {

@@ -67,7 +67,7 @@ fn import_errors_say_what_disagrees() {
     let open = |name: &str| StateDict::open(dir.path().join(name)).err().expect("must fail").to_string();
     assert!(open("absent.safetensors").contains("cannot read the weights"));
     fs::write(dir.path().join("w.onnx"), "x").expect("write");
-    assert!(open("w.onnx").contains("expected a name ending in .safetensors, .pt, .pth or .bin"));
+    assert!(open("w.onnx").contains("expected a name ending in .safetensors, .pt, .pth, .bin, .ckpt or .tar"));
     for name in ["cut.safetensors", "cut.pt"] {
         let whole = fs::read(Path::new(GOLDEN).join(name.replace("cut", "lstm"))).expect("golden");
         for length in [0, 7, 100, whole.len() / 2] {

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use elman::{
     burn::module::Module,
-    lm::{LanguageModel, ModelCard},
+    lm::{self, Imported, ModelCard},
 };
 use serde::Serialize;
 
@@ -20,10 +20,13 @@ use crate::{
 Example:
   elman import weights.pt --config config.json --tokenizer tokenizer.json --out model
 
-The weights are a state_dict with these names; a .pt file is parsed and never run:
-  embedding   embedding.weight (or encoder.weight)
-  network     rnn.weight_ih_l0, rnn.weight_hh_l0, … (or network., lstm., gru.)
-  output      head.weight, head.bias (or output., decoder.)
+The weights are a state_dict, in whatever DataParallel, torch.compile, Lightning
+or a checkpoint's dict put around it; a .pt file is parsed and never run:
+  embedding   embedding.weight (or encoder., embed., emb., wte.)
+  network     rnn.weight_ih_l0, rnn.weight_hh_l0, … (or any other name)
+  output      head.weight, head.bias (or output., decoder., lm_head., fc., linear.)
+Of several models in a file, --prefix takes one:
+  elman import checkpoint.pt --prefix ema --config config.json …
 
 config.json says what the network is like; any model directory has one:
   {\"format_version\": 1, \"elman_version\": \"0.1.0\", \"tokens\": \"word\",
@@ -32,8 +35,12 @@ config.json says what the network is like; any model directory has one:
      \"init_range\": 0.1,
      \"dropout\": {\"embedding\": 0.2, \"between_layers\": 0.2, \"output\": 0.2}}}")]
 pub struct Import {
-    /// Weights: .safetensors, or PyTorch's .pt, .pth, .bin
+    /// Weights: .safetensors, or PyTorch's .pt, .pth, .bin, .ckpt, .tar
     weights: PathBuf,
+
+    /// Take only the tensors whose names in the file begin with this
+    #[arg(long, value_name = "NAME")]
+    prefix: Option<String>,
 
     /// What the network is like
     #[arg(long, value_name = "FILE")]
@@ -65,8 +72,13 @@ impl Import {
     pub fn run(&self) -> Result<(), CliError> {
         self.out.check()?;
         let device = self.device.open()?;
-        let (model, tokenizer) = LanguageModel::import(&self.weights, &self.config, &self.tokenizer, &device)
-            .map_err(|source| damaged(&self.config, source))?;
+        let mut import = lm::Import::new(&self.weights, &self.config, &self.tokenizer);
+        if let Some(prefix) = &self.prefix {
+            import = import.with_prefix(prefix);
+        }
+        let imported = import.load(&device).map_err(|source| damaged(&self.config, source))?;
+        let Imported { model, tokenizer, notes, .. } = imported;
+        notes.iter().for_each(|note| output::notice(format_args!("note: {note}")));
         self.out.create()?;
         model.save_dir(&self.out.out, &tokenizer, &ModelCard::new(self.out.name()))?;
         let report =

@@ -116,6 +116,19 @@ impl StateDict {
         self.rename(|name| name.strip_prefix(prefix)?.strip_prefix('.').map(str::to_owned))
     }
 
+    /// As [`under`](Self::under), where some weights must be.
+    ///
+    /// # Errors
+    /// [`ImportError::Prefix`].
+    pub fn try_under(self, prefix: &str) -> Result<Self, ImportError> {
+        let found = shorten(self.names_in_file().into_iter());
+        let inner = self.under(prefix);
+        if inner.tensors.is_empty() {
+            return Err(ImportError::Prefix { path: inner.path, prefix: prefix.into(), found });
+        }
+        Ok(inner)
+    }
+
     /// Renames weights; `None` drops one. Two that come to the same name are an error where that name is asked for.
     #[must_use]
     pub fn rename(self, rename: impl Fn(&str) -> Option<String>) -> Self {

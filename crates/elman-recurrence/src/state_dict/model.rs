@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::{StateDict, forms, names::split, shorten};
+use super::{Entry, StateDict, Tensors, forms, names::split, shorten};
 use crate::error::ImportError;
 
 /// The weights of a model with recurrent layers, as [`StateDict::find_model`] finds them in a file.
@@ -20,12 +20,12 @@ impl RecurrentModel {
     /// The weights of its recurrent layers alone, which load into a layer: `weight_ih_l0` and so on.
     ///
     /// # Errors
-    /// [`ImportError::Models`] where the module holds several networks.
+    /// [`ImportError::Networks`] where the module holds several.
     pub fn into_network(self) -> Result<StateDict, ImportError> {
         match self.networks.as_slice() {
             [name] if name.is_empty() => Ok(self.weights),
             [name] => Ok(self.weights.under(name)),
-            names => Err(ImportError::Models { found: shorten(names.iter()), path: self.weights.path }),
+            names => Err(ImportError::Networks { found: shorten(names.iter()), path: self.weights.path }),
         }
     }
 }
@@ -79,8 +79,26 @@ impl StateDict {
         };
         let networks =
             firsts.iter().filter_map(|(name, _)| within(name)).map(|name| split(&name).0.to_owned()).collect();
-        let others = plain.tensors.iter().filter(|(name, _)| within(name).is_none());
-        let others = others.flat_map(|(_, entries)| entries.iter().map(|e| e.in_file.clone())).collect();
-        Ok(RecurrentModel { networks, in_file, others, weights: plain.rename(within) })
+        let (mut weights, mut others) = (Tensors::new(), Vec::new());
+        for (name, entries) in plain.tensors {
+            let (part, other): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(is_weight);
+            others.extend(other.into_iter().map(|entry| entry.in_file));
+            match within(&name) {
+                Some(name) if !is_state_of_training(&name) && !part.is_empty() => drop(weights.insert(name, part)),
+                _ => others.extend(part.into_iter().map(|entry| entry.in_file)),
+            }
+        }
+        let weights = Self { path: plain.path, tensors: weights, vocabularies: plain.vocabularies };
+        Ok(RecurrentModel { networks, in_file, others, weights })
     }
+}
+
+/// Counters and masks are integers or booleans, losses have no dimension.
+fn is_weight(entry: &Entry) -> bool {
+    entry.tensor.dtype.is_float() && !entry.tensor.shape.is_empty()
+}
+
+/// Whether it belongs to an optimizer that was saved beside the weights.
+fn is_state_of_training(name: &str) -> bool {
+    name.split_once('.').is_some_and(|(first, _)| first.starts_with("optim"))
 }

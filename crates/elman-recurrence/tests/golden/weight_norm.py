@@ -1,5 +1,5 @@
 """Makes weight_norm.pt, an LSTM of which PyTorch normalizes four matrices in four ways, and weight_norm.safetensors,
-the weights that PyTorch computes. Run: python weight_norm.py"""
+the weights that PyTorch computes, also as legacy.pt. Run: python weight_norm.py"""
 
 import torch
 from safetensors.torch import save_file
@@ -20,3 +20,9 @@ lstm(torch.zeros(1, 1, 3))  # the hooks compute
 torch.save({"net": lstm.state_dict()}, "weight_norm.pt")
 names = [f"{kind}_{side}_l{layer}" for kind in ("weight", "bias") for side in ("ih", "hh") for layer in (0, 1)]
 save_file({name: getattr(lstm, name).detach().clone() for name in names}, "weight_norm.safetensors")
+# the same weights in PyTorch's older format
+torch.save(
+    {name: getattr(lstm, name).detach().clone() for name in names},
+    "legacy.pt",
+    _use_new_zipfile_serialization=False,
+)
