@@ -91,6 +91,9 @@ fn the_recurrent_layers_may_have_any_name() {
         (name.replace("encoder.", "embed.").replace("rnn.", "encoder.").replace("decoder.", "lm_head."), t)
     });
     place.is(&place.imported(Torch::dict(renamed)).model);
+    // in a module of its own
+    let nested = place.weights().into_iter().map(|(name, t)| (name.replace("rnn.", "core.layers.lstm."), t));
+    place.is(&place.imported(Torch::dict([("state_dict", Torch::dict(nested))])).model);
 }
 
 #[test]
@@ -168,14 +171,11 @@ fn a_tokenizer_of_another_order_is_an_error_where_the_file_tells() {
 }
 
 #[test]
-fn what_people_save_has_the_numbers_of_the_plain_file() {
+fn what_people_save_is_read_by_what_its_names_end_with() {
     let Some(folder) = shared("cases/import-wrapped") else { return };
-    let import = |name: &str| {
-        let import = Import::new(folder.join(name), folder.join("config.json"), folder.join("tokenizer.json"));
-        StateDict::of(&import.load(&device()).unwrap_or_else(|e| panic!("{name}: {e}")).model)
-    };
-    let plain = import("plain.pt");
+    let names = StateDict::open(folder.join("plain.pt")).unwrap();
     for name in [
+        "plain.pt",
         "whole.pt",
         "legacy.pt",
         "module.pt",
@@ -185,9 +185,16 @@ fn what_people_save_has_the_numbers_of_the_plain_file() {
         "lightning.ckpt",
         "weightdrop.pt",
     ] {
-        let wrapped = import(name);
-        for (weight, _) in plain.shapes() {
-            assert_eq!(wrapped.data(weight).unwrap(), plain.data(weight).unwrap(), "{name}: {weight}");
+        let import = Import::new(folder.join(name), folder.join("config.json"), folder.join("tokenizer.json"));
+        let model = StateDict::of(&import.load(&device()).unwrap_or_else(|e| panic!("{name}: {e}")).model);
+        let file = StateDict::open(folder.join(name)).unwrap();
+        for (weight, _) in names.shapes() {
+            let ends = |found: &str| found.replace(".module.", ".").trim_end_matches("_raw").ends_with(weight);
+            let (found, _) = file.shapes().find(|(found, _)| ends(found)).unwrap_or_else(|| panic!("{name}: {weight}"));
+            let own =
+                weight.replace("encoder.", "embedding.").replace("rnn.", "network.").replace("decoder.", "output.");
+            let data = model.data(&own).unwrap().expect("a weight");
+            assert_eq!(data, file.data(found).unwrap().expect("a tensor"), "{name}: {weight}");
         }
     }
 }

@@ -3,6 +3,9 @@ use std::collections::BTreeSet;
 use super::{Entry, StateDict, Tensors, forms, names::split, shorten};
 use crate::error::ImportError;
 
+/// Modules around the recurrent layers that are looked at.
+const MAX_AROUND: usize = 16;
+
 /// The weights of a model with recurrent layers, as [`StateDict::find_model`] finds them in a file.
 #[non_exhaustive]
 pub struct RecurrentModel {
@@ -33,8 +36,8 @@ impl RecurrentModel {
 impl StateDict {
     /// Finds the model's weights among what programs put around them.
     ///
-    /// - The model is the module that holds the recurrent layers (whatever has a `weight_ih_l0`), in whatever dicts and
-    ///   modules it lies: `{"state_dict": …}`, `{"model": …, "optimizer": …}`, `model.` of Lightning.
+    /// - The model is the module that holds the recurrent layers (whatever has a `weight_ih_l0`) and other weights, in
+    ///   whatever dicts and modules it lies: `{"state_dict": …}`, `{"model": …, "optimizer": …}`, `model.` of Lightning.
     /// - Modules that only wrap another are left out wherever they stand: `module.` of DataParallel and WeightDrop,
     ///   `_orig_mod.` of `torch.compile`.
     /// - Weight normalization (`weight_hh_l0_g` and `_v`, or `parametrizations.weight_hh_l0.original0` and `1`) is
@@ -72,13 +75,11 @@ impl StateDict {
             let found = firsts.iter().map(|(_, in_file)| (*in_file).to_owned()).collect::<Vec<_>>();
             return Err(ImportError::Models { found: shorten(found.iter()), path: plain.path });
         }
+        let networks: Vec<&str> = firsts.iter().map(|(name, _)| split(name).0).collect();
         let root = roots.into_iter().next().unwrap_or_default();
-        let within = |name: &str| match root.as_str() {
-            "" => Some(name.to_owned()),
-            root => name.strip_prefix(root)?.strip_prefix('.').map(str::to_owned),
-        };
-        let networks =
-            firsts.iter().filter_map(|(name, _)| within(name)).map(|name| split(&name).0.to_owned()).collect();
+        let root = plain.outermost(&root, &networks).to_owned();
+        let within = |name: &str| inner(name, &root).map(str::to_owned);
+        let networks = networks.into_iter().map(|name| within(name).unwrap_or_default()).collect();
         let (mut weights, mut others) = (Tensors::new(), Vec::new());
         for (name, entries) in plain.tensors {
             let (part, other): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(is_weight);
@@ -91,6 +92,27 @@ impl StateDict {
         let weights = Self { path: plain.path, tensors: weights, vocabularies: plain.vocabularies };
         Ok(RecurrentModel { networks, in_file, others, weights })
     }
+}
+
+impl StateDict {
+    /// The module that holds weights besides those of the recurrent layers: `root` or the next one around it; `root` if
+    /// there is none.
+    fn outermost<'a>(&self, root: &'a str, networks: &[&str]) -> &'a str {
+        let holds_more = |module: &str| {
+            self.tensors.iter().any(|(name, entries)| {
+                inner(name, module).is_some_and(|rest| !is_state_of_training(rest))
+                    && networks.iter().all(|network| inner(name, network).is_none())
+                    && entries.iter().any(is_weight)
+            })
+        };
+        let around = |module: &&'a str| (!module.is_empty()).then(|| split(module).0);
+        std::iter::successors(Some(root), around).take(MAX_AROUND).find(|module| holds_more(module)).unwrap_or(root)
+    }
+}
+
+/// What a name is within a module.
+fn inner<'a>(name: &'a str, module: &str) -> Option<&'a str> {
+    if module.is_empty() { Some(name) } else { name.strip_prefix(module)?.strip_prefix('.') }
 }
 
 /// Counters and masks are integers or booleans, losses have no dimension.

@@ -12,14 +12,14 @@ pub struct Vocabulary {
     pub tokens: Vec<String>,
 }
 
-/// The value as a vocabulary, if it can be one.
-pub(super) fn read(name: &str, value: &PickleValue) -> Option<Vocabulary> {
+/// The tokens of a value that can be a vocabulary.
+pub(super) fn tokens(value: &PickleValue) -> Option<Vec<String>> {
     let tokens = match value {
         PickleValue::List(items) => items.iter().map(text).collect::<Option<Vec<_>>>()?,
         PickleValue::Dict(entries) => in_order(entries)?,
         _ => return None,
     };
-    (tokens.len() > 1).then(|| Vocabulary { name: name.into(), tokens })
+    (tokens.len() > 1).then_some(tokens)
 }
 
 fn text(value: &PickleValue) -> Option<String> {
@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn lists_and_dicts_of_tokens_are_vocabularies() {
         let text = |t: &str| PickleValue::String(t.into());
-        let tokens = |value: &PickleValue| read("v", value).map(|v| v.tokens.join(" "));
+        let tokens = |value: &PickleValue| tokens(value).map(|tokens| tokens.join(" "));
         assert_eq!(tokens(&PickleValue::List(vec![text("b"), text("a")])).as_deref(), Some("b a"));
         assert_eq!(tokens(&PickleValue::List(vec![text("b"), PickleValue::Int(1)])), None);
         let dict = |entries: &[(&str, PickleValue)]| {
