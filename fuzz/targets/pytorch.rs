@@ -10,4 +10,9 @@ fuzz_target!(|bytes: &[u8]| {
     for name in names.iter().take(64) {
         checked(weights.data(name));
     }
+    let Some(model) = checked(weights.find_model()) else { return };
+    let names: Vec<String> = model.weights.shapes().map(|(name, _)| name.to_owned()).collect();
+    for name in names.iter().take(64) {
+        checked(model.weights.data(name));
+    }
 });

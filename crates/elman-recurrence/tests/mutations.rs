@@ -36,6 +36,9 @@ impl Random {
 
 fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
     for _ in 0..=random.below(3) {
+        if bytes.is_empty() {
+            return;
+        }
         let at = random.below(bytes.len());
         let end = (at + 1 + random.below(64)).min(bytes.len());
         match random.below(8) {
