@@ -4,9 +4,9 @@ use pulp::{Simd, WithSimd};
 
 use crate::{
     Isa,
-    panels::{Panels, Tile, Tiles},
+    panels::{Group, Panels, Tile, Tiles},
     precision::{Bf16, Encoding, F32, Int8, Precision},
-    product::{load_some, product, rows_that_fit, store_some, with_rows},
+    product::{load_some, product, rows_that_fit, store_some, with_block},
     sequence::blocks,
     team::Slab,
 };
@@ -67,11 +67,11 @@ impl WithSimd for Multiply<'_> {
 impl Multiply<'_> {
     #[inline(always)]
     fn all<S: Simd, E: Encoding>(&self, s: S) {
-        for tile in self.tiles.iter() {
+        for group in self.tiles.groups(VECTORS, self.rows.len()) {
             for block in blocks(self.rows, rows_that_fit(S::REGISTER_COUNT, VECTORS)) {
-                with_rows!(block.len(), |MR, KU| {
+                with_block!(group.count, block.len(), |NT, MR| {
                     // SAFETY: as the caller of `run` promises.
-                    unsafe { self.tile::<S, E, MR, KU>(s, tile, block) }
+                    unsafe { self.tiles::<S, E, NT, MR>(s, group, block) }
                 });
             }
         }
@@ -80,28 +80,38 @@ impl Multiply<'_> {
     /// # Safety
     /// As [`run`](Self::run).
     #[inline(always)]
-    unsafe fn tile<S: Simd, E: Encoding, const MR: usize, const KU: usize>(&self, s: S, tile: usize, block: &[usize]) {
+    unsafe fn tiles<S: Simd, E: Encoding, const NT: usize, const MR: usize>(
+        &self,
+        s: S,
+        group: Group,
+        block: &[usize],
+    ) {
         let mut rows = [std::ptr::null(); MR];
         for (place, row) in rows.iter_mut().zip(block) {
             // SAFETY: as the caller promises.
             *place = unsafe { self.from.row(*row) }.cast_const();
         }
-        let panel = self.panels.panel(tile).as_ptr();
+        let mut panels = [std::ptr::null(); NT];
+        for (n, place) in panels.iter_mut().enumerate() {
+            *place = self.panels.panel(group.tile(n)).as_ptr();
+        }
         // SAFETY: the panels were packed for this tile, each row is as long as they are deep.
-        let sums = unsafe { product::<S, E, MR, VECTORS, KU>(s, panel, self.panels.depth, rows) };
-        let start = tile * VECTORS * S::F32_LANES;
-        for (sums, row) in sums.iter().zip(block) {
-            for (v, sum) in sums.iter().enumerate() {
-                let column = start + v * S::F32_LANES;
-                if column >= self.columns {
-                    break;
-                }
-                let count = (self.columns - column).min(S::F32_LANES);
-                // SAFETY: `count` columns from this one on are of this row.
-                unsafe {
-                    let place = self.into.row(*row).add(column);
-                    let sum = if self.add { s.add_f32s(load_some(s, place, count), *sum) } else { *sum };
-                    store_some(s, place, count, sum);
+        let sums = unsafe { product::<S, E, NT, MR, VECTORS>(s, panels, self.panels.depth, rows) };
+        for (n, sums) in sums.iter().enumerate() {
+            let start = group.tile(n) * VECTORS * S::F32_LANES;
+            for (sums, row) in sums.iter().zip(block) {
+                for (v, sum) in sums.iter().enumerate() {
+                    let column = start + v * S::F32_LANES;
+                    if column >= self.columns {
+                        break;
+                    }
+                    let count = (self.columns - column).min(S::F32_LANES);
+                    // SAFETY: `count` columns from this one on are of this row.
+                    unsafe {
+                        let place = self.into.row(*row).add(column);
+                        let sum = if self.add { s.add_f32s(load_some(s, place, count), *sum) } else { *sum };
+                        store_some(s, place, count, sum);
+                    }
                 }
             }
         }

@@ -186,10 +186,42 @@ impl Tiles {
         Self { tiles: tiles.clone(), back: !time.is_multiple_of(2) }
     }
 
+    /// The tiles, of so many registers, in the groups that are multiplied with so many rows at once. Few rows take several tiles,
+    /// which keeps the adders busy: each sum is taken in the same order however many rows there are, so that a row's bits do not
+    /// depend on the others.
     #[inline(always)]
-    pub fn iter(&self) -> impl Iterator<Item = usize> + use<> {
+    pub fn groups(&self, vectors: usize, rows: usize) -> impl Iterator<Item = Group> + use<> {
         let Self { tiles: Range { start, end }, back } = self.clone();
-        (start..end).map(move |tile| if back { start + (end - 1 - tile) } else { tile })
+        let mut done = 0;
+        std::iter::from_fn(move || {
+            let count = match (rows, end - start - done) {
+                (_, 0) => return None,
+                (1, 4..) if vectors < 4 => 4,
+                (1, 2..) => 2,
+                (2, 2..) if vectors < 4 => 2,
+                _ => 1,
+            };
+            let first = if back { end - 1 - done } else { start + done };
+            done += count;
+            Some(Group { first, count, back })
+        })
+    }
+}
+
+/// Some tiles whose products with the same rows are taken at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Group {
+    first: usize,
+    /// 1, 2 or 4.
+    pub count: usize,
+    back: bool,
+}
+
+impl Group {
+    /// The `n`-th of the tiles.
+    #[inline(always)]
+    pub fn tile(self, n: usize) -> usize {
+        if self.back { self.first - n } else { self.first + n }
     }
 }
 
@@ -218,9 +250,18 @@ mod tests {
 
     #[test]
     fn tiles_are_read_there_and_back() {
-        let order = |time: usize| Tiles::at(time, &(2..5)).iter().collect::<Vec<_>>();
-        assert_eq!([order(0), order(1), order(2)], [[2, 3, 4], [4, 3, 2], [2, 3, 4]]);
-        assert_eq!(Tiles::at(1, &(0..0)).iter().count(), 0);
+        let order = |time: usize, tiles: Range<usize>, vectors: usize, rows: usize| {
+            let groups = Tiles::at(time, &tiles).groups(vectors, rows);
+            groups.map(|group| (0..group.count).map(|n| group.tile(n)).collect()).collect::<Vec<Vec<_>>>()
+        };
+        assert_eq!(order(0, 2..5, 3, 3), [[2], [3], [4]]);
+        assert_eq!(order(1, 2..5, 3, 3), [[4], [3], [2]]);
+        assert_eq!(order(1, 0..0, 3, 1).len(), 0);
+        // few rows take several
+        assert_eq!(order(0, 0..7, 3, 1), [vec![0, 1, 2, 3], vec![4, 5], vec![6]]);
+        assert_eq!(order(1, 0..7, 4, 1), [vec![6, 5], vec![4, 3], vec![2, 1], vec![0]]);
+        assert_eq!(order(0, 0..7, 3, 2), [vec![0, 1], vec![2, 3], vec![4, 5], vec![6]]);
+        assert_eq!(order(0, 0..7, 4, 2).len(), 7);
     }
 
     #[test]

@@ -37,65 +37,64 @@ pub(crate) const fn head<E: Encoding>() -> usize {
     if E::SCALED { 2 } else { 1 }
 }
 
-/// `bias + row · panel` for `MR` rows and `NV` registers of columns. The sum over the depth is taken in `KU` parts, which
-/// keeps the adders busy where there are few rows.
+/// `bias + row · panel` for `NT` panels, `MR` rows and `NV` registers of columns. The sum over the depth is taken in its order.
 ///
 /// # Safety
-/// `panel` was packed for `E`, each row of it `NV` registers wide, and is `depth` weights deep; each of `rows` has `depth`
-/// numbers.
+/// Each panel was packed for `E`, each row of it is `NV` registers wide, and it is `depth` weights deep; each of `rows` has
+/// `depth` numbers.
 #[inline(always)]
-pub(crate) unsafe fn product<S: Simd, E: Encoding, const MR: usize, const NV: usize, const KU: usize>(
+pub(crate) unsafe fn product<S: Simd, E: Encoding, const NT: usize, const MR: usize, const NV: usize>(
     s: S,
-    panel: *const f32,
+    panels: [*const f32; NT],
     depth: usize,
     rows: [*const f32; MR],
-) -> [[S::f32s; NV]; MR] {
+) -> [[[S::f32s; NV]; MR]; NT] {
     let width = NV * S::F32_LANES;
-    let zero = s.splat_f32s(0.0);
-    let mut sums = [[[zero; NV]; MR]; KU];
-    // SAFETY: the panel begins with its biases.
-    let bias = |v: usize| unsafe { load::<S>(panel.add(v * S::F32_LANES)) };
+    let mut sums = [[[s.splat_f32s(0.0); NV]; MR]; NT];
+    // SAFETY: a panel begins with its biases.
+    let bias = |panel: *const f32, v: usize| unsafe { load::<S>(panel.add(v * S::F32_LANES)) };
     if !E::SCALED {
-        for v in 0..NV {
-            for sums in &mut sums[0] {
-                sums[v] = bias(v);
+        for (sums, panel) in sums.iter_mut().zip(panels) {
+            for v in 0..NV {
+                for sums in &mut *sums {
+                    sums[v] = bias(panel, v);
+                }
             }
         }
     }
-    // SAFETY: k < depth.
-    let words = |k: usize| unsafe { panel.add((head::<E>() + k / E::GROUP) * width) };
-    let at_once = if KU > E::GROUP { KU } else { E::GROUP };
     let mut k = 0;
-    while k + at_once <= depth {
-        for part in 0..at_once {
-            // SAFETY: k + part < depth.
-            unsafe { add::<S, E, MR, NV>(s, &mut sums[part % KU], words(k + part), part % E::GROUP, rows, k + part) };
+    while k + E::GROUP <= depth {
+        for part in 0..E::GROUP {
+            for (sums, panel) in sums.iter_mut().zip(panels) {
+                // SAFETY: k + part < depth.
+                unsafe {
+                    add::<S, E, MR, NV>(s, sums, panel.add((head::<E>() + k / E::GROUP) * width), part, rows, k + part)
+                };
+            }
         }
-        k += at_once;
+        k += E::GROUP;
     }
     while k < depth {
-        // SAFETY: k < depth.
-        unsafe { add::<S, E, MR, NV>(s, &mut sums[0], words(k), k % E::GROUP, rows, k) };
+        for (sums, panel) in sums.iter_mut().zip(panels) {
+            // SAFETY: k < depth.
+            unsafe {
+                add::<S, E, MR, NV>(s, sums, panel.add((head::<E>() + k / E::GROUP) * width), k % E::GROUP, rows, k)
+            };
+        }
         k += 1;
     }
-    let mut total = sums[0];
-    for part in &sums[1..] {
-        for (total, part) in total.iter_mut().zip(part) {
-            for (total, part) in total.iter_mut().zip(part) {
-                *total = s.add_f32s(*total, *part);
-            }
-        }
-    }
     if E::SCALED {
-        for v in 0..NV {
-            // SAFETY: the scales come after the biases.
-            let scale = unsafe { load::<S>(panel.add(width + v * S::F32_LANES)) };
-            for total in &mut total {
-                total[v] = s.mul_add_e_f32s(scale, total[v], bias(v));
+        for (sums, panel) in sums.iter_mut().zip(panels) {
+            for v in 0..NV {
+                // SAFETY: the scales come after the biases.
+                let scale = unsafe { load::<S>(panel.add(width + v * S::F32_LANES)) };
+                for sums in &mut *sums {
+                    sums[v] = s.mul_add_e_f32s(scale, sums[v], bias(panel, v));
+                }
             }
         }
     }
-    total
+    sums
 }
 
 /// Adds one row of weights times one number of each row, in one rounding where the processor has that: a function that
@@ -185,24 +184,27 @@ pub(crate) unsafe fn store_some<S: Simd>(s: S, to: *mut f32, count: usize, value
     }
 }
 
-/// Calls `$call` with constants `MR` and `KU` for `$rows` rows.
-macro_rules! with_rows {
-    ($rows:expr, |$mr:ident, $ku:ident| $call:expr) => {
-        match $rows {
-            1 => with_rows!(@ 1, 4, $mr, $ku, $call),
-            2 => with_rows!(@ 2, 2, $mr, $ku, $call),
-            3 => with_rows!(@ 3, 1, $mr, $ku, $call),
-            4 => with_rows!(@ 4, 1, $mr, $ku, $call),
-            5 => with_rows!(@ 5, 1, $mr, $ku, $call),
-            6 => with_rows!(@ 6, 1, $mr, $ku, $call),
-            7 => with_rows!(@ 7, 1, $mr, $ku, $call),
-            _ => with_rows!(@ 8, 1, $mr, $ku, $call),
+/// Calls `$call` with constants `NT` and `MR` for the tiles of a [`Group`](crate::panels::Group) and `$rows` rows.
+macro_rules! with_block {
+    ($tiles:expr, $rows:expr, |$nt:ident, $mr:ident| $call:expr) => {
+        match ($tiles, $rows) {
+            (4, _) => with_block!(@ 4, 1, $nt, $mr, $call),
+            (2, 1) => with_block!(@ 2, 1, $nt, $mr, $call),
+            (2, _) => with_block!(@ 2, 2, $nt, $mr, $call),
+            (_, 1) => with_block!(@ 1, 1, $nt, $mr, $call),
+            (_, 2) => with_block!(@ 1, 2, $nt, $mr, $call),
+            (_, 3) => with_block!(@ 1, 3, $nt, $mr, $call),
+            (_, 4) => with_block!(@ 1, 4, $nt, $mr, $call),
+            (_, 5) => with_block!(@ 1, 5, $nt, $mr, $call),
+            (_, 6) => with_block!(@ 1, 6, $nt, $mr, $call),
+            (_, 7) => with_block!(@ 1, 7, $nt, $mr, $call),
+            _ => with_block!(@ 1, 8, $nt, $mr, $call),
         }
     };
-    (@ $r:literal, $k:literal, $mr:ident, $ku:ident, $call:expr) => {{
+    (@ $t:literal, $r:literal, $nt:ident, $mr:ident, $call:expr) => {{
+        const $nt: usize = $t;
         const $mr: usize = $r;
-        const $ku: usize = $k;
         $call
     }};
 }
-pub(crate) use with_rows;
+pub(crate) use with_block;

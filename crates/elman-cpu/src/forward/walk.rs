@@ -14,7 +14,7 @@ use crate::{
     multiply::Multiply,
     panels::Tiles,
     precision::F32,
-    product::{MOST_ROWS, load_some, product, rows_that_fit, store_some, with_rows},
+    product::{MOST_ROWS, load_some, product, rows_that_fit, store_some, with_block},
     sequence::blocks,
     team::{Barrier, Shared, Slab},
 };
@@ -117,31 +117,37 @@ impl<C: Pointwise> Walk<'_, C> {
         // SAFETY: as the caller promises.
         let fed = unsafe { self.fed(now) };
         let mut sums = [[s.splat_f32s(0.0); NV]; MOST_ROWS];
-        for tile in Tiles::at(now.t, &self.part.tiles).iter() {
+        for group in Tiles::at(now.t, &self.part.tiles).groups(NV, active.len()) {
             for block in blocks(active, rows_that_fit(S::REGISTER_COUNT, NV)) {
-                with_rows!(block.len(), |MR, KU| {
+                with_block!(group.count, block.len(), |NT, MR| {
                     let mut rows = [std::ptr::null(); MR];
                     for (place, row) in rows.iter_mut().zip(block) {
                         // SAFETY: the block's rows are of the batch.
                         *place = unsafe { fed.row(*row) }.cast_const();
                     }
+                    let mut of = [std::ptr::null(); NT];
+                    for (n, place) in of.iter_mut().enumerate() {
+                        *place = panels.panel(group.tile(n)).as_ptr();
+                    }
                     // SAFETY: the panels were packed for this tile, each row is as long as they are deep.
-                    let found =
-                        unsafe { product::<S, F32, MR, NV, KU>(s, panels.panel(tile).as_ptr(), panels.depth, rows) };
-                    sums[..MR].copy_from_slice(&found);
+                    let found = unsafe { product::<S, F32, NT, MR, NV>(s, of, panels.depth, rows) };
+                    sums[..NT * MR].copy_from_slice(found.as_flattened());
                 });
                 // outside, so that it is compiled once and not for every number of rows
-                for (sums, row) in sums.iter().zip(block) {
-                    for register in 0..registers {
-                        let unit = (tile * registers + register) * S::F32_LANES;
-                        if unit >= self.part.units.end {
-                            break;
+                for n in 0..group.count {
+                    let tile = group.tile(n);
+                    for (sums, row) in sums[n * block.len()..].iter().zip(block) {
+                        for register in 0..registers {
+                            let unit = (tile * registers + register) * S::F32_LANES;
+                            if unit >= self.part.units.end {
+                                break;
+                            }
+                            let count = (self.part.units.end - unit).min(S::F32_LANES);
+                            let mut recurrent = [s.splat_f32s(0.0); MOST_GATES];
+                            recurrent[..C::GATES].copy_from_slice(&sums[register * C::GATES..][..C::GATES]);
+                            // SAFETY: `count` units from `unit` on are this thread's.
+                            unsafe { self.advance(s, now, *row, unit, count, recurrent) };
                         }
-                        let count = (self.part.units.end - unit).min(S::F32_LANES);
-                        let mut recurrent = [s.splat_f32s(0.0); MOST_GATES];
-                        recurrent[..C::GATES].copy_from_slice(&sums[register * C::GATES..][..C::GATES]);
-                        // SAFETY: `count` units from `unit` on are this thread's.
-                        unsafe { self.advance(s, now, *row, unit, count, recurrent) };
                     }
                 }
             }
