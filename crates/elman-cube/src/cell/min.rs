@@ -4,7 +4,7 @@ use cubecl::prelude::*;
 
 use super::{Counts, Linear, NoLate, Pointwise, sigmoid, through_sigmoid};
 
-/// minGRU (Feng et al. 2024, section 3.1 and appendix B); gates z, h̃. Saves both after their activations.
+/// minGRU (Feng et al. 2024, section 3.1 and appendix B); gates z, h̃. Saves the shares and g(h̃).
 ///
 /// ```text
 /// h' = h + σ(z) (g(h̃) − h)      g(v) = v + 1/2 for v ≥ 0, σ(v) otherwise
@@ -28,10 +28,11 @@ impl Pointwise for MinGru {
         next: &mut Array<f32>,
         saved: &mut Array<f32>,
     ) {
-        let z = sigmoid(input[0]);
+        let z = input[0];
+        let shares = save(sigmoid(-max(z, -z)), z < 0.0f32);
         let candidate = positive(input[1]);
-        next[0] = state[0] + z * (candidate - state[0]);
-        saved[0] = z;
+        next[0] = kept(shares) * state[0] + taken(shares) * candidate;
+        saved[0] = shares;
         saved[1] = candidate;
     }
 
@@ -44,25 +45,27 @@ impl Pointwise for MinGru {
         _by_recurrent: &mut Array<f32>,
         by_state: &mut Array<f32>,
     ) {
-        let z = saved[0];
+        let keep = kept(saved[0]);
+        let take = taken(saved[0]);
         let by = gradient[0];
-        by_input[0] = through_sigmoid(by * (saved[1] - before[0]), z);
-        by_input[1] = through_positive(by * z, saved[1]);
-        by_state[0] = by * (1.0f32 - z);
+        by_input[0] = by * (saved[1] - before[0]) * (keep * take);
+        by_input[1] = through_positive(by * take, saved[1]);
+        by_state[0] = by * keep;
     }
 }
 
 #[cube]
 impl Linear for MinGru {
     fn decay(saved: &Array<f32>) -> f32 {
-        1.0f32 - saved[0]
+        kept(saved[0])
     }
 }
 
-/// minLSTM (Feng et al. 2024, section 3.2 and appendix B); gates f, i, h̃. Saves f', g(h̃), 1 − σ(f) and 1 − σ(i).
+/// minLSTM (Feng et al. 2024, section 3.2 and appendix B); gates f, i, h̃. Saves the shares, g(h̃), 1 − σ(f) and
+/// 1 − σ(i).
 ///
 /// ```text
-/// f' = σ(f) / (σ(f) + σ(i))     h' = g(h̃) + f' (h − g(h̃))
+/// f' = σ(f) / (σ(f) + σ(i))     i' = 1 − f'     h' = f' h + i' g(h̃)
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct MinLstm;
@@ -90,10 +93,10 @@ impl Pointwise for MinLstm {
         let one = (-most).exp();
         let of_f = one + (f - most).exp();
         let of_i = one + (i - most).exp();
-        let keep = of_i / (of_i + of_f);
+        let shares = save(min(of_f, of_i) / (of_i + of_f), of_f < of_i);
         let candidate = positive(input[2]);
-        next[0] = candidate + keep * (state[0] - candidate);
-        saved[0] = keep;
+        next[0] = kept(shares) * state[0] + taken(shares) * candidate;
+        saved[0] = shares;
         saved[1] = candidate;
         saved[2] = sigmoid(f);
         saved[3] = sigmoid(i);
@@ -108,14 +111,15 @@ impl Pointwise for MinLstm {
         _by_recurrent: &mut Array<f32>,
         by_state: &mut Array<f32>,
     ) {
-        let keep = saved[0];
+        let keep = kept(saved[0]);
+        let take = taken(saved[0]);
         let candidate = saved[1];
         let by = gradient[0];
         // f' is the sigmoid of ln σ(f) − ln σ(i), and d ln σ(f) = 1 − σ(f)
-        let by_ratio = through_sigmoid(by * (before[0] - candidate), keep);
+        let by_ratio = by * (before[0] - candidate) * (keep * take);
         by_input[0] = by_ratio * saved[2];
         by_input[1] = -(by_ratio * saved[3]);
-        by_input[2] = through_positive(by * (1.0f32 - keep), candidate);
+        by_input[2] = through_positive(by * take, candidate);
         by_state[0] = by * keep;
     }
 }
@@ -123,8 +127,27 @@ impl Pointwise for MinLstm {
 #[cube]
 impl Linear for MinLstm {
     fn decay(saved: &Array<f32>) -> f32 {
-        saved[0]
+        kept(saved[0])
     }
+}
+
+/// How much of the state is kept and how much of the candidate is taken, in one number: the smaller of the two, negative where
+/// more is kept, and never zero, which has no such sign. Nothing bounds a candidate, and what is lost of a small share would be
+/// multiplied by it.
+#[cube]
+fn save(smaller: f32, is_kept: bool) -> f32 {
+    let bounded = select(smaller < 1e-37f32, 1e-37f32, smaller); // in this order NaN stays NaN
+    select(is_kept, -bounded, bounded)
+}
+
+#[cube]
+fn kept(shares: f32) -> f32 {
+    select(shares < 0.0f32, 1.0f32 + shares, shares)
+}
+
+#[cube]
+fn taken(shares: f32) -> f32 {
+    select(shares < 0.0f32, -shares, 1.0f32 - shares)
 }
 
 /// `g(v)`: v + 1/2 for v ≥ 0, σ(v) otherwise; continuous and positive.

@@ -23,8 +23,8 @@ pub struct MinGruCell;
 impl MinGruCell {
     fn coefficients<const D: usize>(&self, input: Tensor<D>) -> Linear<D> {
         let [z, candidate] = gates(input);
-        let z = sigmoid(z);
-        Linear { decay: -z.clone() + 1.0, update: z * positive(candidate) }
+        let [taken, kept] = shares(z);
+        Linear { decay: kept, update: taken * positive(candidate) }
     }
 }
 
@@ -44,8 +44,18 @@ impl MinLstmCell {
     fn coefficients<const D: usize>(&self, input: Tensor<D>) -> Linear<D> {
         let [f, i, candidate] = gates(input);
         let log_ratio = softplus(-i, 1.0) - softplus(-f, 1.0);
-        Linear { decay: sigmoid(log_ratio.clone()), update: sigmoid(-log_ratio) * positive(candidate) }
+        let [kept, taken] = shares(log_ratio);
+        Linear { decay: kept, update: taken * positive(candidate) }
     }
+}
+
+/// `σ(v)` and `1 − σ(v)`. Both and their gradients are precise, also where one is almost 1: nothing bounds a candidate, and what
+/// is lost of a small share would be multiplied by it.
+fn shares<const D: usize>(v: Tensor<D>) -> [Tensor<D>; 2] {
+    let negative = v.clone().lower_elem(0.0);
+    let smaller = sigmoid((-v.clone()).mask_where(negative.clone(), v));
+    let larger = -smaller.clone() + 1.0;
+    [larger.clone().mask_where(negative.clone(), smaller.clone()), smaller.mask_where(negative, larger)]
 }
 
 /// `g` of appendix B: v + 1/2 for v ≥ 0, σ(v) otherwise; continuous and positive.
