@@ -98,6 +98,42 @@ fn vectors_go_to_every_kind_of_file() {
 }
 
 #[test]
+fn a_line_has_the_same_vector_in_whatever_company() {
+    let place = Place::new();
+    place.train();
+    let small = "--vocab 300 --embed 8 --hidden 20 --width 12 --batch 16 --epochs 1 --warmup 2";
+    place.write("pairs.tsv", "the cat sat\tthe cat\na dog ran\ta dog\nmy mouse saw\tmy mouse\n".repeat(8));
+    place.run(&format!("encoder train pairs.tsv --kind pairs --out encoder {small}")).succeeds();
+    let text = fs::read_to_string(place.path("text.txt")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    // backwards, one alone, a few
+    place.write("turned.txt", lines.iter().rev().map(|line| format!("{line}\n")).collect::<String>());
+    place.write("one.txt", format!("{}\n", lines[7]));
+    place.write("few.txt", lines[5..10].join("\n"));
+    let set = |cpu: &str| place.run_with("devices", &[("ELMAN_CPU", cpu)]).stderr().is_empty();
+    let sets: Vec<&str> = ["portable", "avx2", "avx512", "neon"].into_iter().filter(|cpu| set(cpu)).collect();
+    assert!(sets.contains(&"portable"), "{sets:?}");
+    for cpu in sets {
+        for model in ["model", "encoder"] {
+            let embed = |file: &str| -> Vec<Vec<u8>> {
+                let run = format!("embed {file} --model {model} -o v.npy");
+                place.run_with(&run, &[("ELMAN_CPU", cpu)]).succeeds();
+                let npy = npyz::NpyFile::new(fs::File::open(place.path("v.npy")).unwrap()).unwrap();
+                let width = npy.shape()[1] as usize;
+                let values: Vec<f32> = npy.into_vec().unwrap();
+                values.chunks(width).map(|row| row.iter().flat_map(|x| x.to_le_bytes()).collect()).collect()
+            };
+            let all = embed("text.txt");
+            let mut turned = embed("turned.txt");
+            turned.reverse();
+            assert!(turned == all, "{cpu} {model}: backwards");
+            assert!(embed("one.txt")[0] == all[7], "{cpu} {model}: alone");
+            assert!(embed("few.txt") == all[5..10], "{cpu} {model}: a few");
+        }
+    }
+}
+
+#[test]
 fn a_store_finds_the_line_that_is_asked_for() {
     let place = Place::new();
     place.train();

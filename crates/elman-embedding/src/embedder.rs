@@ -1,11 +1,15 @@
 use std::path::Path;
 
 use burn::tensor::Device;
+use elman_layers::host::is_host;
 use elman_lm::LanguageModel;
-use elman_text::{TextTokenizer, Tokenizer};
+use elman_recurrence::kernels::threads;
+use elman_text::{TextError, TextTokenizer, Tokenizer};
+use rayon::prelude::*;
 
 use crate::{
     config::{EmbedderConfig, Identity},
+    encoder::host::HostModel,
     error::EmbeddingError,
     reading::{Reading, Rows},
     stream::in_chunks,
@@ -15,9 +19,12 @@ use crate::{
 const BATCHES: usize = 16;
 
 /// Turns texts into vectors with a trained language model.
+///
+/// On processors weights are packed once and batches are read side by side, each on one thread; on other devices with tensors.
 #[derive(Debug)]
 pub struct Embedder {
     model: LanguageModel,
+    host: Option<HostModel>,
     tokenizer: TextTokenizer,
     config: EmbedderConfig,
     layer: usize,
@@ -34,14 +41,17 @@ impl Embedder {
         let (model, tokenizer) = LanguageModel::load_dir(&path, device)?;
         let layer = config.layer_index(model.config().layers)?;
         let fingerprint = elman_lm::fingerprint(path)?;
-        Ok(Self { model, tokenizer, config, layer, fingerprint })
+        let host = is_host(device).then(|| HostModel::of_layers(&model, layer + 1, &config)).transpose()?;
+        Ok(Self { model, host, tokenizer, config, layer, fingerprint })
     }
 
     /// The vectors of some texts, in their order, each [`d_embedding`](Embedder::d_embedding) wide. A text without
     /// tokens (an empty one) gets zeros.
     ///
-    /// Texts are read side by side, sorted by length; a vector differs from that of the text alone by no more than
-    /// rounding.
+    /// Texts are read side by side, sorted by length. On a processor a vector has the same bits in whatever company, and on any
+    /// number of threads, as long as the instruction set is the same ([`Isa`](elman_recurrence::kernels::Isa)); on other devices it
+    /// differs from that of the text alone by no more than rounding, since their matrix products depend on the number of
+    /// rows.
     ///
     /// # Errors
     /// [`EmbeddingError::Text`] if a text cannot be tokenised.
@@ -50,11 +60,24 @@ impl Embedder {
         let mut order: Vec<usize> = (0..ids.len()).filter(|i| !ids[*i].is_empty()).collect();
         order.sort_by_key(|i| std::cmp::Reverse(ids[*i].len()));
         let mut vectors = vec![vec![0.0; self.d_embedding()]; ids.len()];
-        for batch in order.chunks(self.config.batch) {
-            let rows: Vec<&[u32]> = batch.iter().map(|i| ids[*i].as_slice()).collect();
-            for (i, vector) in batch.iter().zip(self.read(&rows)?) {
-                vectors[*i] = vector;
+        let batches: Vec<&[usize]> = order.chunks(self.config.batch).collect();
+        let rows = |batch: &[usize]| -> Vec<&[u32]> { batch.iter().map(|i| ids[*i].as_slice()).collect() };
+        let found: Vec<Vec<Vec<f32>>> = match &self.host {
+            None => batches.iter().map(|batch| self.read(&rows(batch))).collect::<Result<_, _>>()?,
+            Some(host) => {
+                let (window, width) = (self.config.window, self.d_embedding());
+                let read = |batch: &&[usize]| -> Vec<Vec<f32>> {
+                    host.texts(&rows(batch), window).chunks_exact(width).map(<[f32]>::to_vec).collect()
+                };
+                // few batches use the threads one after the other
+                match batches.len() < threads() {
+                    true => batches.iter().map(read).collect(),
+                    false => batches.par_iter().map(read).collect(),
+                }
             }
+        };
+        for (i, vector) in order.iter().zip(found.into_iter().flatten()) {
+            vectors[*i] = vector;
         }
         Ok(vectors)
     }
@@ -102,7 +125,15 @@ impl Embedder {
     }
 
     pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, EmbeddingError> {
-        Ok(self.tokenizer.encode(text)?)
+        let (ids, vocabulary) = (self.tokenizer.encode(text)?, self.model.config().vocabulary);
+        match ids.iter().find(|id| **id as usize >= vocabulary) {
+            Some(&id) => Err(TextError::UnknownToken { id, vocabulary }.into()),
+            None => Ok(ids),
+        }
+    }
+
+    pub(crate) fn host(&self) -> Option<&HostModel> {
+        self.host.as_ref()
     }
 
     /// Width of a vector: the hidden units of the layer, times the parts of the pooling.

@@ -1,8 +1,15 @@
 use burn::tensor::Tensor;
 use elman_lm::LanguageModel;
-use elman_recurrence::{Sequence, State};
+use elman_recurrence::{Sequence, State, packed::Session};
 
-use crate::{embedder::Embedder, error::EmbeddingError, mask::past_lengths, pooling::Pool, scale::normalize};
+use crate::{
+    embedder::Embedder,
+    encoder::{host::HostModel, pooled},
+    error::EmbeddingError,
+    mask::past_lengths,
+    pooling::Pool,
+    scale::normalize,
+};
 
 /// What has been read of several texts side by side: the network's state, and the hidden states pooled so far. Its size
 /// does not depend on how much has been read.
@@ -109,12 +116,23 @@ fn update(all: Tensor<2>, rows: usize, f: impl FnOnce(Tensor<2>) -> Tensor<2>) -
 #[derive(Clone, Debug)]
 pub struct Reading<'a> {
     embedder: &'a Embedder,
-    rows: Rows,
+    so_far: SoFar<'a>,
+    tokens: usize,
+}
+
+#[derive(Clone, Debug)]
+enum SoFar<'a> {
+    Host(&'a HostModel, Session, pooled::Pooled),
+    Device(Box<Rows>),
 }
 
 impl<'a> Reading<'a> {
     pub(crate) fn new(embedder: &'a Embedder) -> Self {
-        Self { embedder, rows: Rows::default() }
+        let so_far = match embedder.host() {
+            Some(host) => SoFar::Host(host, host.session(1), host.nothing()),
+            None => SoFar::Device(Box::default()),
+        };
+        Self { embedder, so_far, tokens: 0 }
     }
 
     /// Reads on. Memory does not depend on what was read before.
@@ -124,18 +142,30 @@ impl<'a> Reading<'a> {
     pub fn append(&mut self, text: &str) -> Result<(), EmbeddingError> {
         let ids = self.embedder.encode(text)?;
         for window in ids.chunks(self.embedder.config().window) {
-            self.rows.read(self.embedder.model(), self.embedder.layer(), window, &[window.len()])?;
+            match &mut self.so_far {
+                SoFar::Host(host, session, pooled) => host.read(session, &[window], std::slice::from_mut(pooled)),
+                SoFar::Device(rows) => {
+                    rows.read(self.embedder.model(), self.embedder.layer(), window, &[window.len()])?
+                }
+            }
+            self.tokens += window.len();
         }
         Ok(())
     }
 
     /// The vector of what has been read, [`d_embedding`](Embedder::d_embedding) wide; zeros before the first token.
     pub fn vector(&self) -> Vec<f32> {
-        self.rows.vectors(self.embedder).pop().unwrap_or_else(|| vec![0.0; self.embedder.d_embedding()])
+        if self.tokens == 0 {
+            return vec![0.0; self.embedder.d_embedding()];
+        }
+        match &self.so_far {
+            SoFar::Host(host, _, pooled) => host.vectors(std::slice::from_ref(pooled)),
+            SoFar::Device(rows) => rows.vectors(self.embedder).swap_remove(0),
+        }
     }
 
     /// Tokens read.
     pub fn tokens(&self) -> usize {
-        self.rows.tokens.first().copied().unwrap_or(0)
+        self.tokens
     }
 }

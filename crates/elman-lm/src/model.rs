@@ -159,6 +159,11 @@ impl LanguageModel {
         Layers { embedding: &self.embedding, projection: &self.projection, output: &self.output }
     }
 
+    /// The embedding's weights, `[vocabulary, d_embed]`.
+    pub fn embedding(&self) -> Tensor<2> {
+        self.embedding.weight.val()
+    }
+
     /// The recurrent layers.
     pub fn network(&self) -> &Network {
         &self.network

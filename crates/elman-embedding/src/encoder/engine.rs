@@ -34,14 +34,11 @@ impl Engine {
     }
 
     /// The vectors of whole texts, at least one token each.
-    pub fn vectors(&self, config: &EncoderConfig, rows: &[&[u32]]) -> Result<Vec<f32>, EmbeddingError> {
+    pub fn vectors(&self, rows: &[&[u32]]) -> Result<Vec<f32>, EmbeddingError> {
         match self {
             Self::Host(model) => {
-                let mut pooled = vec![nothing(config); rows.len()];
-                model.read(&mut model.session(rows.len()), rows, &mut pooled);
-                let mut all = Vec::new();
-                pooled.iter().for_each(|pooled| pooled.write(&mut all));
-                Ok(model.vectors(&all, rows.len()))
+                let longest = rows.iter().map(|row| row.len()).max().unwrap_or(0);
+                Ok(model.texts(rows, longest))
             }
             Self::Device(model) => {
                 let lengths: Vec<usize> = rows.iter().map(|row| row.len()).collect();
@@ -82,11 +79,11 @@ impl Engine {
 
     /// The vector of what has been read, of at least one token.
     pub fn vector(&self, pooled: &Pooled) -> Vec<f32> {
-        let mut values = Vec::new();
-        pooled.write(&mut values);
         match self {
-            Self::Host(model) => model.vectors(&values, 1),
+            Self::Host(model) => model.vectors(std::slice::from_ref(pooled)),
             Self::Device(model) => {
+                let mut values = Vec::new();
+                pooled.write(&mut values);
                 let shape = [1, values.len()];
                 let device = model.embedding.weight.device();
                 numbers(model.project(Tensor::from_data(TensorData::new(values, shape), &device)))

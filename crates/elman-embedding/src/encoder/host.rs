@@ -1,12 +1,13 @@
 use burn::{module::Param, tensor::Tensor};
+use elman_lm::LanguageModel;
 use elman_recurrence::{
     CellKind,
     kernels::{Isa, PackedLinear, threads},
     packed::{Packed, Precision, Session},
 };
 
-use super::{config::EncoderConfig, model::EncoderModel, pooled::Pooled};
-use crate::{error::EmbeddingError, scale::normalize};
+use super::{config::EncoderConfig, engine::nothing, model::EncoderModel, pooled::Pooled};
+use crate::{config::EmbedderConfig, error::EmbeddingError, scale::normalize};
 
 /// An encoder whose weights have been packed once, for a processor.
 #[derive(Debug)]
@@ -36,12 +37,42 @@ impl HostModel {
         })
     }
 
+    /// The first layers of a language model, whose outputs are pooled.
+    pub fn of_layers(model: &LanguageModel, layers: usize, config: &EmbedderConfig) -> Result<Self, EmbeddingError> {
+        let of = model.config();
+        let network = model.network().pack(Precision::F32).map_err(elman_lm::Error::from)?;
+        Ok(Self {
+            embedding: numbers(model.embedding()),
+            network: network.first_layers(layers),
+            attention: None,
+            projection: None,
+            config: EncoderConfig {
+                d_embed: of.d_embed,
+                cell: of.cell,
+                d_hidden: of.d_hidden,
+                layers,
+                bidirectional: false,
+                pooling: config.pooling.clone(),
+                d_projection: None,
+                normalize: config.normalize,
+                window: config.window,
+                ..EncoderConfig::new(of.vocabulary)
+            },
+        })
+    }
+
+    /// A text's begin.
+    pub fn nothing(&self) -> Pooled {
+        nothing(&self.config)
+    }
+
     /// A session of so many texts.
     pub fn session(&self, batch: usize) -> Session {
         self.network.session(batch)
     }
 
-    /// Reads the next tokens of some texts, one of each at least, and pools the outputs.
+    /// Reads the next tokens of some texts and pools the outputs. What a text gives does not depend on the others, bit for bit:
+    /// the packed layers see to that, and pooling goes text by text, token by token.
     pub fn read(&self, session: &mut Session, rows: &[&[u32]], pooled: &mut [Pooled]) {
         let (batch, width) = (rows.len(), self.config.d_embed);
         let lengths: Vec<usize> = rows.iter().map(|row| row.len()).collect();
@@ -66,14 +97,31 @@ impl HostModel {
         }
     }
 
-    /// The vectors of what has been pooled, one after the other.
-    pub fn vectors(&self, pooled: &[f32], rows: usize) -> Vec<f32> {
-        let width = self.config.d_embedding();
-        let mut vectors = vec![0.0; rows * width];
-        match &self.projection {
-            Some(projection) => projection.forward(threads(), pooled, &mut vectors),
-            None => vectors.copy_from_slice(pooled),
+    /// The vectors of whole texts, at least one token each, of which so many tokens are read at a time.
+    pub fn texts(&self, texts: &[&[u32]], window: usize) -> Vec<f32> {
+        let (mut session, mut pooled) = (self.session(texts.len()), vec![self.nothing(); texts.len()]);
+        let longest = texts.iter().map(|text| text.len()).max().unwrap_or(0);
+        for start in (0..longest).step_by(window) {
+            let part = |text: &&'_ [u32]| text.len().min(start)..text.len().min(start.saturating_add(window));
+            let parts: Vec<&[u32]> = texts.iter().map(|text| &text[part(text)]).collect();
+            self.read(&mut session, &parts, &mut pooled);
         }
+        self.vectors(&pooled)
+    }
+
+    /// The vectors of what has been pooled, one after the other.
+    pub fn vectors(&self, pooled: &[Pooled]) -> Vec<f32> {
+        let width = self.config.d_embedding();
+        let mut all = Vec::new();
+        pooled.iter().for_each(|pooled| pooled.write(&mut all));
+        let mut vectors = match &self.projection {
+            None => all,
+            Some(projection) => {
+                let mut vectors = vec![0.0; pooled.len() * width];
+                projection.forward(threads(), &all, &mut vectors);
+                vectors
+            }
+        };
         if self.config.normalize {
             vectors.chunks_exact_mut(width).for_each(normalize);
         }

@@ -22,9 +22,9 @@
 mod config;
 mod directory;
 mod engine;
-mod host;
+pub(crate) mod host;
 mod model;
-mod pooled;
+pub(crate) mod pooled;
 mod python;
 mod reading;
 mod stored;
@@ -124,8 +124,10 @@ impl Encoder {
     /// The vectors of some texts, in their order, each [`d_embedding`](Self::d_embedding) wide. A text without tokens (an empty
     /// one) gets zeros.
     ///
-    /// Texts are read side by side, sorted by length; a vector differs from that of the text alone by no more than
-    /// rounding. Beside the texts and their vectors, memory is needed for the tokens of texts up to 32 KiB; longer ones
+    /// Texts are read side by side, sorted by length. On a processor a vector has the same bits in whatever company, and on any
+    /// number of threads, as long as the instruction set is the same ([`Isa`](elman_recurrence::kernels::Isa)); on other devices it
+    /// differs from that of the text alone by no more than rounding, since their matrix products depend on the number of
+    /// rows. Beside the texts and their vectors, memory is needed for the tokens of texts up to 32 KiB; longer ones
     /// are read piece by piece.
     ///
     /// # Errors
@@ -166,7 +168,7 @@ impl Encoder {
 
     fn batch(&self, batch: &[(&[u32], usize)]) -> Result<Vec<(usize, Vec<f32>)>, EmbeddingError> {
         let rows: Vec<&[u32]> = batch.iter().map(|(ids, _)| *ids).collect();
-        let vectors = self.engine.vectors(&self.config, &rows)?;
+        let vectors = self.engine.vectors(&rows)?;
         let vectors = vectors.chunks_exact(self.d_embedding()).map(<[f32]>::to_vec);
         Ok(batch.iter().map(|(_, i)| *i).zip(vectors).collect())
     }

@@ -39,7 +39,7 @@ pub struct Packed(Arc<Weights>);
 #[derive(Debug)]
 struct Weights {
     /// `[layer][direction]`
-    layers: Vec<Vec<PackedLayer>>,
+    layers: Vec<Vec<Arc<PackedLayer>>>,
     read_out: Option<PackedLinear>,
     /// Widths of the states: of the hidden state, and of the second one where there is one.
     widths: Vec<usize>,
@@ -72,8 +72,20 @@ impl Packed {
 
     /// Bytes of the packed weights.
     pub fn bytes(&self) -> usize {
-        let layers: usize = self.0.layers.iter().flatten().map(PackedLayer::bytes).sum();
+        let layers: usize = self.0.layers.iter().flatten().map(|layer| layer.bytes()).sum();
         layers + self.0.read_out.as_ref().map_or(0, PackedLinear::bytes)
+    }
+
+    /// The first layers alone, which share their weights with these: the output is the hidden state of the last of them, without
+    /// a read-out.
+    ///
+    /// # Panics
+    /// If there are not so many, or none is asked for.
+    #[must_use]
+    pub fn first_layers(&self, count: usize) -> Self {
+        let Weights { layers, widths, .. } = &*self.0;
+        assert!((1..=layers.len()).contains(&count), "first_layers: {count} of {} layers", layers.len());
+        Self(Arc::new(Weights { layers: layers[..count].to_vec(), read_out: None, widths: widths.clone() }))
     }
 
     /// With a dense layer after the last one: its weights `[d_output, D·P]` and its bias.

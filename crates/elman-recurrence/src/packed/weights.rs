@@ -56,7 +56,7 @@ pub(crate) fn pack<C: Cell>(
             projection: projection.as_deref(),
             zoneout: zoneout.map(|rates| rates.map(|rate| rate as f32)),
         };
-        Ok(PackedLayer::new(kernel.clone(), Isa::best(), precision, reverse, weights))
+        Ok(Arc::new(PackedLayer::new(kernel.clone(), Isa::best(), precision, reverse, weights)))
     };
     let layer = |(l, directions): (usize, Vec<Direction>)| {
         directions.into_iter().enumerate().map(|(d, direction)| one(l, d == 1, direction)).collect()
