@@ -67,7 +67,7 @@ impl WithSimd for Multiply<'_> {
 impl Multiply<'_> {
     #[inline(always)]
     fn all<S: Simd, E: Encoding>(&self, s: S) {
-        for group in self.tiles.groups(VECTORS, self.rows.len()) {
+        for group in self.tiles.groups(VECTORS, E::GROUP, self.rows.len()) {
             for block in blocks(self.rows, rows_that_fit(S::REGISTER_COUNT, VECTORS)) {
                 with_block!(group.count, block.len(), |NT, MR| {
                     // SAFETY: as the caller of `run` promises.

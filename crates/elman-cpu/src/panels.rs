@@ -186,17 +186,17 @@ impl Tiles {
         Self { tiles: tiles.clone(), back: !time.is_multiple_of(2) }
     }
 
-    /// The tiles, of so many registers, in the groups that are multiplied with so many rows at once. Few rows take several tiles,
-    /// which keeps the adders busy: each sum is taken in the same order however many rows there are, so that a row's bits do not
-    /// depend on the others.
+    /// The tiles, of so many registers with so many weights in a word, in the groups that are multiplied with so many rows at
+    /// once. Few rows take several tiles, which keeps the adders busy: each sum is taken in the same order however many rows
+    /// there are, so that a row's bits do not depend on the others.
     #[inline(always)]
-    pub fn groups(&self, vectors: usize, rows: usize) -> impl Iterator<Item = Group> + use<> {
+    pub fn groups(&self, vectors: usize, weights: usize, rows: usize) -> impl Iterator<Item = Group> + use<> {
         let Self { tiles: Range { start, end }, back } = self.clone();
         let mut done = 0;
         std::iter::from_fn(move || {
             let count = match (rows, end - start - done) {
                 (_, 0) => return None,
-                (1, 4..) if vectors < 4 => 4,
+                (1, 4..) if vectors < 4 && weights < 4 => 4,
                 (1, 2..) => 2,
                 (2, 2..) if vectors < 4 => 2,
                 _ => 1,
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn tiles_are_read_there_and_back() {
         let order = |time: usize, tiles: Range<usize>, vectors: usize, rows: usize| {
-            let groups = Tiles::at(time, &tiles).groups(vectors, rows);
+            let groups = Tiles::at(time, &tiles).groups(vectors, 1, rows);
             groups.map(|group| (0..group.count).map(|n| group.tile(n)).collect()).collect::<Vec<Vec<_>>>()
         };
         assert_eq!(order(0, 2..5, 3, 3), [[2], [3], [4]]);

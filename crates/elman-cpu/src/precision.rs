@@ -14,7 +14,12 @@ pub enum Precision {
     /// bfloat16: half of the memory, eight bits of precision.
     Bf16,
     /// Eight bits, with a scale for each row of the weights: a quarter of the memory. A weight becomes the nearest of 255
-    /// multiples of `max |w| / 127` of its row.
+    /// multiples of `max |w| / 127` of its row, and nothing else is rounded.
+    ///
+    /// Not for layer normalization, unless you have measured what it costs: normalization divides by the deviation of a row's
+    /// products, which is small where they are nearly equal, and what the weights are off by grows with it at each step and
+    /// layer. Of untrained networks with 1 to 97 units and one to three layers, 420 with normalization were off by up to 0.45 of
+    /// the largest output (0.08 in the root mean square), 420 without by up to 0.008 (0.006).
     Int8,
 }
 

@@ -13,7 +13,7 @@ use crate::{
     layout::Layout,
     multiply::Multiply,
     panels::Tiles,
-    precision::F32,
+    precision::{Encoding, F32},
     product::{MOST_ROWS, load_some, product, rows_that_fit, store_some, with_block},
     sequence::blocks,
     team::{Barrier, Shared, Slab},
@@ -117,7 +117,7 @@ impl<C: Pointwise> Walk<'_, C> {
         // SAFETY: as the caller promises.
         let fed = unsafe { self.fed(now) };
         let mut sums = [[s.splat_f32s(0.0); NV]; MOST_ROWS];
-        for group in Tiles::at(now.t, &self.part.tiles).groups(NV, active.len()) {
+        for group in Tiles::at(now.t, &self.part.tiles).groups(NV, F32::GROUP, active.len()) {
             for block in blocks(active, rows_that_fit(S::REGISTER_COUNT, NV)) {
                 with_block!(group.count, block.len(), |NT, MR| {
                     let mut rows = [std::ptr::null(); MR];
