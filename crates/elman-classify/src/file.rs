@@ -1,7 +1,7 @@
 //! One file, in the safetensors format: `weight` `[outputs, width]` and `bias` `[outputs]`, both float32, and the rest
 //! as JSON in the header's metadata, so that it is replaced whole or not at all.
 
-use std::{collections::HashMap, fs, io::Write, path::Path};
+use std::{collections::HashMap, io::Write, path::Path};
 
 use atomic_write_file::AtomicWriteFile;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -57,7 +57,8 @@ impl Classifier {
     /// [`ClassifyError::Version`].
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ClassifyError> {
         let path = path.as_ref();
-        let file = fs::read(path).map_err(|source| ClassifyError::Read { path: path.into(), source })?;
+        let file =
+            elman_files::read(path, u64::MAX).map_err(|source| ClassifyError::Read { path: path.into(), source })?;
         let not = |reason: String| ClassifyError::NotAClassifier { path: path.into(), reason };
         let metadata = SafeTensors::read_metadata(&file).map_err(|error| not(error.to_string()))?.1;
         let json = metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));

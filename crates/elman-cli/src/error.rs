@@ -77,6 +77,8 @@ pub enum CliError {
     /// Training stopped at a point from which it can go on.
     #[error("{source}; to go on: {command}")]
     CanGoOn { source: Box<lm::Error>, command: String },
+    #[error("the pairs of '{}' have no correlation: all scores are equal, or all cosines", path.display())]
+    NoCorrelation { path: PathBuf },
     #[error("the score of pair {number} is no number: '{found}'")]
     Score { number: usize, found: String },
     #[error("{option} is for language models: an encoder has learned how its vectors are made")]

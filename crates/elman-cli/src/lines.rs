@@ -1,5 +1,4 @@
 use std::{
-    fs::File,
     io::{self, BufRead, BufReader, IsTerminal},
     path::Path,
 };
@@ -23,7 +22,7 @@ impl Lines {
             return Ok(Self::new("standard input", BufReader::new(io::stdin())));
         }
         let name = path.display().to_string();
-        let file = File::open(path).map_err(|source| CliError::Read { name: name.clone(), source })?;
+        let file = elman_files::open_stream(path).map_err(|source| CliError::Read { name: name.clone(), source })?;
         Ok(Self::new(name, BufReader::new(file)))
     }
 

@@ -1,7 +1,6 @@
 //! Model directories: loading one, and keeping one from being overwritten.
 
 use std::{
-    fs::File,
     io::Read,
     path::{Path, PathBuf},
 };
@@ -48,12 +47,23 @@ impl ModelOption {
         }
         LanguageModel::load_dir(&self.model, device).map_err(|source| damaged(&self.model, source))
     }
+
+    /// What went wrong with the model after it was loaded. A setting is the command line's then.
+    pub fn failed(&self, source: lm::Error) -> CliError {
+        match source {
+            lm::Error::NotFinite => damaged(&self.model, source),
+            source => source.into(),
+        }
+    }
 }
 
-/// A setting out of range is the command line's fault everywhere but in a model's own file.
+/// A setting out of range is the command line's fault everywhere but in a model's own file; an output that is not finite is the
+/// model's, which does not know where it is from.
 pub fn damaged(path: &Path, source: lm::Error) -> CliError {
     match source {
-        lm::Error::Setting { .. } => CliError::DamagedModel { path: path.into(), source: source.into() },
+        lm::Error::Setting { .. } | lm::Error::NotFinite => {
+            CliError::DamagedModel { path: path.into(), source: source.into() }
+        }
         source => source.into(),
     }
 }
@@ -123,7 +133,7 @@ impl OutOption {
 fn is_log(path: &Path) -> bool {
     const START: &[u8] = br#"{"event":"start","#;
     let mut begin = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(START.len() as u64).read_to_end(&mut begin));
+    let read = elman_files::open(path).and_then(|file| file.take(START.len() as u64).read_to_end(&mut begin));
     read.is_ok() && (begin.is_empty() || begin == START)
 }
 

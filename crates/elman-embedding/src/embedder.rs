@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use elman_layers::host::is_host;
@@ -11,6 +11,7 @@ use crate::{
     config::{EmbedderConfig, Identity},
     encoder::host::HostModel,
     error::EmbeddingError,
+    finite,
     reading::{Reading, Rows},
     stream::in_chunks,
 };
@@ -29,6 +30,8 @@ pub struct Embedder {
     config: EmbedderConfig,
     layer: usize,
     fingerprint: String,
+    /// The model's directory, for errors.
+    path: PathBuf,
 }
 
 impl Embedder {
@@ -40,9 +43,9 @@ impl Embedder {
     pub fn load(path: impl AsRef<Path>, config: EmbedderConfig, device: &Device) -> Result<Self, EmbeddingError> {
         let (model, tokenizer) = LanguageModel::load_dir(&path, device)?;
         let layer = config.layer_index(model.config().layers)?;
-        let fingerprint = elman_lm::fingerprint(path)?;
+        let fingerprint = elman_lm::fingerprint(&path)?;
         let host = is_host(device).then(|| HostModel::of_layers(&model, layer + 1, &config)).transpose()?;
-        Ok(Self { model, host, tokenizer, config, layer, fingerprint })
+        Ok(Self { model, host, tokenizer, config, layer, fingerprint, path: path.as_ref().into() })
     }
 
     /// The vectors of some texts, in their order, each [`d_embedding`](Embedder::d_embedding) wide. A text without
@@ -54,7 +57,7 @@ impl Embedder {
     /// rows.
     ///
     /// # Errors
-    /// [`EmbeddingError::Text`] if a text cannot be tokenised.
+    /// [`EmbeddingError::Text`] if a text cannot be tokenised, [`EmbeddingError::VectorNotFinite`].
     pub fn embed<S: AsRef<str>>(&self, texts: &[S]) -> Result<Vec<Vec<f32>>, EmbeddingError> {
         let ids: Vec<Vec<u32>> = texts.iter().map(|t| self.encode(t.as_ref())).collect::<Result<_, _>>()?;
         let mut order: Vec<usize> = (0..ids.len()).filter(|i| !ids[*i].is_empty()).collect();
@@ -77,7 +80,7 @@ impl Embedder {
             }
         };
         for (i, vector) in order.iter().zip(found.into_iter().flatten()) {
-            vectors[*i] = vector;
+            vectors[*i] = finite::check(vector, &self.path)?;
         }
         Ok(vectors)
     }
@@ -89,7 +92,7 @@ impl Embedder {
     pub fn embed_one(&self, text: &str) -> Result<Vec<f32>, EmbeddingError> {
         let mut reading = self.start();
         reading.append(text)?;
-        Ok(reading.vector())
+        reading.vector()
     }
 
     /// The vectors of a stream of texts, in their order; memory does not grow with their number.
@@ -121,7 +124,7 @@ impl Embedder {
             let ids: Vec<u32> = active.iter().flat_map(pad).collect();
             read.read(&self.model, self.layer, &ids, &lengths)?;
         }
-        Ok(read.vectors(self))
+        read.vectors(self)
     }
 
     pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, EmbeddingError> {
@@ -164,6 +167,11 @@ impl Embedder {
     /// The tokenizer.
     pub fn tokenizer(&self) -> &TextTokenizer {
         &self.tokenizer
+    }
+
+    /// The model's directory.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The index of the layer, from 0.

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use elman_text::TextError;
 
@@ -85,6 +85,15 @@ pub enum EmbeddingError {
         /// Which, counted from 1.
         row: usize,
     },
+    /// A model made a vector that is not finite.
+    #[error(
+        "the model{} makes a vector with numbers that are not finite: its weights are damaged, or its training diverged",
+        named(model)
+    )]
+    VectorNotFinite {
+        /// The model's directory; empty where it is not known.
+        model: PathBuf,
+    },
     /// A teacher's vectors are not as many as the texts.
     #[error("'{}' has {rows} vectors, and {texts} are needed: one for each text or token, in their order", path.display())]
     Count {
@@ -111,4 +120,8 @@ pub enum EmbeddingError {
         /// What is missing.
         reason: String,
     },
+}
+
+fn named(model: &Path) -> String {
+    if model.as_os_str().is_empty() { String::new() } else { format!(" '{}'", model.display()) }
 }

@@ -17,7 +17,7 @@
 //! let mut story = embedder.start();
 //! story.append("Once upon a time ")?;
 //! story.append("there was a princess.")?;
-//! let vector = story.vector();
+//! let vector = story.vector()?;
 //! # Ok::<(), elman_embedding::EmbeddingError>(())
 //! ```
 
@@ -26,6 +26,7 @@ mod config;
 mod embedder;
 pub mod encoder;
 mod error;
+mod finite;
 mod mask;
 mod pooling;
 mod reading;

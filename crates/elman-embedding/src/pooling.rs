@@ -61,7 +61,11 @@ impl FromStr for Pooling {
     fn from_str(text: &str) -> Result<Self, EmbeddingError> {
         let part = |part: &str| Pool::ALL.iter().find(|(_, name)| *name == part.trim()).map(|(pool, _)| *pool);
         let parts: Option<Vec<Pool>> = text.split('+').map(part).collect();
-        parts.map(Self).ok_or_else(|| EmbeddingError::UnknownPooling { found: text.into() })
+        // more parts than there are of them repeat one, and a file could ask for vectors of any width
+        parts
+            .filter(|parts| parts.len() <= Pool::ALL.len())
+            .map(Self)
+            .ok_or_else(|| EmbeddingError::UnknownPooling { found: text.into() })
     }
 }
 

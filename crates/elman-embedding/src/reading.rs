@@ -6,6 +6,7 @@ use crate::{
     embedder::Embedder,
     encoder::{host::HostModel, pooled},
     error::EmbeddingError,
+    finite,
     mask::past_lengths,
     pooling::Pool,
     scale::normalize,
@@ -69,8 +70,8 @@ impl Rows {
     }
 
     /// The vectors of all rows.
-    pub(crate) fn vectors(&self, embedder: &Embedder) -> Vec<Vec<f32>> {
-        let Some(Pooled { sum, max, last }) = self.pooled.clone() else { return Vec::new() };
+    pub(crate) fn vectors(&self, embedder: &Embedder) -> Result<Vec<Vec<f32>>, EmbeddingError> {
+        let Some(Pooled { sum, max, last }) = self.pooled.clone() else { return Ok(Vec::new()) };
         let [rows, width] = sum.dims();
         let parts = embedder.config().pooling.parts();
         // one read from the device
@@ -94,7 +95,7 @@ impl Rows {
                 normalize(vector);
             }
         }
-        vectors
+        vectors.into_iter().map(|vector| finite::check(vector, embedder.path())).collect()
     }
 }
 
@@ -154,13 +155,18 @@ impl<'a> Reading<'a> {
     }
 
     /// The vector of what has been read, [`d_embedding`](Embedder::d_embedding) wide; zeros before the first token.
-    pub fn vector(&self) -> Vec<f32> {
+    ///
+    /// # Errors
+    /// [`EmbeddingError::VectorNotFinite`].
+    pub fn vector(&self) -> Result<Vec<f32>, EmbeddingError> {
         if self.tokens == 0 {
-            return vec![0.0; self.embedder.d_embedding()];
+            return Ok(vec![0.0; self.embedder.d_embedding()]);
         }
         match &self.so_far {
-            SoFar::Host(host, _, pooled) => host.vectors(std::slice::from_ref(pooled)),
-            SoFar::Device(rows) => rows.vectors(self.embedder).swap_remove(0),
+            SoFar::Host(host, _, pooled) => {
+                finite::check(host.vectors(std::slice::from_ref(pooled)), self.embedder.path())
+            }
+            SoFar::Device(rows) => Ok(rows.vectors(self.embedder)?.swap_remove(0)),
         }
     }
 

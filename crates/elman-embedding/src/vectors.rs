@@ -36,7 +36,7 @@ impl VectorFile {
     /// [`EmbeddingError::Model`] if it cannot be read, [`EmbeddingError::Vectors`] if it is of another kind.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, EmbeddingError> {
         let path = path.as_ref();
-        let mut file = File::open(path).map_err(|source| elman_lm::Error::Read { path: path.into(), source })?;
+        let mut file = elman_files::open(path).map_err(|source| elman_lm::Error::Read { path: path.into(), source })?;
         let bad = |reason: String| EmbeddingError::Vectors { path: path.into(), reason };
         let layout = match path.extension().and_then(|ending| ending.to_str()) {
             Some("npy") => npy(&mut file),
@@ -51,8 +51,9 @@ impl VectorFile {
             return Err(bad("its vectors have no numbers".into()));
         }
         let found = file.metadata().map_or(0, |data| data.len());
-        let expected = start + rows as u64 * width as u64 * if half { 2 } else { 4 };
-        if found < expected {
+        // in 128 bits, because a header may say anything
+        let expected = u128::from(start) + rows as u128 * width as u128 * if half { 2 } else { 4 };
+        if u128::from(found) < expected {
             return Err(bad(format!("it is cut off: {expected} bytes were expected, {found} found")));
         }
         Ok(Self { path: path.into(), file, start, rows, width, half })
@@ -126,7 +127,11 @@ impl VectorFile {
     }
 }
 
+/// Brackets in the header of an array, of which NumPy writes two: a reader that follows thousands of them runs out of stack.
+const MAX_BRACKETS: usize = 8;
+
 fn npy(file: &mut File) -> Result<Layout, String> {
+    check_npy(file)?;
     let header = NpyFile::new(&mut *file).map_err(|error| error.to_string())?;
     let (shape, order, dtype) = (header.shape().to_vec(), header.order(), header.dtype());
     let DType::Plain(kind) = dtype else { return Err("its numbers are of no plain type".into()) };
@@ -145,6 +150,27 @@ fn npy(file: &mut File) -> Result<Layout, String> {
 /// Longer headers are not read.
 const MAX_HEADER: u64 = 1 << 20;
 
+/// Looks at an array's header before it is parsed: its length, and how deeply it is nested. The file is at its begin again then.
+fn check_npy(file: &mut File) -> Result<(), String> {
+    let text = |error: io::Error| error.to_string();
+    let mut begin = Vec::new();
+    Read::by_ref(file).take(MAX_HEADER).read_to_end(&mut begin).map_err(text)?;
+    // the magic, the version, and the header's length in two bytes or, later, four
+    let length = match begin.get(6..12) {
+        Some(&[1, _, a, b, ..]) => u64::from(u16::from_le_bytes([a, b])),
+        Some(&[_, _, a, b, c, d]) => u64::from(u32::from_le_bytes([a, b, c, d])),
+        _ => 0,
+    };
+    if length > MAX_HEADER {
+        return Err(format!("its header has {length} bytes"));
+    }
+    let header = &begin[..begin.len().min(length as usize + 12)];
+    if header.iter().filter(|byte| b"([{".contains(byte)).count() > MAX_BRACKETS {
+        return Err("its header is not that of one array of numbers".into());
+    }
+    file.rewind().map_err(text)
+}
+
 fn matrix(file: &mut File) -> Result<Layout, String> {
     let text = |error: io::Error| error.to_string();
     let mut header = [0; 8];
@@ -155,6 +181,7 @@ fn matrix(file: &mut File) -> Result<Layout, String> {
     }
     let mut bytes = Vec::new();
     file.take(length).read_to_end(&mut bytes).map_err(text)?;
+    // refuses offsets that overlap, leave gaps or disagree with a shape
     let header: Metadata = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
     let matrices: Vec<_> = header.tensors().into_iter().filter(|(_, info)| info.shape.len() == 2).collect();
     let [(name, info)] = &matrices[..] else { return Err(format!("it has {} matrices, not one", matrices.len())) };

@@ -63,7 +63,7 @@ fn batches_windows_streams_and_pieces_give_the_same_vectors() {
                 reading.append(head).unwrap();
                 reading.append(tail).unwrap();
                 assert_eq!(reading.tokens(), text.len());
-                close(&label, vector, &reading.vector());
+                close(&label, vector, &reading.vector().unwrap());
             }
             assert!(vectors[1].iter().all(|x| *x == 0.0), "a text without tokens");
             assert!(cosine(&vectors[0], &vectors[2]) < 0.999, "{cell}: texts differ");

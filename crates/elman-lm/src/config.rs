@@ -1,7 +1,7 @@
 use burn::{
-    module::{Initializer, Param},
+    module::Initializer,
     nn::{EmbeddingConfig, Linear, LinearConfig},
-    tensor::{Device, Tensor},
+    tensor::Device,
 };
 use elman_layers::{Dropout, TiedOutputConfig};
 use elman_recurrence::{CellKind, NetworkConfig};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::Error,
     model::{Head, LanguageModel, Parts},
-    setting::{check, fraction, not_negative},
+    setting::{check, fraction},
 };
 
 /// Configuration of a [`LanguageModel`].
@@ -71,6 +71,8 @@ impl Dropouts {
 /// Widths beyond this are taken for a mistake, or a damaged file, rather than allocated.
 const MAX_WIDTH: usize = 1 << 16;
 const MAX_LAYERS: usize = 256;
+/// Wider weights have no use, and their products leave float32.
+const MAX_RANGE: f64 = 1000.0;
 /// Token ids are 32-bit signed integers on GPUs.
 const MAX_VOCABULARY: usize = i32::MAX as usize;
 
@@ -108,7 +110,7 @@ impl LanguageModelConfig {
         fraction("the embedding's dropout", self.dropout.embedding)?;
         fraction("the dropout between layers", self.dropout.between_layers)?;
         fraction("the output's dropout", self.dropout.output)?;
-        not_negative("init_range", self.init_range)
+        check("init_range", "0 to 1000", self.init_range, (0.0..=MAX_RANGE).contains(&self.init_range))
     }
 
     /// Makes the model. Seed the device ([`Device::seed`]) before for the same weights each time.
@@ -134,7 +136,7 @@ impl LanguageModelConfig {
         let output = if self.tied {
             Head::Tied(TiedOutputConfig::new(self.vocabulary).init(device))
         } else {
-            let bias = Param::from_tensor(Tensor::zeros([self.vocabulary], device));
+            let bias = Initializer::Zeros.init([self.vocabulary], device);
             Head::Untied(Linear { weight: uniform.init([d_output, self.vocabulary], device), bias: Some(bias) })
         };
         let parts = Parts {

@@ -59,12 +59,13 @@ impl LanguageModel {
         };
         let mut config = serde_json::to_vec_pretty(&config).expect("a configuration is valid JSON");
         config.push(b'\n');
-        let old_tokenizer = fs::read(path.join(TOKENIZER)).ok();
-        if fs::read(path.join(CONFIG)).ok().as_ref() != Some(&config) {
+        let there = |file: &str| elman_files::read(path.join(file), u64::MAX).ok();
+        let old_tokenizer = there(TOKENIZER);
+        if there(CONFIG).as_ref() != Some(&config) {
             remove_weights(path)?;
         }
         tokenizer.save(path.join(TOKENIZER))?;
-        if fs::read(path.join(TOKENIZER)).ok() != old_tokenizer {
+        if there(TOKENIZER) != old_tokenizer {
             remove_weights(path)?;
         }
         files::replace(&path.join(CONFIG), &config)?;
@@ -81,14 +82,17 @@ impl LanguageModel {
     pub fn load_dir(path: impl AsRef<Path>, device: &Device) -> Result<(Self, TextTokenizer), Error> {
         let path = path.as_ref();
         for file in [CONFIG, TOKENIZER, WEIGHTS] {
-            if !path.join(file).is_file() {
+            if !path.join(file).exists() {
                 return Err(Error::NoModel { path: path.into(), file });
             }
         }
         let (config, tokenizer) = read_description(&path.join(CONFIG), &path.join(TOKENIZER))?;
         let weights = path.join(WEIGHTS);
         config.check_size(&weights, size_of::<f32>())?;
-        let model = StateDict::open(&weights)?.load_into(config.init(device)?)?;
+        // read rather than mapped: a file that is shortened meanwhile would end the process
+        let bytes =
+            elman_files::read(&weights, u64::MAX).map_err(|source| Error::Read { path: weights.clone(), source })?;
+        let model = StateDict::from_safetensors(bytes, &weights)?.load_into(config.init(device)?)?;
         Ok((model.valid(), tokenizer))
     }
 }
@@ -108,7 +112,8 @@ pub(crate) fn read_description(config: &Path, tokenizer: &Path) -> Result<(Langu
 impl LanguageModelConfig {
     /// Refuses a file that is too small for the weights before anything is allocated for them.
     pub(crate) fn check_size(&self, path: &Path, bytes_per_value: usize) -> Result<(), Error> {
-        let found = fs::metadata(path).map_err(|source| Error::Read { path: path.into(), source })?.len();
+        let file = elman_files::open(path).and_then(|file| file.metadata());
+        let found = file.map_err(|source| Error::Read { path: path.into(), source })?.len();
         let expected = self.least_values() * bytes_per_value as u64;
         if found < expected {
             return Err(Error::TooSmall { path: path.into(), expected, found });
@@ -135,8 +140,7 @@ fn remove_weights(path: &Path) -> Result<(), Error> {
 
 fn read_config(path: &Path) -> Result<LanguageModelConfig, Error> {
     let read = |source| Error::Read { path: path.into(), source };
-    let mut text = Vec::new();
-    fs::File::open(path).map_err(read)?.take(MAX_CONFIG_BYTES).read_to_end(&mut text).map_err(read)?;
+    let text = elman_files::read(path, MAX_CONFIG_BYTES).map_err(read)?;
     let config = |source| Error::Config { path: path.into(), source };
     let Version { format_version } = serde_json::from_slice(&text).map_err(config)?;
     if format_version > FORMAT_VERSION {
@@ -157,7 +161,7 @@ pub fn fingerprint(path: impl AsRef<Path>) -> Result<String, Error> {
     for name in [TOKENIZER, WEIGHTS] {
         let path = path.as_ref().join(name);
         let read = |source| Error::Read { path: path.clone(), source };
-        let file = fs::File::open(&path).map_err(read)?;
+        let file = elman_files::open(&path).map_err(read)?;
         let length = file.metadata().map_err(read)?.len();
         add(&mut hash, length, file).map_err(read)?;
     }

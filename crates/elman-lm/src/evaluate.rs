@@ -41,7 +41,7 @@ const WAITING: usize = 64;
 /// [`Error::NotFinite`].
 pub fn evaluate(model: &LanguageModel, text: &Tokens, batch: usize, bptt: usize) -> Result<Evaluation, Error> {
     let evaluation = evaluate_while(model, text, batch, bptt, || true)?;
-    Ok(evaluation.expect("nothing stopped it"))
+    evaluation.expect("nothing stopped it").finite()
 }
 
 /// [`evaluate`] of a packed model: what its precision costs.
@@ -64,7 +64,7 @@ pub fn evaluate_packed(model: &PackedModel, text: &Tokens, batch: usize, bptt: u
         }
         steps += window.steps;
     }
-    Evaluation::new(sum, steps, batch, text)
+    Evaluation::new(sum, steps, batch, text)?.finite()
 }
 
 /// `−ln softmax(logits)[target]`
@@ -125,6 +125,14 @@ impl Evaluation {
             bits_per_character: bits / text.characters() as f64,
             bits_per_byte: bits / text.bytes() as f64,
         })
+    }
+}
+
+impl Evaluation {
+    /// Refuses a perplexity beyond all numbers: a loss of 710 is no model's whose weights are as they were trained. Training may
+    /// come back from it.
+    fn finite(self) -> Result<Self, Error> {
+        if self.perplexity.is_finite() { Ok(self) } else { Err(Error::NotFinite) }
     }
 }
 

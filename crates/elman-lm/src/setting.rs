@@ -9,9 +9,9 @@ pub(crate) fn check(name: &'static str, expected: &'static str, found: impl Disp
     if ok { Ok(()) } else { Err(Error::Setting { name, expected, found: found.to_string() }) }
 }
 
-/// A probability of dropping, in [0, 1). NaN is outside.
+/// A probability of dropping, in [0, 1), in float32 too. NaN is outside.
 pub(crate) fn fraction(name: &'static str, found: f64) -> Result<(), Error> {
-    check(name, "at least 0 and below 1", found, (0.0..1.0).contains(&found))
+    check(name, "at least 0 and below 1", found, (0.0..1.0).contains(&found) && (found as f32) < 1.0)
 }
 
 /// A positive number. NaN and infinity are not.

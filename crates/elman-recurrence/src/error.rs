@@ -142,6 +142,14 @@ pub enum ImportError {
         /// The file's shape.
         found: Vec<usize>,
     },
+    /// A weight is infinite or NaN, in float32.
+    #[error("the weights '{}' cannot be used: '{name}' has a number that is not finite; the file is damaged, or its training diverged", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+    },
     /// The file has tensors under the prefix that the network does not.
     #[error("the weights '{}' have tensors that the network lacks: {names} (another number of layers, or directions, a bias or a projection?)", path.display())]
     Unused {

@@ -41,6 +41,7 @@ mod network;
 mod noise;
 mod options;
 pub mod packed;
+mod parameters;
 pub mod scan;
 mod sequence;
 mod simple;

@@ -119,7 +119,8 @@ impl State {
     /// [`StateError::Tensors`] if its tensors are not those of a state.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, StateError> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|source| StateError::Read { path: path.into(), source })?;
+        let bytes =
+            elman_files::read(path, u64::MAX).map_err(|source| StateError::Read { path: path.into(), source })?;
         let file =
             SafeTensors::deserialize(&bytes).map_err(|source| StateError::Format { path: path.into(), source })?;
         let mismatch = |expected: String, found: String| StateError::Tensors { path: path.into(), expected, found };
@@ -145,6 +146,9 @@ impl State {
             }
             let values: Vec<f32> =
                 view.data().chunks_exact(4).map(|c| f32::from_le_bytes(c.try_into().expect("four bytes"))).collect();
+            if !values.iter().all(|value| value.is_finite()) {
+                return Err(mismatch(format!("finite numbers in '{}'", name(n)), "infinite ones, or NaN".into()));
+            }
             parts.push(Tensor::from_data(TensorData::new(values, shape), device));
         }
         Ok(Self { parts })

@@ -9,6 +9,7 @@ mod devices;
 mod golden;
 #[cfg(feature = "tensor")]
 mod gradients;
+mod mutants;
 mod shared;
 mod torch;
 #[cfg(feature = "tensor")]
@@ -22,5 +23,6 @@ pub use devices::{TestDevice, device, devices};
 pub use golden::Golden;
 #[cfg(feature = "tensor")]
 pub use gradients::gradients_of;
+pub use mutants::Mutants;
 pub use shared::shared;
 pub use torch::Torch;

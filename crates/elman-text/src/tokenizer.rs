@@ -89,7 +89,7 @@ impl TextTokenizer {
             let reason = format!("it has {length} bytes, and at most {LARGEST_FILE} are read");
             return Err(TextError::Tokenizer { path: path.into(), reason });
         }
-        Self::from_bytes(&fs::read(path).map_err(read)?, path)
+        Self::from_bytes(&elman_files::read(path, LARGEST_FILE).map_err(read)?, path)
     }
 
     /// As [`load`](Self::load), of a file that lies in memory; `path` is where errors say that it is from.

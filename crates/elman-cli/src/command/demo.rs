@@ -70,7 +70,7 @@ impl Demo {
     /// Refuses a directory where files that are not of a demo would be overwritten. A demo writes its sentences first,
     /// and they are always the same.
     fn check(&self) -> Result<(), CliError> {
-        let sentences = std::fs::read(self.out.join(SENTENCES));
+        let sentences = elman_files::read(self.out.join(SENTENCES), u64::MAX);
         if sentences.is_ok_and(|found| found == sentences_file().as_bytes()) {
             return Ok(());
         }

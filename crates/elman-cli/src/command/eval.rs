@@ -53,9 +53,12 @@ impl Eval {
         let text = Corpus::open(&self.files)?.encode(&tokenizer)?;
         let batch = self.batch.min((text.len() / 2).max(1));
         let figures = match self.precision.narrow() {
-            None => lm::evaluate(&model, &text, batch, self.bptt)?,
-            Some(precision) => lm::evaluate_packed(&model.pack(precision)?, &text, batch, self.bptt)?,
+            None => lm::evaluate(&model, &text, batch, self.bptt),
+            Some(precision) => {
+                model.pack(precision).and_then(|model| lm::evaluate_packed(&model, &text, batch, self.bptt))
+            }
         };
+        let figures = figures.map_err(|source| self.model.failed(source))?;
         if self.json {
             return output::json(&figures);
         }

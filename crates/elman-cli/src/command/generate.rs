@@ -104,13 +104,13 @@ impl Generate {
         warn_of_unknown("prompt", &self.prompt, &tokenizer)?;
         let reader: Reader = match self.precision.narrow() {
             None => (&model).into(),
-            Some(precision) => (&model.pack(precision)?).into(),
+            Some(precision) => (&model.pack(precision).map_err(|source| self.model.failed(source))?).into(),
         };
         let pieces = lm::generate(reader, &tokenizer, &self.prompt, &options)?;
         if self.json {
             let mut report = Report { prompt: &self.prompt, text: String::new(), seed: options.seed, tokens: vec![] };
             for piece in pieces {
-                let piece = piece?;
+                let piece = piece.map_err(|source| self.model.failed(source))?;
                 report.text += &piece.text;
                 report.tokens.push(piece.token);
             }
@@ -123,7 +123,7 @@ impl Generate {
         }
         let mut ended = self.prompt.ends_with('\n');
         for piece in pieces {
-            let text = piece?.text;
+            let text = piece.map_err(|source| self.model.failed(source))?.text;
             output::piece(&text)?;
             ended = if text.is_empty() { ended } else { text.ends_with('\n') };
         }

@@ -88,7 +88,7 @@ impl EncoderConfig {
         range("the number of layers", self.layers, MAX_LAYERS)?;
         range("the projection's width", self.d_projection.unwrap_or(1), MAX_WIDTH)?;
         range("the window", self.window, MAX_WIDTH)?;
-        match (0.0..1.0).contains(&self.dropout) {
+        match (0.0..1.0).contains(&self.dropout) && (self.dropout as f32) < 1.0 {
             true => Ok(()),
             false => Err(EmbeddingError::Setting {
                 name: "the dropout",

@@ -25,6 +25,9 @@ const CARD: &str = "README.md";
 /// The newest `format_version` that is read.
 const FORMAT_VERSION: u32 = 1;
 
+/// Larger configuration files are not read.
+const MAX_CONFIG_BYTES: u64 = 1 << 20;
+
 /// What `config.json` holds.
 #[derive(Serialize, Deserialize)]
 struct ConfigFile {
@@ -62,14 +65,20 @@ impl<'a> Files<'a> {
     /// [`EmbeddingError::Model`] if one is missing or cannot be read.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, EmbeddingError> {
         let path = path.as_ref();
-        let file = |name: &'static str| match fs::read(path.join(name)) {
+        let file = |name: &'static str, limit| match elman_files::read(path.join(name), limit) {
             Ok(bytes) => Ok(Cow::Owned(bytes)),
             Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&error.kind()) => {
                 Err(elman_lm::Error::NoModel { path: path.into(), file: name })
             }
             Err(source) => Err(elman_lm::Error::Read { path: path.join(name), source }),
         };
-        Ok(Self { path: path.into(), config: file(CONFIG)?, tokenizer: file(TOKENIZER)?, weights: file(WEIGHTS)? })
+        let (config, tokenizer) = (file(CONFIG, MAX_CONFIG_BYTES)?, file(TOKENIZER, u64::MAX)?);
+        Ok(Self { path: path.into(), config, tokenizer, weights: file(WEIGHTS, u64::MAX)? })
+    }
+
+    /// What errors call the directory.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The model and its tokenizer.
@@ -108,7 +117,8 @@ pub fn is_encoder(path: impl AsRef<Path>) -> bool {
         #[serde(rename = "encoder")]
         _encoder: serde::de::IgnoredAny,
     }
-    fs::read(path.as_ref().join(CONFIG)).is_ok_and(|text| serde_json::from_slice::<Kind>(&text).is_ok())
+    let text = elman_files::read(path.as_ref().join(CONFIG), MAX_CONFIG_BYTES);
+    text.is_ok_and(|text| serde_json::from_slice::<Kind>(&text).is_ok())
 }
 
 fn read_config(text: &[u8], path: &Path) -> Result<EncoderConfig, EmbeddingError> {

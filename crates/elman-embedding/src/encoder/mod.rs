@@ -29,7 +29,7 @@ mod python;
 mod reading;
 mod stored;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::{module::Module, tensor::Device};
 use elman_layers::host::is_host;
@@ -44,7 +44,7 @@ pub use reading::Reading;
 pub use stored::WeightType;
 pub(crate) use {directory::replace, model::normalize};
 
-use crate::{config::Identity, error::EmbeddingError};
+use crate::{config::Identity, error::EmbeddingError, finite};
 use engine::Engine;
 
 /// Turns texts into vectors with a model that was trained for it.
@@ -56,6 +56,8 @@ pub struct Encoder {
     tokenizer: TextTokenizer,
     config: EncoderConfig,
     fingerprint: Option<String>,
+    /// The model's directory, for errors.
+    path: PathBuf,
 }
 
 /// Texts of more bytes are read piece by piece.
@@ -99,7 +101,7 @@ impl Encoder {
         }
         let host = is_host(&model.embedding.weight.device());
         let engine = Engine::new(model.valid(), precision, host)?;
-        Ok(Self { engine, tokenizer, config, fingerprint: None })
+        Ok(Self { engine, tokenizer, config, fingerprint: None, path: PathBuf::new() })
     }
 
     /// Loads a directory that [`save`](EncoderModel::save) wrote.
@@ -118,7 +120,7 @@ impl Encoder {
     pub fn of(files: &Files<'_>, precision: Precision, device: &Device) -> Result<Self, EmbeddingError> {
         let (model, tokenizer) = files.model(device)?;
         let encoder = Self::with_precision(model, tokenizer, precision)?;
-        Ok(Self { fingerprint: Some(files.fingerprint()), ..encoder })
+        Ok(Self { fingerprint: Some(files.fingerprint()), path: files.path().into(), ..encoder })
     }
 
     /// The vectors of some texts, in their order, each [`d_embedding`](Self::d_embedding) wide. A text without tokens (an empty
@@ -131,7 +133,7 @@ impl Encoder {
     /// are read piece by piece.
     ///
     /// # Errors
-    /// [`EmbeddingError::Text`] if a text cannot be tokenised.
+    /// [`EmbeddingError::Text`] if a text cannot be tokenised, [`EmbeddingError::VectorNotFinite`].
     pub fn encode<S: AsRef<str> + Sync>(&self, texts: &[S]) -> Result<Vec<Vec<f32>>, EmbeddingError> {
         let texts: Vec<Text> = texts.par_iter().map(|text| self.text(text.as_ref())).collect::<Result<_, _>>()?;
         let (mut order, mut windows) = (Vec::new(), Vec::new());
@@ -170,7 +172,7 @@ impl Encoder {
         let rows: Vec<&[u32]> = batch.iter().map(|(ids, _)| *ids).collect();
         let vectors = self.engine.vectors(&rows)?;
         let vectors = vectors.chunks_exact(self.d_embedding()).map(<[f32]>::to_vec);
-        Ok(batch.iter().map(|(_, i)| *i).zip(vectors).collect())
+        batch.iter().zip(vectors).map(|((_, i), vector)| Ok((*i, finite::check(vector, &self.path)?))).collect()
     }
 
     fn text<'a>(&self, text: &'a str) -> Result<Text<'a>, EmbeddingError> {

@@ -25,7 +25,7 @@ impl Pooled {
         for (pool, into) in parts {
             match pool {
                 Pool::Mean => (0..tokens).for_each(|t| each(into, output(t), |sum, x| sum + x)),
-                Pool::Max => (0..tokens).for_each(|t| each(into, output(t), f32::max)),
+                Pool::Max => (0..tokens).for_each(|t| each(into, output(t), larger)),
                 Pool::Last if tokens > 0 => {
                     let there = into.len() - back;
                     into[..there].copy_from_slice(&output(tokens - 1)[..there]);
@@ -62,6 +62,11 @@ impl Pooled {
     pub fn tokens(&self) -> usize {
         self.tokens
     }
+}
+
+/// The larger of two numbers; NaN if one is, which `f32::max` passes over.
+fn larger(a: f32, b: f32) -> f32 {
+    if b > a || b.is_nan() { b } else { a }
 }
 
 fn each(into: &mut [f32], x: &[f32], f: impl Fn(f32, f32) -> f32) {

@@ -5,7 +5,7 @@ use super::{
     engine::{Walk, nothing},
     pooled::Pooled,
 };
-use crate::error::EmbeddingError;
+use crate::{error::EmbeddingError, finite};
 
 /// A text of any length that is being read: its vector so far, to which more text can be appended. Memory does not grow
 /// with what was read.
@@ -52,7 +52,7 @@ impl<'a> Reading<'a> {
     /// The vector of what has been read, [`d_embedding`](Encoder::d_embedding) wide; zeros before the first token.
     ///
     /// # Errors
-    /// [`EmbeddingError::Text`] if the tokenizer has tokens that the model does not.
+    /// [`EmbeddingError::Text`] if the tokenizer has tokens that the model does not, [`EmbeddingError::VectorNotFinite`].
     pub fn vector(&self) -> Result<Vec<f32>, EmbeddingError> {
         let Self { encoder, mut walk, mut pooled, waiting } = self.clone();
         if !waiting.is_empty() {
@@ -61,7 +61,7 @@ impl<'a> Reading<'a> {
         if pooled.tokens() == 0 {
             return Ok(vec![0.0; encoder.d_embedding()]);
         }
-        Ok(encoder.engine.vector(&pooled))
+        finite::check(encoder.engine.vector(&pooled), &encoder.path)
     }
 
     /// Tokens read.

@@ -74,6 +74,13 @@ pub(super) fn store(model: &EncoderModel, kind: WeightType) -> Result<Vec<u8>, E
         match (kind, shape.as_slice()) {
             (WeightType::F32, _) | (WeightType::Int8, [] | [_]) => all.push(Stored::f32(name, shape, &values)),
             (WeightType::F16, _) => {
+                if !values.iter().all(|x| f16::from_f32(*x).is_finite()) {
+                    return Err(EmbeddingError::Setting {
+                        name: "the type of weights",
+                        expected: format!("f32 or int8, since half precision cannot hold the numbers of {name}"),
+                        found: "f16".into(),
+                    });
+                }
                 let bytes = values.iter().flat_map(|x| f16::from_f32(*x).to_le_bytes()).collect();
                 all.push(Stored { name: name.into(), dtype: Dtype::F16, shape, bytes });
             }

@@ -1,11 +1,10 @@
-use std::{fs, io, path::Path};
-
-use burn::{
-    module::Module,
-    optim::{ModuleOptimizer, record::OptimizerRecord},
-    store::ModuleRecord,
-    tensor::Bytes,
+use std::{
+    io,
+    path::{Path, PathBuf},
 };
+
+use burn::optim::ModuleOptimizer;
+use elman_lm::train::{Optimizer, record};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -36,8 +35,7 @@ pub(super) fn save(
     optimizer: &ModuleOptimizer,
 ) -> Result<(), EmbeddingError> {
     let bytes = || {
-        let model = trainee.clone().into_record().into_bytes().map_err(text)?.to_vec();
-        let optimizer = optimizer.into_bytes().map_err(text)?.to_vec();
+        let (model, optimizer) = (record::pack_module(trainee)?, record::pack_optimizer(optimizer)?);
         let progress = serde_json::to_vec(progress).map_err(text)?;
         let sum = checksum([&progress, &model, &optimizer]);
         let blobs = [("progress", &progress), ("model", &model), ("optimizer", &optimizer), ("sha256", &sum)];
@@ -50,31 +48,59 @@ pub(super) fn save(
     replace(path, &bytes)
 }
 
-/// Reads what [`save`] wrote; none if there is no file.
-pub(super) fn load(
-    path: &Path,
-    trainee: Trainee,
-    optimizer: ModuleOptimizer,
-) -> Result<Option<(Progress, Trainee, ModuleOptimizer)>, EmbeddingError> {
-    let bytes = match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        bytes => bytes.map_err(|source| elman_lm::Error::Read { path: path.into(), source })?,
-    };
-    let parts = || {
-        let file = SafeTensors::deserialize(&bytes).map_err(text)?;
-        let blob = |name: &str| file.tensor(name).map(|view| view.data().to_vec()).map_err(text);
-        let (progress, model, state) = (blob("progress")?, blob("model")?, blob("optimizer")?);
-        if blob("sha256")? != checksum([&progress, &model, &state]) {
-            return Err("it is damaged: its checksum differs".into());
-        }
-        let progress = serde_json::from_slice(&progress).map_err(text)?;
-        let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(model)).map_err(text)?;
-        let trainee = trainee.try_load_record(record).map_err(text)?;
-        let state = OptimizerRecord::from_bytes(Bytes::from_bytes_vec(state)).map_err(text)?;
-        Ok((progress, trainee, optimizer.load_record(state)))
-    };
-    let parts = parts().map_err(|reason| elman_lm::Error::Checkpoint { path: path.into(), reason })?;
-    Ok(Some(parts))
+/// What [`save`] wrote, read and not yet used.
+pub(super) struct Saved {
+    pub progress: Progress,
+    path: PathBuf,
+    model: Vec<u8>,
+    optimizer: Vec<u8>,
+}
+
+impl Saved {
+    /// Reads a file, whose sum is right then; none if there is no file.
+    ///
+    /// # Errors
+    /// [`EmbeddingError::Model`].
+    pub fn load(path: &Path) -> Result<Option<Self>, EmbeddingError> {
+        let bytes = match elman_files::read(path, u64::MAX) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            bytes => bytes.map_err(|source| elman_lm::Error::Read { path: path.into(), source })?,
+        };
+        let parts = || {
+            let file = SafeTensors::deserialize(&bytes).map_err(text)?;
+            let blob = |name: &str| file.tensor(name).map(|view| view.data().to_vec()).map_err(text);
+            let (progress, model, optimizer) = (blob("progress")?, blob("model")?, blob("optimizer")?);
+            if blob("sha256")? != checksum([&progress, &model, &optimizer]) {
+                return Err("it is damaged: its checksum differs".into());
+            }
+            let progress = serde_json::from_slice(&progress).map_err(text)?;
+            Ok(Self { progress, path: path.into(), model, optimizer })
+        };
+        parts().map(Some).map_err(|reason| bad(path, reason))
+    }
+
+    /// What is trained and the optimizer, as they were, in a run of so many steps.
+    ///
+    /// # Errors
+    /// [`EmbeddingError::Model`].
+    pub fn restore(&self, trainee: Trainee, steps: usize) -> Result<(Trainee, ModuleOptimizer), EmbeddingError> {
+        let Progress { step, seconds, settings, .. } = &self.progress;
+        let parts = || {
+            if *step >= steps || !(seconds.is_finite() && *seconds >= 0.0) {
+                return Err(format!("{step} of {steps} steps in {seconds} s is no place in this run"));
+            }
+            let trainee = record::unpack_module(&self.model, trainee)?;
+            let decay = settings.weight_decay;
+            let optimizer = record::unpack_optimizer(&self.optimizer, Optimizer::AdamW, decay, &trainee, *step)?;
+            Ok((trainee, optimizer))
+        };
+        parts().map_err(|reason| bad(&self.path, reason))
+    }
+}
+
+/// There is one checkpoint at a time, so none to go on from in its place.
+fn bad(path: &Path, reason: String) -> EmbeddingError {
+    elman_lm::Error::Checkpoint { path: path.into(), reason: format!("{reason}; remove it to begin anew") }.into()
 }
 
 fn checksum(blobs: [&Vec<u8>; 3]) -> Vec<u8> {

@@ -17,7 +17,7 @@ use burn::{
     optim::{GradientsParams, ModuleOptimizer},
     tensor::Tensor,
 };
-use elman_lm::train::{Optimizer, clip_by_global_norm};
+use elman_lm::train::{Optimizer, clip_by_global_norm, is_finite};
 
 pub use config::EncoderTrainConfig;
 pub use examples::{Examples, Texts};
@@ -26,7 +26,7 @@ pub use objective::{
 };
 
 use crate::{encoder::EncoderModel, error::EmbeddingError};
-use checkpoint::Progress;
+use checkpoint::{Progress, Saved};
 use step::Trainee;
 
 /// What is told while training goes on.
@@ -126,11 +126,11 @@ impl<'a> Training<'a> {
             seconds: 0.0,
         };
         if let Some((path, _)) = &checkpoint
-            && let Some((was, model, state)) =
-                checkpoint::load(path, trainee.clone(), Optimizer::AdamW.init(config.weight_decay))?
+            && let Some(saved) = Saved::load(path)?
         {
-            same(&progress, &was, path)?;
-            (trainee, optimizer, progress) = (model, state, was);
+            same(&progress, &saved.progress, path)?;
+            (trainee, optimizer) = saved.restore(trainee, steps)?;
+            progress = saved.progress;
         }
         let resumed = progress.step;
         observer(Event::Start { steps, examples: usable.len(), left_out, resumed })?;
@@ -164,6 +164,9 @@ impl<'a> Training<'a> {
                 }
             }
             let (loss, model) = (clock.epoch(progress.step)?, trainee.encoder.valid());
+            if !is_finite(&model) {
+                return Err(elman_lm::Error::NotFinite.into());
+            }
             observer(Event::Epoch { epoch: epoch + 1, loss, model: &model, seconds: clock.seconds() })?;
         }
         Ok(trainee.encoder.valid())
@@ -223,7 +226,8 @@ fn same(now: &Progress, was: &Progress, path: &std::path::Path) -> Result<(), Em
         }
     }
     if now.examples != was.examples {
-        return other("the examples (SHA-256 of their tokens)", was.examples[..12].into(), now.examples[..12].into());
+        let [was, now] = [&was.examples, &now.examples].map(|hash| hash.chars().take(12).collect());
+        return other("the examples (SHA-256 of their tokens)", was, now);
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -88,7 +88,7 @@ impl<'a> LogFile<'a> {
 
     /// The lines of a log up to a step. The last line of a process that was killed may be cut off.
     fn kept(&self, step: usize) -> Result<String, Error> {
-        let text = match fs::read(&self.path) {
+        let text = match elman_files::read(&self.path, u64::MAX) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
             text => text.map_err(|source| Error::Read { path: self.path.clone(), source })?,
         };

@@ -54,6 +54,34 @@ pub(super) struct MeterRecord {
     sums: EpochSums,
 }
 
+impl MeterRecord {
+    /// That a meter can go on from it, `read` windows of `bptt` tokens in `rows` columns having been read in an epoch of
+    /// `windows`.
+    pub(super) fn check(&self, read: usize, windows: usize, bptt: usize, rows: usize) -> Result<(), String> {
+        /// A century.
+        const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
+        if [self.run, self.epoch, self.interval].iter().any(|time| *time > LONGEST) {
+            return Err("its times are longer than a century".into());
+        }
+        let good = |f: &Figures| {
+            f.loss.is_finite() && f.gradient_norm.is_finite() && (1..=bptt).contains(&f.steps) && f.rows == rows
+        };
+        let sums = &self.sums;
+        let whole =
+            sums.loss.is_finite() && sums.steps <= windows * bptt && sums.tokens == sums.steps.saturating_mul(rows);
+        if self.figures.len() > windows || !self.figures.iter().all(good) || !whole {
+            return Err("its losses are not those of a run".into());
+        }
+        let steps = sums.steps + self.figures.iter().map(|figures| figures.steps).sum::<usize>();
+        // before an epoch the sums are of the one before; its last window may be shorter
+        let expected = (read * bptt).saturating_sub(if read == windows { bptt - 1 } else { 0 })..=read * bptt;
+        if read > 0 && !expected.contains(&steps) {
+            return Err(format!("its losses are of {steps} time steps, and {} were read", read * bptt));
+        }
+        Ok(())
+    }
+}
+
 impl Meter {
     pub(super) fn new() -> Self {
         let [run, epoch, interval] = [Stopwatch::from(Duration::ZERO); 3];

@@ -9,6 +9,7 @@ mod meter;
 mod numbers;
 mod optimizer;
 mod progress;
+pub mod record;
 mod report;
 mod run_log;
 mod save;

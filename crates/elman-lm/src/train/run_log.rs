@@ -1,4 +1,4 @@
-use std::{fs, path::Path};
+use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -56,7 +56,7 @@ impl RunLog {
     /// [`Error::Read`], [`Error::Log`] with the line that is not one of a log.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        let bytes = fs::read(path).map_err(|source| Error::Read { path: path.into(), source })?;
+        let bytes = elman_files::read(path, u64::MAX).map_err(|source| Error::Read { path: path.into(), source })?;
         let text = String::from_utf8_lossy(&bytes);
         let bad = |line: usize, reason: String| Error::Log { path: path.into(), line, reason };
         let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));

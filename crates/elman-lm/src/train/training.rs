@@ -4,8 +4,8 @@ use std::{
     time::Instant,
 };
 
-use burn::module::Module;
-use elman_recurrence::State;
+use burn::{module::Module, tensor::Tensor};
+use elman_recurrence::{Sequence, State};
 use elman_text::{BpttBatches, Tokens};
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
     checkpoint::{Position, Progress, Run, Snapshot},
     clip::is_finite,
     meter::Meter,
+    record,
     step::Stepper,
 };
 use crate::{
@@ -195,33 +196,69 @@ impl<'a> Reader<'a> {
         Ok(reader)
     }
 
+    /// Goes on from the latest checkpoint that can be used, and remembers what is wrong with those after it.
+    ///
+    /// # Errors
+    /// That of the latest if none can be.
     fn resume(&mut self) -> Result<(), Error> {
         let Some((checkpoints, run)) = &self.checkpoints else { return Ok(()) };
-        let Some((path, snapshot, damaged)) = checkpoints.latest()? else { return Ok(()) };
-        let Progress { model, settings, text, position, .. } = &snapshot.progress;
-        let was = Run { model: model.clone(), settings: settings.clone(), text: text.clone() };
-        let changed = run.changed_from(&was, &path)?;
-        let damaged = damaged.iter().map(Error::to_string).collect();
-        self.start.resumed = Some(Resumed { checkpoint: path.clone(), step: position.step, changed, damaged });
-        self.restore(snapshot).map_err(|reason| Error::Checkpoint { path: path.clone(), reason })?;
-        self.saved = Some(path);
-        Ok(())
+        let (run, mut damaged) = (run.clone(), Vec::new());
+        for path in checkpoints.list()?.into_iter().rev() {
+            let restored = Checkpoints::read(&path).and_then(|snapshot| {
+                let Progress { model, settings, text, position, .. } = &snapshot.progress;
+                let was = Run { model: model.clone(), settings: settings.clone(), text: text.clone() };
+                let (changed, step) = (run.changed_from(&was, &path)?, position.step);
+                self.restore(snapshot).map_err(|reason| Error::Checkpoint { path: path.clone(), reason })?;
+                Ok((changed, step))
+            });
+            match restored {
+                Ok((changed, step)) => {
+                    let damaged = damaged.iter().map(Error::to_string).collect();
+                    self.start.resumed = Some(Resumed { checkpoint: path.clone(), step, changed, damaged });
+                    self.saved = Some(path);
+                    return Ok(());
+                }
+                Err(error @ Error::Checkpoint { .. }) => damaged.push(error),
+                Err(error) => return Err(error),
+            }
+        }
+        match damaged.into_iter().next() {
+            Some(Error::Checkpoint { path, reason }) => {
+                let reason = format!("{reason}; there is no older one that can be used, begin anew");
+                Err(Error::Checkpoint { path, reason })
+            }
+            _ => Ok(()),
+        }
     }
 
+    /// Takes all of a checkpoint over, or nothing.
     fn restore(&mut self, snapshot: Snapshot) -> Result<(), String> {
-        let stepper = &mut self.stepper;
-        if let Some(best) = &snapshot.best {
-            self.best = Snapshot::unpack_model(best, self.best.clone())?;
+        let stepper = &self.stepper;
+        let config = stepper.config;
+        snapshot.progress.check(&self.start)?;
+        let history = History { epochs: snapshot.progress.epochs.clone(), ..History::default() };
+        if history.best().is_some() != snapshot.best.is_some() {
+            return Err("its best model is not that of its best epoch".into());
         }
-        stepper.model = Some(Snapshot::unpack_model(&snapshot.model, stepper.model().clone())?);
-        let optimizer = stepper.config.optimizer.init(stepper.config.weight_decay);
-        stepper.optimizer = Snapshot::unpack_optimizer(&snapshot.optimizer, optimizer)?;
-        self.state = snapshot.unpack_state(stepper.model());
-        let Progress { position, divided, meter, epochs, .. } = snapshot.progress;
-        (self.epoch, self.in_epoch, stepper.step) = (position.epoch, position.in_epoch, position.step);
-        stepper.divided = divided;
-        stepper.meter = Meter::from_record(meter);
-        self.history.epochs = epochs;
+        let best = snapshot.best.as_ref().map(|best| record::unpack_module(best, self.best.clone())).transpose()?;
+        let model = record::unpack_module(&snapshot.model, stepper.model().clone())?;
+        let Progress { position, divided, ref meter, .. } = snapshot.progress;
+        let optimizer = record::unpack_optimizer(
+            &snapshot.optimizer,
+            config.optimizer,
+            config.weight_decay,
+            &model,
+            position.step,
+        )?;
+        let state = snapshot.unpack_state(&model);
+        if state.is_some() != (position.in_epoch > 0) || !state.as_ref().is_none_or(|state| fits(state, &model, config))
+        {
+            return Err("its hidden state is not the model's".into());
+        }
+        let meter = Meter::from_record(meter.clone());
+        self.stepper = Stepper { model: Some(model), optimizer, step: position.step, divided, meter, ..*stepper };
+        (self.epoch, self.in_epoch, self.state, self.history) = (position.epoch, position.in_epoch, state, history);
+        self.best = best.unwrap_or_else(|| self.best.clone());
         Ok(())
     }
 
@@ -275,6 +312,9 @@ impl<'a> Reader<'a> {
             valid => report.valid = valid,
         }
         report.best = is_best(&report, &self.history);
+        if report.best && !is_finite(&model) {
+            return Err(Error::NotFinite);
+        }
         report.seconds = self.stepper.meter.seconds();
         if let (Schedule::Plateau { factor }, false) = (self.stepper.config.schedule, report.best) {
             self.stepper.divided /= factor;
@@ -345,9 +385,9 @@ impl<'a> Reader<'a> {
         let Self { epoch, in_epoch, stepper, .. } = self;
         let Run { model, settings, text } = run.clone();
         Ok(Snapshot {
-            model: Snapshot::pack_model(stepper.model())?,
-            optimizer: Snapshot::pack_optimizer(&stepper.optimizer)?,
-            best: self.history.best().map(|_| Snapshot::pack_model(&self.best)).transpose()?,
+            model: record::pack_module(stepper.model())?,
+            optimizer: record::pack_optimizer(&stepper.optimizer)?,
+            best: self.history.best().map(|_| record::pack_module(&self.best)).transpose()?,
             state: Snapshot::pack_state(self.state.as_ref()),
             progress: Progress {
                 model,
@@ -360,6 +400,15 @@ impl<'a> Reader<'a> {
             },
         })
     }
+}
+
+/// Whether a hidden state is one that the model leaves after a step of so many columns.
+fn fits(state: &State, model: &LanguageModel, config: &TrainConfig) -> bool {
+    let model = model.valid();
+    let Ok(tokens) = model.tokens(&vec![0; config.batch], [config.batch, 1]) else { return false };
+    let like = model.hidden(tokens, Sequence::new()).state;
+    let shapes = |state: &State| state.parts().iter().map(Tensor::dims).collect::<Vec<_>>();
+    shapes(state) == shapes(&like)
 }
 
 /// Whether the epoch's validation loss is the lowest so far. Without validation the latest is the best.

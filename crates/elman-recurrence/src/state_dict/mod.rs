@@ -9,8 +9,7 @@ mod weight_norm;
 use std::{
     collections::BTreeMap,
     fmt::Display,
-    fs,
-    io::{self, Write},
+    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -25,10 +24,10 @@ use burn::{
 use safetensors::{Dtype, tensor::TensorView};
 
 pub use model::RecurrentModel;
-use names::torch_name;
+pub(crate) use names::torch_name;
 pub use vocabulary::Vocabulary;
 
-use crate::error::ImportError;
+use crate::{error::ImportError, parameters::parameters};
 
 /// Named weights in PyTorch's `state_dict` naming and layout, between a file and a module.
 ///
@@ -72,12 +71,9 @@ impl StateDict {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ImportError> {
         let path = path.as_ref();
         let read = |source| ImportError::Read { path: path.into(), source };
-        // opening a pipe would wait for its other end
-        if !fs::metadata(path).map_err(read)?.is_file() {
-            return Err(read(io::Error::other("not a regular file")));
-        }
+        elman_files::open(path).map_err(read)?;
         match path.extension().and_then(|e| e.to_str()) {
-            Some("safetensors") => Self::from_safetensors(fs::read(path).map_err(read)?, path),
+            Some("safetensors") => Self::from_safetensors(elman_files::read(path, u64::MAX).map_err(read)?, path),
             Some("pt" | "pth" | "bin" | "ckpt" | "tar") => {
                 let (tensors, vocabularies) = torch_file::open(path)?;
                 Ok(Self { vocabularies, ..Self::from_tensors(tensors, path) })
@@ -174,29 +170,42 @@ impl StateDict {
         self.tensors.values().flatten().map(|entry| &entry.in_file).collect()
     }
 
-    /// Puts the weights into a module of the same structure; 16- and 64-bit floats become 32-bit.
+    /// Puts the weights into a module of the same structure; 16- and 64-bit floats become 32-bit. Weights that the module
+    /// has not drawn yet are not drawn.
     ///
     /// # Errors
     /// [`ImportError::Missing`], [`ImportError::Shape`], [`ImportError::Unused`], [`ImportError::Ambiguous`] where names or
-    /// shapes disagree, [`ImportError::Format`] where a tensor's data cannot be read.
+    /// shapes disagree, [`ImportError::Format`] where a tensor's data cannot be read, [`ImportError::NotFinite`].
     pub fn load_into<M: Module>(mut self, mut module: M) -> Result<M, ImportError> {
-        let found = shorten(self.names_in_file().into_iter());
-        let mut ready = Vec::new();
-        for wanted in collect(&module) {
-            let name = torch_name(&wanted.name);
-            let Some(entries) = self.tensors.remove(&name) else {
+        // all names and shapes before any data: nothing is read, drawn or allocated for a module of another size
+        let (mut taken, found) = (Vec::new(), shorten(self.names_in_file().into_iter()));
+        for (parameter, expected) in parameters(&module) {
+            let name = torch_name(&parameter);
+            let Some(mut entries) = self.tensors.remove(&name) else {
                 return Err(ImportError::Missing { path: self.path, name, found });
             };
-            let Entry { in_file, tensor } = self.only(&name, &entries)?;
-            if tensor.shape != wanted.shape {
-                let (expected, found) = (wanted.shape.to_vec(), tensor.shape.to_vec());
-                return Err(ImportError::Shape { path: self.path, name: in_file.clone(), expected, found });
+            self.only(&name, &entries)?;
+            let Entry { in_file, tensor } = entries.swap_remove(0);
+            if tensor.shape[..] != expected {
+                let found = tensor.shape.to_vec();
+                return Err(ImportError::Shape { path: self.path, name: in_file, expected, found });
             }
-            let data = bridge::to_data(tensor).map_err(|e| format_error(&self.path, e))?;
-            ready.push(bridge::from_data(data.convert::<f32>(), wanted.name, None));
+            if !tensor.dtype.is_float() {
+                let reason = format!("'{in_file}' has numbers of type {:?}, not floats", tensor.dtype);
+                return Err(ImportError::Format { path: self.path, reason });
+            }
+            taken.push((parameter, in_file, tensor));
         }
         if !self.tensors.is_empty() {
             return Err(ImportError::Unused { names: shorten(self.names_in_file().into_iter()), path: self.path });
+        }
+        let mut ready = Vec::new();
+        for (path, name, tensor) in taken {
+            let data = bridge::into_data(tensor).map_err(|e| format_error(&self.path, e))?.convert::<f32>();
+            if !data.as_slice::<f32>().is_ok_and(|values| values.iter().all(|value| value.is_finite())) {
+                return Err(ImportError::NotFinite { path: self.path, name });
+            }
+            ready.push(bridge::from_data(data, path, None));
         }
         let result = module.apply(ready, None, Some(Box::new(PyTorchToBurnAdapter)), true);
         match result.errors.first() {

@@ -20,7 +20,7 @@ pub(super) fn join(module: &str, weight: &str) -> String {
 }
 
 /// `…layers.1.directions.1.weight_ih` → `…weight_ih_l1_reverse`; other paths stay.
-pub(super) fn torch_name(path: &str) -> String {
+pub(crate) fn torch_name(path: &str) -> String {
     let parts: Vec<&str> = path.split('.').collect();
     match parts.as_slice() {
         [module @ .., "layers", layer, "directions", direction, weight] => {

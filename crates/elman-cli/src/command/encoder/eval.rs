@@ -114,13 +114,11 @@ impl Eval {
         for &width in widths {
             let pairs = vectors.as_chunks::<2>().0.iter();
             let cosines: Vec<f64> = pairs.map(|[a, b]| f64::from(cosine(&a[..width], &b[..width]))).collect();
-            figures.push(Figure {
-                file,
-                measure: "spearman",
-                width,
-                value: spearman(&cosines, &scores),
-                texts: texts.len(),
-            });
+            let value = spearman(&cosines, &scores);
+            if !value.is_finite() {
+                return Err(CliError::NoCorrelation { path: file.into() });
+            }
+            figures.push(Figure { file, measure: "spearman", width, value, texts: texts.len() });
         }
         Ok(())
     }
@@ -146,8 +144,9 @@ impl Eval {
         for &width in widths {
             let mut examples = Examples::new(width);
             for (vector, label) in vectors.iter().zip(&labels) {
-                let norm = vector[..width].iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-                let vector: Vec<f32> = vector[..width].iter().map(|x| x / norm).collect();
+                let square = |x: &f32| f64::from(*x).powi(2);
+                let norm = vector[..width].iter().map(square).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
+                let vector: Vec<f32> = vector[..width].iter().map(|x| (f64::from(*x) / norm) as f32).collect();
                 examples.push(&vector, label)?;
             }
             let value = cross_validate(&LogisticConfig::default(), &examples, FOLDS, SEED)?.mean();

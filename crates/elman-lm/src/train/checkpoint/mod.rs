@@ -119,20 +119,13 @@ impl Checkpoints {
         all.into_iter().try_for_each(|(_, path)| remove(path))
     }
 
-    /// The latest checkpoint that is whole, and what is wrong with those after it. None if there are no files.
+    /// Reads a checkpoint, whose sum is right then.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] of the latest if none is whole.
-    pub(super) fn latest(&self) -> Result<Option<(PathBuf, Snapshot, Vec<Error>)>, Error> {
-        let mut damaged = Vec::new();
-        for path in self.list()?.into_iter().rev() {
-            let bytes = fs::read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
-            match Snapshot::from_bytes(&bytes) {
-                Ok(snapshot) => return Ok(Some((path, snapshot, damaged))),
-                Err(reason) => damaged.push(Error::Checkpoint { path, reason }),
-            }
-        }
-        damaged.into_iter().next().map_or(Ok(None), Err)
+    /// [`Error::Read`], [`Error::Checkpoint`].
+    pub(super) fn read(path: &Path) -> Result<Snapshot, Error> {
+        let bytes = elman_files::read(path, u64::MAX).map_err(|source| Error::Read { path: path.into(), source })?;
+        Snapshot::from_bytes(&bytes).map_err(|reason| Error::Checkpoint { path: path.into(), reason })
     }
 }
 

@@ -71,7 +71,7 @@ impl Run {
             return other(difference);
         }
         if self.text != was.text {
-            let [was, now] = [&was.text, &self.text].map(|hash| hash[..12].to_owned());
+            let [was, now] = [&was.text, &self.text].map(|hash| hash.chars().take(12).collect());
             return other(Changed { setting: "the text (SHA-256 of its tokens)".into(), was, now });
         }
         let mut changed = differences(&self.settings, &was.settings);

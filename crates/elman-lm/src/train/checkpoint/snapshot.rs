@@ -1,11 +1,6 @@
 use std::collections::HashMap;
 
-use burn::{
-    module::Module,
-    optim::{ModuleOptimizer, record::OptimizerRecord},
-    store::ModuleRecord,
-    tensor::{Bytes, Tensor, TensorData},
-};
+use burn::tensor::{Tensor, TensorData};
 use elman_recurrence::State;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
@@ -14,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     config::LanguageModelConfig,
     model::LanguageModel,
-    train::{Epoch, TrainConfig, meter::MeterRecord},
+    train::{Epoch, Start, TrainConfig, meter::MeterRecord},
 };
 
 /// Everything that training needs to go on as if it had not been interrupted.
@@ -55,28 +50,35 @@ pub(in crate::train) struct Position {
     pub step: usize,
 }
 
+impl Progress {
+    /// That training can stand there, in the run that `start` tells of.
+    pub fn check(&self, start: &Start) -> Result<(), String> {
+        let Position { epoch, in_epoch, step } = self.position;
+        let windows = start.steps_per_epoch;
+        let expected = epoch.checked_sub(1).and_then(|n| n.checked_mul(windows)?.checked_add(in_epoch));
+        if in_epoch > windows || expected != Some(step) {
+            return Err(format!("step {in_epoch} of epoch {epoch}, {step} in all, is no place in this text"));
+        }
+        if !(self.divided > 0.0 && self.divided <= 1.0) {
+            return Err(format!("its learning rate has been multiplied by {}", self.divided));
+        }
+        self.meter.check(in_epoch, windows, start.settings.bptt, start.settings.batch)?;
+        let good = |(n, epoch): (usize, &Epoch)| {
+            let figures = [epoch.train_loss, epoch.learning_rate, epoch.tokens_per_second, epoch.seconds];
+            let valid = epoch.valid.as_ref().is_none_or(|valid| valid.loss.is_finite());
+            (epoch.epoch, epoch.step) == (n, n * windows) && figures.iter().all(|x| x.is_finite()) && valid
+        };
+        if self.epochs.len() != epoch - 1 || !(1..).zip(&self.epochs).all(good) {
+            return Err(format!("its epochs are not those before epoch {epoch}"));
+        }
+        Ok(())
+    }
+}
+
 const FORMAT: &str = "elman-checkpoint";
 const VERSION: &str = "1";
 
 impl Snapshot {
-    pub fn pack_model(model: &LanguageModel) -> Result<Vec<u8>, String> {
-        Ok(model.clone().into_record().into_bytes().map_err(one_line)?.to_vec())
-    }
-
-    pub fn unpack_model(bytes: &[u8], into: LanguageModel) -> Result<LanguageModel, String> {
-        let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes.to_vec())).map_err(one_line)?;
-        into.try_load_record(record).map_err(one_line)
-    }
-
-    pub fn pack_optimizer(optimizer: &ModuleOptimizer) -> Result<Vec<u8>, String> {
-        Ok(optimizer.into_bytes().map_err(one_line)?.to_vec())
-    }
-
-    pub fn unpack_optimizer(bytes: &[u8], into: ModuleOptimizer) -> Result<ModuleOptimizer, String> {
-        let record = OptimizerRecord::from_bytes(Bytes::from_bytes_vec(bytes.to_vec())).map_err(one_line)?;
-        Ok(into.load_record(record))
-    }
-
     pub fn pack_state(state: Option<&State>) -> Vec<TensorData> {
         let parts = state.map_or(&[][..], State::parts);
         parts.iter().map(|part| part.to_data().convert::<f32>()).collect()
@@ -130,8 +132,12 @@ impl Snapshot {
         let needed = |name: &str| blob(name).ok_or_else(|| format!("it has no '{name}'"));
         let mut state = Vec::new();
         while let Ok(part) = file.tensor(&format!("state.{}", state.len())) {
-            let values = part.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-            state.push(TensorData::new(values.collect::<Vec<f32>>(), part.shape().to_vec()));
+            let values: Vec<f32> = part.data().as_chunks::<4>().0.iter().map(|x| f32::from_le_bytes(*x)).collect();
+            let good = part.dtype() == Dtype::F32 && part.shape().len() == 3 && values.iter().all(|x| x.is_finite());
+            if !good {
+                return Err(format!("its state.{} is not [layers, batch, width] finite numbers", state.len()));
+            }
+            state.push(TensorData::new(values, part.shape().to_vec()));
         }
         Ok(Self {
             progress: ciborium::from_reader(needed("progress")?).map_err(one_line)?,

@@ -1,0 +1,156 @@
+//! Opens regular files. A pipe, a device or a socket in the place of a model's file would be waited for, or read, for
+//! ever.
+
+use std::{
+    fs::{self, File, FileType},
+    io::{self, IsTerminal, Read},
+    path::Path,
+};
+
+/// Why a file is not read, within an [`io::Error`] of the kind [`io::ErrorKind::InvalidInput`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// It is something else.
+    #[error("it is {found}, not a regular file")]
+    NotRegular {
+        /// What it is, in words.
+        found: &'static str,
+    },
+    /// It is larger than a file of its kind can be.
+    #[error("it has {found} bytes, and such a file has at most {limit}")]
+    TooLarge {
+        /// Its bytes.
+        found: u64,
+        /// The most that are read.
+        limit: u64,
+    },
+}
+
+impl From<FileError> for io::Error {
+    fn from(error: FileError) -> Self {
+        Self::new(io::ErrorKind::InvalidInput, error)
+    }
+}
+
+/// Opens a regular file, or a link to one, for reading.
+///
+/// What the path names is looked at before it is opened, since opening a pipe waits for its other end. A path that is
+/// changed between the two is not guarded against.
+///
+/// # Errors
+/// [`FileError::NotRegular`]; the operating system's.
+pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
+    let path = path.as_ref();
+    let check = |kind: FileType| match kind.is_file() {
+        true => Ok(()),
+        false => Err(FileError::NotRegular { found: name(kind) }),
+    };
+    check(fs::metadata(path)?.file_type())?;
+    let file = File::open(path)?;
+    check(file.metadata()?.file_type())?;
+    Ok(file)
+}
+
+/// Opens what a text is read from: a regular file, a pipe, a terminal, or `/dev/null`. Other devices have no end.
+///
+/// # Errors
+/// [`FileError::NotRegular`]; the operating system's.
+pub fn open_stream(path: impl AsRef<Path>) -> io::Result<File> {
+    let path = path.as_ref();
+    let kind = fs::metadata(path)?.file_type();
+    let file = File::open(path)?;
+    match name(kind) {
+        "a device" if !file.is_terminal() && path != Path::new("/dev/null") => {
+            Err(FileError::NotRegular { found: "a device" }.into())
+        }
+        _ => Ok(file),
+    }
+}
+
+/// Reads a regular file of at most `limit` bytes.
+///
+/// # Errors
+/// As [`open`]; [`FileError::TooLarge`].
+pub fn read(path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
+    let file = open(path)?;
+    let length = file.metadata()?.len();
+    let mut bytes = Vec::new();
+    if length <= limit {
+        bytes.try_reserve_exact(length as usize).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        // it may have grown since
+        file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    }
+    match length.max(bytes.len() as u64) {
+        found if found > limit => Err(FileError::TooLarge { found, limit }.into()),
+        _ => Ok(bytes),
+    }
+}
+
+fn name(kind: FileType) -> &'static str {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        if kind.is_fifo() {
+            return "a pipe";
+        }
+        if kind.is_socket() {
+            return "a socket";
+        }
+        if kind.is_char_device() || kind.is_block_device() {
+            return "a device";
+        }
+    }
+    if kind.is_dir() { "a folder" } else { "something else" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn why(error: &io::Error) -> FileError {
+        *error.get_ref().and_then(|error| error.downcast_ref()).unwrap_or_else(|| panic!("{error}"))
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_its_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs::write(&path, "four").unwrap();
+        assert_eq!(read(&path, 4).unwrap(), b"four");
+        assert_eq!(why(&read(&path, 3).unwrap_err()), FileError::TooLarge { found: 4, limit: 3 });
+        assert_eq!(read(folder.path().join("b"), 4).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(open(folder.path()).unwrap_err().to_string(), "it is a folder, not a regular file");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_text_may_come_through_a_pipe_and_not_from_a_device_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let writer = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::write(pipe, "text")
+        });
+        assert_eq!(io::read_to_string(open_stream(&pipe).unwrap()).unwrap(), "text");
+        writer.join().unwrap().unwrap();
+        assert_eq!(io::read_to_string(open_stream("/dev/null").unwrap()).unwrap(), "");
+        assert_eq!(why(&open_stream("/dev/zero").unwrap_err()), FileError::NotRegular { found: "a device" });
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let [pipe, socket, link] = ["pipe", "socket", "link"].map(|name| folder.path().join(name));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        std::os::unix::fs::symlink(&pipe, &link).unwrap();
+        let device = Path::new("/dev/zero");
+        for (path, found) in [(&*pipe, "a pipe"), (&link, "a pipe"), (&socket, "a socket"), (device, "a device")] {
+            assert_eq!(why(&open(path).unwrap_err()), FileError::NotRegular { found });
+            assert_eq!(why(&read(path, 9).unwrap_err()), FileError::NotRegular { found });
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Damaged model directories: each is an error in one line, or a model whose figures are finite.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use elman_lm::{Error, GenerateOptions, LanguageModel, LanguageModelConfig, ModelCard, evaluate, generate};
+use elman_recurrence::CellKind;
+use elman_testkit::{Mutants, device};
+use elman_text::{Corpus, TextTokenizer, Tokenizer, TokenizerConfig, Unit};
+use serde_json::json;
+use tempfile::TempDir;
+
+const TEXT: &str = "a cat sat on a mat, a dog ran from a house\n";
+
+/// No mutant may take longer.
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// A saved model, and the text that it is asked about.
+fn saved(config: impl Fn(usize) -> LanguageModelConfig) -> (TempDir, LanguageModelConfig) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("text.txt");
+    fs::write(&path, TEXT.repeat(2)).unwrap();
+    let tokenizer = TokenizerConfig::new(Unit::Char).train(&Corpus::open([&path]).unwrap()).unwrap();
+    let config = config(tokenizer.vocab_size());
+    config.init(&device()).unwrap().save_dir(folder.path(), &tokenizer, &ModelCard::new("test")).unwrap();
+    (folder, config)
+}
+
+fn small(vocabulary: usize) -> LanguageModelConfig {
+    LanguageModelConfig { d_embed: 6, d_hidden: 8, ..LanguageModelConfig::new(vocabulary) }
+}
+
+/// Loads a model and uses it; whatever it says is finite.
+fn open(folder: &TempDir) -> Result<(), Error> {
+    let (model, tokenizer): (LanguageModel, TextTokenizer) = LanguageModel::load_dir(folder.path(), &device())?;
+    let text = Corpus::open([folder.path().join("text.txt")])?.encode(&tokenizer)?;
+    let figures = evaluate(&model, &text, 1, 16)?;
+    let all = [figures.loss, figures.perplexity, figures.bits_per_byte, figures.bits_per_character];
+    assert!(all.iter().all(|x| x.is_finite()), "{figures:?}");
+    let options = GenerateOptions { max_tokens: 5, ..GenerateOptions::default() };
+    generate(&model, &tokenizer, "a", &options)?.try_for_each(|piece| piece.map(drop))
+}
+
+#[test]
+fn damaged_directories_are_errors_or_finite() {
+    let mut mutants = Mutants::new(1000);
+    let models = [
+        saved(small).0,
+        saved(|n| LanguageModelConfig { tied: true, cell: CellKind::MinGru, ..small(n) }).0,
+        saved(|n| LanguageModelConfig { cell: CellKind::Simple, layers: 1, ..small(n) }).0,
+    ];
+    let (mut refused, mut opened) = (0, 0);
+    for n in 0..mutants.count() {
+        let folder = &models[n % models.len()];
+        let name = ["config.json", "model.safetensors"][n / models.len() % 2];
+        let path = folder.path().join(name);
+        let whole = fs::read(&path).unwrap();
+        let mutant = match (name, mutants.below(2)) {
+            ("config.json", 0) => mutants.text(std::str::from_utf8(&whole).unwrap()).into_bytes(),
+            ("config.json", _) => mutants.bytes(&whole),
+            _ => mutants.safetensors(&whole),
+        };
+        fs::write(&path, &mutant).unwrap();
+        let begin = Instant::now();
+        let result = open(folder);
+        assert!(begin.elapsed() < LONGEST, "mutant {n} of {name}");
+        match result {
+            Ok(()) => opened += 1,
+            Err(error) => {
+                let message = error.to_string();
+                let named = message.contains(&*folder.path().to_string_lossy());
+                let is_named_by_the_command = matches!(error, Error::Setting { .. } | Error::NotFinite);
+                assert!(
+                    (named || is_named_by_the_command) && !message.contains('\n'),
+                    "mutant {n} of {name}: {message}"
+                );
+                refused += 1;
+            }
+        }
+        fs::write(&path, whole).unwrap();
+    }
+    assert!(refused > opened && opened > 0, "{refused} were refused and {opened} opened");
+}
+
+#[test]
+fn weights_that_are_not_finite_are_named() {
+    let (folder, _) = saved(small);
+    let path = folder.path().join("model.safetensors");
+    let whole = fs::read(&path).unwrap();
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut bytes = whole.clone();
+        let end = bytes.len();
+        bytes[end - 4..].copy_from_slice(&bad.to_le_bytes());
+        fs::write(&path, bytes).unwrap();
+        let message = LanguageModel::load_dir(folder.path(), &device()).unwrap_err().to_string();
+        let expected =
+            format!("the weights '{}' cannot be used: 'output.weight' has a number that is not finite", path.display());
+        assert!(message.starts_with(&expected), "{message}");
+    }
+}
+
+#[test]
+fn a_model_of_finite_weights_whose_sums_are_not_is_an_error() {
+    let (folder, config) = saved(small);
+    let path = folder.path().join("model.safetensors");
+    let mut bytes = fs::read(&path).unwrap();
+    // the last tensor is the output's weight
+    let begin = bytes.len() - config.vocabulary * config.d_hidden * 4;
+    let weights = bytes[begin..].as_chunks_mut::<4>().0.iter_mut();
+    weights.enumerate().for_each(|(n, x)| *x = if n % 3 == 0 { f32::MAX } else { f32::MIN }.to_le_bytes());
+    fs::write(&path, bytes).unwrap();
+    let result = open(&folder);
+    assert!(matches!(result, Err(Error::NotFinite)), "{result:?}");
+}
+
+#[test]
+fn sizes_that_the_weights_do_not_have_are_refused_before_anything_is_drawn() {
+    let (folder, _) = saved(small);
+    let path = folder.path().join("config.json");
+    let whole: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    for (changes, expected) in [
+        (vec![("d_hidden", json!(65_536))], "is too small for its config.json"),
+        (
+            vec![("d_hidden", json!(65_536)), ("cell", json!("min-gru")), ("layers", json!(1)), ("d_embed", json!(1))],
+            "the weights",
+        ),
+        (vec![("layers", json!(256)), ("d_hidden", json!(4_000))], "is too small for its config.json"),
+        (vec![("init_range", json!(1e39))], "init_range must be 0 to 1000, not 1"),
+        (vec![("init_range", json!(-1))], "init_range must be 0 to 1000, not -1"),
+        (
+            vec![("dropout", json!({"embedding": 0.999_999_999_999, "between_layers": 0, "output": 0}))],
+            "the embedding's dropout must be",
+        ),
+        (vec![("tied", json!(true))], "the weights"),
+    ] {
+        let mut config = whole.clone();
+        for (name, value) in &changes {
+            config["model"][name] = value.clone();
+        }
+        fs::write(&path, config.to_string()).unwrap();
+        let begin = Instant::now();
+        let message = LanguageModel::load_dir(folder.path(), &device()).unwrap_err().to_string();
+        assert!(message.contains(expected), "{changes:?}: {message}");
+        assert!(begin.elapsed() < Duration::from_secs(2), "{changes:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+    for name in ["config.json", "tokenizer.json", "model.safetensors"] {
+        let (folder, _) = saved(small);
+        let path = folder.path().join(name);
+        fs::remove_file(&path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let message = LanguageModel::load_dir(folder.path(), &device()).unwrap_err().to_string();
+        assert_eq!(message, format!("cannot read '{}': it is a pipe, not a regular file", path.display()));
+    }
+}
