@@ -132,7 +132,9 @@ const MAX_BRACKETS: usize = 8;
 
 fn npy(file: &mut File) -> Result<Layout, String> {
     check_npy(file)?;
-    let header = NpyFile::new(&mut *file).map_err(|error| error.to_string())?;
+    // of a syntax error the first line, without the drawing below it
+    let text = |error: io::Error| error.to_string().lines().next().unwrap_or_default().to_owned();
+    let header = NpyFile::new(&mut *file).map_err(text)?;
     let (shape, order, dtype) = (header.shape().to_vec(), header.order(), header.dtype());
     let DType::Plain(kind) = dtype else { return Err("its numbers are of no plain type".into()) };
     let half = match kind.to_string().trim_matches('\'') {
@@ -143,7 +145,7 @@ fn npy(file: &mut File) -> Result<Layout, String> {
     if order != Order::C {
         return Err("it is in Fortran's order: save it with numpy.ascontiguousarray".into());
     }
-    let start = file.stream_position().map_err(|error| error.to_string())?;
+    let start = file.stream_position().map_err(text)?;
     Ok(Layout { start, shape: shape.into_iter().map(|n| n as usize).collect(), half })
 }
 

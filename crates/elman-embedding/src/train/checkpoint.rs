@@ -103,7 +103,7 @@ fn bad(path: &Path, reason: String) -> EmbeddingError {
     elman_lm::Error::Checkpoint { path: path.into(), reason: format!("{reason}; remove it to begin anew") }.into()
 }
 
-fn checksum(blobs: [&Vec<u8>; 3]) -> Vec<u8> {
+pub(super) fn checksum(blobs: [&Vec<u8>; 3]) -> Vec<u8> {
     let mut hash = Sha256::new();
     for blob in blobs {
         hash.update((blob.len() as u64).to_le_bytes());

@@ -3,6 +3,8 @@
 mod checkpoint;
 mod config;
 mod examples;
+#[cfg(test)]
+mod mutants;
 mod objective;
 mod step;
 

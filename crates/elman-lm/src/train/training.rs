@@ -4,7 +4,7 @@ use std::{
     time::Instant,
 };
 
-use burn::{module::Module, tensor::Tensor};
+use burn::{module::Module, tensor::TensorData};
 use elman_recurrence::{Sequence, State};
 use elman_text::{BpttBatches, Tokens};
 
@@ -250,11 +250,10 @@ impl<'a> Reader<'a> {
             &model,
             position.step,
         )?;
-        let state = snapshot.unpack_state(&model);
-        if state.is_some() != (position.in_epoch > 0) || !state.as_ref().is_none_or(|state| fits(state, &model, config))
-        {
+        if snapshot.state.is_empty() != (position.in_epoch == 0) || !fits(&snapshot.state, &model, config) {
             return Err("its hidden state is not the model's".into());
         }
+        let state = snapshot.unpack_state(&model);
         let meter = Meter::from_record(meter.clone());
         self.stepper = Stepper { model: Some(model), optimizer, step: position.step, divided, meter, ..*stepper };
         (self.epoch, self.in_epoch, self.state, self.history) = (position.epoch, position.in_epoch, state, history);
@@ -402,13 +401,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Whether a hidden state is one that the model leaves after a step of so many columns.
-fn fits(state: &State, model: &LanguageModel, config: &TrainConfig) -> bool {
+/// Whether a hidden state, if there is one, is as the model leaves it after a step of so many columns.
+fn fits(state: &[TensorData], model: &LanguageModel, config: &TrainConfig) -> bool {
     let model = model.valid();
     let Ok(tokens) = model.tokens(&vec![0; config.batch], [config.batch, 1]) else { return false };
     let like = model.hidden(tokens, Sequence::new()).state;
-    let shapes = |state: &State| state.parts().iter().map(Tensor::dims).collect::<Vec<_>>();
-    shapes(state) == shapes(&like)
+    let shapes = state.iter().map(|part| part.shape().to_vec());
+    state.is_empty() || shapes.eq(like.parts().iter().map(|part| part.dims().to_vec()))
 }
 
 /// Whether the epoch's validation loss is the lowest so far. Without validation the latest is the best.

@@ -1,6 +1,8 @@
 //! Checkpoints: what is needed to go on after an interruption, in files of which one is always whole.
 
 mod every;
+#[cfg(test)]
+mod mutants;
 mod resume;
 mod snapshot;
 

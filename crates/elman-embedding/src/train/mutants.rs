@@ -1,0 +1,93 @@
+//! Forged checkpoints, whose sums are right: each is an error that names the file, or training goes on from it and ends.
+
+use std::{
+    fs,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use elman_testkit::{Mutants, device};
+use elman_text::{Corpus, TextTokenizer, Tokenizer, TokenizerConfig, Unit};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+
+use super::{EncoderTrainConfig, Event, Examples, Texts, Training, checkpoint::checksum};
+use crate::{
+    EmbeddingError,
+    encoder::{EncoderConfig, EncoderModel},
+};
+
+/// No mutant may take longer.
+const LONGEST: Duration = Duration::from_secs(20);
+
+fn tokenizer(folder: &Path) -> TextTokenizer {
+    let path = folder.join("text.txt");
+    fs::write(&path, "abcdefgh").unwrap();
+    TokenizerConfig::new(Unit::Char).train(&Corpus::open([path]).unwrap()).unwrap()
+}
+
+/// Trains on from a checkpoint, until done or until `stop_at` steps are.
+fn run(tokenizer: &TextTokenizer, path: &Path, stop_at: Option<usize>) -> Result<EncoderModel, EmbeddingError> {
+    let texts = |shift: usize| -> Vec<String> {
+        let letter = |n: usize| char::from(b'a' + (n % 8) as u8);
+        (0..12).map(|n| [letter(n), letter(n + shift), letter(2 * n)].iter().collect()).collect()
+    };
+    let column = |shift| Texts::new(tokenizer, &texts(shift), 8).unwrap();
+    let examples = Examples::Pairs([column(1), column(3)]);
+    let config =
+        EncoderConfig { d_embed: 3, d_hidden: 4, d_projection: None, ..EncoderConfig::new(tokenizer.vocab_size()) };
+    let settings =
+        EncoderTrainConfig { batch: 4, epochs: 3, next_word: 0.1, log_every: 1, ..EncoderTrainConfig::default() };
+    let flag = AtomicBool::new(false);
+    let training = Training::new(config.init(&device()).unwrap(), &examples, &settings);
+    training.with_checkpoint(path, Duration::MAX).with_interrupt(&flag).run(&mut |event: Event<'_>| {
+        if let Event::Interval { step, loss, .. } = event {
+            assert!(loss.is_finite());
+            flag.store(stop_at == Some(step), Ordering::Relaxed);
+        }
+        Ok(())
+    })
+}
+
+/// The parts of a checkpoint, one of them changed, with the right sum.
+fn forge(whole: &[u8], mutants: &mut Mutants) -> Vec<u8> {
+    let file = SafeTensors::deserialize(whole).unwrap();
+    let mut blobs = ["progress", "model", "optimizer"].map(|name| file.tensor(name).unwrap().data().to_vec());
+    match mutants.below(4) {
+        0 => blobs[1] = mutants.bytes(&blobs[1]),
+        1 => blobs[2] = mutants.bytes(&blobs[2]),
+        _ => blobs[0] = mutants.text(std::str::from_utf8(&blobs[0]).unwrap()).into_bytes(),
+    }
+    let sum = checksum(blobs.each_ref());
+    let [progress, model, optimizer] = &blobs;
+    let views = [("progress", progress), ("model", model), ("optimizer", optimizer), ("sha256", &sum)];
+    let views = views.map(|(name, blob)| (name, TensorView::new(Dtype::U8, vec![blob.len()], blob).unwrap()));
+    safetensors::serialize(views, None).unwrap()
+}
+
+#[test]
+fn forged_checkpoints_are_refused_or_gone_on_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let (tokenizer, path) = (tokenizer(folder.path()), folder.path().join("checkpoint.safetensors"));
+    assert!(run(&tokenizer, &path, Some(4)).is_err());
+    let whole = fs::read(&path).unwrap();
+    let (mut mutants, mut refused, mut gone_on) = (Mutants::new(1000), 0, 0);
+    for n in 0..mutants.count() {
+        let mutant = if mutants.below(4) == 0 { mutants.safetensors(&whole) } else { forge(&whole, &mut mutants) };
+        fs::write(&path, mutant).unwrap();
+        let begin = Instant::now();
+        match run(&tokenizer, &path, None) {
+            Ok(_) => gone_on += 1,
+            // finite numbers may be so large that a loss is not
+            Err(EmbeddingError::Model(elman_lm::Error::Diverged { .. } | elman_lm::Error::NotFinite)) => gone_on += 1,
+            Err(error) => {
+                let message = error.to_string();
+                let named = message.contains(&*path.to_string_lossy());
+                assert!(named && !message.contains('\n'), "mutant {n}: {message}");
+                refused += 1;
+            }
+        }
+        assert!(begin.elapsed() < LONGEST, "mutant {n}");
+    }
+    assert!(refused > 0 && gone_on > 0, "{refused} were refused and {gone_on} gone on from");
+}

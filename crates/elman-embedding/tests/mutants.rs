@@ -1,0 +1,266 @@
+//! Damaged encoders and files of vectors: each is an error in one line, or gives vectors whose numbers are finite.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use elman_embedding::{
+    Embedder, EmbedderConfig, EmbeddingError, Pooling, VectorFile,
+    encoder::{Encoder, EncoderConfig, WeightType},
+};
+use elman_lm::{LanguageModelConfig, ModelCard};
+use elman_recurrence::CellKind;
+use elman_testkit::{Mutants, device};
+use elman_text::{Corpus, TextTokenizer, Tokenizer, TokenizerConfig, Unit};
+use tempfile::TempDir;
+
+const TEXTS: [&str; 4] = ["a cat sat on the mat", "", "dog", "the dog sat on the cat and the mat, all day long"];
+
+/// No mutant may take longer.
+const LONGEST: Duration = Duration::from_secs(20);
+
+fn tokenizer(folder: &TempDir) -> TextTokenizer {
+    let text = folder.path().join("text.txt");
+    fs::write(&text, TEXTS.join("\n")).unwrap();
+    TokenizerConfig::new(Unit::Char).train(&Corpus::open([text]).unwrap()).unwrap()
+}
+
+/// A directory with an untrained encoder.
+fn saved(change: impl Fn(EncoderConfig) -> EncoderConfig, weights: WeightType) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let tokenizer = tokenizer(&folder);
+    let config = EncoderConfig { d_embed: 6, d_hidden: 5, d_projection: Some(7), ..EncoderConfig::new(0) };
+    let config = change(EncoderConfig { vocabulary: tokenizer.vocab_size(), ..config });
+    config.init(&device()).unwrap().save(folder.path(), &tokenizer, "a card", weights).unwrap();
+    folder
+}
+
+/// Loads an encoder and uses it; whatever it says is finite.
+fn open(folder: &TempDir) -> Result<(), EmbeddingError> {
+    let encoder = Encoder::load(folder.path(), &device())?;
+    let vectors = encoder.encode(&TEXTS)?;
+    assert!(vectors.iter().flatten().all(|x| x.is_finite()));
+    assert!(encoder.encode_one(TEXTS[0])?.iter().all(|x| x.is_finite()));
+    Ok(())
+}
+
+#[test]
+fn damaged_encoders_are_errors_or_finite() {
+    let mut mutants = Mutants::new(1000);
+    let pooled = |pooling: &str| pooling.parse::<Pooling>().unwrap();
+    let encoders = [
+        saved(|c| c, WeightType::F32),
+        saved(
+            |c| EncoderConfig { pooling: pooled("max+attention"), normalize: false, d_projection: None, ..c },
+            WeightType::F16,
+        ),
+        saved(|c| EncoderConfig { cell: CellKind::Lstm, bidirectional: true, layers: 2, ..c }, WeightType::Int8),
+    ];
+    let (mut refused, mut opened) = (0, 0);
+    for n in 0..mutants.count() {
+        let folder = &encoders[n % encoders.len()];
+        let name = ["config.json", "model.safetensors"][n / encoders.len() % 2];
+        let path = folder.path().join(name);
+        let whole = fs::read(&path).unwrap();
+        let mutant = match (name, mutants.below(2)) {
+            ("config.json", 0) => mutants.text(std::str::from_utf8(&whole).unwrap()).into_bytes(),
+            ("config.json", _) => mutants.bytes(&whole),
+            _ => mutants.safetensors(&whole),
+        };
+        fs::write(&path, &mutant).unwrap();
+        let begin = Instant::now();
+        let result = open(folder);
+        assert!(begin.elapsed() < LONGEST, "mutant {n} of {name}");
+        match result {
+            Ok(()) => opened += 1,
+            Err(error) => {
+                let message = error.to_string();
+                let named = message.contains(&*folder.path().to_string_lossy());
+                assert!(named && !message.contains('\n'), "mutant {n} of {name}: {message}");
+                refused += 1;
+            }
+        }
+        fs::write(&path, whole).unwrap();
+    }
+    assert!(refused > opened && opened > 0, "{refused} were refused and {opened} opened");
+}
+
+/// Writes over the last numbers of the weights.
+fn overwrite(folder: &TempDir, bytes: &[u8]) {
+    let path = folder.path().join("model.safetensors");
+    let mut whole = fs::read(&path).unwrap();
+    let end = whole.len();
+    whole[end - bytes.len()..].copy_from_slice(bytes);
+    fs::write(path, whole).unwrap();
+}
+
+#[test]
+fn weights_that_are_not_finite_are_named() {
+    for (kind, bytes) in [
+        (WeightType::F32, &f32::NAN.to_le_bytes()[..]),
+        (WeightType::F32, &f32::INFINITY.to_le_bytes()),
+        (WeightType::F16, &[0x00, 0x7c]), // infinite
+        (WeightType::F16, &[0x01, 0xfc]), // NaN
+    ] {
+        let folder = saved(|c| c, kind);
+        overwrite(&folder, bytes);
+        let message = open(&folder).unwrap_err().to_string();
+        assert!(
+            message.contains("model.safetensors' cannot be used: '") && message.contains("not finite"),
+            "{message}"
+        );
+    }
+    // a scale of eight-bit weights, all of which lie behind their header in the file
+    let folder = saved(|c| c, WeightType::Int8);
+    let path = folder.path().join("model.safetensors");
+    let mut whole = fs::read(&path).unwrap();
+    let (header, metadata) = safetensors::SafeTensors::read_metadata(&whole).unwrap();
+    let (at, _) = metadata.info("projection.weight.scale").unwrap().data_offsets;
+    whole[8 + header + at..][..4].copy_from_slice(&f32::INFINITY.to_le_bytes());
+    fs::write(&path, whole).unwrap();
+    let message = open(&folder).unwrap_err().to_string();
+    assert!(message.contains("'projection.weight' has a number that is not finite"), "{message}");
+}
+
+#[test]
+fn vectors_that_overflow_name_the_model() {
+    let expected = |folder: &TempDir| {
+        let begin = format!("the model '{}' makes a vector with numbers that are not finite", folder.path().display());
+        move |message: String| assert!(message.starts_with(&begin), "{message}")
+    };
+    // a projection of numbers that are finite, and whose sums are not
+    let huge: Vec<u8> = [f32::MAX; 35].iter().flat_map(|x| x.to_le_bytes()).collect();
+    for normalize in [false, true] {
+        let folder = saved(|c| EncoderConfig { cell: CellKind::MinGru, normalize, ..c }, WeightType::F32);
+        overwrite(&folder, &huge);
+        let path = folder.path().join("model.safetensors");
+        let mut whole = fs::read(&path).unwrap();
+        let (header, metadata) = safetensors::SafeTensors::read_metadata(&whole).unwrap();
+        // large outputs of the network, which has no bound
+        for name in ["network.bias_ih_l0"] {
+            let (begin, end) = metadata.info(name).unwrap().data_offsets;
+            whole[8 + header + begin..8 + header + end]
+                .as_chunks_mut::<4>()
+                .0
+                .iter_mut()
+                .for_each(|x| *x = 1e9f32.to_le_bytes());
+        }
+        fs::write(&path, whole).unwrap();
+        expected(&folder)(open(&folder).unwrap_err().to_string());
+    }
+    // a language model's hidden states
+    let folder = tempfile::tempdir().unwrap();
+    let tokenizer = tokenizer(&folder);
+    let config = LanguageModelConfig {
+        cell: CellKind::MinGru,
+        d_embed: 6,
+        d_hidden: 8,
+        layers: 2,
+        ..LanguageModelConfig::new(tokenizer.vocab_size())
+    };
+    config.init(&device()).unwrap().save_dir(folder.path(), &tokenizer, &ModelCard::new("test")).unwrap();
+    let path = folder.path().join("model.safetensors");
+    let mut whole = fs::read(&path).unwrap();
+    let (header, metadata) = safetensors::SafeTensors::read_metadata(&whole).unwrap();
+    for name in ["network.weight_ih_l0", "network.weight_ih_l1"] {
+        let (begin, end) = metadata.info(name).unwrap().data_offsets;
+        whole[8 + header + begin..8 + header + end]
+            .as_chunks_mut::<4>()
+            .0
+            .iter_mut()
+            .for_each(|x| *x = 1e38f32.to_le_bytes());
+    }
+    fs::write(&path, whole).unwrap();
+    let embedder = Embedder::load(folder.path(), EmbedderConfig::default(), &device()).unwrap();
+    expected(&folder)(embedder.embed(&TEXTS).unwrap_err().to_string());
+    expected(&folder)(embedder.embed_one(TEXTS[0]).unwrap_err().to_string());
+}
+
+#[test]
+fn sizes_that_the_weights_do_not_have_are_refused_before_anything_is_drawn() {
+    let folder = saved(|c| c, WeightType::F32);
+    let path = folder.path().join("config.json");
+    let whole: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    for (changes, expected) in [
+        (
+            vec![("d_hidden", serde_json::json!(65_536)), ("layers", serde_json::json!(256))],
+            "should be [196608, 6] and is [15, 6]",
+        ),
+        (vec![("d_projection", serde_json::json!(65_536))], "should be [65536"),
+        (
+            vec![("d_projection", serde_json::json!(null)), ("pooling", serde_json::json!(["mean"; 99].join("+")))],
+            "unknown pooling",
+        ),
+    ] {
+        let mut config = whole.clone();
+        for (name, value) in changes {
+            config["encoder"][name] = value;
+        }
+        fs::write(&path, config.to_string()).unwrap();
+        let begin = Instant::now();
+        let message = open(&folder).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+        assert!(begin.elapsed() < Duration::from_secs(2), "{message}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+    for name in ["config.json", "tokenizer.json", "model.safetensors", "vectors.npy", "vectors.safetensors"] {
+        let folder = saved(|c| c, WeightType::F32);
+        let path = folder.path().join(name);
+        let _ = fs::remove_file(&path);
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let result = if name.starts_with("vectors") { VectorFile::open(&path).map(drop) } else { open(&folder) };
+        let message = result.unwrap_err().to_string();
+        assert_eq!(message, format!("cannot read '{}': it is a pipe, not a regular file", path.display()));
+    }
+}
+
+#[test]
+fn damaged_files_of_vectors_are_errors_or_read() {
+    let mut mutants = Mutants::new(2000);
+    let folder = tempfile::tempdir().unwrap();
+    let values: Vec<u8> = (0..15).flat_map(|x| (x as f32).to_le_bytes()).collect();
+    let header = format!("{:<117}\n", "{'descr': '<f4', 'fortran_order': False, 'shape': (5, 3), }");
+    let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![5, 3], &values).unwrap();
+    let matrix = safetensors::serialize([("embeddings", view)], None).unwrap();
+    let npy = |header: &str| {
+        [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), &values].concat()
+    };
+    let (mut refused, mut read) = (0, 0);
+    for n in 0..mutants.count() {
+        let (path, mutant) = match n % 3 {
+            0 => ("v.npy", mutants.bytes(&npy(&header))),
+            1 => ("v.npy", npy(&mutants.text(&header))),
+            _ => ("v.safetensors", mutants.safetensors(&matrix)),
+        };
+        let path = folder.path().join(path);
+        fs::write(&path, mutant).unwrap();
+        let rows = VectorFile::open(&path).and_then(|file| {
+            let rows = file.rows();
+            file.each(|_, vector| Ok(assert_eq!(vector.len(), file.width())))?;
+            file.read(&(0..rows).rev().collect::<Vec<_>>())
+        });
+        match rows {
+            Ok(_) => read += 1,
+            Err(error) => {
+                let message = error.to_string();
+                let named = message.contains(&*path.to_string_lossy());
+                assert!(named && !message.contains('\n'), "mutant {n}: {message}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 0 && read > 0, "{refused} were refused and {read} read");
+    // a header whose nesting a reader would follow until its stack ends
+    let path = folder.path().join("v.npy");
+    fs::write(&path, npy(&"[".repeat(60_000))).unwrap();
+    let message = VectorFile::open(&path).unwrap_err().to_string();
+    assert!(message.ends_with("its header is not that of one array of numbers"), "{message}");
+    // one that says it has 4 GB
+    fs::write(&path, [b"\x93NUMPY\x02\x00", &[255; 4][..], header.as_bytes()].concat()).unwrap();
+    assert!(VectorFile::open(&path).unwrap_err().to_string().ends_with("its header has 4294967295 bytes"));
+}

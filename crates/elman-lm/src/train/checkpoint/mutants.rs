@@ -1,0 +1,185 @@
+//! Forged checkpoints, whose sums are right: each is an error that names the file, or training goes on from it and ends.
+
+use std::{
+    fs,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use burn::tensor::TensorData;
+use elman_testkit::{Mutants, device};
+use elman_text::Tokens;
+
+use super::{Checkpoints, Every, Snapshot};
+use crate::{
+    Error, LanguageModelConfig, TrainConfig,
+    train::{Event, Optimizer, Trained, Training},
+};
+
+/// No mutant may take longer.
+const LONGEST: Duration = Duration::from_secs(20);
+
+fn text() -> Tokens {
+    let ids: Vec<u32> = (0..121_u32).map(|i| (i * i + i / 7) % 7).collect();
+    Tokens::from_ids(&ids, 121, 121)
+}
+
+/// Trains on from the checkpoints of a folder, until done or until `stop_at` steps are.
+fn run(folder: &Path, optimizer: Optimizer, stop_at: Option<usize>) -> Result<Trained, Error> {
+    let settings = TrainConfig {
+        batch: 4,
+        bptt: 8, // 4 steps in an epoch, the last of 5 tokens
+        epochs: 3,
+        optimizer,
+        learning_rate: 0.05,
+        log_every: 3,
+        ..TrainConfig::default()
+    };
+    let sizes = LanguageModelConfig { d_embed: 3, d_hidden: 4, layers: 1, ..LanguageModelConfig::new(7) };
+    let (text, flag) = (text(), AtomicBool::new(false));
+    let checkpoints = Checkpoints::new(folder).with_every(Every::Steps(1000));
+    let training = Training::new(sizes.init(&device()).unwrap(), &text, &settings).with_validation(&text);
+    training.with_checkpoints(checkpoints).resuming().with_interrupt(&flag).run(&mut |event: Event<'_>| {
+        if let Event::Step(step) = event {
+            flag.store(stop_at == Some(step), Ordering::Relaxed);
+        }
+        Ok(())
+    })
+}
+
+/// A checkpoint after six steps.
+fn checkpoint(optimizer: Optimizer) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(matches!(run(folder.path(), optimizer, Some(6)), Err(Error::Interrupted { .. })));
+    fs::read(folder.path().join("step-000000006.safetensors")).unwrap()
+}
+
+fn forge(snapshot: &mut Snapshot, mutants: &mut Mutants) {
+    match mutants.below(8) {
+        0 => snapshot.model = mutants.bytes(&snapshot.model),
+        1 => snapshot.optimizer = mutants.bytes(&snapshot.optimizer),
+        2 => snapshot.best = snapshot.best.take().filter(|_| false).or_else(|| Some(mutants.bytes(&snapshot.model))),
+        3 => match mutants.below(3) {
+            0 => drop(snapshot.state.pop()),
+            1 => snapshot.state.push(TensorData::zeros::<f32, _>([mutants.below(3), 4, 4])),
+            _ => snapshot.state[0] = TensorData::full([1, 4, mutants.below(6)], [f32::NAN, 1e38][mutants.below(2)]),
+        },
+        // numbers of the progress: positions, sums, figures, settings
+        _ => {
+            let json = serde_json::to_string(&snapshot.progress).unwrap();
+            if let Ok(progress) = serde_json::from_str(&mutants.text(&json)) {
+                snapshot.progress = progress;
+            }
+        }
+    }
+}
+
+#[test]
+fn forged_checkpoints_are_refused_or_gone_on_from() {
+    let mut mutants = Mutants::new(1000);
+    let whole = [Optimizer::Sgd, Optimizer::Adam].map(|optimizer| (optimizer, checkpoint(optimizer)));
+    let (mut refused, mut gone_on) = (0, 0);
+    for n in 0..mutants.count() {
+        let (optimizer, whole) = &whole[n % 2];
+        let mutant = match mutants.below(4) {
+            0 => mutants.safetensors(whole),
+            _ => {
+                let mut snapshot = Snapshot::from_bytes(whole).unwrap();
+                forge(&mut snapshot, &mut mutants);
+                snapshot.to_bytes().unwrap()
+            }
+        };
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("step-000000006.safetensors"), mutant).unwrap();
+        let begin = Instant::now();
+        match run(folder.path(), *optimizer, None) {
+            Ok(trained) => {
+                let losses = trained.history.epochs.iter().map(|epoch| epoch.train_loss);
+                assert!(losses.clone().all(f64::is_finite), "mutant {n}");
+                gone_on += 1;
+            }
+            Err(error) => {
+                let message = error.to_string();
+                let named = message.contains(&*folder.path().to_string_lossy());
+                assert!(named && !message.contains('\n'), "mutant {n}: {message}");
+                refused += 1;
+            }
+        }
+        assert!(begin.elapsed() < LONGEST, "mutant {n}");
+    }
+    assert!(refused > 0 && gone_on > 0, "{refused} were refused and {gone_on} gone on from");
+}
+
+/// What is wrong with a checkpoint whose progress has been changed.
+fn refusal(change: impl Fn(&mut Snapshot)) -> String {
+    let mut snapshot = Snapshot::from_bytes(&checkpoint(Optimizer::Adam)).unwrap();
+    change(&mut snapshot);
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("step-000000006.safetensors"), snapshot.to_bytes().unwrap()).unwrap();
+    run(folder.path(), Optimizer::Adam, None).unwrap_err().to_string()
+}
+
+#[test]
+fn what_is_forged_is_named() {
+    let other = Snapshot::from_bytes(&checkpoint(Optimizer::Sgd)).unwrap();
+    let cases: [(&dyn Fn(&mut Snapshot), &str); 9] = [
+        (
+            &|s| s.progress.position.in_epoch = usize::MAX,
+            "step 18446744073709551615 of epoch 2, 6 in all, is no place in this text",
+        ),
+        (&|s| s.progress.position.epoch = 0, "step 2 of epoch 0, 6 in all, is no place in this text"),
+        (&|s| s.progress.divided = f64::NAN, "its learning rate has been multiplied by NaN"),
+        (&|s| s.progress.epochs.clear(), "its epochs are not those before epoch 2"),
+        (&|s| s.progress.text = "é".repeat(6), "is a checkpoint of another run"),
+        (&|s| s.optimizer.clone_from(&other.optimizer), "its optimizer has"),
+        (&|s| s.best = None, "its best model is not that of its best epoch"),
+        (&|s| s.state.truncate(1), "its hidden state is not the model's"),
+        (
+            &|s| s.state[0] = TensorData::full([1, 4, 4], f32::INFINITY),
+            "its state.0 is not [layers, batch, width] finite numbers",
+        ),
+    ];
+    for (change, expected) in cases {
+        let message = refusal(change);
+        assert!(message.contains(expected) && message.contains("step-000000006.safetensors'"), "{message}");
+    }
+}
+
+#[test]
+fn the_one_before_a_forged_checkpoint_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = checkpoint(Optimizer::Adam);
+    fs::write(folder.path().join("step-000000006.safetensors"), &whole).unwrap();
+    let mut snapshot = Snapshot::from_bytes(&whole).unwrap();
+    snapshot.progress.position.step = 7;
+    fs::write(folder.path().join("step-000000007.safetensors"), snapshot.to_bytes().unwrap()).unwrap();
+    let (text, mut resumed) = (text(), None);
+    let settings = TrainConfig {
+        batch: 4,
+        bptt: 8,
+        epochs: 3,
+        optimizer: Optimizer::Adam,
+        learning_rate: 0.05,
+        ..TrainConfig::default()
+    };
+    let sizes = LanguageModelConfig { d_embed: 3, d_hidden: 4, layers: 1, ..LanguageModelConfig::new(7) };
+    let training = Training::new(sizes.init(&device()).unwrap(), &text, &settings).with_validation(&text);
+    let checkpoints = Checkpoints::new(folder.path());
+    training
+        .with_checkpoints(checkpoints)
+        .resuming()
+        .run(&mut |event: Event<'_>| {
+            if let Event::Start(start) = event {
+                resumed.clone_from(&start.resumed);
+            }
+            Ok(())
+        })
+        .unwrap();
+    let resumed = resumed.unwrap();
+    assert_eq!((resumed.step, resumed.damaged.len()), (6, 1));
+    assert!(
+        resumed.damaged[0].contains("step-000000007.safetensors' is no checkpoint to go on from: step 2"),
+        "{resumed:?}"
+    );
+}
