@@ -32,11 +32,11 @@ const TEXTS: [&str; 10] =
     ["\"\"", "\"I32\"", "\"F16\"", "\"BF16\"", "\"lstm\"", "\"gru\"", "\"simple\"", "\"max+last\"", "7", "[[[[]]]]"];
 
 impl Mutants {
-    /// `count` of them, or as many as `ELMAN_MUTANTS` says, from the seed 1 or `ELMAN_MUTANTS_SEED`.
+    /// `count` of them, or as many as `ELMAN_MUTANTS` says, from the seed 1 or `ELMAN_SEED`.
     pub fn new(count: usize) -> Self {
         let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
         let count = number("ELMAN_MUTANTS").map_or(count, |count| count as usize);
-        Self { state: number("ELMAN_MUTANTS_SEED").unwrap_or(1), count }
+        Self { state: number("ELMAN_SEED").unwrap_or(1), count }
     }
 
     /// How many a test should try.

@@ -5,7 +5,7 @@ use std::path::Path;
 use elman_sqlite::rusqlite::{self, Connection, Row, params, params_from_iter, types::Value as SqlValue};
 
 use crate::{
-    entry::{Entry, Hit, Metadata},
+    entry::{Entry, Hit, Metadata, non_finite},
     error::IndexError,
     filter::{Field, Filter, Scalar},
     local::{
@@ -173,8 +173,13 @@ impl Rows<'_> {
         if bytes.len() != self.d_embed * size_of::<f32>() {
             return Err(self.contradiction("a vector has another length than the store's"));
         }
+        let start = to.len();
         to.extend(bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])));
-        Ok(())
+        // none is put in; what a file from elsewhere says otherwise would be a score
+        match non_finite(&to[start..]) {
+            Some(_) => Err(self.contradiction("a vector has a number that is not finite")),
+            None => Ok(()),
+        }
     }
 
     /// Visits the vectors of rows, in order: those that a condition selects.
