@@ -95,6 +95,17 @@ fn overwrite(folder: &TempDir, bytes: &[u8]) {
     fs::write(path, whole).unwrap();
 }
 
+/// Fills a float32 tensor of the weights with a number.
+fn fill(folder: &TempDir, tensor: &str, value: f32) {
+    let path = folder.path().join("model.safetensors");
+    let mut whole = fs::read(&path).unwrap();
+    let (header, metadata) = safetensors::SafeTensors::read_metadata(&whole).unwrap();
+    let (begin, end) = metadata.info(tensor).unwrap().data_offsets;
+    let numbers = whole[8 + header + begin..8 + header + end].as_chunks_mut::<4>().0;
+    numbers.fill(value.to_le_bytes());
+    fs::write(path, whole).unwrap();
+}
+
 #[test]
 fn weights_that_are_not_finite_are_named() {
     for (kind, bytes) in [
@@ -111,14 +122,8 @@ fn weights_that_are_not_finite_are_named() {
             "{message}"
         );
     }
-    // a scale of eight-bit weights, all of which lie behind their header in the file
     let folder = saved(|c| c, WeightType::Int8);
-    let path = folder.path().join("model.safetensors");
-    let mut whole = fs::read(&path).unwrap();
-    let (header, metadata) = safetensors::SafeTensors::read_metadata(&whole).unwrap();
-    let (at, _) = metadata.info("projection.weight.scale").unwrap().data_offsets;
-    whole[8 + header + at..][..4].copy_from_slice(&f32::INFINITY.to_le_bytes());
-    fs::write(&path, whole).unwrap();
+    fill(&folder, "projection.weight.scale", f32::INFINITY);
     let message = open(&folder).unwrap_err().to_string();
     assert!(message.contains("'projection.weight' has a number that is not finite"), "{message}");
 }
@@ -134,19 +139,8 @@ fn vectors_that_overflow_name_the_model() {
     for normalize in [false, true] {
         let folder = saved(|c| EncoderConfig { cell: CellKind::MinGru, normalize, ..c }, WeightType::F32);
         overwrite(&folder, &huge);
-        let path = folder.path().join("model.safetensors");
-        let mut whole = fs::read(&path).unwrap();
-        let (header, metadata) = safetensors::SafeTensors::read_metadata(&whole).unwrap();
         // large outputs of the network, which has no bound
-        for name in ["network.bias_ih_l0"] {
-            let (begin, end) = metadata.info(name).unwrap().data_offsets;
-            whole[8 + header + begin..8 + header + end]
-                .as_chunks_mut::<4>()
-                .0
-                .iter_mut()
-                .for_each(|x| *x = 1e9f32.to_le_bytes());
-        }
-        fs::write(&path, whole).unwrap();
+        fill(&folder, "network.bias_ih_l0", 1e9);
         expected(&folder)(open(&folder).unwrap_err().to_string());
     }
     // a language model's hidden states
@@ -160,18 +154,8 @@ fn vectors_that_overflow_name_the_model() {
         ..LanguageModelConfig::new(tokenizer.vocab_size())
     };
     config.init(&device()).unwrap().save_dir(folder.path(), &tokenizer, &ModelCard::new("test")).unwrap();
-    let path = folder.path().join("model.safetensors");
-    let mut whole = fs::read(&path).unwrap();
-    let (header, metadata) = safetensors::SafeTensors::read_metadata(&whole).unwrap();
-    for name in ["network.weight_ih_l0", "network.weight_ih_l1"] {
-        let (begin, end) = metadata.info(name).unwrap().data_offsets;
-        whole[8 + header + begin..8 + header + end]
-            .as_chunks_mut::<4>()
-            .0
-            .iter_mut()
-            .for_each(|x| *x = 1e38f32.to_le_bytes());
-    }
-    fs::write(&path, whole).unwrap();
+    fill(&folder, "network.weight_ih_l0", 1e38);
+    fill(&folder, "network.weight_ih_l1", 1e38);
     let embedder = Embedder::load(folder.path(), EmbedderConfig::default(), &device()).unwrap();
     expected(&folder)(embedder.embed(&TEXTS).unwrap_err().to_string());
     expected(&folder)(embedder.embed_one(TEXTS[0]).unwrap_err().to_string());
@@ -241,7 +225,10 @@ fn damaged_files_of_vectors_are_errors_or_read() {
         fs::write(&path, mutant).unwrap();
         let rows = VectorFile::open(&path).and_then(|file| {
             let rows = file.rows();
-            file.each(|_, vector| Ok(assert_eq!(vector.len(), file.width())))?;
+            file.each(|_, vector| {
+                assert_eq!(vector.len(), file.width());
+                Ok(())
+            })?;
             file.read(&(0..rows).rev().collect::<Vec<_>>())
         });
         match rows {

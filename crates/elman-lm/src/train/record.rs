@@ -69,7 +69,8 @@ pub fn unpack_optimizer<M: Module>(
     // the parts of a parameter's state that have been found
     let mut parts: HashMap<u64, HashSet<String>> = HashMap::new();
     for (name, scalar) in reader(bytes)?.scalars() {
-        let (id, part) = split(name)?;
+        let name = name.escape_debug().to_string();
+        let (id, part) = split(&name)?;
         let shape = shapes.get(&id).ok_or_else(|| format!("its optimizer has '{name}' of no parameter"))?;
         let value = usize::try_from(*scalar).ok();
         let good = match part {
@@ -133,8 +134,11 @@ fn finite(tensor: burn_pack::Tensor) -> Result<f32, String> {
     least.ok_or_else(|| format!("'{name}' has a number that is not finite"))
 }
 
+/// The tensors by name, which errors can show.
 fn tensors(bytes: &[u8]) -> Result<Vec<burn_pack::Tensor>, String> {
-    reader(bytes)?.into_tensors().map_err(one_line)
+    let mut tensors = reader(bytes)?.into_tensors().map_err(one_line)?;
+    tensors.iter_mut().for_each(|tensor| tensor.name = tensor.name.escape_debug().to_string());
+    Ok(tensors)
 }
 
 fn reader(bytes: &[u8]) -> Result<burn_pack::Reader, String> {

@@ -14,7 +14,7 @@ use elman_text::Tokens;
 use super::{Checkpoints, Every, Snapshot};
 use crate::{
     Error, LanguageModelConfig, TrainConfig,
-    train::{Event, Optimizer, Trained, Training},
+    train::{Event, Optimizer, Resumed, Trained, Training},
 };
 
 /// No mutant may take longer.
@@ -26,7 +26,7 @@ fn text() -> Tokens {
 }
 
 /// Trains on from the checkpoints of a folder, until done or until `stop_at` steps are.
-fn run(folder: &Path, optimizer: Optimizer, stop_at: Option<usize>) -> Result<Trained, Error> {
+fn run(folder: &Path, optimizer: Optimizer, stop_at: Option<usize>) -> Result<(Trained, Option<Resumed>), Error> {
     let settings = TrainConfig {
         batch: 4,
         bptt: 8, // 4 steps in an epoch, the last of 5 tokens
@@ -39,13 +39,18 @@ fn run(folder: &Path, optimizer: Optimizer, stop_at: Option<usize>) -> Result<Tr
     let sizes = LanguageModelConfig { d_embed: 3, d_hidden: 4, layers: 1, ..LanguageModelConfig::new(7) };
     let (text, flag) = (text(), AtomicBool::new(false));
     let checkpoints = Checkpoints::new(folder).with_every(Every::Steps(1000));
+    let mut resumed = None;
     let training = Training::new(sizes.init(&device()).unwrap(), &text, &settings).with_validation(&text);
-    training.with_checkpoints(checkpoints).resuming().with_interrupt(&flag).run(&mut |event: Event<'_>| {
-        if let Event::Step(step) = event {
-            flag.store(stop_at == Some(step), Ordering::Relaxed);
+    let training = training.with_checkpoints(checkpoints).resuming().with_interrupt(&flag);
+    let trained = training.run(&mut |event: Event<'_>| {
+        match event {
+            Event::Start(start) => resumed.clone_from(&start.resumed),
+            Event::Step(step) => flag.store(stop_at == Some(step), Ordering::Relaxed),
+            _ => {}
         }
         Ok(())
-    })
+    })?;
+    Ok((trained, resumed))
 }
 
 /// A checkpoint after six steps.
@@ -94,7 +99,7 @@ fn forged_checkpoints_are_refused_or_gone_on_from() {
         fs::write(folder.path().join("step-000000006.safetensors"), mutant).unwrap();
         let begin = Instant::now();
         match run(folder.path(), *optimizer, None) {
-            Ok(trained) => {
+            Ok((trained, _)) => {
                 let losses = trained.history.epochs.iter().map(|epoch| epoch.train_loss);
                 assert!(losses.clone().all(f64::is_finite), "mutant {n}");
                 gone_on += 1;
@@ -154,28 +159,7 @@ fn the_one_before_a_forged_checkpoint_serves() {
     let mut snapshot = Snapshot::from_bytes(&whole).unwrap();
     snapshot.progress.position.step = 7;
     fs::write(folder.path().join("step-000000007.safetensors"), snapshot.to_bytes().unwrap()).unwrap();
-    let (text, mut resumed) = (text(), None);
-    let settings = TrainConfig {
-        batch: 4,
-        bptt: 8,
-        epochs: 3,
-        optimizer: Optimizer::Adam,
-        learning_rate: 0.05,
-        ..TrainConfig::default()
-    };
-    let sizes = LanguageModelConfig { d_embed: 3, d_hidden: 4, layers: 1, ..LanguageModelConfig::new(7) };
-    let training = Training::new(sizes.init(&device()).unwrap(), &text, &settings).with_validation(&text);
-    let checkpoints = Checkpoints::new(folder.path());
-    training
-        .with_checkpoints(checkpoints)
-        .resuming()
-        .run(&mut |event: Event<'_>| {
-            if let Event::Start(start) = event {
-                resumed.clone_from(&start.resumed);
-            }
-            Ok(())
-        })
-        .unwrap();
+    let (_, resumed) = run(folder.path(), Optimizer::Adam, None).unwrap();
     let resumed = resumed.unwrap();
     assert_eq!((resumed.step, resumed.damaged.len()), (6, 1));
     assert!(
