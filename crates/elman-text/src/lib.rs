@@ -20,6 +20,7 @@ mod bucket;
 mod corpus;
 mod decode;
 mod error;
+mod guard;
 mod map;
 mod pieces;
 mod pipeline;

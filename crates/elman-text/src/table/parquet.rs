@@ -1,9 +1,4 @@
-use std::{
-    fs::File,
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
-    sync::Arc,
-};
+use std::{fs::File, panic::AssertUnwindSafe, path::Path, sync::Arc};
 
 use parquet::{
     basic::{ConvertedType, Repetition, Type as Physical},
@@ -15,6 +10,7 @@ use parquet::{
 
 use crate::{
     error::TextError,
+    guard,
     table::{Columns, Place, Source, Values, row::shortened},
     tokenizer::one_line,
 };
@@ -111,10 +107,9 @@ fn kind(field: &Type) -> String {
     }
 }
 
-/// The library panics on some files that are damaged.
+/// What the library says, or its panic on a damaged file.
 fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
-    let panicked = |_| Err(ParquetError::General("its metadata contradict each other".into()));
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(panicked)
+    guard::guarded(AssertUnwindSafe(read)).unwrap_or_else(|reason| Err(ParquetError::General(reason)))
 }
 
 fn malformed(path: &Path, place: Option<Place>, error: &ParquetError) -> TextError {

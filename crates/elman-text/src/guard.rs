@@ -1,0 +1,74 @@
+//! Running the code of other libraries that may panic on damaged input.
+
+use std::{
+    any::Any,
+    cell::Cell,
+    panic::{self, AssertUnwindSafe, UnwindSafe},
+    sync::Once,
+    thread,
+};
+
+use crate::tokenizer::one_line;
+
+thread_local! {
+    /// How many guarded calls this thread is in.
+    static GUARDED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Runs `f` and returns its value, or the message of its panic on one line, of which nothing is printed.
+///
+/// The hook for panics is set once for the whole process and passes on all panics but those of guarded calls. A panic on
+/// another thread that `f` starts is caught if that thread's panic reaches `f`, but is printed.
+#[cfg_attr(not(feature = "parquet"), allow(dead_code))]
+pub(crate) fn guarded<T>(f: impl FnOnce() -> T + UnwindSafe) -> Result<T, String> {
+    static HOOK: Once = Once::new();
+    // a hook cannot be set while this thread panics
+    if !thread::panicking() {
+        HOOK.call_once(|| {
+            let hook = panic::take_hook();
+            panic::set_hook(Box::new(move |info| {
+                // a thread that ends has none left
+                if GUARDED.try_with(Cell::get).unwrap_or(0) == 0 {
+                    hook(info);
+                }
+            }));
+        });
+    }
+    GUARDED.set(GUARDED.get() + 1);
+    let result = panic::catch_unwind(AssertUnwindSafe(f));
+    GUARDED.set(GUARDED.get() - 1);
+    result.map_err(|payload| message(&*payload))
+}
+
+fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    one_line(text.or_else(|| payload.downcast_ref().copied()).unwrap_or("it panicked without a message"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_its_message_and_only_others_are_told() {
+        // the hook of this test stands for the one that prints
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let (sink, here) = (told.clone(), thread::current().id());
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| match thread::current().id() == here {
+            true => sink.lock().unwrap().push(info.payload_as_str().unwrap_or_default().to_owned()),
+            false => before(info),
+        }));
+        assert_eq!(guarded(|| 7), Ok(7));
+        assert_eq!(guarded(|| -> u8 { panic!("a\nb {}", 1) }), Err("a b 1".into()));
+        assert_eq!(guarded(|| -> u8 { panic!("plain") }), Err("plain".into()));
+        let inner = guarded(|| guarded(|| -> u8 { panic!("deep") }));
+        assert_eq!(inner, Ok(Err("deep".into())));
+        assert_eq!(guarded(|| panic::panic_any(7)), Err::<(), _>("it panicked without a message".into()));
+        assert_eq!(*told.lock().unwrap(), [""; 0]);
+        assert!(panic::catch_unwind(|| panic!("unguarded")).is_err());
+        assert_eq!(*told.lock().unwrap(), ["unguarded"]);
+    }
+}
