@@ -5,6 +5,7 @@ use elman::{
         EnvironmentError,
         packed::{Precision, UnknownPrecision},
     },
+    text::Encoding,
 };
 
 use crate::{
@@ -97,6 +98,14 @@ impl DeviceOption {
     pub fn name(&self) -> &str {
         &self.device
     }
+}
+
+/// The option of commands that read texts.
+#[derive(Args, Debug)]
+pub struct EncodingOption {
+    /// How texts are encoded that have no byte order mark: utf-8, utf-16le, windows-1252, iso-8859-2, shift_jis, gbk, …
+    #[arg(long = "encoding", value_name = "NAME", default_value = "utf-8")]
+    pub name: Encoding,
 }
 
 /// The option of commands that read with a trained model.

@@ -42,10 +42,6 @@ pub enum CliError {
     Write { path: PathBuf, source: io::Error },
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
-    #[error(
-        "'{name}' is not UTF-8 text: line {line} has an invalid byte at column {column}; convert the file to UTF-8"
-    )]
-    NotUtf8 { name: String, line: u64, column: usize },
     #[error("the validation text has {tokens} tokens and needs at least 2: give a longer text, or one with --valid")]
     ShortValidation { tokens: usize },
     #[error(

@@ -8,16 +8,18 @@ pub const PERCENT: u64 = 10;
 /// The tokens of the text without its last [`PERCENT`], and of the rest. The cut is at a line's end where there is one
 /// near, else at a space, else between two characters.
 pub fn encode(corpus: &Corpus, tokenizer: &TextTokenizer) -> Result<(Tokens, Tokens), TextError> {
-    let target = corpus.bytes() / 100 * (100 - PERCENT) + corpus.bytes() % 100 * (100 - PERCENT) / 100;
+    // of UTF-8, whatever the files are encoded in
+    let bytes = corpus.count()?.bytes;
+    let target = bytes / 100 * (100 - PERCENT) + bytes % 100 * (100 - PERCENT) / 100;
     let (mut train, mut valid) = (Tokens::new(), Tokens::new());
     let mut read = 0;
-    for path in corpus.paths() {
+    for file in corpus.by_file() {
         let mut ended = true;
-        for piece in Corpus::open([path])?.pieces() {
+        for piece in file.pieces() {
             let piece = piece?;
             let left = target.saturating_sub(read);
             read += piece.len() as u64;
-            let (before, after) = piece.split_at(cut(piece, left));
+            let (before, after) = piece.split_at(cut(&piece, left));
             push(&mut train, before, tokenizer)?;
             push(&mut valid, after, tokenizer)?;
             ended = piece.ends_with('\n');

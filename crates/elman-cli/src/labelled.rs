@@ -11,7 +11,7 @@ use elman::{
     text::{Columns, Place, Table},
 };
 
-use crate::error::CliError;
+use crate::{arguments::EncodingOption, error::CliError};
 
 /// The options that name a table of texts and labels.
 #[derive(Args, Debug)]
@@ -20,24 +20,27 @@ pub struct Labelled {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 
-    /// Name of the column with the texts
-    #[arg(long, value_name = "NAME", default_value = "text")]
-    text_column: String,
+    /// Name of the column with the texts [default: text]
+    #[arg(long, value_name = "NAME")]
+    text_column: Option<String>,
 
-    /// Name of the column with the labels
-    #[arg(long, value_name = "NAME", default_value = "label")]
-    label_column: String,
+    /// Name of the column with the labels [default: label]
+    #[arg(long, value_name = "NAME")]
+    label_column: Option<String>,
+
+    #[command(flatten)]
+    encoding: EncodingOption,
 }
 
 /// How a table is read, for `--help`.
 pub const TABLES: &str = "\
 Kinds of file:
   .tsv             columns separated by tabs, without quotes
-  .csv             columns separated by commas, with quotes where needed
+  .csv             columns separated by commas, semicolons, tabs or bars (a guess), with quotes where needed
   .jsonl, .ndjson  an object or a list per line
   .parquet
-All but .parquet may be followed by .gz. A .tsv or .csv file whose first row names neither column has no header: it has
-two columns, the text and its label.";
+All but .parquet may be followed by .gz. Columns that an option names must be there. Without such an option, a .tsv or .csv
+file whose first row names none of the columns has no header: its columns come in their order.";
 
 /// A text, its label, and where they stand.
 pub struct Example {
@@ -62,7 +65,12 @@ impl Example {
 impl Labelled {
     /// The examples, one at a time; none without a label.
     pub fn read(&self) -> Result<impl Iterator<Item = Result<Example, CliError>> + use<>, CliError> {
-        let table = Table::open(&self.file, Columns::new([&self.text_column, &self.label_column]))?;
+        let [text, label] = [(&self.text_column, "text"), (&self.label_column, "label")]
+            .map(|(given, otherwise)| given.as_deref().unwrap_or(otherwise));
+        let is_named = self.text_column.is_some() || self.label_column.is_some();
+        let columns = Columns::new([text, label]);
+        let columns = if is_named { columns.by_name() } else { columns };
+        let table = Table::open_in(&self.file, columns, self.encoding.name)?;
         Ok(table.map(|row| {
             let row = row?;
             if row.text(1).trim().is_empty() {

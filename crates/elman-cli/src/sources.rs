@@ -9,7 +9,7 @@ use elman::{
 };
 use serde_json::Value;
 
-use crate::{error::CliError, lines::Lines};
+use crate::{arguments::EncodingOption, error::CliError, lines};
 
 /// What every entry's metadata have.
 pub const FILE: &str = "file";
@@ -17,13 +17,13 @@ pub const FILE: &str = "file";
 /// The options that name texts.
 #[derive(Args, Debug)]
 pub struct Sources {
-    /// Text files in UTF-8, tables, or folders of them; lines without text are left out
+    /// Text files, tables, or folders of them; lines without text are left out
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// In tables: the column with the texts
-    #[arg(long, value_name = "NAME", default_value = "text")]
-    text_column: String,
+    /// In tables: the column with the texts [default: text]
+    #[arg(long, value_name = "NAME")]
+    text_column: Option<String>,
 
     /// In tables: the column with a name for each entry, unlike all others [default: FILE:LINE]
     #[arg(long, value_name = "NAME")]
@@ -32,6 +32,9 @@ pub struct Sources {
     /// In tables: columns to keep as metadata, which searches can ask for
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     metadata: Vec<String>,
+
+    #[command(flatten)]
+    encoding: EncodingOption,
 }
 
 /// A text and what belongs to it.
@@ -90,12 +93,16 @@ impl Sources {
         let is_blank =
             |source: &Result<Source, CliError>| matches!(source, Ok(source) if source.text.trim().is_empty());
         if !Table::has_columns(&path) {
-            let lines = Lines::open(&path)?;
+            let lines = lines::open(&path, self.encoding.name)?;
             let numbered = (1..).zip(lines).map(move |(n, text)| Ok(Source::new(&path, Place::Line(n), None, text?)));
             return Ok(Box::new(numbered.filter(move |source| !is_blank(source))));
         }
-        let required = [Some(&self.text_column), self.id_column.as_ref()].into_iter().flatten();
-        let table = Table::open(&path, Columns::new(required).with_optional(&self.metadata))?;
+        let text_column = self.text_column.as_deref().unwrap_or("text");
+        let required = [Some(text_column), self.id_column.as_deref()].into_iter().flatten();
+        let columns = Columns::new(required).with_optional(&self.metadata);
+        let is_named = self.text_column.is_some() || self.id_column.is_some() || !self.metadata.is_empty();
+        let columns = if is_named { columns.by_name() } else { columns };
+        let table = Table::open_in(&path, columns, self.encoding.name)?;
         let (has_id, kept) = (self.id_column.is_some(), self.metadata.clone());
         let rows = table.map(move |row| source(&path, row?, has_id, &kept));
         Ok(Box::new(rows.filter(move |source| !is_blank(source))))

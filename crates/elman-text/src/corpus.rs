@@ -1,27 +1,31 @@
 use std::{
-    fs::{self, File},
+    fs,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
-use memmap2::Mmap;
-
 use crate::{
     error::TextError,
-    map::map,
-    pieces::{Pieces, mark},
+    input::{self, Encoding, Stamp, Text, Watched},
+    lines::Lines,
+    pieces::Pieces,
     table::Table,
     tokenizer::Tokenizer,
     tokens::Tokens,
     unit::Unit,
 };
 
-/// Text files, mapped into memory and read piece by piece: a corpus may be larger than memory.
+/// Text files that are read piece by piece, as often as needed: a corpus may be larger than memory.
 ///
-/// A byte order mark at a file's beginning is skipped. Line ends are kept as they are: the `\r` of a `\r\n` is a
-/// character like any other, and white space to word tokenizers.
-#[derive(Debug)]
+/// A file that something else writes to between its opening and the end of the last reading is an error
+/// ([`TextError::Changed`]). One that grows at its end is not: it is read up to the end that it had when it was opened.
+///
+/// A byte order mark at a file's beginning says that it is UTF-8 or UTF-16, and is skipped. Line ends are kept as they are:
+/// the `\r` of a `\r\n` is a character like any other, and white space to word tokenizers.
+#[derive(Clone, Debug)]
 pub struct Corpus {
-    files: Vec<(PathBuf, Mmap)>,
+    files: Vec<(PathBuf, Stamp)>,
+    encoding: Encoding,
 }
 
 impl Corpus {
@@ -31,7 +35,8 @@ impl Corpus {
     /// # Errors
     /// [`TextError::Read`], [`TextError::Empty`] for an empty file that was named, [`TextError::NoFiles`].
     pub fn open<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self, TextError> {
-        Ok(Self { files: opened(paths, |_, bytes| !is_binary(bytes))? })
+        let files = opened(paths, |_, bytes| !is_binary(bytes))?;
+        Ok(Self { files, encoding: Encoding::default() })
     }
 
     /// The files that [`open`](Self::open) would open, and of folders tables in every format too
@@ -49,22 +54,38 @@ impl Corpus {
         self.files.iter().map(|(path, _)| path.as_path())
     }
 
-    /// Bytes of all files, known without reading them.
-    pub fn bytes(&self) -> u64 {
-        self.files.iter().map(|(_, map)| map.len() as u64).sum()
+    /// Reads files without a byte order mark in another encoding than UTF-8.
+    #[must_use]
+    pub fn with_encoding(self, encoding: Encoding) -> Self {
+        Self { encoding, ..self }
     }
 
-    /// Characters, lines and bytes of the text, without byte order marks; reads all of it.
+    /// Each file on its own. What is found to have changed is the same as in the whole.
+    pub fn by_file(&self) -> impl Iterator<Item = Self> {
+        self.files.iter().map(|file| Self { files: vec![file.clone()], encoding: self.encoding })
+    }
+
+    /// Bytes of all files, known without reading them.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|(_, stamp)| stamp.bytes()).sum()
+    }
+
+    /// Characters, lines and bytes (of UTF-8) of the text, without byte order marks; reads all of it.
     ///
     /// # Errors
-    /// [`TextError::NotUtf8`].
+    /// As an item of [`pieces`](Self::pieces).
     pub fn count(&self) -> Result<TextCounts, TextError> {
         let mut counts = TextCounts::default();
-        for line in self.each(Pieces::lines) {
-            let line = line?;
-            counts.bytes += line.len() as u64;
-            counts.characters += line.chars().count() as u64;
-            counts.lines += 1;
+        for file in self.by_file() {
+            let mut ended = true;
+            for piece in file.pieces() {
+                let piece = piece?;
+                counts.bytes += piece.len() as u64;
+                counts.characters += piece.chars().count() as u64;
+                counts.lines += piece.bytes().filter(|byte| *byte == b'\n').count() as u64;
+                ended = piece.ends_with('\n');
+            }
+            counts.lines += u64::from(!ended);
         }
         Ok(counts)
     }
@@ -73,31 +94,31 @@ impl Corpus {
     /// 1 MiB is cut between two characters.
     ///
     /// # Errors
-    /// An item is [`TextError::NotUtf8`] where a file's text ends for that reason.
-    pub fn pieces(&self) -> impl Iterator<Item = Result<&str, TextError>> {
-        self.each(Pieces::new)
+    /// An item is [`TextError::NotText`], [`TextError::Changed`] or [`TextError::Read`] where a file's text ends for that
+    /// reason.
+    pub fn pieces(&self) -> impl Iterator<Item = Result<String, TextError>> {
+        self.each(|path, text| Pieces::new(path, text))
     }
 
     /// The text line by line, without line ends (`\n` or `\r\n`).
     ///
     /// # Errors
     /// As [`pieces`](Self::pieces).
-    pub fn lines(&self) -> impl Iterator<Item = Result<&str, TextError>> {
-        let bare = |line: &str| line.strip_suffix('\n').map_or(line.len(), |l| l.strip_suffix('\r').unwrap_or(l).len());
-        self.each(Pieces::lines).map(move |line| line.map(|line| &line[..bare(line)]))
+    pub fn lines(&self) -> impl Iterator<Item = Result<String, TextError>> {
+        self.each(|path, text| Lines::of(path, text))
     }
 
     /// The whole corpus as token ids. Word tokenizers end a file's last line too, as if it ended with a line's end.
     ///
     /// # Errors
-    /// [`TextError::NotUtf8`], [`TextError::Encode`].
+    /// As an item of [`pieces`](Self::pieces), and [`TextError::Encode`].
     pub fn encode(&self, tokenizer: &dyn Tokenizer) -> Result<Tokens, TextError> {
         let mut tokens = Tokens::new();
-        for (path, map) in &self.files {
+        for file in self.by_file() {
             let mut ended = true;
-            for piece in Pieces::new(path, map) {
+            for piece in file.pieces() {
                 let piece = piece?;
-                tokens.extend(&tokenizer.encode(piece)?, piece.chars().count(), piece.len());
+                tokens.extend(&tokenizer.encode(&piece)?, piece.chars().count(), piece.len());
                 ended = piece.ends_with('\n');
             }
             if !ended && tokenizer.unit() == Unit::Word {
@@ -107,11 +128,18 @@ impl Corpus {
         Ok(tokens)
     }
 
-    fn each<'a>(
-        &'a self,
-        read: fn(&'a Path, &'a [u8]) -> Pieces<'a>,
-    ) -> impl Iterator<Item = <Pieces<'a> as Iterator>::Item> {
-        self.files.iter().flat_map(move |(path, map)| read(path, map))
+    fn each<'a, I>(&'a self, read: fn(&'a Path, Text) -> I) -> impl Iterator<Item = Result<String, TextError>>
+    where
+        I: Iterator<Item = Result<String, TextError>> + 'a,
+    {
+        self.files.iter().flat_map(move |(path, stamp)| {
+            let text = Watched::same(path, *stamp).and_then(|file| input::text(file, self.encoding));
+            let (read, failed) = match text {
+                Ok(text) => (Some(read(path, text)), None),
+                Err(error) => (None, Some(Err(TextError::reading(path, error)))),
+            };
+            read.into_iter().flatten().chain(failed)
+        })
     }
 }
 
@@ -130,7 +158,7 @@ pub struct TextCounts {
 fn opened<P: AsRef<Path>>(
     paths: impl IntoIterator<Item = P>,
     is_wanted: impl Fn(&Path, &[u8]) -> bool,
-) -> Result<Vec<(PathBuf, Mmap)>, TextError> {
+) -> Result<Vec<(PathBuf, Stamp)>, TextError> {
     let mut files = Vec::new();
     for path in paths {
         let path = path.as_ref();
@@ -139,28 +167,38 @@ fn opened<P: AsRef<Path>>(
             let mut found = Vec::new();
             walk(path, &mut found)?;
             for path in found {
-                let map = open(&path)?;
-                if has_text(&map) && is_wanted(&path, &map) {
-                    files.push((path, map));
+                let (stamp, beginning) = open(&path)?;
+                if has_text(&beginning) && is_wanted(&path, &beginning) {
+                    files.push((path, stamp));
                 }
             }
             if files.len() == before {
                 return Err(TextError::NoFiles { path: path.into() });
             }
         } else {
-            let map = open(path)?;
-            if !has_text(&map) {
+            let (stamp, beginning) = open(path)?;
+            if !has_text(&beginning) {
                 return Err(TextError::Empty { path: path.into() });
             }
-            files.push((path.into(), map));
+            files.push((path.into(), stamp));
         }
     }
     Ok(files)
 }
 
-fn open(path: &Path) -> Result<Mmap, TextError> {
-    File::open(path).and_then(|file| map(&file)).map_err(|source| TextError::Read { path: path.into(), source })
+/// What a file is like, and its first bytes.
+fn open(path: &Path) -> Result<(Stamp, Vec<u8>), TextError> {
+    let read = || -> io::Result<_> {
+        let (file, stamp) = Watched::again(path)?;
+        let mut beginning = Vec::new();
+        file.take(BEGINNING).read_to_end(&mut beginning)?;
+        Ok((stamp, beginning))
+    };
+    read().map_err(|error| TextError::reading(path, error))
 }
+
+/// Bytes that tell what a file is.
+const BEGINNING: u64 = 8192;
 
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), TextError> {
     let read = |source| TextError::Read { path: folder.into(), source };
@@ -181,11 +219,10 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), TextError> {
     Ok(())
 }
 
-fn has_text(bytes: &[u8]) -> bool {
-    bytes.len() > mark(bytes)
+fn has_text(beginning: &[u8]) -> bool {
+    beginning.len() > Encoding::default().of(beginning).1
 }
 
-/// As grep and git tell: text has no NUL.
-fn is_binary(bytes: &[u8]) -> bool {
-    bytes[..bytes.len().min(8192)].contains(&0)
+fn is_binary(beginning: &[u8]) -> bool {
+    !Encoding::default().is_text(beginning)
 }

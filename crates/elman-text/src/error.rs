@@ -1,6 +1,9 @@
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
-use crate::table::Place;
+use crate::{input::Fault, table::Place};
 
 /// Why a text, a tokenizer or a batch could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -34,15 +37,33 @@ pub enum TextError {
         /// The folder.
         path: PathBuf,
     },
-    /// A file is not UTF-8.
-    #[error("'{}' is not UTF-8 text: invalid byte at offset {offset}, line {line}: convert the file to UTF-8", path.display())]
-    NotUtf8 {
+    /// A file is not a text of the encoding that it was read in.
+    #[error("'{}' is not {encoding} text: invalid bytes at offset {offset}, line {line}{}", path.display(), convert(encoding))]
+    NotText {
         /// The file.
         path: PathBuf,
-        /// Bytes before the invalid one.
+        /// The encoding's name.
+        encoding: &'static str,
+        /// Bytes before the invalid ones.
         offset: u64,
         /// The line, counted from 1.
         line: u64,
+    },
+    /// No encoding has that name.
+    #[error("unknown encoding '{found}': expected one such as utf-8, utf-16le, windows-1252, iso-8859-2, shift_jis or gbk")]
+    UnknownEncoding {
+        /// The name.
+        found: String,
+    },
+    /// Something else wrote to a file while it was read.
+    #[error("'{}' changed while it was read (it had {before} bytes and has {after}): try again when nothing writes to it", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// Its length at first.
+        before: u64,
+        /// Its length in the end.
+        after: u64,
     },
     /// A file whose name does not say how it is read.
     #[error("'{}' is no table that can be read: the name must end in .tsv, .csv, .jsonl, .ndjson or .txt, each also followed by .gz, or in .parquet", path.display())]
@@ -57,7 +78,7 @@ pub enum TextError {
         path: PathBuf,
     },
     /// A table without a column that is needed.
-    #[error("'{}'{} has no column '{column}': it has {}", path.display(), at(place), listed(found))]
+    #[error("'{}'{} has no column '{column}': it has {}{}", path.display(), at(place), listed(found), separated(*separator))]
     NoColumn {
         /// The file.
         path: PathBuf,
@@ -67,6 +88,8 @@ pub enum TextError {
         column: String,
         /// The columns that are there.
         found: Vec<String>,
+        /// What was found to separate them, in a text.
+        separator: Option<&'static str>,
     },
     /// A row with too few fields or too many.
     #[error("'{}', {place}, has {found} columns where {expected} are expected", path.display())]
@@ -160,8 +183,35 @@ pub enum TextError {
     },
 }
 
+impl TextError {
+    /// Why a file could not be read to its end.
+    pub(crate) fn reading(path: &Path, source: io::Error) -> Self {
+        let path = path.to_path_buf();
+        match source.get_ref().and_then(|inner| inner.downcast_ref()) {
+            Some(&Fault::Changed { before, after }) => Self::Changed { path, before, after },
+            Some(&Fault::Undecodable { encoding, offset, line }) => Self::NotText { path, encoding, offset, line },
+            Some(Fault::Special | Fault::NoFile) | None => Self::Read { path, source },
+        }
+    }
+
+    pub(crate) fn not_utf8(path: &Path, offset: u64, line: u64) -> Self {
+        Self::NotText { path: path.into(), encoding: UTF_8, offset, line }
+    }
+}
+
+const UTF_8: &str = "UTF-8";
+
+/// What can be done about a file that nothing was said about.
+fn convert(encoding: &str) -> &'static str {
+    if encoding == UTF_8 { ": say which encoding it has (--encoding), or convert it to UTF-8" } else { "" }
+}
+
 fn at(place: &Option<Place>) -> String {
     place.map_or(String::new(), |place| format!(", {place},"))
+}
+
+fn separated(by: Option<&str>) -> String {
+    by.map_or(String::new(), |by| format!(", separated by {by}"))
 }
 
 /// Names that a message lists before it only counts the others.

@@ -1,55 +1,78 @@
-use std::{path::Path, str};
+use std::{
+    io::{self, Read},
+    path::Path,
+    str,
+};
 
-use crate::error::TextError;
+use crate::{
+    error::TextError,
+    input::{Reader, Text},
+};
 
 /// Pieces are cut at the first word's end past this many bytes.
 const PIECE: usize = 1 << 16;
 /// A word that goes on past this many bytes is cut within, between two characters.
 const LONGEST: usize = 1 << 20;
 
-/// The text of a file, without the byte order mark, cut where a function says and checked to be UTF-8 as it is read.
-/// After an error there is nothing more.
+/// The text of a file in pieces of some 64 KiB, checked to be UTF-8. After an error there is nothing more.
 pub(crate) struct Pieces<'a> {
     path: &'a Path,
-    bytes: &'a [u8],
+    reader: Reader,
+    /// What was read, from the position `at` on: more than [`LONGEST`] bytes, but at the text's end.
+    bytes: Vec<u8>,
     at: usize,
+    /// What was cut before: bytes and line ends.
+    offset: u64,
     line_ends: u64,
-    cut: fn(&[u8]) -> usize,
+    ended: bool,
 }
 
 impl<'a> Pieces<'a> {
-    /// Pieces of some 64 KiB.
-    pub(crate) fn new(path: &'a Path, bytes: &'a [u8]) -> Self {
-        Self { path, bytes, at: mark(bytes), line_ends: 0, cut: piece }
+    pub(crate) fn new(path: &'a Path, text: Text) -> Self {
+        let Text { reader, mark: offset } = text;
+        Self { path, reader, bytes: Vec::new(), at: 0, offset, line_ends: 0, ended: false }
     }
 
-    /// Lines with their ends, of any length.
-    pub(crate) fn lines(path: &'a Path, bytes: &'a [u8]) -> Self {
-        Self { cut: line, ..Self::new(path, bytes) }
+    /// Reads on until a piece can be cut.
+    fn fill(&mut self) -> io::Result<()> {
+        if self.ended || self.bytes.len() - self.at > LONGEST {
+            return Ok(());
+        }
+        self.bytes.drain(..self.at);
+        self.at = 0;
+        let wanted = 2 * LONGEST - self.bytes.len();
+        self.bytes.reserve_exact(wanted);
+        let read = self.reader.by_ref().take(wanted as u64).read_to_end(&mut self.bytes)?;
+        self.ended = read < wanted;
+        Ok(())
     }
 }
 
-impl<'a> Iterator for Pieces<'a> {
-    type Item = Result<&'a str, TextError>;
+impl Iterator for Pieces<'_> {
+    type Item = Result<String, TextError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Err(error) = self.fill() {
+            (self.at, self.ended) = (self.bytes.len(), true);
+            return Some(Err(TextError::reading(self.path, error)));
+        }
         let rest = &self.bytes[self.at..];
         if rest.is_empty() {
             return None;
         }
-        let piece = &rest[..(self.cut)(rest)];
+        let piece = &rest[..piece(rest)];
         match str::from_utf8(piece) {
             Ok(text) => {
                 self.at += piece.len();
+                self.offset += piece.len() as u64;
                 self.line_ends += line_ends(piece);
-                Some(Ok(text))
+                Some(Ok(text.to_owned()))
             }
             Err(error) => {
                 let good = error.valid_up_to();
-                let offset = (self.at + good) as u64;
-                let line = self.line_ends + line_ends(&piece[..good]) + 1;
-                self.at = self.bytes.len();
-                Some(Err(TextError::NotUtf8 { path: self.path.into(), offset, line }))
+                let (offset, line) = (self.offset + good as u64, self.line_ends + line_ends(&piece[..good]) + 1);
+                (self.at, self.ended) = (self.bytes.len(), true);
+                Some(Err(TextError::not_utf8(self.path, offset, line)))
             }
         }
     }
@@ -66,17 +89,8 @@ pub fn pieces(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The length of the byte order mark at a file's beginning.
-pub(crate) fn mark(bytes: &[u8]) -> usize {
-    if bytes.starts_with("\u{feff}".as_bytes()) { 3 } else { 0 }
-}
-
 fn line_ends(bytes: &[u8]) -> u64 {
     bytes.iter().filter(|byte| **byte == b'\n').count() as u64
-}
-
-fn line(bytes: &[u8]) -> usize {
-    bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| end + 1)
 }
 
 /// Where the piece at the beginning of `bytes` ends: before white space that follows a word. Pre-tokenizers put white

@@ -108,7 +108,7 @@ impl TokenizerConfig {
         let mut library = pipeline::byte_pairs(BPE::default());
         let mut failure = None;
         let pieces = corpus.pieces().map_while(|piece| piece.map_err(|error| failure = Some(error)).ok());
-        library.train(&mut TrainerWrapper::from(trainer), pieces.map(str::to_owned)).map_err(failed)?;
+        library.train(&mut TrainerWrapper::from(trainer), pieces).map_err(failed)?;
         match failure {
             Some(error) => Err(error),
             None => Ok(TextTokenizer::new(library)),

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use elman_text::{Corpus, TextCounts, TextError, Tokenizer, TokenizerConfig, Unit};
+use elman_text::{Corpus, Encoding, TextCounts, TextError, Tokenizer, TokenizerConfig, Unit};
 use tempfile::tempdir;
 
 fn open(path: &Path) -> Result<Corpus, TextError> {
@@ -23,7 +23,7 @@ fn files_and_folders_are_read_in_order() {
     let corpus = open(folder.path()).unwrap();
     let names: Vec<_> = corpus.paths().map(|p| p.strip_prefix(folder.path()).unwrap().to_str().unwrap()).collect();
     assert_eq!(names, ["a.txt", "b/a", "b/deep/x", "z"]);
-    let lines: Vec<&str> = corpus.lines().collect::<Result<_, _>>().unwrap();
+    let lines: Vec<String> = corpus.lines().collect::<Result<_, _>>().unwrap();
     assert_eq!(lines, ["1", "2", "3", "4"]);
     // each file's last line is ended for words, and left alone for characters
     let words = TokenizerConfig::new(Unit::Word).train(&corpus).unwrap();
@@ -45,7 +45,7 @@ fn pieces_make_up_the_text_whatever_its_lines() {
     ] {
         fs::write(&path, &text).unwrap();
         let corpus = open(&path).unwrap();
-        let pieces: Vec<&str> = corpus.pieces().collect::<Result<_, _>>().unwrap();
+        let pieces: Vec<String> = corpus.pieces().collect::<Result<_, _>>().unwrap();
         assert!(pieces.iter().all(|p| p.len() <= 1 << 20), "pieces are bounded");
         assert!(pieces.concat() == text);
         assert_eq!(corpus.bytes(), text.len() as u64);
@@ -72,8 +72,8 @@ fn lines_are_whole_and_counted() {
     let text = format!("one\r\n\n{long}\nlast\r");
     fs::write(&path, &text).unwrap();
     let corpus = Corpus::open([&path, &path]).unwrap();
-    let lines: Vec<&str> = corpus.lines().collect::<Result<_, _>>().unwrap();
-    assert!(lines == ["one", "", &long, "last\r", "one", "", &long, "last\r"]);
+    let lines: Vec<String> = corpus.lines().collect::<Result<_, _>>().unwrap();
+    assert!(lines == ["one", "", &*long, "last\r", "one", "", &*long, "last\r"]);
     let (bytes, characters) = (2 * text.len() as u64, 2 * text.chars().count() as u64);
     assert_eq!(corpus.count().unwrap(), TextCounts { bytes, characters, lines: 8 });
 }
@@ -99,14 +99,15 @@ fn errors_name_the_file_and_the_place() {
         let corpus = open(&path).unwrap();
         let error = corpus.pieces().find_map(Result::err).expect("invalid").to_string();
         let place = format!(
-            "is not UTF-8 text: invalid byte at offset {offset}, line {}: convert the file to UTF-8",
+            "is not UTF-8 text: invalid bytes at offset {offset}, line {}: say which encoding it has (--encoding), or \
+             convert it to UTF-8",
             lines + 1
         );
         assert!(error.ends_with(&place), "{error}");
         assert_eq!(corpus.pieces().filter(Result::is_err).count(), 1, "reading ends there");
         for unit in [Unit::Char, Unit::Word, Unit::Bpe] {
             let error = TokenizerConfig::new(unit).train(&corpus).expect_err("invalid");
-            assert!(matches!(error, TextError::NotUtf8 { .. }), "{error}");
+            assert!(matches!(error, TextError::NotText { .. }), "{error}");
         }
     }
 }
@@ -129,4 +130,78 @@ fn tables_of_a_folder_are_named_too() {
     assert_eq!(named(Corpus::with_tables([folder.path()]).unwrap()), ["a.txt", "b.parquet", "d.csv"]);
     let texts = Corpus::open([folder.path()]).unwrap();
     assert_eq!(named(texts.paths().map(Into::into).collect()), ["a.txt", "d.csv"]);
+}
+
+/// UTF-16 with its mark.
+fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(bytes).collect()
+}
+
+#[test]
+fn other_encodings_are_read_by_mark_or_by_name() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("text");
+    // characters and line ends that the pieces of reading cut
+    let text = "naïve 🦀 café\r\nzwei\n".repeat(20_000);
+    let whole = |corpus: &Corpus| corpus.pieces().collect::<Result<Vec<String>, _>>().unwrap().concat();
+    for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+        fs::write(&path, utf16(&text, bytes)).unwrap();
+        let corpus = open(folder.path()).unwrap();
+        assert!(whole(&corpus) == text);
+        let counts = corpus.count().unwrap();
+        assert_eq!((counts.bytes, counts.lines), (text.len() as u64, 40_000));
+        assert_eq!(corpus.lines().nth(1).unwrap().unwrap(), "zwei");
+        let tokenizer = TokenizerConfig::new(Unit::Char).train(&corpus).unwrap();
+        let tokens = corpus.encode(&tokenizer).unwrap();
+        assert_eq!((tokens.bytes(), tokens.characters()), (counts.bytes, counts.characters));
+    }
+    let half = [utf16("a\nb", u16::to_le_bytes), vec![0x41]].concat();
+    fs::write(&path, half).unwrap();
+    let error = open(&path).unwrap().count().unwrap_err().to_string();
+    assert!(error.ends_with("is not UTF-16LE text: invalid bytes at offset 8, line 2"), "{error}");
+
+    let latin: Vec<u8> = text.chars().filter(|c| *c != '🦀').map(|c| c as u8).collect();
+    fs::write(&path, latin).unwrap();
+    let corpus = open(&path).unwrap().with_encoding("windows-1252".parse().unwrap());
+    assert!(whole(&corpus) == text.replace('🦀', ""));
+    let error = "windows".parse::<Encoding>().unwrap_err().to_string();
+    assert!(error.starts_with("unknown encoding 'windows': expected one such as utf-8"), "{error}");
+    // the mark of UTF-8 counts more than a name
+    fs::write(&path, "\u{feff}café").unwrap();
+    assert_eq!(whole(&open(&path).unwrap().with_encoding("latin1".parse().unwrap())), "café");
+}
+
+#[test]
+fn a_file_that_changes_between_readings_is_an_error() {
+    let folder = tempdir().unwrap();
+    let [path, other] = ["text", "other"].map(|name| folder.path().join(name));
+    let text = "a line of some length\n".repeat(100_000);
+    fs::write(&path, &text).unwrap();
+    fs::write(&other, "other").unwrap();
+    let corpus = Corpus::open([&path, &other]).unwrap();
+    let before = text.len() as u64;
+    let mut pieces = corpus.pieces();
+    pieces.next().unwrap().unwrap();
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(10).unwrap();
+    let error = pieces.find_map(Result::err).unwrap();
+    assert!(matches!(error, TextError::Changed { before: b, after: 10, .. } if b == before), "{error}");
+    let expected = format!("'{}' changed while it was read (it had {before} bytes and has 10): try", path.display());
+    assert!(error.to_string().starts_with(&expected), "{error}");
+    for unit in [Unit::Char, Unit::Word, Unit::Bpe] {
+        let error = TokenizerConfig::new(unit).train(&corpus).expect_err("changed");
+        assert!(matches!(error, TextError::Changed { .. }), "{error}");
+    }
+    fs::remove_file(&path).unwrap();
+    assert!(matches!(corpus.count().unwrap_err(), TextError::Read { .. }));
+    // what is added at the end is not read
+    let corpus = open(&other).unwrap();
+    fs::write(&other, "other and more").unwrap();
+    assert_eq!(corpus.count().unwrap().bytes, 5);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_an_error() {
+    let error = open(Path::new("/dev/null")).unwrap_err().to_string();
+    assert_eq!(error, "cannot read '/dev/null': it is no file, and is to be read more than once");
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, io::Write, path::PathBuf};
 
-use elman_text::{Columns, Place, Row, Table, TextError};
+use elman_text::{Columns, Encoding, Place, Row, Table, TextError};
 use flate2::{Compression, write::GzEncoder};
 use tempfile::TempDir;
 
@@ -120,17 +120,12 @@ fn errors_say_where() {
     let error = |name: &str, content: &[u8], columns: Columns| File::new(name, content).error(columns);
     for (name, content, expected) in [
         ("a.tsv", &b"a\tx\nb\n"[..], "'a.tsv', line 2, has 1 columns where 2 (text, label) are expected"),
-        ("a.tsv", b"a\tb\tc\n", "'a.tsv', line 1, has 3 columns where 2 (text, label) are expected"),
+        ("a.tsv", b"a\tb\tc\n", "'a.tsv' has no column 'text': it has a, b, c, separated by tabs"),
         ("a.txt", b"a\tb\n", "'a.txt', line 1, has 1 columns where 2 (text, label) are expected"),
         ("a.csv", b"text,label\na,b\na,b,c\n", "'a.csv', line 3, has 3 columns where 2, as in the header are expected"),
-        ("a.tsv", b"sentence\tlabel\na\tb", "'a.tsv' has no column 'text': it has sentence, label"),
+        ("a.tsv", b"sentence\tlabel\na\tb", "'a.tsv' has no column 'text': it has sentence, label, separated by tabs"),
         ("a.jsonl", b"[\"a\"]", "'a.jsonl', line 1, has 1 columns where 2 (text, label) are expected"),
         ("a.jsonl", b"[1,2]\n\n{\"text\": \"\", \"x\": 1}", "'a.jsonl', line 3, has no column 'label': it has text, x"),
-        (
-            "a.jsonl",
-            b"{\"text\": null, \"label\": 1}",
-            "'a.jsonl', line 1: the column 'text' must be a text or a number, and is null",
-        ),
         ("a.jsonl", b"[[], 1]", "'a.jsonl', line 1: the column 'text' must be a text or a number, and is a list"),
         ("a.jsonl", b"[1,2]\n7", "'a.jsonl', line 2, is not a row of JSON: it is a number, not an object or a list"),
         ("a.jsonl", b"{\"text\" 1}", "'a.jsonl', line 1, is not a row of JSON: expected `:` at column 9"),
@@ -182,6 +177,161 @@ fn reading_ends_with_an_error() {
     assert!(table.next().is_none());
     fn is_send<T: Send>(_: &T) {}
     is_send(&table);
+}
+
+#[test]
+fn a_null_is_no_text_and_a_blank_line_no_row() {
+    let file = File::new("a.jsonl", "\u{feff}[\"a\", 1]\r\n \t \r\n{\"text\": null, \"label\": 2}\r\n\r\n[null, 3]\r\n");
+    assert_eq!(file.texts(labelled()), [["a", "1"], ["-", "2"], ["-", "3"]]);
+    let rows = file.read(labelled()).unwrap();
+    assert_eq!((rows[1].text(0), rows[1].place(), rows[2].place()), ("", Place::Line(3), Place::Line(5)));
+    let error = File::new("a.jsonl", "[\"a\", null]").read(labelled()).unwrap()[0].number(1).unwrap_err();
+    assert!(error.to_string().ends_with("the column 'label' must be a number, and is empty"), "{error}");
+}
+
+#[test]
+fn the_separator_is_guessed() {
+    let rows = [["text", "label"], ["one, two", "a"], ["three; four", "b"], ["five | six", "c"]];
+    let table = |separator: &str, quote: &str| -> String {
+        let quoted = |field: &&str| format!("{quote}{field}{quote}");
+        rows.iter().map(|row| row.iter().map(quoted).collect::<Vec<_>>().join(separator) + "\r\n").collect()
+    };
+    let expected = &rows[1..];
+    for separator in [",", ";", "\t", "|"] {
+        let quoted = table(separator, "\"");
+        assert_eq!(File::new("a.csv", &quoted).texts(labelled()), expected, "{separator}");
+        assert_eq!(File::new("a.csv", &quoted).texts(labelled().by_name()), expected, "{separator}");
+        // a header is not needed, nor is a comma within texts in the way
+        let headless = quoted.split_once('\n').unwrap().1;
+        assert_eq!(File::new("a.csv", headless).texts(labelled()), expected, "{separator}");
+        let named = format!("sep={separator}\r\n{headless}");
+        let file = File::new("a.csv", named);
+        assert_eq!(file.texts(labelled()), expected, "{separator}");
+        assert_eq!(file.read(labelled()).unwrap()[0].place(), Place::Line(2));
+    }
+    assert_eq!(File::new("a.csv", table(";", "").replace("three;", "three")).texts(labelled())[0], ["one, two", "a"]);
+    assert_eq!(File::new("a.csv", "nr;price;text\n1;2,50;a\n2;3,75;b").texts(Columns::new(["text"])), [["a"], ["b"]]);
+    // a .tsv file that has no tabs
+    assert_eq!(File::new("a.tsv", table(";", "\"")).texts(labelled()), expected);
+    // texts in one column, whatever they hold
+    let texts = Columns::new(["text"]);
+    for lines in ["text\na; b\nc; d\n", "a\nb; c\nd | e\n"] {
+        let rows: Vec<[&str; 1]> = lines.lines().filter(|line| *line != "text").map(|line| [line]).collect();
+        assert_eq!(File::new("a.csv", lines).texts(texts.clone()), rows);
+        assert_eq!(File::new("a.tsv", lines).texts(texts.clone()), rows);
+    }
+    // more rows than are looked at
+    let long: String = (0..9000).map(|n| format!("{n};the text, number {n}\n")).collect();
+    assert_eq!(File::new("a.csv", long).read(labelled()).unwrap().len(), 9000);
+}
+
+#[test]
+fn columns_that_were_named_are_never_replaced() {
+    let named = |names: &[&str]| Columns::new(names.iter().copied()).by_name();
+    for (name, content, names, expected) in [
+        ("a.csv", "id;title;text\n1;a;b\n", &["plot"][..], "'a.csv' has no column 'plot': it has id, title, text, separated by semicolons"),
+        ("a.csv", "one text\nanother\n", &["text"], "'a.csv' has no column 'text': it has one text, separated by commas"),
+        ("a.tsv", "a\tb\n", &["text", "label"], "'a.tsv' has no column 'text': it has a, b, separated by tabs"),
+        ("a.jsonl", "[\"a\"]\n", &["text"], "'a.jsonl', line 1, is not a row of JSON: it is a list, which does not say where 'text' is"),
+    ] {
+        assert_eq!(File::new(name, content).error(named(names)), expected);
+    }
+    let with_title = || named(&["text"]).with_optional(["title"]);
+    assert_eq!(
+        File::new("a.csv", "text,year\na,1\n").error(with_title()),
+        "'a.csv' has no column 'title': it has text, year, separated by commas"
+    );
+    let rows = "{\"text\": \"a\", \"year\": 1}\n{\"text\": \"b\"}\n";
+    assert_eq!(File::new("a.jsonl", rows).error(with_title()), "'a.jsonl' has no column 'title': it has text, year");
+    let some = rows.to_owned() + "{\"text\": \"c\", \"title\": \"t\"}";
+    assert_eq!(File::new("a.jsonl", some).texts(with_title()), [["a", "-"], ["b", "-"], ["c", "t"]]);
+    assert_eq!(
+        File::new("a.csv", "text,text,label\na,b,c\n").error(labelled()),
+        "'a.csv' is not a table that can be read: it has two columns 'text'"
+    );
+}
+
+/// A table of ids and texts, with some rows in place of others.
+fn tickets(changed: &[(usize, &str)]) -> String {
+    let row = |n: usize| match changed.iter().find(|(row, _)| *row == n) {
+        Some((_, text)) => format!("{n},{text}\n"),
+        None => format!("{n},the lamp in room {n} flickers\n"),
+    };
+    "id,text\n".to_owned() + &(1..200).map(row).collect::<String>()
+}
+
+#[test]
+fn quotes_that_are_out_of_order_are_told_with_their_line() {
+    let ids = || Columns::new(["id", "text"]);
+    let error = |changed: &[(usize, &str)]| File::new("a.csv", tickets(changed)).error(ids());
+    let begin = "'a.csv', line 21, is not a row with quotes: the quote that opens there ";
+    let inch = "\"19 inch of lamp";
+    assert_eq!(error(&[(20, inch)]), format!("{begin}is never closed"));
+    // another stray quote closes it
+    for other in ["a \"good\" lamp", "\"a good lamp", "\"a good, lamp\""] {
+        assert!(error(&[(20, inch), (60, other)]).starts_with(&format!("{begin}closes in line 61 with text after it")));
+    }
+    for (other, line) in [("a lamp of 19\"", 61), ("\"\"", 200)] {
+        let message = error(&[(20, inch), (60, other), (199, "19\"")]);
+        assert_eq!(message, format!("{begin}closes only in line {line}, and the lines between are rows"), "{other}");
+    }
+    assert_eq!(
+        error(&[(20, "\"a\" lamp")]),
+        format!("{begin}closes in line 21 with text after it (within quotes, a quote is doubled)")
+    );
+    let zipped = File::new("a.csv.gz", tickets(&[(20, inch)])).error(ids());
+    assert!(zipped.contains("line 21") && zipped.ends_with("is never closed"), "{zipped}");
+    assert!(File::new("a.csv", "text,label\na,\"").error(labelled()).ends_with("is never closed"));
+
+    // what is no mistake
+    let fine = File::new("a.csv", tickets(&[(20, "a 19\" lamp"), (30, "\"two\r\nlines, \"\"and\"\"\nmore\""), (40, "\"\"")]));
+    let rows = fine.read(ids()).unwrap();
+    assert_eq!(rows.len(), 199);
+    assert_eq!((rows[19].text(1), rows[29].text(1)), ("a 19\" lamp", "two\r\nlines, \"and\"\nmore"));
+    assert_eq!((rows[39].text(1), rows[30].place()), ("", Place::Line(34)));
+    let recipe = "\"flour, 2 cups\nsugar, 1 cup\nsalt, a little\nbutter, cold\nwater, warm\neggs, 3\"";
+    assert_eq!(File::new("a.csv", tickets(&[(20, recipe)])).read(ids()).unwrap().len(), 199);
+    let end = File::new("a.csv", "text,label\r\n\r\n\"a\",\"b\r\"\r\n\"c\",\"d\"\r");
+    assert_eq!(end.texts(labelled()), [["a", "b\r"], ["c", "d"]]);
+}
+
+#[test]
+fn rows_are_the_same_wherever_reading_is_cut() {
+    /// A reader that gives a byte at a time.
+    struct Drops<R>(R);
+    impl<R: std::io::Read> std::io::Read for Drops<R> {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            self.0.read(&mut buffer[..1])
+        }
+    }
+    let table = tickets(&[(20, "\"a \"\"19\"\" lamp\"\r"), (30, "\"two\r\nlines\"")]);
+    let rows = |table: Table| table.map(|row| row.unwrap().into_values()).collect::<Vec<_>>();
+    let columns = || Columns::new(["text", "id"]);
+    let whole = rows(Table::open(&File::new("a.csv", &table).path, columns()).unwrap());
+    let drops = Drops(std::io::Cursor::new(table));
+    assert_eq!(rows(Table::read("a.csv", drops, columns(), Encoding::default()).unwrap()), whole);
+    assert_eq!(whole[19][0].as_deref(), Some("a \"19\" lamp"));
+}
+
+#[test]
+fn tables_have_encodings_too() {
+    let utf16 = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    for (name, text) in [
+        ("a.csv", "text;label\r\ncafé;a\r\n"),
+        ("a.tsv", "café\ta\r\n"),
+        ("a.jsonl", "{\"text\": \"café\", \"label\": \"a\"}\r\n"),
+        ("a.csv.gz", "café,a\n"),
+    ] {
+        let marked = File::new(name, utf16(&format!("\u{feff}{text}")));
+        assert_eq!(marked.texts(labelled()), [["café", "a"]], "{name}");
+        let latin = File::new(name, text.chars().map(|c| c as u8).collect::<Vec<_>>());
+        let table = Table::open_in(&latin.path, labelled(), "latin1".parse().unwrap()).unwrap();
+        let rows: Vec<Row> = table.map(Result::unwrap).collect();
+        assert_eq!((rows.len(), rows[0].text(0)), (1, "café"), "{name}");
+        assert!(latin.read(labelled()).is_err(), "{name}: no UTF-8");
+    }
+    let error = File::new("a.csv", b"\xff\xfea\0,\0b\0\n\0\0\xd8").error(labelled());
+    assert_eq!(error, "'a.csv' is not UTF-16LE text: invalid bytes at offset 10, line 2");
 }
 
 #[cfg(feature = "parquet")]
@@ -275,9 +425,10 @@ mod parquet_files {
             good.error(Columns::new(["raw"])),
             "'a.parquet', row 2: the column 'raw' must be UTF-8 text, and is '\u{fffd}'"
         );
+        assert_eq!(file([Some(b"a"), None, Some(b"c")]).texts(labelled())[..3], [["a", "0"], ["-", "-1"], ["c", "7"]]);
         assert_eq!(
-            file([Some(b"a"), Some(b"b"), None]).error(labelled()),
-            "'a.parquet', row 3: the column 'text' must be a text or a number, and is null"
+            good.error(Columns::new(["text"]).with_optional(["topic"]).by_name()),
+            "'a.parquet' has no column 'topic': it has text, label, day, score, raw"
         );
         let not_utf8 = file([Some(b"a"), Some(b"b\xff"), None]).error(labelled());
         assert!(not_utf8.starts_with("'a.parquet', row 2, is not a Parquet file that can be read: "), "{not_utf8}");

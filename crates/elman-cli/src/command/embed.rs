@@ -1,14 +1,17 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use elman::index::{IndexError, quantized::Precision};
+use elman::{
+    index::{IndexError, quantized::Precision},
+    text::Lines,
+};
 use serde::Serialize;
 
 use crate::{
-    arguments::{DeviceOption, one_of},
+    arguments::{DeviceOption, EncodingOption, one_of},
     embedding::{self, EmbeddingOptions, Model},
     error::CliError,
-    lines::Lines,
+    lines,
     model::EmbeddingModel,
     number::Number,
     output,
@@ -36,9 +39,12 @@ Kinds of file:
 An int8 vector is scaled so that its largest number is 127: divide it by its length. A sign of a binary one is 1 where \
 the number is above 0, and the first is in the highest bit, as numpy.packbits has them.")]
 pub struct Embed {
-    /// Text file in UTF-8, one text per line; - is standard input
+    /// Text file, one text per line; - is standard input
     #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
+
+    #[command(flatten)]
+    encoding: EncodingOption,
 
     #[command(flatten)]
     model: EmbeddingModel,
@@ -86,7 +92,7 @@ impl Embed {
             file.check()?;
         }
         let device = self.device.open()?;
-        let lines = Lines::open(&self.file)?;
+        let lines = lines::open(&self.file, self.encoding.name)?;
         let model = Model::open(self.model.path(), &self.embedding, !self.no_normalize, &device)?;
         match precision {
             Precision::Float32 => self.write::<f32>(&model, lines),

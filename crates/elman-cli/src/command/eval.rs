@@ -4,7 +4,7 @@ use clap::Args;
 use elman::{lm, text::Corpus};
 
 use crate::{
-    arguments::{DeviceOption, PrecisionOption},
+    arguments::{DeviceOption, EncodingOption, PrecisionOption},
     error::CliError,
     model::ModelOption,
     output,
@@ -19,9 +19,12 @@ Example:
 Perplexity is the number of tokens that the model hesitates between, on average. It depends on what a token is: \
 to compare models with different tokens, compare bits per character or per byte.")]
 pub struct Eval {
-    /// Text files in UTF-8, or folders of them
+    /// Text files, or folders of them
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    encoding: EncodingOption,
 
     #[command(flatten)]
     model: ModelOption,
@@ -50,7 +53,7 @@ impl Eval {
     pub fn run(&self) -> Result<(), CliError> {
         let device = self.device.open()?;
         let (model, tokenizer) = self.model.load(&device)?;
-        let text = Corpus::open(&self.files)?.encode(&tokenizer)?;
+        let text = Corpus::open(&self.files)?.with_encoding(self.encoding.name).encode(&tokenizer)?;
         let batch = self.batch.min((text.len() / 2).max(1));
         let figures = match self.precision.narrow() {
             None => lm::evaluate(&model, &text, batch, self.bptt),

@@ -3,13 +3,14 @@
 pub struct Columns {
     names: Vec<String>,
     required: usize,
+    by_name: bool,
 }
 
 impl Columns {
     /// Columns that every row must have.
     pub fn new<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
-        Self { required: names.len(), names }
+        Self { required: names.len(), names, by_name: false }
     }
 
     /// Adds columns, after the others, that a table or a row may lack.
@@ -17,6 +18,18 @@ impl Columns {
     pub fn with_optional<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.names.extend(names.into_iter().map(Into::into));
         self
+    }
+
+    /// Finds columns by their names alone, never by position, as somebody expects who has named them: a table without a
+    /// header is an error, and so is one without one of the columns, be it optional. Rows may still lack those.
+    #[must_use]
+    pub fn by_name(self) -> Self {
+        Self { by_name: true, ..self }
+    }
+
+    /// Whether they are found by their names alone.
+    pub fn is_by_name(&self) -> bool {
+        self.by_name
     }
 
     /// All names.

@@ -2,33 +2,59 @@ use std::{path::Path, str, sync::Arc};
 
 use serde_json::Value;
 
-use crate::{
-    error::TextError,
-    table::{Columns, Place, Source, Values, lines::Lines},
-};
+use super::{Columns, Place, Source, Values};
+use crate::{error::TextError, lines::Lines};
 
 /// Lines of JSON: objects, or arrays by position.
-pub(crate) struct Json {
+pub(super) struct Json {
     path: Arc<Path>,
     columns: Arc<Columns>,
     lines: Lines,
+    /// Columns that no row has had.
+    missing: Vec<String>,
+    /// The names in the first row.
+    found: Vec<String>,
 }
 
 impl Json {
-    pub(crate) fn new(path: Arc<Path>, columns: Arc<Columns>, lines: Lines) -> Self {
-        Self { path, columns, lines }
+    pub(super) fn new(path: Arc<Path>, columns: Arc<Columns>, lines: Lines) -> Self {
+        let missing = if columns.is_by_name() { columns.names().to_vec() } else { Vec::new() };
+        Self { path, columns, lines, missing, found: Vec::new() }
     }
 
-    fn values(&self, place: Place, row: Value) -> Result<Vec<Option<String>>, TextError> {
-        let (names, required) = (self.columns.names(), self.columns.required());
+    /// The error at the end where columns that were asked for by name are in no row.
+    fn end(&self) -> Result<(), TextError> {
+        match self.missing.first() {
+            Some(column) if !self.found.is_empty() => Err(TextError::NoColumn {
+                path: self.path.to_path_buf(),
+                place: None,
+                column: column.clone(),
+                found: self.found.clone(),
+                separator: None,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn values(&mut self, place: Place, row: Value) -> Result<Vec<Option<String>>, TextError> {
+        let columns = self.columns.clone();
+        let (names, required) = (columns.names(), columns.required());
         match row {
             Value::Object(mut object) => {
                 if let Some(missing) = names[..required].iter().find(|name| !object.contains_key(*name)) {
                     let (path, column) = (self.path.to_path_buf(), missing.clone());
                     let found = object.keys().cloned().collect();
-                    return Err(TextError::NoColumn { path, place: Some(place), column, found });
+                    return Err(TextError::NoColumn { path, place: Some(place), column, found, separator: None });
+                }
+                self.missing.retain(|name| !object.contains_key(name));
+                if self.found.is_empty() {
+                    self.found = object.keys().cloned().collect();
                 }
                 (0..names.len()).map(|column| self.text(place, column, object.remove(&names[column]))).collect()
+            }
+            Value::Array(_) if self.columns.is_by_name() => {
+                let reason = format!("it is a list, which does not say where '{}' is", names.join("', '"));
+                Err(malformed(&self.path, place, reason))
             }
             Value::Array(values) => {
                 if !(required..=names.len()).contains(&values.len()) {
@@ -47,8 +73,8 @@ impl Json {
             Some(Value::String(text)) => return Ok(Some(text)),
             Some(Value::Number(number)) => return Ok(Some(number.to_string())),
             Some(Value::Bool(value)) => return Ok(Some(value.to_string())),
-            None | Some(Value::Null) if column >= self.columns.required() => return Ok(None),
-            other => kind(&other.unwrap_or_default()).to_owned(),
+            None | Some(Value::Null) => return Ok(None),
+            Some(other) => kind(&other).to_owned(),
         };
         let (path, column) = (self.path.to_path_buf(), self.columns.names()[column].clone());
         Err(TextError::Value { path, place, column, expected: "a text or a number", found })
@@ -57,8 +83,11 @@ impl Json {
 
 impl Source for Json {
     fn next(&mut self) -> Result<Option<Values>, TextError> {
-        let read = |source| TextError::Read { path: self.path.to_path_buf(), source };
-        let Some((line, bytes)) = self.lines.next().map_err(read)? else { return Ok(None) };
+        let is_blank = |line: &[u8]| line.iter().all(u8::is_ascii_whitespace);
+        let line = self.lines.next_that(|line| !is_blank(line));
+        let Some((line, bytes)) = line.map_err(|error| TextError::reading(&self.path, error))? else {
+            return self.end().map(|()| None);
+        };
         let place = Place::Line(line);
         let text = str::from_utf8(bytes).map_err(|error| {
             malformed(&self.path, place, format!("invalid UTF-8 at column {}", error.valid_up_to() + 1))

@@ -3,18 +3,24 @@
 mod columns;
 mod format;
 mod json;
-mod lines;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod quoted;
+mod record;
 mod row;
 mod separated;
+mod separator;
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{fmt, io::Read, path::Path, sync::Arc};
 
 pub use columns::Columns;
 pub use row::{Place, Row};
 
-use crate::error::TextError;
+use self::format::Format;
+use crate::{
+    error::TextError,
+    input::{Encoding, Watched},
+};
 
 /// A table of texts in a file, read row by row: memory does not grow with the file.
 ///
@@ -23,17 +29,20 @@ use crate::error::TextError;
 /// | ending | what a row is |
 /// |---|---|
 /// | `.tsv` | a line, its columns separated by tabs; quotes are characters like any other |
-/// | `.csv` | a record with commas and quotes, as in RFC 4180 |
+/// | `.csv` | a record with quotes, as in RFC 4180, and commas, semicolons, tabs or bars, which is guessed from the first rows |
 /// | `.jsonl`, `.ndjson` | a line with a JSON object, or with an array, whose values are taken by position |
 /// | `.txt` | a line, which is the one column |
 /// | `.parquet` | a row; columns of texts, integers, floats and booleans; plain, or compressed by snappy, zstd or gzip (with the feature `parquet`) |
 ///
-/// All but Parquet may be followed by `.gz`. Texts are UTF-8; numbers are given as they are written, and a byte order mark
-/// and empty lines are passed over.
+/// All but Parquet may be followed by `.gz`. Texts are UTF-8, or what an [`Encoding`] says; numbers are given as they are
+/// written, and a byte order mark, empty lines and, in JSON, blank ones are passed over. A null is an empty text.
 ///
 /// Columns are found by name. In a `.tsv` or `.csv` file the first row is a header if one of the names that are looked
 /// for stands in it, and must then have all that are required. Where it is none, the columns are taken by position, and
-/// there are no others.
+/// there are no others; with [`Columns::by_name`], that is an error.
+///
+/// What makes the rows of a `.csv` file doubtful is an error: a quote that is never closed, text after a closing quote, and a
+/// text in quotes whose lines look like rows.
 ///
 /// ```
 /// # let folder = tempfile::tempdir()?;
@@ -61,7 +70,7 @@ type Values = (Place, Vec<Option<String>>);
 
 /// A file of some format.
 trait Source: Send {
-    /// The next row, with a value for each required column.
+    /// The next row.
     fn next(&mut self) -> Result<Option<Values>, TextError>;
 }
 
@@ -77,12 +86,72 @@ impl Table {
     /// # Errors
     /// [`TextError::UnknownTable`] for another ending, [`TextError::Read`], [`TextError::Empty`]; [`TextError::NoColumn`]
     /// and [`TextError::Malformed`] where that is known without reading rows. A row is one of these or
-    /// [`TextError::Fields`] or [`TextError::Value`] where reading ends for that reason.
+    /// [`TextError::Fields`], [`TextError::Value`], [`TextError::NotText`] or [`TextError::Changed`] where reading ends for
+    /// that reason.
     pub fn open(path: impl AsRef<Path>, columns: Columns) -> Result<Self, TextError> {
+        Self::open_in(path, columns, Encoding::default())
+    }
+
+    /// Opens a file whose text is in some encoding.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_in(path: impl AsRef<Path>, columns: Columns, encoding: Encoding) -> Result<Self, TextError> {
         let (path, columns) = (Arc::from(path.as_ref()), Arc::new(columns));
-        let source = format::open(&path, &columns)?;
+        let format = Format::of(&path)?;
+        let file = Watched::open(&path).map_err(|error| TextError::reading(&path, error))?;
+        let source = match format {
+            Format::Parquet => parquet_file(&path, file, &columns)?,
+            Format::Lines(kind) => format::read(kind, &path, format::text(file, false, encoding), &columns)?,
+            Format::Zipped(kind) => format::read(kind, &path, format::text(file, true, encoding), &columns)?,
+        };
         Ok(Self { path, columns, source, ended: false })
     }
+
+    /// Reads a table from elsewhere, under a name, whose ending says what it is. Parquet is read into memory as a whole.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn read(
+        name: impl AsRef<Path>,
+        input: impl Read + Send + 'static,
+        columns: Columns,
+        encoding: Encoding,
+    ) -> Result<Self, TextError> {
+        let (path, columns) = (Arc::from(name.as_ref()), Arc::new(columns));
+        let source = match Format::of(&path)? {
+            Format::Parquet => parquet_bytes(&path, input, &columns)?,
+            Format::Lines(kind) => format::read(kind, &path, format::text(input, false, encoding), &columns)?,
+            Format::Zipped(kind) => format::read(kind, &path, format::text(input, true, encoding), &columns)?,
+        };
+        Ok(Self { path, columns, source, ended: false })
+    }
+}
+
+#[cfg(feature = "parquet")]
+fn parquet_file(path: &Arc<Path>, file: Watched, columns: &Arc<Columns>) -> Result<Box<dyn Source>, TextError> {
+    Ok(Box::new(parquet::Parquet::open(path.clone(), file, columns.clone())?))
+}
+
+#[cfg(feature = "parquet")]
+fn parquet_bytes(
+    path: &Arc<Path>,
+    mut input: impl Read,
+    columns: &Arc<Columns>,
+) -> Result<Box<dyn Source>, TextError> {
+    let mut bytes = Vec::new();
+    input.read_to_end(&mut bytes).map_err(|error| TextError::reading(path, error))?;
+    Ok(Box::new(parquet::Parquet::read(path.clone(), bytes.into(), columns.clone())?))
+}
+
+#[cfg(not(feature = "parquet"))]
+fn parquet_file(path: &Arc<Path>, _: Watched, _: &Arc<Columns>) -> Result<Box<dyn Source>, TextError> {
+    Err(TextError::NoParquet { path: path.to_path_buf() })
+}
+
+#[cfg(not(feature = "parquet"))]
+fn parquet_bytes(path: &Arc<Path>, _: impl Read, _: &Arc<Columns>) -> Result<Box<dyn Source>, TextError> {
+    Err(TextError::NoParquet { path: path.to_path_buf() })
 }
 
 impl Iterator for Table {

@@ -1,71 +1,97 @@
-//! Rows whose columns stand side by side: by tabs, by commas, or one alone.
+//! Rows whose columns stand side by side, or one alone.
 
 use std::{
-    io::{self, BufRead},
+    io::{self, Cursor, Read},
     path::Path,
     sync::Arc,
 };
 
-use csv::ByteRecord;
-
-use crate::{
-    error::TextError,
-    table::{Columns, Place, Source, Values, lines::Lines, row::shortened},
+use super::{
+    Columns, Place, Source, Values,
+    quoted::Quoted,
+    record::Record,
+    row::shortened,
+    separator::{Sample, Separator},
 };
+use crate::{error::TextError, input::Text, lines::Lines};
+
+/// Bytes from which a separator is guessed.
+const SAMPLE: u64 = 1 << 16;
 
 /// How a file is cut into fields.
-pub(crate) enum Records {
+pub(super) enum Records {
     Tabs(Lines),
-    Commas(Box<csv::Reader<Box<dyn BufRead + Send>>>),
+    Quoted(Quoted),
     /// A line is one field, whatever it holds, and no header.
     Whole(Lines),
 }
 
 impl Records {
-    pub(crate) fn commas(text: Box<dyn BufRead + Send>) -> Self {
-        // where \r\n ends records the library counts lines one too few
-        let ends = csv::Terminator::Any(b'\n');
-        let reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).terminator(ends).from_reader(text);
-        Self::Commas(Box::new(reader))
+    /// Of a `.csv` file: the separator is guessed.
+    pub(super) fn csv(path: &Arc<Path>, text: Text, columns: &Columns) -> Result<Self, TextError> {
+        let (mut sample, is_whole, text) = sampled(text).map_err(|error| TextError::reading(path, error))?;
+        let (separator, line) = match Separator::named(&sample) {
+            Some((separator, length)) => {
+                sample.drain(..length);
+                (separator, 2)
+            }
+            None => (Separator::guess(&Sample { bytes: &sample, is_whole }, columns), 1),
+        };
+        let reader = Box::new(Cursor::new(sample).chain(text.reader));
+        Ok(Self::Quoted(Quoted::new(path.clone(), reader, separator, line)))
     }
 
-    /// The fields of the next row, and the line where it begins.
-    fn next(&mut self) -> io::Result<Option<(u64, ByteRecord)>> {
+    /// Of a `.tsv` file: tabs without quotes, but where the first row has none, and names columns with another separator.
+    pub(super) fn tsv(path: &Arc<Path>, text: Text, columns: &Columns) -> Result<Self, TextError> {
+        let (sample, is_whole, text) = sampled(text).map_err(|error| TextError::reading(path, error))?;
+        let named = Separator::named_by(&Sample { bytes: &sample, is_whole }, columns);
+        let has_tab = sample.iter().take_while(|byte| **byte != b'\n').any(|byte| *byte == b'\t');
+        let reader = Box::new(Cursor::new(sample).chain(text.reader));
+        Ok(match named {
+            Some(separator) if !has_tab => Self::Quoted(Quoted::new(path.clone(), reader, separator, 1)),
+            _ => Self::Tabs(Lines::of(path, Text { reader, mark: text.mark })),
+        })
+    }
+
+    fn separator(&self) -> Option<Separator> {
         match self {
-            Self::Tabs(lines) => {
-                Ok(lines.next()?.map(|(line, bytes)| (line, bytes.split(|byte| *byte == b'\t').collect())))
-            }
-            Self::Whole(lines) => Ok(lines.next()?.map(|(line, bytes)| (line, ByteRecord::from(vec![bytes])))),
-            Self::Commas(reader) => loop {
-                let mut record = ByteRecord::new();
-                if !reader.read_byte_record(&mut record)? {
-                    return Ok(None);
-                }
-                let record = without_return(record);
-                if record.len() > 1 || record.get(0).is_some_and(|field| !field.is_empty()) {
-                    return Ok(Some((record.position().map_or(0, csv::Position::line), record)));
-                }
-            },
+            Self::Tabs(_) => Some(Separator::Tab),
+            Self::Quoted(quoted) => Some(quoted.separator()),
+            Self::Whole(_) => None,
         }
     }
-}
 
-/// A record without the `\r` of the line's end.
-fn without_return(record: ByteRecord) -> ByteRecord {
-    if !record.iter().next_back().is_some_and(|last| last.ends_with(b"\r")) {
-        return record;
+    /// Reads the next row that is not empty; false at the end.
+    fn read(&mut self, path: &Path, record: &mut Record) -> Result<bool, TextError> {
+        let is_tabs = matches!(self, Self::Tabs(_));
+        let lines = match self {
+            Self::Quoted(quoted) => return quoted.read(record),
+            Self::Tabs(lines) | Self::Whole(lines) => lines,
+        };
+        let line = lines.next_that(|line| !line.is_empty()).map_err(|error| TextError::reading(path, error))?;
+        let Some((number, line)) = line else { return Ok(false) };
+        record.clear(number);
+        for field in line.split(|byte| is_tabs && *byte == b'\t') {
+            record.extend(field);
+            record.end_field();
+        }
+        Ok(true)
     }
-    let last = record.len() - 1;
-    let cut = |(index, field): (usize, &[u8])| field[..field.len() - usize::from(index == last)].to_vec();
-    let mut without: ByteRecord = record.iter().enumerate().map(cut).collect();
-    without.set_position(record.position().cloned());
-    without
 }
 
-pub(crate) struct Separated {
+/// The beginning of a text, whether that is all, and the rest.
+fn sampled(mut text: Text) -> io::Result<(Vec<u8>, bool, Text)> {
+    let mut sample = Vec::new();
+    text.reader.by_ref().take(SAMPLE).read_to_end(&mut sample)?;
+    let is_whole = (sample.len() as u64) < SAMPLE;
+    Ok((sample, is_whole, text))
+}
+
+pub(super) struct Separated {
     path: Arc<Path>,
     columns: Arc<Columns>,
     records: Records,
+    record: Record,
     layout: Option<Layout>,
 }
 
@@ -78,32 +104,47 @@ enum Layout {
 }
 
 impl Separated {
-    pub(crate) fn new(path: Arc<Path>, columns: Arc<Columns>, records: Records) -> Self {
+    pub(super) fn new(path: Arc<Path>, columns: Arc<Columns>, records: Records) -> Self {
         let layout = matches!(records, Records::Whole(_)).then_some(Layout::Positions);
-        Self { path, columns, records, layout }
+        Self { path, columns, records, record: Record::default(), layout }
     }
 
     /// What the first row says about all of them.
-    fn layout(&self, first: &ByteRecord) -> Result<Layout, TextError> {
-        let fields: Vec<_> = first.iter().map(|field| String::from_utf8_lossy(field).trim().to_owned()).collect();
+    fn layout(&self) -> Result<Layout, TextError> {
+        let fields: Vec<_> =
+            self.record.iter().map(|field| String::from_utf8_lossy(field).trim().to_owned()).collect();
+        let (names, required) = (self.columns.names(), self.columns.required());
         let index = |name: &String| fields.iter().position(|field| field == name);
-        let indices: Vec<Option<usize>> = self.columns.names().iter().map(index).collect();
-        if indices.iter().all(Option::is_none) {
+        let indices: Vec<Option<usize>> = names.iter().map(index).collect();
+        let needed = if self.columns.is_by_name() { names.len() } else { required };
+        let (is_header, is_wider) = (indices.iter().any(Option::is_some), fields.len() > names.len());
+        if !is_header && !is_wider && !self.columns.is_by_name() {
             return Ok(Layout::Positions);
         }
-        match indices[..self.columns.required()].iter().position(Option::is_none) {
-            None => Ok(Layout::Named { fields: fields.len(), indices }),
-            Some(missing) => Err(TextError::NoColumn {
+        if let Some(missing) = indices[..needed].iter().position(Option::is_none) {
+            let separator = self.records.separator().filter(|_| fields.len() > 1 || self.columns.is_by_name());
+            return Err(TextError::NoColumn {
                 path: self.path.to_path_buf(),
                 place: None,
-                column: self.columns.names()[missing].clone(),
+                column: names[missing].clone(),
                 found: fields,
-            }),
+                separator: separator.map(Separator::name),
+            });
         }
+        let twice = |name: &&String| fields.iter().filter(|field| field == name).count() > 1;
+        if let Some(name) = names.iter().find(twice) {
+            return Err(TextError::Malformed {
+                path: self.path.to_path_buf(),
+                place: None,
+                expected: "a table that can be read",
+                reason: format!("it has two columns '{name}'"),
+            });
+        }
+        Ok(Layout::Named { fields: fields.len(), indices })
     }
 
-    fn values(&self, layout: &Layout, place: Place, record: &ByteRecord) -> Result<Vec<Option<String>>, TextError> {
-        let count = record.len();
+    fn values(&self, layout: &Layout) -> Result<Vec<Option<String>>, TextError> {
+        let (count, place) = (self.record.len(), Place::Line(self.record.line));
         let (names, required) = (self.columns.names(), self.columns.required());
         let wrong = |expected| TextError::Fields { path: self.path.to_path_buf(), place, expected, found: count };
         match layout {
@@ -120,7 +161,7 @@ impl Separated {
             Layout::Positions => Some(column),
         };
         let value = |column: usize| {
-            let Some(field) = index(column).and_then(|index| record.get(index)) else { return Ok(None) };
+            let Some(field) = index(column).and_then(|index| self.record.get(index)) else { return Ok(None) };
             let text = String::from_utf8(field.to_vec()).map_err(|error| TextError::Value {
                 path: self.path.to_path_buf(),
                 place,
@@ -132,26 +173,25 @@ impl Separated {
         };
         (0..names.len()).map(value).collect()
     }
-
-    fn record(&mut self) -> Result<Option<(u64, ByteRecord)>, TextError> {
-        self.records.next().map_err(|source| TextError::Read { path: self.path.to_path_buf(), source })
-    }
 }
 
 impl Source for Separated {
     fn next(&mut self) -> Result<Option<Values>, TextError> {
-        let Some((mut line, mut record)) = self.record()? else { return Ok(None) };
+        if !self.records.read(&self.path, &mut self.record)? {
+            return Ok(None);
+        }
         if self.layout.is_none() {
-            let layout = self.layout(&record)?;
+            let layout = self.layout()?;
+            if let Records::Quoted(quoted) = &mut self.records {
+                quoted.expect(self.record.len());
+            }
             let is_header = matches!(layout, Layout::Named { .. });
             self.layout = Some(layout);
-            if is_header {
-                let Some(next) = self.record()? else { return Ok(None) };
-                (line, record) = next;
+            if is_header && !self.records.read(&self.path, &mut self.record)? {
+                return Ok(None);
             }
         }
         let layout = self.layout.as_ref().unwrap_or(&Layout::Positions);
-        let place = Place::Line(line);
-        Ok(Some((place, self.values(layout, place, &record)?)))
+        Ok(Some((Place::Line(self.record.line), self.values(layout)?)))
     }
 }

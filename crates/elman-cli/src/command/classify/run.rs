@@ -3,7 +3,13 @@ use std::{collections::BTreeMap, path::PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use crate::{arguments::DeviceOption, classifier::ClassifierOption, embedding, error::CliError, lines::Lines, output};
+use crate::{
+    arguments::{DeviceOption, EncodingOption},
+    classifier::ClassifierOption,
+    embedding,
+    error::CliError,
+    lines, output,
+};
 
 /// Give each line of a text its label.
 ///
@@ -14,9 +20,12 @@ Examples:
   elman classify run new.txt --classifier reviews
   echo \"one line\" | elman classify run --classifier reviews --json")]
 pub struct Run {
-    /// Text file in UTF-8, one text per line; - is standard input
+    /// Text file, one text per line; - is standard input
     #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
+
+    #[command(flatten)]
+    encoding: EncodingOption,
 
     #[command(flatten)]
     classifier: ClassifierOption,
@@ -42,7 +51,7 @@ impl Run {
         let device = self.device.open()?;
         let (classifier, embedder) = self.classifier.load(&device)?;
         let labels = classifier.labels();
-        for row in embedding::rows(&embedder, Lines::open(&self.file)?) {
+        for row in embedding::rows(&embedder, lines::open(&self.file, self.encoding.name)?) {
             let (text, vector) = row?;
             let prediction = classifier.predict(&vector)?;
             let (label, probability) = (labels[prediction.class].as_str(), prediction.probability());

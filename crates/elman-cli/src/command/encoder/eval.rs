@@ -10,7 +10,7 @@ use elman::{
 use serde::Serialize;
 
 use crate::{
-    arguments::DeviceOption,
+    arguments::{DeviceOption, EncodingOption},
     embedding::{self, EmbeddingOptions, Model},
     error::CliError,
     model::EmbeddingModel,
@@ -36,6 +36,9 @@ pub struct Eval {
     /// Texts with labels
     #[arg(long, value_name = "FILE")]
     labels: Vec<PathBuf>,
+
+    #[command(flatten)]
+    encoding: EncodingOption,
 
     /// Widths to cut vectors to, besides their own
     #[arg(long, value_name = "N,…", value_delimiter = ',')]
@@ -102,7 +105,7 @@ impl Eval {
         figures: &mut Vec<Figure<'a>>,
     ) -> Result<(), CliError> {
         let (mut texts, mut scores) = (Vec::new(), Vec::new());
-        for row in Table::open(file, Columns::new(["sentence1", "sentence2", "score"]))? {
+        for row in Table::open_in(file, Columns::new(["sentence1", "sentence2", "score"]), self.encoding.name)? {
             let row = row?;
             texts.extend([row.text(0).to_owned(), row.text(1).to_owned()]);
             scores.extend(row.number(2)?);
@@ -131,7 +134,7 @@ impl Eval {
         figures: &mut Vec<Figure<'a>>,
     ) -> Result<(), CliError> {
         let mut labels = Vec::new();
-        let rows = Table::open(file, Columns::new(["text", "label"]))?.map(|row| {
+        let rows = Table::open_in(file, Columns::new(["text", "label"]), self.encoding.name)?.map(|row| {
             let row = row?;
             labels.push(row.text(1).to_owned());
             Ok(row.text(0).to_owned())

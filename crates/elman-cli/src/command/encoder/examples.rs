@@ -9,7 +9,7 @@ use elman::{
     text::{Columns, Table, TextTokenizer},
 };
 
-use crate::{error::CliError, lines::Lines};
+use crate::{arguments::EncodingOption, error::CliError, lines};
 
 /// What is learned from.
 #[derive(Args, Debug)]
@@ -17,6 +17,9 @@ pub struct ExampleOptions {
     /// Files of examples
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    encoding: EncodingOption,
 
     /// What an example is: a text; two texts that belong together; two texts and a score; a text, one that is like it and one
     /// that is less so
@@ -56,12 +59,12 @@ impl ExampleOptions {
         for path in &self.files {
             // lines, of which empty ones count: a teacher's vectors belong to them
             if self.kind == Kind::Texts && (path == Path::new("-") || path.extension().is_some_and(|e| e == "txt")) {
-                for line in Lines::open(path)? {
+                for line in lines::open(path, self.encoding.name)? {
                     columns[0].push(line?);
                 }
                 continue;
             }
-            for row in Table::open(path, Columns::new(names.iter().copied()))? {
+            for row in Table::open_in(path, Columns::new(names.iter().copied()), self.encoding.name)? {
                 let row = row?;
                 columns.iter_mut().enumerate().for_each(|(n, column)| column.push(row.text(n).to_owned()));
             }

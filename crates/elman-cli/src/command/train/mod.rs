@@ -24,7 +24,7 @@ use self::{
     texts::Texts,
 };
 use crate::{
-    arguments::DeviceOption,
+    arguments::{DeviceOption, EncodingOption},
     error::CliError,
     model::{CURVES, LOG, OutOption, REPORT},
     output,
@@ -50,9 +50,12 @@ Examples:
       --embed 200 --hidden 200 --layers 2 --dropout 0.2 --batch 20 --bptt 35 \\
       --optimizer sgd --lr 20 --clip 0.25 --schedule plateau")]
 pub struct Train {
-    /// Text files in UTF-8, or folders of them
+    /// Text files, or folders of them
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    encoding: EncodingOption,
 
     #[command(flatten)]
     out: OutOption,
@@ -93,7 +96,7 @@ impl Train {
         self.out.check_run(&checkpoints, self.interruption.resume)?;
         let device = self.device.open()?;
 
-        let texts = Texts::read(&self.files, self.valid.as_ref(), &self.tokens.config())?;
+        let texts = Texts::read(&self.files, self.valid.as_ref(), self.encoding.name, &self.tokens.config())?;
         let settings = self.training.config(self.seed, texts.train.len());
         texts.check(&settings)?;
         let config = self.network.config(texts.tokenizer.vocab_size());

@@ -1,34 +1,52 @@
-use std::{fs::File, panic::AssertUnwindSafe, path::Path, sync::Arc};
+mod checked;
 
+use std::{
+    fs::File,
+    panic::AssertUnwindSafe,
+    path::Path,
+    sync::{Arc, atomic::Ordering},
+};
+
+use bytes::Bytes;
 use parquet::{
     basic::{ConvertedType, Repetition, Type as Physical},
     errors::ParquetError,
-    file::reader::{FileReader, SerializedFileReader},
+    file::reader::{ChunkReader, FileReader, SerializedFileReader},
     record::{Field, Row, reader::RowIter},
     schema::types::Type,
 };
 
-use crate::{
-    error::TextError,
-    guard,
-    table::{Columns, Place, Source, Values, row::shortened},
-    tokenizer::one_line,
-};
+use self::checked::Checked;
+use super::{Columns, Place, Source, Values, row::shortened};
+use crate::{error::TextError, guard, input::Watched, tokenizer::one_line};
 
 /// Some columns of a Parquet file, of which one row group's are open at a time.
-pub(crate) struct Parquet {
+pub(super) struct Parquet {
     path: Arc<Path>,
     columns: Arc<Columns>,
     rows: RowIter<'static>,
     number: u64,
+    /// The file, if it is one, which may change while it is read.
+    file: Option<Watched>,
 }
 
 impl Parquet {
-    pub(crate) fn open(path: Arc<Path>, columns: Arc<Columns>) -> Result<Self, TextError> {
+    pub(super) fn open(path: Arc<Path>, watched: Watched, columns: Arc<Columns>) -> Result<Self, TextError> {
         let file = File::open(&path).map_err(|source| TextError::Read { path: path.to_path_buf(), source })?;
+        Ok(Self { file: Some(watched), ..Self::of(path, file, columns)? })
+    }
+
+    pub(super) fn read(path: Arc<Path>, bytes: Bytes, columns: Arc<Columns>) -> Result<Self, TextError> {
+        Self::of(path, bytes, columns)
+    }
+
+    fn of(path: Arc<Path>, file: impl ChunkReader + 'static, columns: Arc<Columns>) -> Result<Self, TextError> {
         let failed = |error| malformed(&path, None, &error);
+        let (file, reads_pages) = Checked::new(file);
         let reader = guarded(|| SerializedFileReader::new(file)).map_err(failed)?;
+        reads_pages.store(true, Ordering::Relaxed);
         let schema = reader.metadata().file_metadata().schema();
+        let needed = if columns.is_by_name() { columns.names().len() } else { columns.required() };
         let mut fields = Vec::new();
         for (index, name) in columns.names().iter().enumerate() {
             match schema.get_fields().iter().find(|field| field.name() == name) {
@@ -38,17 +56,32 @@ impl Parquet {
                     let expected = "a table of texts";
                     return Err(TextError::Malformed { path: path.to_path_buf(), place: None, expected, reason });
                 }
-                None if index >= columns.required() => {}
+                None if index >= needed => {}
                 None => {
                     let found = schema.get_fields().iter().map(|field| field.name().to_owned()).collect();
                     let (path, column) = (path.to_path_buf(), name.clone());
-                    return Err(TextError::NoColumn { path, place: None, column, found });
+                    return Err(TextError::NoColumn { path, place: None, column, found, separator: None });
                 }
             }
         }
-        let projection = Type::group_type_builder(schema.name()).with_fields(fields).build().map_err(failed)?;
-        let rows = RowIter::from_file_into(Box::new(reader)).project(Some(projection)).map_err(failed)?;
-        Ok(Self { path, columns, rows, number: 0 })
+        let name = schema.name().to_owned();
+        let rows = guarded(|| {
+            let projection = Type::group_type_builder(&name).with_fields(fields).build()?;
+            RowIter::from_file_into(Box::new(reader)).project(Some(projection))
+        });
+        Ok(Self { rows: rows.map_err(failed)?, path, columns, number: 0, file: None })
+    }
+
+    /// The next row, and at the end, or where it cannot be read, whether the file is still as it was.
+    fn row(&mut self) -> Result<Option<Row>, TextError> {
+        self.number += 1;
+        let row = guarded(|| self.rows.next().transpose());
+        if !matches!(row, Ok(Some(_)))
+            && let Some(file) = &mut self.file
+        {
+            file.check().map_err(|error| TextError::reading(&self.path, error))?;
+        }
+        row.map_err(|error| malformed(&self.path, Some(Place::Row(self.number)), &error))
     }
 
     fn text(&self, place: Place, column: usize, field: Option<Field>) -> Result<Option<String>, TextError> {
@@ -58,8 +91,7 @@ impl Parquet {
                 Ok(text) => return Ok(Some(text.to_owned())),
                 Err(_) => ("UTF-8 text", shortened(&String::from_utf8_lossy(bytes.data()))),
             },
-            None | Some(Field::Null) if column >= self.columns.required() => return Ok(None),
-            None | Some(Field::Null) => ("a text or a number", "null".into()),
+            None | Some(Field::Null) => return Ok(None),
             // of the kinds that are opened, these are written as their numbers
             Some(other) => return Ok(Some(other.to_string())),
         };
@@ -70,11 +102,8 @@ impl Parquet {
 
 impl Source for Parquet {
     fn next(&mut self) -> Result<Option<Values>, TextError> {
-        self.number += 1;
+        let Some(mut fields) = self.row()?.map(Row::into_columns) else { return Ok(None) };
         let place = Place::Row(self.number);
-        let row = guarded(|| self.rows.next().transpose());
-        let row = row.map_err(|error| malformed(&self.path, Some(place), &error))?;
-        let Some(mut fields) = row.map(Row::into_columns) else { return Ok(None) };
         let mut value = |(column, name): (usize, &String)| {
             let field = fields.iter().position(|(field, _)| field == name).map(|at| fields.swap_remove(at).1);
             self.text(place, column, field)

@@ -1,0 +1,203 @@
+use std::{
+    fs::File,
+    hash::{DefaultHasher, Hash, Hasher},
+    io::{self, IsTerminal, Read, Seek},
+    path::Path,
+    time::SystemTime,
+};
+
+use super::Fault;
+
+/// Bytes of a file's beginning by which it is known again.
+const BEGINNING: u64 = 4096;
+
+/// What a regular file was like when it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    bytes: u64,
+    modified: Option<SystemTime>,
+    /// A hash of the first bytes.
+    beginning: u64,
+}
+
+impl Stamp {
+    /// `None` for what is no regular file.
+    fn of(file: &mut File) -> io::Result<Option<Self>> {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Ok(None);
+        }
+        let (bytes, modified) = (metadata.len(), metadata.modified().ok());
+        let beginning = beginning(file, bytes)?;
+        Ok(Some(Self { bytes, modified, beginning }))
+    }
+
+    /// The file's length.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Fails if a file is no longer as it was. One that has grown at its end is, up to the end that it had. The file is then
+    /// at its beginning.
+    fn check(&self, file: &mut File) -> io::Result<()> {
+        let metadata = file.metadata()?;
+        let (before, after) = (self.bytes, metadata.len());
+        let may_be_same = after > before || (after == before && metadata.modified().ok() == self.modified);
+        match may_be_same && beginning(file, before)? == self.beginning {
+            true => Ok(()),
+            false => Err(Fault::Changed { before, after }.into()),
+        }
+    }
+}
+
+/// A hash of the beginning of a file's first so many bytes. The file is then at its beginning.
+fn beginning(file: &mut File, bytes: u64) -> io::Result<u64> {
+    let mut first = Vec::new();
+    file.rewind()?;
+    file.by_ref().take(bytes.min(BEGINNING)).read_to_end(&mut first)?;
+    file.rewind()?;
+    let mut hasher = DefaultHasher::new();
+    first.hash(&mut hasher);
+    Ok(hasher.finish())
+}
+
+/// A file that is read once, from its beginning to the end that it had when it was opened. A change by others is an error
+/// at the end. Pipes are read to their end.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    file: File,
+    /// Not of pipes, nor of files without a length: those of `/proc` have content.
+    stamp: Option<Stamp>,
+    left: u64,
+}
+
+impl Watched {
+    /// Opens a file or a pipe.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let stamp = Stamp::of(&mut file)?;
+        if stamp.is_none() && !is_stream(&file)? {
+            return Err(Fault::Special.into());
+        }
+        Ok(Self::new(file, stamp))
+    }
+
+    /// Opens a regular file that is to be read again.
+    pub(crate) fn again(path: &Path) -> io::Result<(Self, Stamp)> {
+        let mut file = File::open(path)?;
+        let stamp = Stamp::of(&mut file)?.ok_or(Fault::NoFile)?;
+        Ok((Self::new(file, Some(stamp)), stamp))
+    }
+
+    /// Opens a file that was opened before, and still is as it was.
+    pub(crate) fn same(path: &Path, stamp: Stamp) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        stamp.check(&mut file)?;
+        Ok(Self::new(file, Some(stamp)))
+    }
+
+    /// Fails if the file is no longer as it was. Whoever reads it otherwise asks.
+    #[cfg(feature = "parquet")]
+    pub(crate) fn check(&mut self) -> io::Result<()> {
+        self.stamp.map_or(Ok(()), |stamp| stamp.check(&mut self.file))
+    }
+
+    fn new(file: File, stamp: Option<Stamp>) -> Self {
+        let stamp = stamp.filter(|stamp| stamp.bytes > 0);
+        Self { file, stamp, left: stamp.map_or(u64::MAX, |stamp| stamp.bytes) }
+    }
+}
+
+impl Read for Watched {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let read = self.file.read(&mut buffer[..length])?;
+        self.left -= read as u64;
+        if read > 0 || buffer.is_empty() {
+            return Ok(read);
+        }
+        // who goes on reading at the end checks once
+        if let Some(stamp) = self.stamp.take() {
+            if self.left > 0 {
+                let (before, after) = (stamp.bytes, self.file.metadata()?.len());
+                return Err(Fault::Changed { before, after }.into());
+            }
+            stamp.check(&mut self.file)?;
+        }
+        self.left = 0;
+        Ok(0)
+    }
+}
+
+/// Whether what is no regular file ends some time: a pipe or a terminal, but no device such as `/dev/zero`.
+fn is_stream(file: &File) -> io::Result<bool> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        let kind = file.metadata()?.file_type();
+        Ok(kind.is_fifo() || kind.is_socket() || file.is_terminal())
+    }
+    #[cfg(not(unix))]
+    {
+        Ok(file.is_terminal() || !file.metadata()?.is_dir())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        io::{BufRead, BufReader, Write},
+    };
+
+    use super::*;
+
+    /// Reads a line of a file, changes the file, and reads the rest.
+    fn read_on(path: &Path, change: impl FnOnce(&Path)) -> io::Result<u64> {
+        let mut file = BufReader::with_capacity(8, Watched::open(path)?);
+        let mut line = String::new();
+        file.read_line(&mut line)?;
+        change(path);
+        Ok(line.len() as u64 + io::copy(&mut file, &mut io::sink())?)
+    }
+
+    #[test]
+    fn a_file_that_changes_is_an_error_and_one_that_grows_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("text");
+        let text = "a line of a text\n".repeat(1000);
+        let changed = |change: &dyn Fn(&Path)| {
+            fs::write(&path, &text).unwrap();
+            let read = read_on(&path, change);
+            read.map_err(|error| *error.get_ref().and_then(|e| e.downcast_ref::<Fault>()).expect("a fault"))
+        };
+        let append = |bytes: &[u8]| fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(bytes).unwrap();
+        let cut = |bytes: u64| fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(bytes).unwrap();
+        let before = text.len() as u64;
+        assert_eq!(changed(&|_| {}), Ok(before));
+        assert_eq!(changed(&|_| append(b"more\n")), Ok(before));
+        assert_eq!(changed(&|_| cut(0)), Err(Fault::Changed { before, after: 0 }));
+        assert_eq!(changed(&|_| cut(before - 1)), Err(Fault::Changed { before, after: before - 1 }));
+        let other = text.replace("line", "LINE");
+        assert_eq!(changed(&|path| fs::write(path, &other).unwrap()), Err(Fault::Changed { before, after: before }));
+        let longer = format!("{other} and more");
+        let after = longer.len() as u64;
+        assert_eq!(changed(&|path| fs::write(path, &longer).unwrap()), Err(Fault::Changed { before, after }));
+        // another file of that name is not what is read
+        let beside = folder.path().join("beside");
+        fs::write(&beside, &other).unwrap();
+        assert_eq!(changed(&|path| fs::rename(&beside, path).unwrap()), Ok(before));
+        let (_, stamp) = Watched::again(&path).unwrap();
+        assert!(Watched::same(&path, stamp).is_ok());
+        fs::write(&path, "short").unwrap();
+        assert!(Watched::same(&path, stamp).is_err());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn files_of_the_system_and_devices() {
+        assert!(read_on(Path::new("/proc/self/status"), |_| {}).unwrap() > 100);
+        let error = Watched::open(Path::new("/dev/zero")).unwrap_err();
+        assert_eq!(error.get_ref().unwrap().downcast_ref(), Some(&Fault::Special));
+    }
+}

@@ -1,0 +1,195 @@
+//! Rows with a separator and quotes, as in RFC 4180. The `csv` crate reads on where a quote is never closed, and cannot say
+//! where it opened.
+
+use std::{io::BufRead, path::Path, sync::Arc};
+
+use super::{Place, record::Record, separator::Separator};
+use crate::{error::TextError, input::Reader};
+
+/// Bytes of the longest field in quotes: what is longer has lost its closing quote.
+const LONGEST: usize = 1 << 26;
+/// So many lines of a field that look like rows are no accident, where numbers tell too; and so many separators in any case.
+const LINES: usize = 3;
+const SEPARATORS: usize = 20;
+
+pub(super) struct Quoted {
+    path: Arc<Path>,
+    reader: Reader,
+    separator: Separator,
+    /// The line that is read, from 1.
+    line: u64,
+    /// Fields of each row, where that is known.
+    fields: Option<usize>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// At a field's beginning.
+    Begin,
+    Plain,
+    /// Within quotes, which opened on this line.
+    Open(u64),
+    /// After a quote within quotes: the closing one, if no other follows.
+    Closed(u64),
+    /// After that and a `\r`.
+    Return(u64),
+}
+
+impl Quoted {
+    pub(super) fn new(path: Arc<Path>, reader: Reader, separator: Separator, line: u64) -> Self {
+        Self { path, reader, separator, line, fields: None }
+    }
+
+    pub(super) fn separator(&self) -> Separator {
+        self.separator
+    }
+
+    /// Says how many fields a row has, by which rows are found that have got into a field.
+    pub(super) fn expect(&mut self, fields: usize) {
+        self.fields = Some(fields);
+    }
+
+    /// Reads the next row that is not empty; false at the end.
+    pub(super) fn read(&mut self, record: &mut Record) -> Result<bool, TextError> {
+        loop {
+            record.clear(self.line);
+            if !self.read_any(record)? {
+                return Ok(false);
+            }
+            if !record.is_empty() {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn read_any(&mut self, record: &mut Record) -> Result<bool, TextError> {
+        let separator = self.separator.byte();
+        let mut state = State::Begin;
+        loop {
+            let buffer = self.reader.fill_buf().map_err(|error| TextError::reading(&self.path, error))?;
+            if buffer.is_empty() {
+                return self.end(state, record);
+            }
+            let (mut at, mut is_whole) = (0, false);
+            while let Some(&byte) = buffer.get(at).filter(|_| !is_whole) {
+                match state {
+                    State::Begin if byte == b'"' => {
+                        state = State::Open(self.line);
+                        at += 1;
+                    }
+                    State::Begin | State::Plain => {
+                        let rest = &buffer[at..];
+                        let run = rest.iter().position(|b| *b == separator || *b == b'\n').unwrap_or(rest.len());
+                        record.extend(&rest[..run]);
+                        at += run;
+                        state = State::Plain;
+                        if let Some(&end) = buffer.get(at) {
+                            at += 1;
+                            is_whole = end == b'\n';
+                            if is_whole {
+                                record.strip(b'\r');
+                            }
+                            record.end_field();
+                            state = State::Begin;
+                        }
+                    }
+                    State::Open(opened) => {
+                        let rest = &buffer[at..];
+                        let run = rest.iter().position(|b| *b == b'"').unwrap_or(rest.len());
+                        record.extend(&rest[..run]);
+                        self.line += rest[..run].iter().filter(|b| **b == b'\n').count() as u64;
+                        at += run;
+                        if at < buffer.len() {
+                            at += 1;
+                            state = State::Closed(opened);
+                        } else if record.open_field().len() > LONGEST {
+                            return Err(unclosed(&self.path, opened, format!("within {} MiB", LONGEST >> 20)));
+                        }
+                    }
+                    State::Closed(opened) if byte == b'"' => {
+                        record.extend(b"\"");
+                        state = State::Open(opened);
+                        at += 1;
+                    }
+                    State::Closed(opened) | State::Return(opened) => {
+                        let ends = byte == b'\n' || (byte == separator && state == State::Closed(opened));
+                        at += 1;
+                        if ends {
+                            if has_rows(record, self.separator, self.fields) {
+                                return Err(closed_late(&self.path, opened, self.line));
+                            }
+                            is_whole = byte == b'\n';
+                            record.end_field();
+                            state = State::Begin;
+                        } else if byte == b'\r' && state == State::Closed(opened) {
+                            state = State::Return(opened);
+                        } else {
+                            let reason = format!(
+                                "closes in line {} with text after it (within quotes, a quote is doubled)",
+                                self.line
+                            );
+                            return Err(malformed(&self.path, opened, reason));
+                        }
+                    }
+                }
+            }
+            self.line += u64::from(is_whole);
+            self.reader.consume(at);
+            if is_whole {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// What is there where the text ends; false for nothing.
+    fn end(&self, state: State, record: &mut Record) -> Result<bool, TextError> {
+        match state {
+            State::Open(opened) => return Err(unclosed(&self.path, opened, String::new())),
+            State::Begin if record.len() == 0 => return Ok(false),
+            State::Closed(opened) | State::Return(opened) if has_rows(record, self.separator, self.fields) => {
+                return Err(closed_late(&self.path, opened, self.line));
+            }
+            State::Plain => record.strip(b'\r'),
+            _ => {}
+        }
+        record.end_field();
+        Ok(true)
+    }
+}
+
+fn unclosed(path: &Path, opened: u64, within: String) -> TextError {
+    malformed(path, opened, format!("is never closed {within}").trim_end().to_owned())
+}
+
+fn closed_late(path: &Path, opened: u64, closed: u64) -> TextError {
+    malformed(path, opened, format!("closes only in line {closed}, and the lines between are rows"))
+}
+
+fn malformed(path: &Path, opened: u64, what: String) -> TextError {
+    TextError::Malformed {
+        path: path.into(),
+        place: Some(Place::Line(opened)),
+        expected: "a row with quotes",
+        reason: format!("the quote that opens there {what}"),
+    }
+}
+
+/// Whether the lines within a field in quotes, the last of a record so far, are rows: one quote opened by mistake, and
+/// another closed it later by chance.
+fn has_rows(record: &Record, separator: Separator, fields: Option<usize>) -> bool {
+    let fields = fields.unwrap_or(0);
+    let mut lines: Vec<&[u8]> = record.open_field().split(|byte| *byte == b'\n').collect();
+    if fields < 2 || lines.len() < LINES + 2 {
+        return false;
+    }
+    // the first and the last are parts of lines
+    lines.pop();
+    lines.remove(0);
+    let first = |line: &&[u8]| line.split(|byte| *byte == separator.byte()).next().is_some_and(is_number);
+    lines.iter().all(|line| separator.count(line) == fields)
+        && (lines.len() * (fields - 1) >= SEPARATORS || record.get(0).is_some_and(is_number) && lines.iter().all(first))
+}
+
+fn is_number(field: &[u8]) -> bool {
+    !field.is_empty() && field.iter().all(u8::is_ascii_digit)
+}
