@@ -4,6 +4,7 @@ use std::{fs, io::Write, path::PathBuf};
 
 use elman_text::{Columns, Encoding, Place, Row, Table, TextError};
 use flate2::{Compression, write::GzEncoder};
+use proptest::{collection::vec, prelude::*, sample::select};
 use tempfile::TempDir;
 
 /// A folder and a file in it.
@@ -311,6 +312,32 @@ fn rows_are_the_same_wherever_reading_is_cut() {
     let drops = Drops(std::io::Cursor::new(table));
     assert_eq!(rows(Table::read("a.csv", drops, columns(), Encoding::default()).unwrap()), whole);
     assert_eq!(whole[19][0].as_deref(), Some("a \"19\" lamp"));
+}
+
+proptest! {
+    #[test]
+    fn what_a_writer_of_csv_writes_is_read(
+        rows in vec(["[a-c1,;\t|\"\n\r é]{0,9}", "[a-c1,;\t|\"\n\r é]{0,9}"], 0..9),
+        separator in select(b",;\t|".to_vec()),
+    ) {
+        let mut writer = csv::WriterBuilder::new().delimiter(separator).from_writer(Vec::new());
+        writer.write_record(["label", "text"]).unwrap();
+        rows.iter().for_each(|row| writer.write_record(row).unwrap());
+        let table = std::io::Cursor::new(writer.into_inner().unwrap());
+        let table = Table::read("a.csv", table, Columns::new(["label", "text"]), Encoding::default()).unwrap();
+        let read: Vec<Vec<_>> = table.map(|row| row.unwrap().into_values().into_iter().flatten().collect()).collect();
+        prop_assert_eq!(read, rows.iter().map(|row| row.to_vec()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn damaged_tables_are_rows_or_an_error(
+        name in select(vec!["a.csv", "a.tsv", "a.jsonl", "a.txt", "a.csv.gz", "a.parquet"]),
+        bytes in vec(select(b"text,\"\n\r;{}[]:\t|\0\xff\xfe\xef\xbb\xbf1".to_vec()), 0..200),
+    ) {
+        let table = Table::read(name, std::io::Cursor::new(bytes), Columns::new(["text"]), Encoding::default());
+        let rows = table.map_or(0, Iterator::count);
+        prop_assert!(rows <= 200);
+    }
 }
 
 #[test]

@@ -84,6 +84,10 @@ impl Watched {
 
     /// Opens a regular file that is to be read again.
     pub(crate) fn again(path: &Path) -> io::Result<(Self, Stamp)> {
+        // a pipe would wait for a writer
+        if !path.metadata()?.is_file() {
+            return Err(Fault::NoFile.into());
+        }
         let mut file = File::open(path)?;
         let stamp = Stamp::of(&mut file)?.ok_or(Fault::NoFile)?;
         Ok((Self::new(file, Some(stamp)), stamp))
