@@ -112,7 +112,8 @@ impl Sources {
 /// The text of a table's row, whose columns are the text, the id if there is one, and metadata.
 fn source(path: &Path, row: Row, has_id: bool, kept: &[String]) -> Result<Source, CliError> {
     let id = has_id.then(|| row.text(1).to_owned());
-    if id.as_ref().is_some_and(String::is_empty) {
+    // a row without a text is left out, and needs no id
+    if id.as_ref().is_some_and(String::is_empty) && !row.text(0).trim().is_empty() {
         return Err(row.error(1, "a name for the entry").into());
     }
     let mut source = Source::new(path, row.place(), id, row.text(0).to_owned());

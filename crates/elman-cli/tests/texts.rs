@@ -76,4 +76,9 @@ fn a_null_is_left_out_as_an_empty_text_is() {
     place.write("t.jsonl", rows);
     let report = place.run("index t.jsonl --model model --store store --json").json();
     assert_eq!((&report["indexed"], &report["entries"]), (&2.into(), &2.into()));
+    place.write("t.csv", "id,text\na,the cat\n,\nb,\nc,a dog\n");
+    let report = place.run("index t.csv --id-column id --model model --store other --json").json();
+    assert_eq!(report["indexed"], 2);
+    place.write("t.csv", "id,text\n,the cat\n");
+    place.run("index t.csv --id-column id --model model --store other").fails(1, "'t.csv', line 2: the column 'id' must be");
 }

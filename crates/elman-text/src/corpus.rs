@@ -100,7 +100,7 @@ impl Corpus {
         self.each(|path, text| Pieces::new(path, text))
     }
 
-    /// The text line by line, without line ends (`\n` or `\r\n`).
+    /// The text line by line, without line ends, as [`Lines`] has them.
     ///
     /// # Errors
     /// As [`pieces`](Self::pieces).

@@ -9,7 +9,7 @@ use crate::{
     input::{self, Encoding, Reader, Text, Watched},
 };
 
-/// The lines of a text, one at a time, without their ends (`\n` or `\r\n`).
+/// The lines of a text, one at a time, without their ends (`\n`, `\r\n`, or `\r` at the text's end).
 ///
 /// ```
 /// use elman_text::{Encoding, Lines};

@@ -1,10 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use elman::{
-    index::{IndexError, quantized::Precision},
-    text::Lines,
-};
+use elman::index::{IndexError, quantized::Precision};
 use serde::Serialize;
 
 use crate::{
@@ -101,7 +98,11 @@ impl Embed {
         }
     }
 
-    fn write<N: Number>(&self, model: &Model, lines: Lines) -> Result<(), CliError> {
+    fn write<N: Number>(
+        &self,
+        model: &Model,
+        lines: impl Iterator<Item = Result<String, CliError>>,
+    ) -> Result<(), CliError> {
         let rows = embedding::rows(model, lines);
         let mut rows = rows.map(|row| row.and_then(|(text, vector)| Ok((text, N::quantize(vector)?))));
         let Some(file) = &self.output else {
