@@ -9,7 +9,7 @@ pub const PERCENT: u64 = 10;
 /// near, else at a space, else between two characters.
 pub fn encode(corpus: &Corpus, tokenizer: &TextTokenizer) -> Result<(Tokens, Tokens), TextError> {
     // of UTF-8, whatever the files are encoded in
-    let bytes = corpus.count()?.bytes;
+    let bytes = corpus.text_bytes()?;
     let target = bytes / 100 * (100 - PERCENT) + bytes % 100 * (100 - PERCENT) / 100;
     let (mut train, mut valid) = (Tokens::new(), Tokens::new());
     let mut read = 0;

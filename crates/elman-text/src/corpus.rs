@@ -70,6 +70,22 @@ impl Corpus {
         self.files.iter().map(|(_, stamp)| stamp.bytes()).sum()
     }
 
+    /// Bytes of the text in UTF-8, without byte order marks; reads the files in other encodings.
+    ///
+    /// # Errors
+    /// As an item of [`pieces`](Self::pieces).
+    pub fn text_bytes(&self) -> Result<u64, TextError> {
+        let mut bytes = 0;
+        for (path, stamp) in &self.files {
+            let length = self.open_text(path, *stamp).and_then(|mut text| match text.is_decoded {
+                true => io::copy(&mut text.reader, &mut io::sink()),
+                false => Ok(stamp.bytes() - text.mark),
+            });
+            bytes += length.map_err(|error| TextError::reading(path, error))?;
+        }
+        Ok(bytes)
+    }
+
     /// Characters, lines and bytes (of UTF-8) of the text, without byte order marks; reads all of it.
     ///
     /// # Errors
@@ -128,13 +144,16 @@ impl Corpus {
         Ok(tokens)
     }
 
+    fn open_text(&self, path: &Path, stamp: Stamp) -> io::Result<Text> {
+        Watched::same(path, stamp).and_then(|file| input::text(file, self.encoding))
+    }
+
     fn each<'a, I>(&'a self, read: fn(&'a Path, Text) -> I) -> impl Iterator<Item = Result<String, TextError>>
     where
         I: Iterator<Item = Result<String, TextError>> + 'a,
     {
         self.files.iter().flat_map(move |(path, stamp)| {
-            let text = Watched::same(path, *stamp).and_then(|file| input::text(file, self.encoding));
-            let (read, failed) = match text {
+            let (read, failed) = match self.open_text(path, *stamp) {
                 Ok(text) => (Some(read(path, text)), None),
                 Err(error) => (None, Some(Err(TextError::reading(path, error)))),
             };

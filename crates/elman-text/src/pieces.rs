@@ -29,7 +29,7 @@ pub(crate) struct Pieces<'a> {
 
 impl<'a> Pieces<'a> {
     pub(crate) fn new(path: &'a Path, text: Text) -> Self {
-        let Text { reader, mark: offset } = text;
+        let Text { reader, mark: offset, .. } = text;
         Self { path, reader, bytes: Vec::new(), at: 0, offset, line_ends: 0, ended: false }
     }
 

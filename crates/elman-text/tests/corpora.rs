@@ -59,7 +59,7 @@ fn a_byte_order_mark_is_no_text() {
     fs::write(&path, "\u{feff}hello\n").unwrap();
     let corpus = open(&path).unwrap();
     assert_eq!(corpus.lines().next().unwrap().unwrap(), "hello");
-    assert_eq!((corpus.bytes(), corpus.count().unwrap().bytes), (9, 6));
+    assert_eq!((corpus.bytes(), corpus.count().unwrap().bytes, corpus.text_bytes().unwrap()), (9, 6, 6));
     fs::write(&path, "\u{feff}").unwrap();
     assert!(matches!(open(&path), Err(TextError::Empty { .. })), "nothing but a mark");
 }
@@ -150,6 +150,7 @@ fn other_encodings_are_read_by_mark_or_by_name() {
         assert!(whole(&corpus) == text);
         let counts = corpus.count().unwrap();
         assert_eq!((counts.bytes, counts.lines), (text.len() as u64, 40_000));
+        assert_eq!(corpus.text_bytes().unwrap(), counts.bytes);
         assert_eq!(corpus.lines().nth(1).unwrap().unwrap(), "zwei");
         let tokenizer = TokenizerConfig::new(Unit::Char).train(&corpus).unwrap();
         let tokens = corpus.encode(&tokenizer).unwrap();

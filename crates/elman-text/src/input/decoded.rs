@@ -13,6 +13,8 @@ pub(crate) struct Text {
     pub(crate) reader: Reader,
     /// Bytes of UTF-8's mark that are left out.
     pub(crate) mark: u64,
+    /// Whether the file has another encoding, and another length.
+    pub(crate) is_decoded: bool,
 }
 
 /// Turns bytes into UTF-8, and fails where they are no text.
@@ -22,13 +24,13 @@ pub(crate) fn decoded(mut input: impl BufRead + Send + 'static, encoding: Encodi
     let (encoding, mark) = encoding.of(&beginning);
     let input = Cursor::new(beginning.split_off(mark)).chain(input);
     if encoding.is_utf8() {
-        return Ok(Text { reader: Box::new(input), mark: mark as u64 });
+        return Ok(Text { reader: Box::new(input), mark: mark as u64, is_decoded: false });
     }
     let made = vec![0; MADE].into_boxed_slice();
     let decoder = encoding.decoder();
     let decoded =
         Decoded { input, encoding, decoder, made, given: 0, end: 0, offset: mark as u64, line_ends: 0, ended: false };
-    Ok(Text { reader: Box::new(decoded), mark: 0 })
+    Ok(Text { reader: Box::new(decoded), mark: 0, is_decoded: true })
 }
 
 struct Decoded<R> {

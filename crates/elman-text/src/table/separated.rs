@@ -46,10 +46,10 @@ impl Records {
         let (sample, is_whole, text) = sampled(text).map_err(|error| TextError::reading(path, error))?;
         let named = Separator::named_by(&Sample { bytes: &sample, is_whole }, columns);
         let has_tab = sample.iter().take_while(|byte| **byte != b'\n').any(|byte| *byte == b'\t');
-        let reader = Box::new(Cursor::new(sample).chain(text.reader));
+        let text = Text { reader: Box::new(Cursor::new(sample).chain(text.reader)), ..text };
         Ok(match named {
-            Some(separator) if !has_tab => Self::Quoted(Quoted::new(path.clone(), reader, separator, 1)),
-            _ => Self::Tabs(Lines::of(path, Text { reader, mark: text.mark })),
+            Some(separator) if !has_tab => Self::Quoted(Quoted::new(path.clone(), text.reader, separator, 1)),
+            _ => Self::Tabs(Lines::of(path, text)),
         })
     }
 
