@@ -17,7 +17,9 @@ fn texts_that_cannot_be_read() {
     place.write("empty.txt", "");
     place.run("train empty.txt --out m").fails(1, "'empty.txt' is empty");
     place.write("latin1.txt", b"line one\ncaf\xe9\n");
-    place.run("train latin1.txt --out m").fails(1, "'latin1.txt' is not UTF-8 text: invalid bytes at offset 12, line 2");
+    place
+        .run("train latin1.txt --out m")
+        .fails(1, "'latin1.txt' is not UTF-8 text: invalid bytes at offset 12, line 2");
     fs::create_dir(place.path("folder")).unwrap();
     place.run("train folder --out m").fails(1, "the folder 'folder' has no text files");
     assert!(!place.path("m").exists(), "nothing is written before the text is read");

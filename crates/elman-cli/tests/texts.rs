@@ -8,7 +8,10 @@ use common::Place;
 fn columns_are_found_whatever_separates_them_or_the_table_is_refused() {
     let place = Place::new();
     place.train();
-    place.write("t.csv", "id;title;text\r\n7;Bees;the cat sat, and sat\r\n8;Boats;\"a dog; or two\"\r\n9;Roof;my mouse ate\r\n");
+    place.write(
+        "t.csv",
+        "id;title;text\r\n7;Bees;the cat sat, and sat\r\n8;Boats;\"a dog; or two\"\r\n9;Roof;my mouse ate\r\n",
+    );
     let index = |options: &str| place.run(&format!("index t.csv --model model --store store {options}"));
     assert_eq!(index("--text-column text --metadata title --json").json()["indexed"], 3);
     let hits = place.run("search dog --store store -k 3 --json").json().to_string();
@@ -41,7 +44,10 @@ fn encodings_are_told_by_a_mark_or_by_name() {
     place.train();
     let text = "the cat saw a café\na dog ate the naïve mouse\n".repeat(20);
     place.write("utf8.txt", &text);
-    place.write("utf16.txt", "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_be_bytes).collect::<Vec<_>>());
+    place.write(
+        "utf16.txt",
+        "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_be_bytes).collect::<Vec<_>>(),
+    );
     place.write("latin1.txt", text.chars().map(|c| c as u8).collect::<Vec<_>>());
     let latin1 = "latin1.txt --encoding iso-8859-1";
     let same = |command: &str, options: &str| {
@@ -58,21 +64,27 @@ fn encodings_are_told_by_a_mark_or_by_name() {
     };
     assert!(valid("utf8.txt")["loss"].is_number());
     assert_eq!([valid("utf16.txt"), valid(latin1)], [valid("utf8.txt"), valid("utf8.txt")]);
-    let bad = "'latin1.txt' is not UTF-8 text: invalid bytes at offset 17, line 1: say which encoding it has (--encoding)";
-    for command in ["train latin1.txt --out m", "eval latin1.txt --model model", "index latin1.txt --model model --store s"] {
+    let bad =
+        "'latin1.txt' is not UTF-8 text: invalid bytes at offset 17, line 1: say which encoding it has (--encoding)";
+    for command in
+        ["train latin1.txt --out m", "eval latin1.txt --model model", "index latin1.txt --model model --store s"]
+    {
         place.run(command).fails(1, bad);
     }
     place.run("eval utf8.txt --model model --encoding latin-9").fails(2, "unknown encoding 'latin-9'");
     place.run("eval utf16.txt --model model --encoding latin1").succeeds();
     place.write("half.txt", b"\xff\xfea\0\n\0b");
-    place.run("embed half.txt --model model -o v.npy").fails(1, "'half.txt' is not UTF-16LE text: invalid bytes at offset 6");
+    place
+        .run("embed half.txt --model model -o v.npy")
+        .fails(1, "'half.txt' is not UTF-16LE text: invalid bytes at offset 6");
 }
 
 #[test]
 fn a_null_is_left_out_as_an_empty_text_is() {
     let place = Place::new();
     place.train();
-    let rows = "\u{feff}{\"text\": \"the cat\"}\r\n{\"text\": null}\r\n   \r\n{\"text\": \"\"}\r\n{\"text\": \"a dog\"}\r\n";
+    let rows =
+        "\u{feff}{\"text\": \"the cat\"}\r\n{\"text\": null}\r\n   \r\n{\"text\": \"\"}\r\n{\"text\": \"a dog\"}\r\n";
     place.write("t.jsonl", rows);
     let report = place.run("index t.jsonl --model model --store store --json").json();
     assert_eq!((&report["indexed"], &report["entries"]), (&2.into(), &2.into()));
@@ -80,5 +92,7 @@ fn a_null_is_left_out_as_an_empty_text_is() {
     let report = place.run("index t.csv --id-column id --model model --store other --json").json();
     assert_eq!(report["indexed"], 2);
     place.write("t.csv", "id,text\n,the cat\n");
-    place.run("index t.csv --id-column id --model model --store other").fails(1, "'t.csv', line 2: the column 'id' must be");
+    place
+        .run("index t.csv --id-column id --model model --store other")
+        .fails(1, "'t.csv', line 2: the column 'id' must be");
 }

@@ -50,7 +50,9 @@ pub enum TextError {
         line: u64,
     },
     /// No encoding has that name.
-    #[error("unknown encoding '{found}': expected one such as utf-8, utf-16le, windows-1252, iso-8859-2, shift_jis or gbk")]
+    #[error(
+        "unknown encoding '{found}': expected one such as utf-8, utf-16le, windows-1252, iso-8859-2, shift_jis or gbk"
+    )]
     UnknownEncoding {
         /// The name.
         found: String,

@@ -25,7 +25,8 @@ fn a_damaged_length_allocates_no_gigabytes() {
         let mut writer = SerializedFileWriter::new(&mut file, schema, properties).unwrap();
         let mut columns = writer.next_row_group().unwrap();
         let mut column = columns.next_column().unwrap().unwrap();
-        let texts: Vec<ByteArray> = (0..200).map(|n| ByteArray::from(format!("text {}", n % 50).into_bytes())).collect();
+        let texts: Vec<ByteArray> =
+            (0..200).map(|n| ByteArray::from(format!("text {}", n % 50).into_bytes())).collect();
         column.typed::<ByteArrayType>().write_batch(&texts, Some(&[1; 200]), None).unwrap();
         column.close().unwrap();
         columns.close().unwrap();

@@ -182,7 +182,8 @@ fn reading_ends_with_an_error() {
 
 #[test]
 fn a_null_is_no_text_and_a_blank_line_no_row() {
-    let file = File::new("a.jsonl", "\u{feff}[\"a\", 1]\r\n \t \r\n{\"text\": null, \"label\": 2}\r\n\r\n[null, 3]\r\n");
+    let file =
+        File::new("a.jsonl", "\u{feff}[\"a\", 1]\r\n \t \r\n{\"text\": null, \"label\": 2}\r\n\r\n[null, 3]\r\n");
     assert_eq!(file.texts(labelled()), [["a", "1"], ["-", "2"], ["-", "3"]]);
     let rows = file.read(labelled()).unwrap();
     assert_eq!((rows[1].text(0), rows[1].place(), rows[2].place()), ("", Place::Line(3), Place::Line(5)));
@@ -230,10 +231,25 @@ fn the_separator_is_guessed() {
 fn columns_that_were_named_are_never_replaced() {
     let named = |names: &[&str]| Columns::new(names.iter().copied()).by_name();
     for (name, content, names, expected) in [
-        ("a.csv", "id;title;text\n1;a;b\n", &["plot"][..], "'a.csv' has no column 'plot': it has id, title, text, separated by semicolons"),
-        ("a.csv", "one text\nanother\n", &["text"], "'a.csv' has no column 'text': it has one text, separated by commas"),
+        (
+            "a.csv",
+            "id;title;text\n1;a;b\n",
+            &["plot"][..],
+            "'a.csv' has no column 'plot': it has id, title, text, separated by semicolons",
+        ),
+        (
+            "a.csv",
+            "one text\nanother\n",
+            &["text"],
+            "'a.csv' has no column 'text': it has one text, separated by commas",
+        ),
         ("a.tsv", "a\tb\n", &["text", "label"], "'a.tsv' has no column 'text': it has a, b, separated by tabs"),
-        ("a.jsonl", "[\"a\"]\n", &["text"], "'a.jsonl', line 1, is not a row of JSON: it is a list, which does not say where 'text' is"),
+        (
+            "a.jsonl",
+            "[\"a\"]\n",
+            &["text"],
+            "'a.jsonl', line 1, is not a row of JSON: it is a list, which does not say where 'text' is",
+        ),
     ] {
         assert_eq!(File::new(name, content).error(named(names)), expected);
     }
@@ -285,7 +301,8 @@ fn quotes_that_are_out_of_order_are_told_with_their_line() {
     assert!(File::new("a.csv", "text,label\na,\"").error(labelled()).ends_with("is never closed"));
 
     // what is no mistake
-    let fine = File::new("a.csv", tickets(&[(20, "a 19\" lamp"), (30, "\"two\r\nlines, \"\"and\"\"\nmore\""), (40, "\"\"")]));
+    let fine =
+        File::new("a.csv", tickets(&[(20, "a 19\" lamp"), (30, "\"two\r\nlines, \"\"and\"\"\nmore\""), (40, "\"\"")]));
     let rows = fine.read(ids()).unwrap();
     assert_eq!(rows.len(), 199);
     assert_eq!((rows[19].text(1), rows[29].text(1)), ("a 19\" lamp", "two\r\nlines, \"and\"\nmore"));

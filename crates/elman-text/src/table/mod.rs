@@ -134,11 +134,7 @@ fn parquet_file(path: &Arc<Path>, file: Watched, columns: &Arc<Columns>) -> Resu
 }
 
 #[cfg(feature = "parquet")]
-fn parquet_bytes(
-    path: &Arc<Path>,
-    mut input: impl Read,
-    columns: &Arc<Columns>,
-) -> Result<Box<dyn Source>, TextError> {
+fn parquet_bytes(path: &Arc<Path>, mut input: impl Read, columns: &Arc<Columns>) -> Result<Box<dyn Source>, TextError> {
     let mut bytes = Vec::new();
     input.read_to_end(&mut bytes).map_err(|error| TextError::reading(path, error))?;
     Ok(Box::new(parquet::Parquet::read(path.clone(), bytes.into(), columns.clone())?))

@@ -14,7 +14,7 @@ pub struct Row {
 /// Where in a table something stands, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// The line of a text file where a row begins; in a `.csv` file, the first of the empty lines before it, if any.
+    /// The line of a text file where a row begins.
     Line(u64),
     /// A row of a file that has no lines.
     Row(u64),

@@ -111,8 +111,7 @@ impl Separated {
 
     /// What the first row says about all of them.
     fn layout(&self) -> Result<Layout, TextError> {
-        let fields: Vec<_> =
-            self.record.iter().map(|field| String::from_utf8_lossy(field).trim().to_owned()).collect();
+        let fields: Vec<_> = self.record.iter().map(|field| String::from_utf8_lossy(field).trim().to_owned()).collect();
         let (names, required) = (self.columns.names(), self.columns.required());
         let index = |name: &String| fields.iter().position(|field| field == name);
         let indices: Vec<Option<usize>> = names.iter().map(index).collect();
