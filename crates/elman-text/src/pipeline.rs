@@ -7,6 +7,8 @@ use tokenizers::{
     normalizers::replace::Replace,
     pre_tokenizers::{
         byte_level::ByteLevel,
+        fixed_length::FixedLength,
+        sequence::Sequence,
         split::{Split, SplitPattern},
         whitespace::WhitespaceSplit,
     },
@@ -37,9 +39,14 @@ pub(crate) fn words(model: WordLevel) -> Result<Library> {
 /// GPT-2's byte-level pieces, with no space put before a text.
 pub(crate) fn byte_pairs(model: BPE) -> Library {
     let mut library = Library::new(model);
-    library.with_pre_tokenizer(Some(ByteLevel::new(false, false, true)));
+    library.with_pre_tokenizer(Some(byte_level()));
     library.with_decoder(Some(ByteLevelDecoder::default()));
     library
+}
+
+/// What merges are learned from: the pieces of [`byte_pairs`], cut into at most `longest` bytes.
+pub(crate) fn bounded_pieces(longest: usize) -> Sequence {
+    Sequence::new(vec![byte_level().into(), FixedLength::new(longest).into()])
 }
 
 /// What a token of a file is; [`Unit::Char`] and [`Unit::Word`] only if the file does exactly what is done here.
@@ -59,6 +66,10 @@ pub(crate) fn detect(library: &Library) -> Unit {
         (ModelWrapper::BPE(_), _, Some(PreTokenizerWrapper::ByteLevel(_))) => Unit::Bpe,
         _ => Unit::Other,
     }
+}
+
+pub(crate) fn byte_level() -> ByteLevel {
+    ByteLevel::new(false, false, true)
 }
 
 /// `[\s\S]` and not `(?s).`, which Oniguruma, the regex engine of Python's `tokenizers`, does not know.

@@ -17,6 +17,11 @@ use crate::{
     unit::Unit,
 };
 
+/// Merges are learned from pieces of at most so many bytes: each merge takes time that grows with the square of the longest
+/// piece, and DNA, base64 or a language without spaces is one piece. No merge is longer; of the pairs of neighbors in such
+/// a text, one in so many is not counted.
+const LONGEST_WORD: usize = 256;
+
 /// How a tokenizer is learned from a corpus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenizerConfig {
@@ -106,9 +111,11 @@ impl TokenizerConfig {
             .show_progress(false)
             .build();
         let mut library = pipeline::byte_pairs(BPE::default());
+        library.with_pre_tokenizer(Some(pipeline::bounded_pieces(LONGEST_WORD)));
         let mut failure = None;
         let pieces = corpus.pieces().map_while(|piece| piece.map_err(|error| failure = Some(error)).ok());
         library.train(&mut TrainerWrapper::from(trainer), pieces).map_err(failed)?;
+        library.with_pre_tokenizer(Some(pipeline::byte_level()));
         match failure {
             Some(error) => Err(error),
             None => Ok(TextTokenizer::new(library)),
