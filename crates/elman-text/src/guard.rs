@@ -19,7 +19,6 @@ thread_local! {
 ///
 /// The hook for panics is set once for the whole process and passes on all panics but those of guarded calls. A panic on
 /// another thread that `f` starts is caught if that thread's panic reaches `f`, but is printed.
-#[cfg_attr(not(feature = "parquet"), allow(dead_code))]
 pub(crate) fn guarded<T>(f: impl FnOnce() -> T + UnwindSafe) -> Result<T, String> {
     static HOOK: Once = Once::new();
     // a hook cannot be set while this thread panics

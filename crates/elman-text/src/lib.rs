@@ -17,6 +17,7 @@
 
 mod bptt;
 mod bucket;
+mod check;
 mod corpus;
 mod decode;
 mod error;
@@ -26,6 +27,7 @@ mod lines;
 mod pieces;
 mod pipeline;
 pub mod printable;
+mod steps;
 mod table;
 mod tokenizer;
 mod tokens;

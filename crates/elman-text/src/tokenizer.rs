@@ -1,17 +1,39 @@
-use std::{collections::HashMap, fs, io::Write, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    io::Write,
+    panic::AssertUnwindSafe,
+    path::Path,
+};
 
 use atomic_write_file::AtomicWriteFile;
-use tokenizers::Tokenizer as Library;
+use serde_json::Value;
+use tokenizers::{Model, ModelWrapper, Tokenizer as Library};
 
-use crate::{decode::DecodeStream, error::TextError, pipeline::detect, unit::Unit};
+use crate::{
+    check::{check, check_size},
+    decode::DecodeStream,
+    error::TextError,
+    guard::guarded,
+    pipeline::detect,
+    steps::Steps,
+    unit::Unit,
+};
 
-/// The token of what the vocabulary does not have.
+/// The token of what the vocabulary does not have, of tokenizers of characters and words that are trained here; see
+/// [`TextTokenizer::unknown_id`] for those from elsewhere.
 pub const UNKNOWN: &str = "<unk>";
 /// The token at each line's end, of word tokenizers.
 pub const END_OF_LINE: &str = "<eos>";
 
 /// The largest `tokenizer.json` that is read; those of today's largest vocabularies have some 35 MB.
 const LARGEST_FILE: u64 = 256 << 20;
+
+/// The most bytes of a reason that is told.
+const LONGEST_REASON: usize = 240;
+
+/// A text of many kinds of characters.
+const PROBE: &str = "A probe: 12 naïve cats\u{2014}猫 ﬁnd 🦀.\n";
 
 /// Text to token ids and back.
 pub trait Tokenizer: Send + Sync {
@@ -46,6 +68,9 @@ pub struct TextTokenizer {
     library: Library,
     unit: Unit,
     lookup: Lookup,
+    steps: Steps,
+    unknown: Option<u32>,
+    special: HashSet<u32>,
 }
 
 /// A short way to the ids that the `tokenizers` crate would give; it is many times slower on single characters and words.
@@ -57,8 +82,21 @@ enum Lookup {
 }
 
 impl TextTokenizer {
-    pub(crate) fn new(library: Library) -> Self {
-        let mut tokenizer = Self { unit: detect(&library), library, lookup: Lookup::Library };
+    /// `unknown` is the id of a unigram model's unknown token, which the library keeps to itself.
+    pub(crate) fn new(library: Library, unknown: Option<u32>) -> tokenizers::Result<Self> {
+        let (unit, steps) = (detect(&library), Steps::of(&library)?);
+        let own = match library.get_model() {
+            ModelWrapper::WordLevel(model) => Some(&model.unk_token),
+            ModelWrapper::WordPiece(model) => Some(&model.unk_token),
+            ModelWrapper::BPE(model) => model.unk_token.as_ref(),
+            ModelWrapper::Unigram(_) => None,
+        };
+        let unknown = own.map_or(unknown, |token| library.get_model().token_to_id(token));
+        let added = library.get_added_vocabulary().get_added_tokens_decoder();
+        let special = added.iter().filter(|(_, token)| token.special).map(|(id, _)| *id);
+        let end = library.token_to_id(END_OF_LINE).filter(|_| unit == Unit::Word);
+        let special = special.chain(end).collect();
+        let mut tokenizer = Self { unit, library, lookup: Lookup::Library, steps, unknown, special };
         let vocabulary = || tokenizer.library.get_vocab(true);
         let unknown = tokenizer.library.token_to_id(UNKNOWN);
         let end = tokenizer.library.token_to_id(END_OF_LINE);
@@ -73,11 +111,15 @@ impl TextTokenizer {
             (Unit::Word, Some(unknown), Some(end)) => Lookup::Word { ids: vocabulary(), unknown, end },
             _ => Lookup::Library,
         };
-        tokenizer
+        Ok(tokenizer)
     }
 
-    /// Reads a `tokenizer.json` of any kind that the `tokenizers` crate reads. Its settings for truncation and padding
-    /// are left out, since they would change a text's tokens.
+    /// Reads a `tokenizer.json` of any kind that the `tokenizers` crate reads. Its settings for truncation, padding and
+    /// dropout are left out, since they would change a text's tokens.
+    ///
+    /// A file from elsewhere cannot do harm: texts that it puts into others have at most 64 bytes, patterns 4,096, tokens of a
+    /// unigram model 512; there are at most 256 steps, nested 16 deep, and 32 regular expressions. A text that the steps make
+    /// more than 8 times as long (and 64 KiB) is an error, and so is whatever panics in that crate.
     ///
     /// # Errors
     /// [`TextError::Read`], [`TextError::Tokenizer`].
@@ -98,17 +140,46 @@ impl TextTokenizer {
     /// [`TextError::Tokenizer`].
     pub fn from_bytes(bytes: &[u8], path: impl AsRef<Path>) -> Result<Self, TextError> {
         let path = path.as_ref();
-        let failed = |reason: String| TextError::Tokenizer { path: path.into(), reason };
-        let mut library = Library::from_bytes(bytes).map_err(|e| failed(one_line(e)))?;
-        library.with_truncation(None).map_err(|e| failed(one_line(e)))?.with_padding(None);
+        let failed = |mut reason: String| {
+            // the library's reasons quote what may be the whole file
+            reason.truncate(reason.floor_char_boundary(LONGEST_REASON));
+            TextError::Tokenizer { path: path.into(), reason }
+        };
+        let load = AssertUnwindSafe(|| Self::checked(bytes));
+        guarded(load).map_err(|panic| failed(format!("it panics: {panic}")))?.map_err(failed)
+    }
+
+    fn checked(bytes: &[u8]) -> Result<Self, String> {
+        check_size(bytes)?;
+        let mut file: Value = serde_json::from_slice(bytes).map_err(one_line)?;
+        check(&file)?;
+        for setting in ["truncation", "padding"] {
+            file.as_object_mut().and_then(|file| file.remove(setting));
+        }
+        if let Some(model) = file.get_mut("model").and_then(Value::as_object_mut) {
+            model.remove("dropout");
+        }
+        // the library normalizes added tokens as it loads them
+        let steps = Steps::of_normalizer(&file["normalizer"]).map_err(one_line)?;
+        let added = file["added_tokens"].as_array().into_iter().flatten();
+        let mut normalized =
+            added.filter(|token| token["normalized"] == true).filter_map(|token| token["content"].as_str());
+        normalized.try_for_each(|text| steps.check_normalizer(text)).map_err(one_line)?;
+        let unknown = file["model"]["unk_id"].as_u64().and_then(|id| u32::try_from(id).ok());
+        let library: Library = serde_json::from_value(file).map_err(one_line)?;
         let (count, largest) = (library.get_vocab_size(true), library.get_vocab(true).into_values().max());
         match largest {
-            None => Err(failed("its vocabulary is empty".into())),
+            None => return Err("its vocabulary is empty".into()),
             Some(largest) if largest as usize >= count => {
-                Err(failed(format!("it has {count} tokens, but an id of {largest}: ids must be 0 to {}", count - 1)))
+                return Err(format!("it has {count} tokens, but an id of {largest}: ids must be 0 to {}", count - 1));
             }
-            Some(_) => Ok(Self::new(library)),
+            Some(_) => {}
         }
+        let tokenizer = Self::new(library, unknown).map_err(one_line)?;
+        // what panics with any text is told now; a text that has no tokens is no fault of the file
+        let ids = tokenizer.steps.encode(&tokenizer.library, PROBE).unwrap_or_default();
+        let _ = tokenizer.decode_unguarded(&ids);
+        Ok(tokenizer)
     }
 
     /// Writes `tokenizer.json`, replacing the file at once or not at all.
@@ -123,6 +194,24 @@ impl TextTokenizer {
         let mut file = AtomicWriteFile::open(path).map_err(failed)?;
         file.write_all(json.as_bytes()).map_err(failed)?;
         file.commit().map_err(failed)
+    }
+
+    /// The id of the token that stands for whatever the vocabulary does not have: `<unk>` of tokenizers that are trained here,
+    /// `[UNK]` of most of BERT's kind, or what the file says. None where nothing is unknown (bytes) or what is unknown is
+    /// left out.
+    pub fn unknown_id(&self) -> Option<u32> {
+        self.unknown
+    }
+
+    /// Whether some tokens tell anything about a text: one of them at least is neither the unknown token, nor special, nor
+    /// [`END_OF_LINE`] of a tokenizer of words.
+    pub fn knows(&self, ids: &[u32]) -> bool {
+        ids.iter().any(|id| Some(*id) != self.unknown && !self.special.contains(id))
+    }
+
+    fn decode_unguarded(&self, ids: &[u32]) -> tokenizers::Result<String> {
+        let token = |id: &u32| self.library.id_to_token(*id);
+        self.steps.decode(ids.iter().filter_map(token).collect())
     }
 
     /// A decoder for ids that come one at a time.
@@ -146,21 +235,19 @@ impl Tokenizer for TextTokenizer {
                 }
                 Ok(out)
             }
-            Lookup::Library => {
-                let encoding = self.library.encode_fast(text, false);
-                let encoding = encoding.map_err(|e| TextError::Encode { reason: one_line(e) })?;
-                Ok(encoding.get_ids().to_vec())
-            }
+            Lookup::Library => library_code(|| self.steps.encode(&self.library, text)),
         }
     }
 
     fn decode(&self, ids: &[u32]) -> Result<String, TextError> {
-        let vocabulary = self.vocab_size();
         if let Some(&id) = ids.iter().find(|id| self.library.id_to_token(**id).is_none()) {
-            return Err(TextError::UnknownToken { id, vocabulary });
+            return Err(TextError::UnknownToken { id, vocabulary: self.vocab_size() });
+        }
+        if ids.is_empty() {
+            return Ok(String::new());
         }
         if self.unit != Unit::Word {
-            return self.library.decode(ids, false).map_err(|e| TextError::Encode { reason: one_line(e) });
+            return library_code(|| self.decode_unguarded(ids));
         }
         let mut text = String::new();
         for id in ids {
@@ -191,6 +278,14 @@ impl Tokenizer for TextTokenizer {
 
     fn unit(&self) -> Unit {
         self.unit
+    }
+}
+
+/// Runs code of the library, which panics where a file is damaged.
+fn library_code<T>(f: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, TextError> {
+    match guarded(AssertUnwindSafe(f)) {
+        Ok(result) => result.map_err(|e| TextError::Encode { reason: one_line(e) }),
+        Err(panic) => Err(TextError::Encode { reason: format!("the tokenizer panicked: {panic}") }),
     }
 }
 

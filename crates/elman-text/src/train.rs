@@ -83,7 +83,7 @@ impl TokenizerConfig {
             piece?.chars().for_each(|c| count.add(&c));
         }
         let model = self.word_level(&[UNKNOWN], count.sorted(self.min_frequency))?;
-        Ok(TextTokenizer::new(pipeline::characters(model).map_err(failed)?))
+        TextTokenizer::new(pipeline::characters(model).map_err(failed)?, None).map_err(failed)
     }
 
     fn words(&self, corpus: &Corpus) -> Result<TextTokenizer, TextError> {
@@ -93,7 +93,7 @@ impl TokenizerConfig {
             piece?.split_whitespace().filter(|word| !special.contains(word)).for_each(|word| count.add(word));
         }
         let model = self.word_level(&special, count.sorted(self.min_frequency))?;
-        Ok(TextTokenizer::new(pipeline::words(model).map_err(failed)?))
+        TextTokenizer::new(pipeline::words(model).map_err(failed)?, None).map_err(failed)
     }
 
     fn word_level<T: ToString>(&self, special: &[&str], tokens: Vec<T>) -> Result<WordLevel, TextError> {
@@ -118,7 +118,7 @@ impl TokenizerConfig {
         library.with_pre_tokenizer(Some(pipeline::byte_level()));
         match failure {
             Some(error) => Err(error),
-            None => Ok(TextTokenizer::new(library)),
+            None => TextTokenizer::new(library, None).map_err(failed),
         }
     }
 }
