@@ -10,7 +10,7 @@ use elman::{
     burn::tensor::Device,
     embedding::encoder::is_encoder,
     lm::{self, LanguageModel, train::Checkpoints},
-    text::{TextTokenizer, Tokenizer, UNKNOWN},
+    text::{TextTokenizer, Tokenizer},
 };
 
 use crate::{error::CliError, output};
@@ -139,11 +139,14 @@ fn is_log(path: &Path) -> bool {
 
 /// What was given to a model that it has no token for says nothing to it, which its user should know.
 pub fn warn_of_unknown(what: &str, text: &str, tokenizer: &TextTokenizer) -> Result<(), CliError> {
-    let Some(unknown) = tokenizer.token_to_id(UNKNOWN) else { return Ok(()) };
-    let count = tokenizer.encode(text)?.into_iter().filter(|id| *id == unknown).count();
-    if count > 0 {
+    let ids = tokenizer.encode(text)?;
+    let unknown = ids.iter().filter(|id| Some(**id) == tokenizer.unknown_id()).count();
+    if !text.is_empty() && !tokenizer.knows(&ids) && unknown == ids.len() {
+        output::notice(format_args!("note: the model knows nothing of the {what}"));
+    } else if unknown > 0 {
+        let name = tokenizer.unknown_id().and_then(|id| tokenizer.id_to_token(id)).unwrap_or_default();
         output::notice(format_args!(
-            "note: the model does not know {count} of the {what}'s tokens and reads {UNKNOWN} instead"
+            "note: the model does not know {unknown} of the {what}'s tokens and reads {name} instead"
         ));
     }
     Ok(())

@@ -53,7 +53,7 @@ fn a_word_among_others_without_spaces_is_found_first() {
     let line = |n: usize| format!("{}昨天{}，第{n}次。\n", who[n % 4], what[n / 4 % 4]);
     let mut lines: Vec<String> = (0..200).map(line).collect();
     lines[120] = "律师说仓库的租约五月到期。\n".into();
-    place.write("lines.txt", &lines.concat());
+    place.write("lines.txt", lines.concat());
     place.run("index lines.txt --store store").succeeds();
     for query in ["租约", "律", "租约,昨日"] {
         let found = place.run(&format!("search {query} --store store --hybrid -k 3 --json")).json();
@@ -86,6 +86,31 @@ fn a_block_of_zeros_is_an_error_of_every_command() {
         }
     }
     assert!(refused > 10, "{refused}");
+}
+
+#[test]
+fn texts_of_which_the_model_knows_nothing_are_like_no_other() {
+    let place = Place::new();
+    let nothing = "\u{1f419}\u{1f419}\n\u{1f980}\n\u{1f363} \u{1f363}\n";
+    place.write("odd.txt", format!("{nothing}the crab walked away\nplease pay the bill\n\u{1f980} the crab\n"));
+    let indexed = place.run("index odd.txt --store store");
+    assert!(indexed.stderr().contains("note: 3 texts have nothing that the model knows"), "{}", indexed.stderr());
+    // the model that comes with the program has [UNK]
+    let answer = place.run("search \u{1f419} --store store --json");
+    assert_eq!(answer.json(), serde_json::json!([]));
+    assert_eq!(answer.stderr(), "note: the model knows nothing of the query\n");
+    let answer = place.run("search \u{1f419}.crab --store store --json");
+    assert_eq!(answer.json().as_array().map(Vec::len), Some(3));
+    assert!(answer.stderr().contains("note: the model does not know 1 of the query's tokens and reads [UNK] instead"));
+    let same = place.run("store duplicates store --threshold 0.99 --json").json();
+    assert!(!same.to_string().contains("odd.txt"), "{same}");
+    place.write("lines.txt", "\u{1f419}\nthe crab\n\n");
+    let vectors = place.run("embed lines.txt").succeeds();
+    let is_zero = |line: &str| {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        row["embedding"].as_array().unwrap().iter().all(|x| x == 0.0)
+    };
+    assert_eq!(vectors.lines().map(is_zero).collect::<Vec<_>>(), [true, false, true]);
 }
 
 #[cfg(feature = "graph")]

@@ -48,8 +48,8 @@ impl Embedder {
         Ok(Self { model, host, tokenizer, config, layer, fingerprint, path: path.as_ref().into() })
     }
 
-    /// The vectors of some texts, in their order, each [`d_embedding`](Embedder::d_embedding) wide. A text without
-    /// tokens (an empty one) gets zeros.
+    /// The vectors of some texts, in their order, each [`d_embedding`](Embedder::d_embedding) wide. A text of which
+    /// the model knows nothing ([`TextTokenizer::knows`]; an empty one, too) gets zeros.
     ///
     /// Texts are read side by side, sorted by length. On a processor a vector has the same bits in whatever company, and on any
     /// number of threads, as long as the instruction set is the same ([`Isa`](elman_recurrence::kernels::Isa)); on other devices it
@@ -60,7 +60,7 @@ impl Embedder {
     /// [`EmbeddingError::Text`] if a text cannot be tokenised, [`EmbeddingError::VectorNotFinite`].
     pub fn embed<S: AsRef<str>>(&self, texts: &[S]) -> Result<Vec<Vec<f32>>, EmbeddingError> {
         let ids: Vec<Vec<u32>> = texts.iter().map(|t| self.encode(t.as_ref())).collect::<Result<_, _>>()?;
-        let mut order: Vec<usize> = (0..ids.len()).filter(|i| !ids[*i].is_empty()).collect();
+        let mut order: Vec<usize> = (0..ids.len()).filter(|i| self.tokenizer.knows(&ids[*i])).collect();
         order.sort_by_key(|i| std::cmp::Reverse(ids[*i].len()));
         let mut vectors = vec![vec![0.0; self.d_embedding()]; ids.len()];
         let batches: Vec<&[usize]> = order.chunks(self.config.batch).collect();

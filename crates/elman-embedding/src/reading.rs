@@ -119,6 +119,8 @@ pub struct Reading<'a> {
     embedder: &'a Embedder,
     so_far: SoFar<'a>,
     tokens: usize,
+    /// Whether the model knows anything of it.
+    known: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -133,7 +135,7 @@ impl<'a> Reading<'a> {
             Some(host) => SoFar::Host(host, host.session(1), host.nothing()),
             None => SoFar::Device(Box::default()),
         };
-        Self { embedder, so_far, tokens: 0 }
+        Self { embedder, so_far, tokens: 0, known: false }
     }
 
     /// Reads on. Memory does not depend on what was read before.
@@ -142,6 +144,7 @@ impl<'a> Reading<'a> {
     /// [`EmbeddingError::Text`] if the text cannot be tokenised; nothing has been read then.
     pub fn append(&mut self, text: &str) -> Result<(), EmbeddingError> {
         let ids = self.embedder.encode(text)?;
+        self.known = self.known || self.embedder.tokenizer().knows(&ids);
         for window in ids.chunks(self.embedder.config().window) {
             match &mut self.so_far {
                 SoFar::Host(host, session, pooled) => host.read(session, &[window], std::slice::from_mut(pooled)),
@@ -154,12 +157,13 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    /// The vector of what has been read, [`d_embedding`](Embedder::d_embedding) wide; zeros before the first token.
+    /// The vector of what has been read, [`d_embedding`](Embedder::d_embedding) wide; zeros before the first token that
+    /// the model knows.
     ///
     /// # Errors
     /// [`EmbeddingError::VectorNotFinite`].
     pub fn vector(&self) -> Result<Vec<f32>, EmbeddingError> {
-        if self.tokens == 0 {
+        if !self.known {
             return Ok(vec![0.0; self.embedder.d_embedding()]);
         }
         match &self.so_far {

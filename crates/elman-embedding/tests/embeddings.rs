@@ -72,6 +72,20 @@ fn batches_windows_streams_and_pieces_give_the_same_vectors() {
 }
 
 #[test]
+fn a_text_of_which_nothing_is_known_has_no_direction() {
+    let folder = model(CellKind::ALL[0], &device());
+    let embedder = Embedder::load(folder.path(), config("mean+last"), &device()).unwrap();
+    let vectors = embedder.embed(&["🦀🐙", "🐙", "🐙 cat", "cat"]).unwrap();
+    let known: Vec<bool> = vectors.iter().map(|vector| vector.iter().any(|x| *x != 0.0)).collect();
+    assert_eq!(known, [false, false, true, true]);
+    let mut reading = embedder.start();
+    reading.append("🦀🐙").unwrap();
+    assert_eq!((reading.tokens(), reading.vector()), (2, vec![0.0; 10]));
+    reading.append(" cat").unwrap();
+    close("known at last", &reading.vector(), &embedder.embed(&["🦀🐙 cat"]).unwrap()[0]);
+}
+
+#[test]
 fn pooling_is_what_its_formula_says() {
     for device in devices() {
         let folder = model(CellKind::Lstm, &device.device);

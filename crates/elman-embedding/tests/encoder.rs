@@ -58,6 +58,25 @@ fn close(label: &str, a: &[f32], b: &[f32]) {
 }
 
 #[test]
+fn a_text_of_which_nothing_is_known_has_no_direction() {
+    let folder = saved(|config| config, WeightType::F32);
+    for device in devices() {
+        let encoder = load(&folder, &device.device);
+        // the long ones are read window by window
+        let long = "🐙".repeat(20_000);
+        let texts = ["🦀🐙", &long, "🐙cat", "cat", &(long.clone() + "cat")];
+        let vectors = encoder.encode(&texts).unwrap();
+        let known: Vec<bool> = vectors.iter().map(|vector| vector.iter().any(|x| *x != 0.0)).collect();
+        assert_eq!(known, [false, false, true, true, true], "{device}");
+        let mut reading = encoder.start();
+        reading.append("🦀🐙").unwrap();
+        assert_eq!((reading.tokens(), reading.vector().unwrap()), (2, vec![0.0; 7]));
+        reading.append("cat").unwrap();
+        close("known at last", &reading.vector().unwrap(), &encoder.encode_one("🦀🐙cat").unwrap());
+    }
+}
+
+#[test]
 fn company_order_pieces_and_devices_do_not_change_a_vector() {
     for cell in CellKind::ALL {
         for bidirectional in [false, true] {

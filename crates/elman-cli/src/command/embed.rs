@@ -18,7 +18,7 @@ use crate::{
 /// Turn each line of a text into a vector.
 ///
 /// Texts that a model reads alike get vectors of a high cosine. Vectors have length 1, so that a dot product is their
-/// cosine; the vector of an empty line is zero.
+/// cosine; the vector of a line of which the model knows nothing, such as an empty one, is zero.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:

@@ -92,6 +92,8 @@ impl Search {
             _ if self.hybrid && query.iter().all(|&value| value == 0.0) => {
                 local("--hybrid")?.search_text(&self.query, self.k, filter)?
             }
+            // it has no direction, and no text is like it
+            _ if !self.hybrid && query.iter().all(|&value| value == 0.0) => Vec::new(),
             _ if self.hybrid => local("--hybrid")?.search_hybrid(&self.query, query, self.k, filter)?,
             _ if self.exact => local("--exact")?.search_exact(query, self.k, filter)?,
             Some(filter) => store.search_where(query, self.k, filter)?,

@@ -123,8 +123,8 @@ impl Encoder {
         Ok(Self { fingerprint: Some(files.fingerprint()), path: files.path().into(), ..encoder })
     }
 
-    /// The vectors of some texts, in their order, each [`d_embedding`](Self::d_embedding) wide. A text without tokens (an empty
-    /// one) gets zeros.
+    /// The vectors of some texts, in their order, each [`d_embedding`](Self::d_embedding) wide. A text of which the model knows
+    /// nothing ([`TextTokenizer::knows`]; an empty one, too) gets zeros.
     ///
     /// Texts are read side by side, sorted by length. On a processor a vector has the same bits in whatever company, and on any
     /// number of threads, as long as the instruction set is the same ([`Isa`](elman_recurrence::kernels::Isa)); on other devices it
@@ -181,7 +181,11 @@ impl Encoder {
         }
         let ids = self.tokens(text)?;
         let longest = if self.config.bidirectional { self.config.window } else { LONG_TOKENS };
-        Ok(if ids.len() > longest { Text::Window(text) } else { Text::Side(ids) })
+        Ok(match ids.len() > longest {
+            true => Text::Window(text),
+            false if self.tokenizer.knows(&ids) => Text::Side(ids),
+            false => Text::Side(Vec::new()),
+        })
     }
 
     /// The vector of one text of any length, in memory that does not depend on it.

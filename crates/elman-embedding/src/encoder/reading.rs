@@ -19,12 +19,14 @@ pub struct Reading<'a> {
     pooled: Pooled,
     /// Tokens that do not fill a window yet.
     waiting: Vec<u32>,
+    /// Whether the model knows anything of it.
+    known: bool,
 }
 
 impl<'a> Reading<'a> {
     pub(super) fn new(encoder: &'a Encoder) -> Self {
         let (walk, pooled) = (encoder.engine.walk(), nothing(&encoder.config));
-        Self { encoder, walk, pooled, waiting: Vec::new() }
+        Self { encoder, walk, pooled, waiting: Vec::new(), known: false }
     }
 
     /// Reads on.
@@ -39,6 +41,7 @@ impl<'a> Reading<'a> {
     }
 
     pub(super) fn append_tokens(&mut self, ids: &[u32]) -> Result<(), EmbeddingError> {
+        self.known = self.known || self.encoder.tokenizer.knows(ids);
         self.waiting.extend(ids);
         let window = self.encoder.config.window;
         let whole = self.waiting.len() / window * window;
@@ -49,17 +52,18 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    /// The vector of what has been read, [`d_embedding`](Encoder::d_embedding) wide; zeros before the first token.
+    /// The vector of what has been read, [`d_embedding`](Encoder::d_embedding) wide; zeros before the first token that
+    /// the model knows.
     ///
     /// # Errors
     /// [`EmbeddingError::Text`] if the tokenizer has tokens that the model does not, [`EmbeddingError::VectorNotFinite`].
     pub fn vector(&self) -> Result<Vec<f32>, EmbeddingError> {
-        let Self { encoder, mut walk, mut pooled, waiting } = self.clone();
+        let Self { encoder, mut walk, mut pooled, waiting, known } = self.clone();
+        if !known {
+            return Ok(vec![0.0; encoder.d_embedding()]);
+        }
         if !waiting.is_empty() {
             encoder.engine.read(&mut walk, &waiting, &mut pooled)?;
-        }
-        if pooled.tokens() == 0 {
-            return Ok(vec![0.0; encoder.d_embedding()]);
         }
         finite::check(encoder.engine.vector(&pooled), &encoder.path)
     }
