@@ -48,6 +48,11 @@ pub enum CliError {
         "--precision {precision} keeps the directions of vectors alone, and --no-normalize is about their lengths: leave one of them out"
     )]
     Directions { precision: Precision },
+    /// Some of what was found in folders could not be read; the rest was.
+    #[error("{count} {} left out; all else is indexed", if *count == 1 { "file could not be read and was" } else { "files could not be read and were" })]
+    LeftOut { count: usize },
+    #[error("the folder '{}' is empty, and the store has {entries} entries of it: is a disk missing? To remove them: elman store delete {store} --filter \"{field} >= '{first}' and {field} < '{last}'\"", path.display())]
+    EmptyFolder { path: PathBuf, entries: usize, store: String, field: &'static str, first: String, last: String },
     #[error("'{name}' has no text")]
     NoText { name: String },
     #[error("'{}', {place}: the id '{}' is that of another text too: every entry needs its own", path.display(), id.escape_debug())]
@@ -128,7 +133,7 @@ impl CliError {
     /// 2 where the command line is at fault, whatever the files hold; 130 where Ctrl-C ended it; else 1.
     fn exit_code(&self) -> u8 {
         use EmbeddingError::{Attention, Layer, Setting as OfEncoder, UnknownPooling, Zero};
-        use TextError::{Vocabulary, Zero as ZeroTokens};
+        use TextError::{Glob, Vocabulary, Zero as ZeroTokens};
         use lm::Error::{OtherRun, PlateauWithoutValidation, Setting, TooLarge, UnknownOptimizer, UnknownSchedule};
         match self {
             Self::CanGoOn { source, .. } if matches!(**source, lm::Error::Interrupted { .. }) => Self::INTERRUPTED,
@@ -139,7 +144,8 @@ impl CliError {
             Self::Classify(ClassifyError::Setting { .. }) => 2,
             Self::Model(Setting { .. } | UnknownSchedule { .. } | UnknownOptimizer { .. } | TooLarge { .. })
             | Self::Model(PlateauWithoutValidation | OtherRun { .. }) => 2,
-            Self::Text(Vocabulary { .. } | ZeroTokens { .. }) | Self::Model(lm::Error::Text(ZeroTokens { .. })) => 2,
+            Self::Text(Glob { .. } | Vocabulary { .. } | ZeroTokens { .. })
+            | Self::Model(lm::Error::Text(ZeroTokens { .. })) => 2,
             Self::Embedding(Layer { .. } | UnknownPooling { .. } | Zero { .. } | Attention | OfEncoder { .. }) => 2,
             Self::Embedding(EmbeddingError::Model(TooLarge { .. })) => 2,
             _ => 1,
@@ -151,14 +157,23 @@ impl CliError {
         matches!(self, Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe)
     }
 
+    /// The error and its sources.
+    pub fn in_words(&self) -> String {
+        with_sources(self)
+    }
+
     /// Tells the user in one line on standard error; returns the exit code.
     pub fn report(&self) -> ExitCode {
         if self.reader_left() {
             return ExitCode::SUCCESS;
         }
         let code = self.exit_code();
-        let kind = if code == Self::INTERRUPTED { "" } else { "error: " };
-        output::notice(format_args!("{kind}{}", with_sources(self)));
+        let kind = match self {
+            Self::LeftOut { .. } => "note: ",
+            _ if code == Self::INTERRUPTED => "",
+            _ => "error: ",
+        };
+        output::notice(format_args!("{kind}{}", self.in_words()));
         ExitCode::from(code)
     }
 }

@@ -1,18 +1,24 @@
 //! Texts that are to become entries of a store, and where they stand.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
 
 use clap::Args;
 use elman::{
     index::{Entry, Metadata},
-    text::{Columns, Corpus, Place, Row, Table},
+    text::{Columns, LeftOut, Place, Row, Table, real_path},
 };
 use serde_json::Value;
 
-use crate::{arguments::EncodingOption, error::CliError, lines};
+use crate::{arguments::EncodingOption, error::CliError, finding::Finding, lines, paths};
 
-/// What every entry's metadata have.
+/// The name of an entry's file, in its metadata.
 pub const FILE: &str = "file";
+/// The path of an entry's file, whatever it was called on the command line, in its metadata.
+pub const REAL: &str = "canonical_path";
 
 /// The options that name texts.
 #[derive(Args, Debug)]
@@ -37,6 +43,35 @@ pub struct Sources {
     encoding: EncodingOption,
 }
 
+/// A file or folder of the command line.
+pub struct Given {
+    pub path: PathBuf,
+    /// The path without links and dots, as a text.
+    pub real: String,
+    pub is_folder: bool,
+}
+
+/// A file with texts.
+#[derive(Clone)]
+pub struct TextFile {
+    pub path: PathBuf,
+    /// What it is called in ids and metadata.
+    pub name: String,
+    /// The path without links and dots, as a text.
+    pub real: String,
+    /// Which of the files and folders of the command line it belongs to.
+    pub given: usize,
+    /// Whether it was found in a folder, and not named itself.
+    pub is_in_folder: bool,
+}
+
+/// All that a command line names.
+pub struct AllSources {
+    pub given: Vec<Given>,
+    pub files: Vec<TextFile>,
+    pub left_out: Vec<LeftOut>,
+}
+
 /// A text and what belongs to it.
 pub struct Source {
     pub id: String,
@@ -54,15 +89,18 @@ impl AsRef<str> for Source {
 }
 
 impl Source {
-    fn new(path: &Path, place: Place, id: Option<String>, text: String) -> Self {
-        let file = path.display().to_string();
+    fn new(file: &TextFile, place: Place, id: Option<String>, text: String) -> Self {
         let (key, number) = match place {
             Place::Line(number) => ("line", number),
             Place::Row(number) => ("row", number),
         };
-        let id = id.unwrap_or_else(|| format!("{file}:{number}"));
-        let metadata = [(FILE.to_string(), file.into()), (key.to_string(), number.into())].into_iter().collect();
-        Self { id, text, metadata, path: path.into(), place }
+        let id = id.unwrap_or_else(|| format!("{}:{number}", file.name));
+        let metadata = [
+            (FILE.to_string(), file.name.clone().into()),
+            (REAL.to_string(), file.real.clone().into()),
+            (key.to_string(), number.into()),
+        ];
+        Self { id, text, metadata: metadata.into_iter().collect(), path: file.path.clone(), place }
     }
 
     pub fn into_entry(self, vector: Vec<f32>) -> Entry {
@@ -76,25 +114,45 @@ impl Source {
 }
 
 /// Texts of a file, one at a time.
-type Reading = Box<dyn Iterator<Item = Result<Source, CliError>>>;
+pub type Reading = Box<dyn Iterator<Item = Result<Source, CliError>>>;
 
 impl Sources {
-    /// The files, those of folders included.
-    pub fn paths(&self) -> Result<Vec<PathBuf>, CliError> {
-        if let Some(column) = self.metadata.iter().find(|column| [FILE, "line", "row"].contains(&column.as_str())) {
+    /// The files, those of folders included, each once. They are called as they are spelled.
+    pub fn find(&self, finding: &Finding) -> Result<AllSources, CliError> {
+        if let Some(column) = self.metadata.iter().find(|column| [FILE, REAL, "line", "row"].contains(&column.as_str()))
+        {
             return Err(CliError::MetadataColumn { column: column.clone() });
         }
-        Ok(Corpus::with_tables(&self.files)?)
+        let found = finding.find()?.with_encoding(self.encoding.name).with_tables().once().find(&self.files)?;
+        let failed = |path: &Path, source| CliError::Read { name: path.display().to_string(), source };
+        let real = |path: &Path| real_path(path).map(|real| paths::to_text(&real)).map_err(|error| failed(path, error));
+        let given =
+            self.files.iter().map(|path| Ok(Given { path: path.clone(), real: real(path)?, is_folder: path.is_dir() }));
+        let given: Vec<Given> = given.collect::<Result<_, CliError>>()?;
+        let mut files = Vec::with_capacity(found.files.len());
+        for file in found.files {
+            let Given { path, real, .. } = &given[file.given];
+            let real = match file.path.strip_prefix(path) {
+                Ok(below) if file.is_in_folder => paths::prefix(real) + &paths::to_text(below),
+                _ => real.clone(),
+            };
+            if !file.is_in_folder && !fs::metadata(&file.path).map_err(|error| failed(&file.path, error))?.is_file() {
+                return Err(failed(&file.path, io::Error::other("it is no regular file")));
+            }
+            let name = paths::to_text(&file.path);
+            files.push(TextFile { path: file.path, name, real, given: file.given, is_in_folder: file.is_in_folder });
+        }
+        Ok(AllSources { given, files, left_out: found.left_out })
     }
 
     /// The texts of a file.
-    pub fn read(&self, path: &Path) -> Result<Reading, CliError> {
-        let path = path.to_path_buf();
+    pub fn read(&self, file: &TextFile) -> Result<Reading, CliError> {
+        let file = Rc::new(file.clone());
         let is_blank =
             |source: &Result<Source, CliError>| matches!(source, Ok(source) if source.text.trim().is_empty());
-        if !Table::has_columns(&path) {
-            let lines = lines::open(&path, self.encoding.name)?;
-            let numbered = (1..).zip(lines).map(move |(n, text)| Ok(Source::new(&path, Place::Line(n), None, text?)));
+        if !Table::has_columns(&file.path) {
+            let lines = lines::open(&file.path, self.encoding.name)?;
+            let numbered = (1..).zip(lines).map(move |(n, text)| Ok(Source::new(&file, Place::Line(n), None, text?)));
             return Ok(Box::new(numbered.filter(move |source| !is_blank(source))));
         }
         let text_column = self.text_column.as_deref().unwrap_or("text");
@@ -102,21 +160,21 @@ impl Sources {
         let columns = Columns::new(required).with_optional(&self.metadata);
         let is_named = self.text_column.is_some() || self.id_column.is_some() || !self.metadata.is_empty();
         let columns = if is_named { columns.by_name() } else { columns };
-        let table = Table::open_in(&path, columns, self.encoding.name)?;
+        let table = Table::open_in(&file.path, columns, self.encoding.name)?;
         let (has_id, kept) = (self.id_column.is_some(), self.metadata.clone());
-        let rows = table.map(move |row| source(&path, row?, has_id, &kept));
+        let rows = table.map(move |row| source(&file, row?, has_id, &kept));
         Ok(Box::new(rows.filter(move |source| !is_blank(source))))
     }
 }
 
 /// The text of a table's row, whose columns are the text, the id if there is one, and metadata.
-fn source(path: &Path, row: Row, has_id: bool, kept: &[String]) -> Result<Source, CliError> {
+fn source(file: &TextFile, row: Row, has_id: bool, kept: &[String]) -> Result<Source, CliError> {
     let id = has_id.then(|| row.text(1).to_owned());
     // a row without a text is left out, and needs no id
     if id.as_ref().is_some_and(String::is_empty) && !row.text(0).trim().is_empty() {
         return Err(row.error(1, "a name for the entry").into());
     }
-    let mut source = Source::new(path, row.place(), id, row.text(0).to_owned());
+    let mut source = Source::new(file, row.place(), id, row.text(0).to_owned());
     for (n, name) in kept.iter().enumerate() {
         let value = row.text(1 + usize::from(has_id) + n);
         if !value.is_empty() {

@@ -55,19 +55,22 @@ impl StoreModel {
         self.path.as_ref().map_or_else(|| elman_small_en::NAME.into(), |path| path.display().to_string())
     }
 
-    /// Opens a store for writing, made if it is not there, refused if another model made it.
-    pub fn open(&self, location: &Location, d_embedding: usize) -> Result<OpenStore, CliError> {
+    /// Opens a store for writing, if it is there; refused if another model made it.
+    pub fn open(&self, location: &Location) -> Result<Option<OpenStore>, CliError> {
         match location.open() {
             Ok(store) => {
                 Self::of(&*store, location)?.expect(&self.identity, location, self.path.as_deref())?;
-                Ok(store)
+                Ok(Some(store))
             }
-            Err(error) if error.is_absent() => {
-                let model = serde_json::to_value(self).expect("a path and an identity are valid JSON");
-                Ok(location.create(StoreConfig::new(d_embedding).with_model(model))?)
-            }
+            Err(error) if error.is_absent() => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Makes a store.
+    pub fn create(&self, location: &Location, d_embedding: usize) -> Result<OpenStore, CliError> {
+        let model = serde_json::to_value(self).expect("a path and an identity are valid JSON");
+        Ok(location.create(StoreConfig::new(d_embedding).with_model(model))?)
     }
 
     /// Loads the store's model, from where it was or from `moved`, with the settings that it was used with.

@@ -147,7 +147,7 @@ fn stores_that_do_not_fit() {
     place.run("index text.txt --model model --store store --pool max").fails(1, "another model or other settings");
     place
         .run("search cat --store store --filter year=1")
-        .fails(1, "no entry has the field year: entries have file, line");
+        .fails(1, "no entry has the field year: entries have canonical_path, file, line");
     place.run("search cat --store store --filter year").fails(2, "at character 5 =, !=");
     fs::rename(place.path("model"), place.path("moved")).unwrap();
     place.run("search cat --store store").fails(1, "if it has moved, give --model");

@@ -125,7 +125,7 @@ fn what_cannot_be_grouped() {
         run("store -k 0").fails(2, "invalid value '0' for '-k <N>'");
         run("store -k 13").fails(1, "12 vectors cannot be put into 13 clusters: use 1 to 12");
         run("store --filter line>99").fails(1, "no entry of 'store' meets the condition of --filter");
-        run("store --filter year=1").fails(1, "no entry has the field year: entries have file, line");
+        run("store --filter year=1").fails(1, "no entry has the field year: entries have canonical_path, file, line");
         place.run(&format!("store {command} store {out} no/such/out")).fails(1, "cannot write 'no/such/out'");
         place.run(&format!("store {command} store {out} store")).fails(1, "cannot write 'store'");
         assert!(!place.path("out.file").exists());

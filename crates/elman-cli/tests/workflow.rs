@@ -228,7 +228,7 @@ fn rows_of_tables_become_entries_with_metadata() {
     assert_eq!((report["indexed"].as_u64(), report["entries"].as_u64()), (Some(1), Some(4)));
     let info = place.run("store info films --json").json();
     assert_eq!((info["entries"].as_u64(), info["d_embedding"].as_u64()), (Some(4), Some(384)));
-    assert_eq!(info["fields"], serde_json::json!(["file", "good", "line", "year"]));
+    assert_eq!(info["fields"], serde_json::json!(["canonical_path", "file", "good", "line", "year"]));
     place.write("again.txt", "A cat.\n\na cat!\na dog\n");
     place.run("index again.txt --store films").succeeds();
     let groups = place.run("store duplicates films --threshold 0.9 --json").json();

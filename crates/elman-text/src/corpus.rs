@@ -1,15 +1,15 @@
 use std::{
-    fs,
     io::{self, Read},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use crate::{
     error::TextError,
+    find::{Find, FoundFile, LeftOut, Reason},
     input::{self, Encoding, Stamp, Text, Watched},
     lines::Lines,
     pieces::Pieces,
-    table::Table,
     tokenizer::Tokenizer,
     tokens::Tokens,
     unit::Unit,
@@ -26,27 +26,30 @@ use crate::{
 pub struct Corpus {
     files: Vec<(PathBuf, Stamp)>,
     encoding: Encoding,
+    left_out: Arc<[LeftOut]>,
 }
 
 impl Corpus {
-    /// Opens files, and the text files of folders, recursively and by name. In a folder, hidden files, empty files and
-    /// files with a NUL byte near their beginning (as programs and pictures have) are left out.
+    /// Opens files, and the text files of folders, recursively and by name, as [`Find::new`] finds them.
     ///
     /// # Errors
     /// [`TextError::Read`], [`TextError::Empty`] for an empty file that was named, [`TextError::NoFiles`].
     pub fn open<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self, TextError> {
-        let files = opened(paths, |_, bytes| !is_binary(bytes))?;
-        Ok(Self { files, encoding: Encoding::default() })
+        Self::open_with(&Find::new(), paths)
     }
 
-    /// The files that [`open`](Self::open) would open, and of folders tables in every format too
-    /// ([`Table::has_columns`]), of which some are not text.
+    /// As [`open`](Self::open), with other files of folders.
     ///
     /// # Errors
     /// As `open`.
-    pub fn with_tables<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Vec<PathBuf>, TextError> {
-        let files = opened(paths, |path, bytes| Table::has_columns(path) || !is_binary(bytes))?;
-        Ok(files.into_iter().map(|(path, _)| path).collect())
+    pub fn open_with<P: AsRef<Path>>(find: &Find, paths: impl IntoIterator<Item = P>) -> Result<Self, TextError> {
+        let (files, left_out) = opened(find, paths)?;
+        Ok(Self { files, encoding: find.encoding(), left_out: left_out.into() })
+    }
+
+    /// What is left out of folders, and why.
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
     }
 
     /// The files, in the order in which they are read.
@@ -62,7 +65,11 @@ impl Corpus {
 
     /// Each file on its own. What is found to have changed is the same as in the whole.
     pub fn by_file(&self) -> impl Iterator<Item = Self> {
-        self.files.iter().map(|file| Self { files: vec![file.clone()], encoding: self.encoding })
+        self.files.iter().map(|file| Self {
+            files: vec![file.clone()],
+            encoding: self.encoding,
+            left_out: self.left_out.clone(),
+        })
     }
 
     /// Bytes of all files, known without reading them.
@@ -173,36 +180,32 @@ pub struct TextCounts {
     pub lines: u64,
 }
 
-/// The files that are named, and of folders those that are not empty and are wanted.
+/// The files that are named, and those of folders, opened.
 fn opened<P: AsRef<Path>>(
+    find: &Find,
     paths: impl IntoIterator<Item = P>,
-    is_wanted: impl Fn(&Path, &[u8]) -> bool,
-) -> Result<Vec<(PathBuf, Stamp)>, TextError> {
-    let mut files = Vec::new();
-    for path in paths {
-        let path = path.as_ref();
-        if path.is_dir() {
-            let before = files.len();
-            let mut found = Vec::new();
-            walk(path, &mut found)?;
-            for path in found {
-                let (stamp, beginning) = open(&path)?;
-                if has_text(&beginning) && is_wanted(&path, &beginning) {
-                    files.push((path, stamp));
-                }
-            }
-            if files.len() == before {
-                return Err(TextError::NoFiles { path: path.into() });
-            }
-        } else {
-            let (stamp, beginning) = open(path)?;
-            if !has_text(&beginning) {
-                return Err(TextError::Empty { path: path.into() });
-            }
-            files.push((path.into(), stamp));
-        }
+) -> Result<(Vec<(PathBuf, Stamp)>, Vec<LeftOut>), TextError> {
+    let paths: Vec<P> = paths.into_iter().collect();
+    let mut found = find.find(&paths)?;
+    let is_unreadable = |left_out: &LeftOut| matches!(left_out.reason, Reason::Unreadable(_));
+    if let Some(position) = found.left_out.iter().position(is_unreadable)
+        && let LeftOut { path, reason: Reason::Unreadable(source) } = found.left_out.swap_remove(position)
+    {
+        return Err(TextError::Read { path, source });
     }
-    Ok(files)
+    let given = |n: usize| found.files.iter().any(|file| file.given == n);
+    if let Some(path) = paths.iter().enumerate().find(|(n, path)| path.as_ref().is_dir() && !given(*n)) {
+        return Err(TextError::NoFiles { path: path.1.as_ref().into(), left_out: found.left_out.len() });
+    }
+    let mut files = Vec::with_capacity(found.files.len());
+    for FoundFile { path, .. } in found.files {
+        let (stamp, beginning) = open(&path)?;
+        if !find.encoding().has_text(&beginning) {
+            return Err(TextError::Empty { path });
+        }
+        files.push((path, stamp));
+    }
+    Ok((files, found.left_out))
 }
 
 /// What a file is like, and its first bytes.
@@ -217,31 +220,5 @@ fn open(path: &Path) -> Result<(Stamp, Vec<u8>), TextError> {
 }
 
 /// Bytes that tell what a file is.
-const BEGINNING: u64 = 8192;
-
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), TextError> {
-    let read = |source| TextError::Read { path: folder.into(), source };
-    let mut entries = fs::read_dir(folder).map_err(read)?.collect::<Result<Vec<_>, _>>().map_err(read)?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        if entry.file_name().as_encoded_bytes().starts_with(b".") {
-            continue;
-        }
-        let kind = entry.file_type().map_err(|source| TextError::Read { path: path.clone(), source })?;
-        if kind.is_dir() {
-            walk(&path, files)?;
-        } else if path.is_file() {
-            files.push(path);
-        }
-    }
-    Ok(())
-}
-
-fn has_text(beginning: &[u8]) -> bool {
-    beginning.len() > Encoding::default().of(beginning).1
-}
-
-fn is_binary(beginning: &[u8]) -> bool {
-    !Encoding::default().is_text(beginning)
+pub(crate) const BEGINNING: u64 = 8192;
 }

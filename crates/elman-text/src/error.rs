@@ -25,6 +25,14 @@ pub enum TextError {
         /// The operating system's reason.
         source: io::Error,
     },
+    /// A glob that is none.
+    #[error("'{glob}' is no pattern of names: {reason}")]
+    Glob {
+        /// The glob.
+        glob: String,
+        /// Why, on one line.
+        reason: String,
+    },
     /// A file has no content.
     #[error("'{}' is empty: there is no text to read", path.display())]
     Empty {
@@ -32,10 +40,12 @@ pub enum TextError {
         path: PathBuf,
     },
     /// A folder has no text files.
-    #[error("the folder '{}' has no text files", path.display())]
+    #[error("the folder '{}' has no text files{}", path.display(), if *left_out > 0 { format!(" but {left_out} that are left out, as hidden, ignored and binary ones are") } else { String::new() })]
     NoFiles {
         /// The folder.
         path: PathBuf,
+        /// Files and folders that it has and that were left out.
+        left_out: usize,
     },
     /// A file is not a text of the encoding that it was read in.
     #[error("'{}' is not {encoding} text: invalid bytes at offset {offset}, line {line}{}", path.display(), convert(encoding))]

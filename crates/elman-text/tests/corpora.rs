@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use elman_text::{Corpus, Encoding, TextCounts, TextError, Tokenizer, TokenizerConfig, Unit};
+use elman_text::{Corpus, Encoding, Find, TextCounts, TextError, Tokenizer, TokenizerConfig, Unit};
 use tempfile::tempdir;
 
 fn open(path: &Path) -> Result<Corpus, TextError> {
@@ -127,7 +127,8 @@ fn tables_of_a_folder_are_named_too() {
     let named = |paths: Vec<std::path::PathBuf>| -> Vec<String> {
         paths.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
     };
-    assert_eq!(named(Corpus::with_tables([folder.path()]).unwrap()), ["a.txt", "b.parquet", "d.csv"]);
+    let found = Find::new().with_tables().find([folder.path()]).unwrap();
+    assert_eq!(named(found.files.into_iter().map(|file| file.path).collect()), ["a.txt", "b.parquet", "d.csv"]);
     let texts = Corpus::open([folder.path()]).unwrap();
     assert_eq!(named(texts.paths().map(Into::into).collect()), ["a.txt", "d.csv"]);
 }

@@ -6,6 +6,7 @@ use elman::{lm, text::Corpus};
 use crate::{
     arguments::{DeviceOption, EncodingOption, PrecisionOption},
     error::CliError,
+    finding::Finding,
     model::ModelOption,
     output,
 };
@@ -47,13 +48,19 @@ pub struct Eval {
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    finding: Finding,
 }
 
 impl Eval {
     pub fn run(&self) -> Result<(), CliError> {
         let device = self.device.open()?;
         let (model, tokenizer) = self.model.load(&device)?;
-        let text = Corpus::open(&self.files)?.with_encoding(self.encoding.name).encode(&tokenizer)?;
+        let find = self.finding.find()?.with_encoding(self.encoding.name);
+        let corpus = Corpus::open_with(&find, &self.files)?;
+        self.finding.tell_all(corpus.left_out());
+        let text = corpus.encode(&tokenizer)?;
         let batch = self.batch.min((text.len() / 2).max(1));
         let figures = match self.precision.narrow() {
             None => lm::evaluate(&model, &text, batch, self.bptt),

@@ -1,43 +1,58 @@
-use std::{collections::HashSet, path::PathBuf, sync::mpsc, thread};
+use std::{collections::BTreeMap, sync::mpsc, thread};
 
 use clap::Args;
 #[cfg(feature = "graph")]
 use elman::index::OpenStore;
-use elman::index::{Comparison, Entry, Field, Filter, Location, Scalar, VectorStore};
+use elman::{
+    index::{Entry, Location, VectorStore},
+    text::{LeftOut, Reason, TextError},
+};
 use serde::Serialize;
 
 use crate::{
     arguments::DeviceOption,
-    changed::{Changed, Seen},
+    changed::{Changed, Counts},
     embedding::{self, EmbeddingOptions, Model},
     error::CliError,
+    finding::{Finding, Named, PassedOver},
     labelled::TABLES,
     model::EmbeddingModel,
-    output,
-    sources::{FILE, Source, Sources},
+    output, paths,
+    plan::Plan,
+    sources::{AllSources, REAL, Source, Sources, TextFile},
     store::{LocationParser, StoreModel},
+    stored::{State, Stored},
 };
 
 /// Entries that are given to the store together.
 const TOGETHER: usize = 512;
 /// How often so many may wait to be written.
 const QUEUE: usize = 4;
+/// Files that cannot be read and are named; more are counted.
+const NAMED: usize = 10;
 
 /// Put each line of some texts, or each row of tables, into a store that can be searched.
 ///
-/// An entry is called FILE:LINE, and has the metadata file and line. Indexing a file again under the same name goes through what
-/// has changed since, and goes on where it was interrupted. The store remembers the model that made its vectors.
+/// An entry is called FILE:LINE, and has the metadata file, line and canonical_path. Indexing a file or folder again, however
+/// its path is spelled, makes the store as it is now: new texts are embedded, those that have moved keep their vectors, and
+/// what is gone is removed. After an interruption, it goes on. The store remembers the model that made its vectors.
 #[derive(Args, Debug)]
 #[command(after_help = format!("\
 Examples:
   elman index notes.txt --store notes-index
   elman search \"what I look for\" --store notes-index
+  elman index . --exclude drafts --exclude '*.log' --store notes-index
   elman index films.csv --text-column plot --id-column title --metadata year,country --store films
   elman search \"a heist goes wrong\" --store films --filter \"year < 1980\"
 
 {TABLES}
 Other files are read line by line. In a table, entries without a column of ids are called FILE:LINE, or FILE:ROW for
-.parquet. Metadata that are written as numbers, true or false are so; empty ones are left out."))]
+.parquet. Metadata that are written as numbers, true or false are so; empty ones are left out.
+
+Of a folder, hidden files, what .gitignore and .ignore files name, node_modules, files that are no text, links to folders,
+and models, stores and reports of elman's own are passed over, counted, and with --verbose named; entries that the store has of
+them are removed. A file of a folder that cannot be read is named and left out, what the store has of it stays, and the exit
+code is 1. A file that is named and cannot be read is an error before anything is written."))]
 pub struct Index {
     #[command(flatten)]
     sources: Sources,
@@ -56,77 +71,93 @@ pub struct Index {
     #[arg(long)]
     json: bool,
 
+    // groups with a heading of their own come last
     #[command(flatten)]
     embedding: EmbeddingOptions,
+    #[command(flatten)]
+    finding: Finding,
 }
 
 #[derive(Serialize)]
 struct Report<'a> {
     store: &'a str,
+    /// Texts that are new.
     indexed: usize,
+    /// Texts that the store had, the moved ones included.
     unchanged: usize,
+    /// Texts that the store had under other ids.
+    moved: usize,
     removed: usize,
     entries: usize,
     d_embedding: usize,
+    /// Files that cannot be read.
+    failed: Vec<Failed>,
+    passed_over: BTreeMap<&'static str, usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    passed_over_files: Option<Vec<Named>>,
+}
+
+#[derive(Serialize)]
+struct Failed {
+    file: String,
+    reason: String,
 }
 
 impl Index {
     pub fn run(&self) -> Result<(), CliError> {
         let device = self.device.open()?;
-        let paths = self.sources.paths()?;
+        let AllSources { given, mut files, left_out } = self.sources.find(&self.finding)?;
         let model = Model::open(self.model.path(), &self.embedding, true, &device)?;
-        let mut store = StoreModel::new(self.model.path(), &model).open(&self.store, model.d_embedding())?;
-
-        let before = self.store.open_read_only()?;
-        let sources = paths.iter().flat_map(|path| match self.sources.read(path) {
-            Ok(sources) => sources,
-            Err(error) => Box::new(std::iter::once(Err(error))),
-        });
-        let seen = Seen::default();
-        let mut rows = embedding::rows(&model, Changed::new(sources, &*before, &seen));
-        let (mut indexed, mut without) = (0, 0);
-        // the store writes while more is embedded
-        let writing: Result<(), CliError> = thread::scope(|scope| {
-            let (queue, entries) = mpsc::sync_channel::<Vec<Entry>>(QUEUE);
-            let store = &mut *store;
-            let writer = scope.spawn(move || entries.into_iter().try_for_each(|entries| store.upsert(entries)));
-            let mut embedded = Ok(());
-            loop {
-                let together = match rows.by_ref().take(TOGETHER).collect::<Result<Vec<_>, _>>() {
-                    Ok(together) if together.is_empty() => break,
-                    Ok(together) => together,
-                    Err(error) => {
-                        embedded = Err(error);
-                        break;
-                    }
-                };
-                let is_known = |(_, vector): &(Source, Vec<f32>)| vector.iter().any(|&value| value != 0.0);
-                let (some, none): (Vec<_>, Vec<_>) = together.into_iter().partition(is_known);
-                without += none.len();
-                for (source, _) in &none {
-                    seen.ids.borrow_mut().remove(&source.id);
-                }
-                let entries: Vec<Entry> = some.into_iter().map(|(source, vector)| source.into_entry(vector)).collect();
-                indexed += entries.len();
-                if queue.send(entries).is_err() {
-                    break; // the writer has failed
-                }
+        let store_model = StoreModel::new(self.model.path(), &model);
+        let there = store_model.open(&self.store)?;
+        let mut stored = match &there {
+            Some(store) => Stored::read(&**store, &given)?,
+            None => Stored::default(),
+        };
+        let (unreadable, left_out): (Vec<LeftOut>, Vec<LeftOut>) =
+            left_out.into_iter().partition(|left_out| matches!(left_out.reason, Reason::Unreadable(_)));
+        let passed_over = PassedOver::new(&left_out);
+        self.finding.tell(&passed_over);
+        for (number, folder) in given.iter().enumerate().filter(|(_, given)| given.is_folder) {
+            if files.iter().any(|file| file.given == number) || !unreadable.is_empty() {
+                continue;
             }
-            drop(queue);
-            let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            written?;
-            embedded
-        });
-        drop(rows);
-        writing?;
-        let (present, unchanged) = (seen.ids.into_inner(), seen.unchanged.get());
+            let entries = stored.count_within(folder);
+            let is_empty = folder.path.read_dir().is_ok_and(|mut all| all.next().is_none());
+            match entries {
+                0 if files.is_empty() => {
+                    passed_over.summary().iter().for_each(|summary| output::notice(format_args!("note: {summary}")));
+                    return Err(TextError::NoFiles { path: folder.path.clone(), left_out: left_out.len() }.into());
+                }
+                entries if is_empty && entries > 0 => return Err(self.empty_folder(folder, entries)),
+                _ => {}
+            }
+        }
+        stored.name(&mut files, &given);
+        let mut plan = Plan::of(&self.sources, files, &mut stored)?;
+        let failed = failures(&unreadable, &plan);
+        if plan.texts == 0 && stored.is_empty() {
+            return Err(match failed.len() {
+                0 => CliError::NoText { name: given[0].path.display().to_string() },
+                count => CliError::LeftOut { count },
+            });
+        }
+
+        let mut store = match there {
+            Some(store) => store,
+            None => store_model.create(&self.store, model.d_embedding())?,
+        };
+        let mut unread = plan.unread();
+        unread.extend(unreadable.iter().filter_map(|left_out| real(&left_out.path)));
+        let (indexed, moved, without) = self.write(&model, &mut *store, &mut stored, &mut plan)?;
         if without > 0 {
             output::notice(format_args!("note: {without} texts have nothing that the model knows, and were left out"));
         }
-        if present.is_empty() {
-            return Err(CliError::NoText { name: paths[0].display().to_string() });
+        let gone: Vec<&str> = stored.unmet(&unread).map(|(id, _)| id).collect();
+        store.delete(&gone)?;
+        if plan.texts == without && gone.is_empty() && failed.is_empty() {
+            return Err(CliError::NoText { name: given[0].path.display().to_string() });
         }
-        let removed = remove_others(&mut *store, &paths, &present)?;
         store.flush()?;
         #[cfg(feature = "graph")]
         if let OpenStore::Local(store) = &mut store
@@ -135,30 +166,143 @@ impl Index {
             super::store::graph::build(store)?;
         }
         let at = self.store.to_string();
-        let report =
-            Report { store: &at, indexed, unchanged, removed, entries: store.count()?, d_embedding: store.d_embed() };
+        let report = Report {
+            store: &at,
+            indexed,
+            unchanged: plan.unchanged + moved,
+            moved,
+            removed: gone.len(),
+            entries: store.count()?,
+            d_embedding: store.d_embed(),
+            passed_over: passed_over.counts(),
+            passed_over_files: self.finding.named(&passed_over),
+            failed,
+        };
         if self.json {
-            return output::json(&report);
+            output::json(&report)?;
+        } else {
+            output::notice(format_args!("{}; {at} has {} entries", report.in_words(plan.updated), report.entries));
+            passed_over.summary().iter().for_each(output::notice);
+            output::line(format!("Search it with:\n  elman search \"what I look for\" --store {at}"))?;
         }
-        let also = |count, what| if count > 0 { format!(", {count} {what}") } else { String::new() };
-        let (unchanged, removed) = (also(unchanged, "unchanged"), also(removed, "removed"));
-        output::notice(format_args!(
-            "{indexed} texts indexed{unchanged}{removed}; {at} has {} entries",
-            report.entries
-        ));
-        output::line(format!("Search it with:\n  elman search \"what I look for\" --store {at}"))
+        match report.failed.len() {
+            0 => Ok(()),
+            count => Err(CliError::LeftOut { count }),
+        }
+    }
+
+    /// Brings the changed texts into the store; returns how many are new, how many were moved, and how many have no vector.
+    fn write(
+        &self,
+        model: &Model,
+        store: &mut (dyn VectorStore + Send),
+        stored: &mut Stored,
+        plan: &mut Plan,
+    ) -> Result<(usize, usize, usize), CliError> {
+        let before = self.store.open_read_only()?;
+        let sources = plan.changed.iter().flat_map(|file| match self.sources.read(file) {
+            Ok(sources) => sources,
+            Err(error) => Box::new(std::iter::once(Err(error))),
+        });
+        let counts = Counts::default();
+        let (mut embedded, mut without) = (0, Vec::new());
+        // the store writes while more is embedded
+        thread::scope(|scope| {
+            let (queue, entries) = mpsc::sync_channel::<Vec<Entry>>(QUEUE);
+            let writer = scope.spawn(move || entries.into_iter().try_for_each(|entries| store.upsert(entries)));
+            let changed = Changed::new(sources, &*before, stored, &mut plan.wanted, queue.clone(), &counts);
+            let mut rows = embedding::rows(model, changed);
+            let mut result = Ok(());
+            loop {
+                let together = match rows.by_ref().take(TOGETHER).collect::<Result<Vec<_>, _>>() {
+                    Ok(together) if together.is_empty() => break,
+                    Ok(together) => together,
+                    Err(error) => {
+                        result = Err(error);
+                        break;
+                    }
+                };
+                let is_known = |(_, vector): &(Source, Vec<f32>)| vector.iter().any(|&value| value != 0.0);
+                let (some, none): (Vec<_>, Vec<_>) = together.into_iter().partition(is_known);
+                without.extend(none.into_iter().map(|(source, _)| source));
+                let entries: Vec<Entry> = some.into_iter().map(|(source, vector)| source.into_entry(vector)).collect();
+                embedded += entries.len();
+                if queue.send(entries).is_err() {
+                    break; // the writer has failed
+                }
+            }
+            drop((rows, queue));
+            let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            written?;
+            result
+        })?;
+        // what was called as a text without a vector is gone
+        for source in &without {
+            if let (_, Some(position)) = stored.standing(source) {
+                stored.set(position, State::Unmet);
+            }
+        }
+        Ok((embedded + counts.copied.get(), counts.moved.get(), without.len()))
+    }
+
+    /// The error that a folder has nothing any more, as where a disk is not mounted.
+    fn empty_folder(&self, folder: &crate::sources::Given, entries: usize) -> CliError {
+        let first = paths::prefix(&folder.real);
+        CliError::EmptyFolder {
+            path: folder.path.clone(),
+            entries,
+            store: self.store.to_string(),
+            field: REAL,
+            last: paths::after(&first),
+            first,
+        }
     }
 }
 
-/// Removes the entries of these files that are no longer there, and counts them.
-fn remove_others(store: &mut dyn VectorStore, paths: &[PathBuf], present: &HashSet<String>) -> Result<usize, CliError> {
-    let of_file = |path: &PathBuf| {
-        Filter::Compare(Field::from(FILE), Comparison::Equal, Scalar::Text(path.display().to_string()))
-    };
-    let mut old = Vec::new();
-    for path in paths {
-        old.extend(store.ids(Some(&of_file(path)))?.into_iter().filter(|id| !present.contains(id)));
+impl Report<'_> {
+    fn in_words(&self, updated: usize) -> String {
+        let texts = if self.indexed == 1 { "text" } else { "texts" };
+        let mut words = format!("{} {texts} indexed", self.indexed);
+        let some = |count: usize| if count == self.unchanged { String::new() } else { format!("{count} ") };
+        let details = [
+            (self.moved > 0).then(|| format!("{}moved", some(self.moved))),
+            (updated > 0).then(|| format!("{}with other metadata", some(updated))),
+        ];
+        let details: Vec<String> = details.into_iter().flatten().collect();
+        if self.unchanged > 0 {
+            words += &format!(", {} unchanged", self.unchanged);
+        }
+        if !details.is_empty() {
+            words += &format!(" ({})", details.join(", "));
+        }
+        if self.removed > 0 {
+            words += &format!(", {} removed", self.removed);
+        }
+        words
     }
-    store.delete(&old.iter().map(String::as_str).collect::<Vec<_>>())?;
-    Ok(old.len())
+}
+
+/// What was found and cannot be read, told of on standard error too.
+fn failures(unreadable: &[LeftOut], plan: &Plan) -> Vec<Failed> {
+    let of_folders = unreadable.iter().map(|LeftOut { path, reason }| (path.display().to_string(), reason.to_string()));
+    let of_files =
+        plan.failed.iter().map(|(TextFile { path, .. }, error)| (path.display().to_string(), error.in_words()));
+    let failed: Vec<Failed> = of_folders.chain(of_files).map(|(file, reason)| Failed { file, reason }).collect();
+    for Failed { file, reason } in failed.iter().take(NAMED) {
+        // most reasons name the file
+        match reason.contains(file.as_str()) {
+            true => output::notice(format_args!("note: left out: {reason}")),
+            false => output::notice(format_args!("note: left out: '{file}' {reason}")),
+        }
+    }
+    if failed.len() > NAMED {
+        output::notice(format_args!("note: {} more files are left out", failed.len() - NAMED));
+    }
+    failed
+}
+
+/// The path of a file or folder that cannot be read, as the store has it.
+fn real(path: &std::path::Path) -> Option<String> {
+    let real = elman::text::real_path(path).ok()?;
+    Some(paths::to_text(&real))
 }

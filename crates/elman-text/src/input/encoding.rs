@@ -48,6 +48,11 @@ impl Encoding {
         self.of(beginning).0.is_wide() || !beginning.contains(&0)
     }
 
+    /// Whether a file that begins with these bytes has more than a byte order mark.
+    pub(crate) fn has_text(self, beginning: &[u8]) -> bool {
+        beginning.len() > self.of(beginning).1
+    }
+
     /// The encoding of a text that begins so, and the length of its byte order mark.
     pub(crate) fn of(self, beginning: &[u8]) -> (Self, usize) {
         match beginning {

@@ -26,6 +26,7 @@ use self::{
 use crate::{
     arguments::{DeviceOption, EncodingOption},
     error::CliError,
+    finding::Finding,
     model::{CURVES, LOG, OutOption, REPORT},
     output,
 };
@@ -84,6 +85,8 @@ pub struct Train {
     training: TrainingOptions,
     #[command(flatten)]
     interruption: InterruptionOptions,
+    #[command(flatten)]
+    finding: Finding,
 }
 
 impl Train {
@@ -96,7 +99,10 @@ impl Train {
         self.out.check_run(&checkpoints, self.interruption.resume)?;
         let device = self.device.open()?;
 
-        let texts = Texts::read(&self.files, self.valid.as_ref(), self.encoding.name, &self.tokens.config())?;
+        let find = self.finding.find()?.with_encoding(self.encoding.name);
+        let texts = Texts::read(&self.files, self.valid.as_ref(), &find, &self.tokens.config(), |left_out| {
+            self.finding.tell_all(left_out);
+        })?;
         let settings = self.training.config(self.seed, texts.train.len());
         texts.check(&settings)?;
         let config = self.network.config(texts.tokenizer.vocab_size());

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use elman::{
     lm::{CorpusInfo, TrainConfig},
-    text::{BpttBatches, Corpus, Encoding, TextTokenizer, TokenizerConfig, Tokens},
+    text::{BpttBatches, Corpus, Find, LeftOut, TextTokenizer, TokenizerConfig, Tokens},
 };
 
 use crate::{error::CliError, holdout};
@@ -17,22 +17,24 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// Reads the texts; without one to validate on, the end of the others is held out.
+    /// Reads the texts; without one to validate on, the end of the others is held out. `tell` is told what is left out.
     pub fn read(
         files: &[PathBuf],
         valid: Option<&PathBuf>,
-        encoding: Encoding,
+        find: &Find,
         tokenizer: &TokenizerConfig,
+        tell: impl Fn(&[LeftOut]),
     ) -> Result<Self, CliError> {
         // all are opened first: that one of them changes meanwhile is noticed
-        let corpus = Corpus::open(files)?.with_encoding(encoding);
-        let every = Corpus::open(files.iter().chain(valid))?.with_encoding(encoding);
-        let valid_corpus = valid.map(|valid| Corpus::open([valid])).transpose()?;
+        let corpus = Corpus::open_with(find, files)?;
+        let every = Corpus::open_with(find, files.iter().chain(valid))?;
+        let valid_corpus = valid.map(|valid| Corpus::open_with(find, [valid])).transpose()?;
+        tell(every.left_out());
         let tokenizer = tokenizer.train(&every)?;
         let name = files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
         let (train, held_out, valid_name) = match valid.zip(valid_corpus) {
             Some((valid, valid_corpus)) => {
-                let held_out = valid_corpus.with_encoding(encoding).encode(&tokenizer)?;
+                let held_out = valid_corpus.encode(&tokenizer)?;
                 (corpus.encode(&tokenizer)?, held_out, valid.display().to_string())
             }
             None => {

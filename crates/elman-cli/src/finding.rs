@@ -1,0 +1,103 @@
+//! The options that say which files of folders are read, and what is told of the others.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use elman::text::{Find, LeftOut, Reason, TextError};
+use serde::Serialize;
+
+use crate::output;
+
+/// Which files of folders are read.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Files of folders")]
+pub struct Finding {
+    /// Leave out files and folders of this name or path, as in a .gitignore: '*.log', 'drafts/', 'data/*.csv'; may be given
+    /// more than once
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+
+    /// Read what .gitignore and .ignore files name, and node_modules
+    #[arg(long)]
+    no_ignore: bool,
+
+    /// Read hidden files, whose names begin with a dot
+    #[arg(long)]
+    hidden_files: bool,
+
+    /// Name each file that is passed over
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+impl Finding {
+    /// How files are found.
+    pub fn find(&self) -> Result<Find, TextError> {
+        Find::new().with_hidden(self.hidden_files).with_ignore(!self.no_ignore).with_exclude(&self.exclude)
+    }
+
+    /// Names what was passed over, if asked to.
+    pub fn tell(&self, passed: &PassedOver<'_>) {
+        for left_out in passed.left_out.iter().filter(|_| self.verbose) {
+            output::notice(format_args!("passed over: '{}' ({})", left_out.path.display(), left_out.reason));
+        }
+    }
+
+    /// Tells what was passed over, if something was: how many, and names if asked to.
+    pub fn tell_all(&self, left_out: &[LeftOut]) {
+        let passed = PassedOver::new(left_out);
+        self.tell(&passed);
+        passed.summary().iter().for_each(|summary| output::notice(format_args!("note: {summary}")));
+    }
+
+    /// What was passed over by name, if asked for.
+    pub fn named(&self, passed: &PassedOver<'_>) -> Option<Vec<Named>> {
+        let named = |left_out: &LeftOut| Named {
+            file: left_out.path.to_string_lossy().into_owned(),
+            reason: left_out.reason.name(),
+        };
+        self.verbose.then(|| passed.left_out.iter().map(named).collect())
+    }
+}
+
+/// A file that was passed over, and why.
+#[derive(Serialize)]
+pub struct Named {
+    file: String,
+    reason: &'static str,
+}
+
+/// What was passed over in folders, because it holds nothing to read.
+pub struct PassedOver<'a> {
+    left_out: &'a [LeftOut],
+}
+
+/// Files of elman's own that a summary names.
+const OWN: usize = 3;
+
+impl<'a> PassedOver<'a> {
+    pub fn new(left_out: &'a [LeftOut]) -> Self {
+        Self { left_out }
+    }
+
+    /// How many, by reason.
+    pub fn counts(&self) -> BTreeMap<&'static str, usize> {
+        let mut counts = BTreeMap::new();
+        self.left_out.iter().for_each(|left_out| *counts.entry(left_out.reason.name()).or_default() += 1);
+        counts
+    }
+
+    /// How many, in words; of elman's own files, which look like texts and tables, some by name.
+    pub fn summary(&self) -> Option<String> {
+        let counts: Vec<String> = self.counts().iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        let is_own = |left_out: &&LeftOut| matches!(left_out.reason, Reason::Own);
+        let own: Vec<String> =
+            self.left_out.iter().filter(is_own).map(|own| format!("'{}'", own.path.display())).collect();
+        let named = match own.len() {
+            0 => String::new(),
+            count if count > OWN => format!("; elman's own are {}, …", own[..OWN].join(", ")),
+            _ => format!("; elman's own: {}", own.join(", ")),
+        };
+        (!counts.is_empty()).then(|| format!("{} passed over ({}){named}", self.left_out.len(), counts.join(", ")))
+    }
+}

@@ -1,0 +1,95 @@
+//! What elman itself has written, by its content.
+
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+/// The longest `config.json` that is looked into.
+const CONFIG_BYTES: u64 = 1 << 20;
+/// How SQLite's files begin, and the application id of a store in them.
+const SQLITE: &[u8] = b"SQLite format 3\0";
+const STORE: &[u8] = b"elmn";
+/// How a log of training begins.
+const LOG: &[u8] = br#"{"event":"start","#;
+/// What stands at the beginning of pages.
+const PAGE: &[u8] = br#"<meta name="generator" content="elman "#;
+/// How a table of clusters begins.
+const CLUSTERS: &[u8] = b"id,cluster\n";
+
+/// What is beside a model.
+const MODEL: [&str; 13] = [
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "README.md",
+    "train.jsonl",
+    "report.html",
+    "curves.svg",
+    "curve.svg",
+    "tree.svg",
+    "words.svg",
+    "modules.json",
+    "config_sentence_transformers.json",
+    "elman_encoder.py",
+];
+
+/// What is known of a folder.
+pub(super) struct Own {
+    is_model: bool,
+    has_log: bool,
+    is_store: bool,
+}
+
+impl Own {
+    pub(super) fn of(folder: &Path) -> Self {
+        let is_model = is_config(&folder.join("config.json"));
+        // a run that has not come to its first model has these
+        let has_log = beginning(folder.join("train.jsonl"), LOG.len() as u64).is_some_and(|bytes| bytes == LOG);
+        let is_store = beginning(folder.join("store.sqlite"), 100).is_some_and(|bytes| is_store(&bytes));
+        Self { is_model, has_log, is_store }
+    }
+
+    /// Whether elman wrote a file that begins so.
+    pub(super) fn wrote(&self, path: &Path, bytes: &[u8]) -> bool {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let ends_with = |ending: &str| name.ends_with(ending);
+        self.is_model && MODEL.contains(&&*name)
+            || self.has_log && name == "curves.svg"
+            || self.is_store && (name.starts_with("store.sqlite") || name == "graph.json" || ends_with(".usearch"))
+            || is_store(bytes)
+            || ends_with(".jsonl") && (bytes.starts_with(LOG) || is_embedding(bytes))
+            || ends_with(".html") && bytes.windows(PAGE.len()).any(|window| window == PAGE)
+            || ends_with(".csv") && bytes.starts_with(CLUSTERS)
+            || ends_with(".safetensors") && bytes.windows(8).any(|window| window == b"\"elman-c") // checkpoint, classifier
+    }
+}
+
+/// The first bytes of a regular file.
+fn beginning(path: PathBuf, count: u64) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let is_file = path.metadata().is_ok_and(|metadata| metadata.is_file());
+    is_file.then(|| File::open(path).and_then(|file| file.take(count).read_to_end(&mut bytes)).ok())??;
+    Some(bytes)
+}
+
+fn is_config(path: &Path) -> bool {
+    let config = beginning(path.into(), CONFIG_BYTES).and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    config.is_some_and(|config| config.get("elman_version").is_some_and(Value::is_string))
+}
+
+fn is_store(bytes: &[u8]) -> bool {
+    bytes.starts_with(SQLITE) && bytes.get(68..72) == Some(STORE)
+}
+
+/// Whether a file begins as `elman embed` writes JSON lines: the first may be cut off within the numbers.
+fn is_embedding(bytes: &[u8]) -> bool {
+    const VECTOR: &[u8] = br#"","embedding":["#;
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let Some(end) = line.windows(VECTOR.len()).position(|window| window == VECTOR) else { return false };
+    let number = line.get(end + VECTOR.len());
+    line.starts_with(br#"{"text":""#) && number.is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-')
+}
