@@ -34,7 +34,8 @@ fn answers(folder: &Path) -> Vec<Result<Value, IndexError>> {
         json!(hits.iter().map(|hit| (&hit.id, hit.score, &hit.text, &hit.metadata)).collect::<Vec<_>>())
     };
     let query = [1.0, 2.0, 3.0];
-    let ways: [&dyn Fn(&LocalStore) -> Result<Value, IndexError>; 8] = [
+    type Way<'a> = &'a dyn Fn(&LocalStore) -> Result<Value, IndexError>;
+    let ways: [Way<'_>; 8] = [
         &|store| Ok(json!((store.count()?, store.fields()?, store.model(), store.metric().name()))),
         &|store| Ok(json!(store.ids(None)?)),
         &|store| {

@@ -24,7 +24,7 @@ use crate::{
 /// the `\r` of a `\r\n` is a character like any other, and white space to word tokenizers.
 #[derive(Clone, Debug)]
 pub struct Corpus {
-    files: Vec<(PathBuf, Stamp)>,
+    files: Files,
     encoding: Encoding,
     left_out: Arc<[LeftOut]>,
 }
@@ -120,7 +120,7 @@ impl Corpus {
     /// An item is [`TextError::NotText`], [`TextError::Changed`] or [`TextError::Read`] where a file's text ends for that
     /// reason.
     pub fn pieces(&self) -> impl Iterator<Item = Result<String, TextError>> {
-        self.each(|path, text| Pieces::new(path, text))
+        self.each(Pieces::new)
     }
 
     /// The text line by line, without line ends, as [`Lines`] has them.
@@ -128,7 +128,7 @@ impl Corpus {
     /// # Errors
     /// As [`pieces`](Self::pieces).
     pub fn lines(&self) -> impl Iterator<Item = Result<String, TextError>> {
-        self.each(|path, text| Lines::of(path, text))
+        self.each(Lines::of)
     }
 
     /// The whole corpus as token ids. Word tokenizers end a file's last line too, as if it ended with a line's end.
@@ -180,11 +180,11 @@ pub struct TextCounts {
     pub lines: u64,
 }
 
+/// Files, and what they were like when they were opened.
+type Files = Vec<(PathBuf, Stamp)>;
+
 /// The files that are named, and those of folders, opened.
-fn opened<P: AsRef<Path>>(
-    find: &Find,
-    paths: impl IntoIterator<Item = P>,
-) -> Result<(Vec<(PathBuf, Stamp)>, Vec<LeftOut>), TextError> {
+fn opened<P: AsRef<Path>>(find: &Find, paths: impl IntoIterator<Item = P>) -> Result<(Files, Vec<LeftOut>), TextError> {
     let paths: Vec<P> = paths.into_iter().collect();
     let mut found = find.find(&paths)?;
     let is_unreadable = |left_out: &LeftOut| matches!(left_out.reason, Reason::Unreadable(_));
@@ -221,4 +221,3 @@ fn open(path: &Path) -> Result<(Stamp, Vec<u8>), TextError> {
 
 /// Bytes that tell what a file is.
 pub(crate) const BEGINNING: u64 = 8192;
-}

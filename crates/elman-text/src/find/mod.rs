@@ -15,12 +15,7 @@ pub use left_out::{LeftOut, Reason};
 use own::Own;
 use rules::Rules;
 
-use crate::{
-    corpus::BEGINNING,
-    error::TextError,
-    input::Encoding,
-    table::Table,
-};
+use crate::{corpus::BEGINNING, error::TextError, input::Encoding, table::Table};
 
 /// How the files of folders are found.
 ///
@@ -82,7 +77,14 @@ impl Default for Find {
 impl Find {
     /// Text files alone, as the type's description has it.
     pub fn new() -> Self {
-        Self { hidden: false, ignore: true, tables: false, once: false, exclude: Vec::new(), encoding: Encoding::default() }
+        Self {
+            hidden: false,
+            ignore: true,
+            tables: false,
+            once: false,
+            exclude: Vec::new(),
+            encoding: Encoding::default(),
+        }
     }
 
     /// Finds tables in every format too ([`Table::has_columns`]), of which some are not text.
@@ -234,7 +236,7 @@ impl Walk<'_> {
             Some(Reason::Own)
         } else if !self.find.encoding.has_text(&bytes) {
             Some(Reason::Empty)
-        } else if !self.find.encoding.is_text(&bytes) && !(self.find.tables && Table::has_columns(path)) {
+        } else if !(self.find.encoding.is_text(&bytes) || self.find.tables && Table::has_columns(path)) {
             Some(Reason::Binary)
         } else {
             None

@@ -145,7 +145,7 @@ impl Quoted {
     fn end(&self, state: State, record: &mut Record) -> Result<bool, TextError> {
         match state {
             State::Open(opened) => return Err(unclosed(&self.path, opened, String::new())),
-            State::Begin if record.len() == 0 => return Ok(false),
+            State::Begin if record.is_empty() => return Ok(false),
             State::Closed(opened) | State::Return(opened) if has_rows(record, self.separator, self.fields) => {
                 return Err(closed_late(&self.path, opened, self.line));
             }

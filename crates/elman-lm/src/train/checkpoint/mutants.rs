@@ -128,7 +128,8 @@ fn refusal(change: impl Fn(&mut Snapshot)) -> String {
 #[test]
 fn what_is_forged_is_named() {
     let other = Snapshot::from_bytes(&checkpoint(Optimizer::Sgd)).unwrap();
-    let cases: [(&dyn Fn(&mut Snapshot), &str); 9] = [
+    type Case<'a> = (&'a dyn Fn(&mut Snapshot), &'a str);
+    let cases: [Case<'_>; 9] = [
         (
             &|s| s.progress.position.in_epoch = usize::MAX,
             "step 18446744073709551615 of epoch 2, 6 in all, is no place in this text",
