@@ -173,7 +173,13 @@ impl CliError {
             _ if code == Self::INTERRUPTED => "",
             _ => "error: ",
         };
-        output::notice(format_args!("{kind}{}", self.in_words()));
+        match self {
+            // the command is to be typed again, and is whole therefore
+            Self::CanGoOn { source, command } => {
+                output::notice_with(format_args!("{kind}{}", with_sources(source)), &format!("; to go on: {command}"));
+            }
+            _ => output::notice(format_args!("{kind}{}", self.in_words())),
+        }
         ExitCode::from(code)
     }
 }

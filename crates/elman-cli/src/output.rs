@@ -49,7 +49,12 @@ pub fn json_line(text: &str) -> Result<(), CliError> {
 
 /// Tells the user something on standard error, in one short line that no file's content can disturb the terminal with.
 pub fn notice(text: impl Display) {
-    eprintln!("{}", printable::message(&text.to_string()));
+    notice_with(text, "");
+}
+
+/// As [`notice`], with something behind it that is never cut.
+pub fn notice_with(text: impl Display, whole: &str) {
+    eprintln!("{}{}", printable::message(&text.to_string()), printable::in_one_line(whole));
 }
 
 /// Writes a value to standard output as JSON, indented.

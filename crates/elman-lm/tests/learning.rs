@@ -233,7 +233,7 @@ fn mistakes_are_named() {
         ),
         (
             LanguageModelConfig { init_range: f64::INFINITY, ..small(3) },
-            "init_range must be a number of at least 0, not inf",
+            "init_range must be 0 to 1000, not inf",
         ),
     ] {
         assert_eq!(config.init(device).unwrap_err().to_string(), expected);
