@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use elman::{
     index::{Entry, Metadata},
-    text::{Columns, LeftOut, Place, Row, Table, real_path},
+    text::{Columns, LeftOut, Place, Row, Table, TextError, real_path},
 };
 use serde_json::Value;
 
@@ -145,6 +145,46 @@ impl Sources {
         Ok(AllSources { given, files, left_out: found.left_out })
     }
 
+    /// The columns that every table must have.
+    fn columns(&self) -> Columns {
+        let text_column = self.text_column.as_deref().unwrap_or("text");
+        Columns::new([Some(text_column), self.id_column.as_deref()].into_iter().flatten())
+    }
+
+    /// Checks that the columns that are to be kept as metadata are each in one of the tables, if there are tables.
+    ///
+    /// # Errors
+    /// That the first of the tables that can be read has no such column.
+    pub fn check_metadata(&self, files: &[TextFile]) -> Result<(), CliError> {
+        for name in &self.metadata {
+            let columns = self.columns().with_optional([name]).by_name();
+            let tables = files.iter().filter(|file| Table::has_columns(&file.path));
+            let (mut missing, mut is_found) = (None, false);
+            for file in tables {
+                // the first row with a value tells; a table without the column says so at its beginning or at its end
+                let table = Table::open_in(&file.path, columns.clone(), self.encoding.name);
+                let column = columns.required();
+                let has = table.and_then(|mut rows| {
+                    rows.find(|row| row.as_ref().map_or(true, |row| row.get(column).is_some())).transpose()
+                });
+                match has {
+                    Err(TextError::NoColumn { column, .. }) if column != *name => {}
+                    Err(error @ TextError::NoColumn { .. }) => missing = missing.or(Some(error)),
+                    // what else is wrong with it is told when it is read
+                    Err(_) => {}
+                    Ok(_) => {
+                        is_found = true;
+                        break;
+                    }
+                }
+            }
+            if let Some(error) = missing.filter(|_| !is_found) {
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+
     /// The texts of a file.
     pub fn read(&self, file: &TextFile) -> Result<Reading, CliError> {
         let file = Rc::new(file.clone());
@@ -155,11 +195,8 @@ impl Sources {
             let numbered = (1..).zip(lines).map(move |(n, text)| Ok(Source::new(&file, Place::Line(n), None, text?)));
             return Ok(Box::new(numbered.filter(move |source| !is_blank(source))));
         }
-        let text_column = self.text_column.as_deref().unwrap_or("text");
-        let required = [Some(text_column), self.id_column.as_deref()].into_iter().flatten();
-        let columns = Columns::new(required).with_optional(&self.metadata);
         let is_named = self.text_column.is_some() || self.id_column.is_some() || !self.metadata.is_empty();
-        let columns = if is_named { columns.by_name() } else { columns };
+        let columns = if is_named { self.columns().by_name() } else { self.columns() }.with_optional(&self.metadata);
         let table = Table::open_in(&file.path, columns, self.encoding.name)?;
         let (has_id, kept) = (self.id_column.is_some(), self.metadata.clone());
         let rows = table.map(move |row| source(&file, row?, has_id, &kept));

@@ -28,7 +28,7 @@ fn tables_show_texts_without_their_control_characters() {
         "search harbor --store store",
         "search harbor --store store --hybrid",
         "store clusters store -k 1",
-        "store duplicates store --threshold -1",
+        "store duplicates store --threshold 0",
         "store info store",
     ] {
         let shown = place.run(command).succeeds();
@@ -41,8 +41,8 @@ fn tables_show_texts_without_their_control_characters() {
 #[test]
 fn programs_get_the_exact_text() {
     let place = place();
-    let hits = place.run("search harbor --store store -k 1 --json").json();
-    assert_eq!(hits[0]["text"], HOSTILE);
+    let hits = place.run("search harbor --store store --json").json();
+    assert!(hits.as_array().unwrap().iter().any(|hit| hit["text"] == HOSTILE), "{hits}");
     let first = place.run("embed notes.txt").succeeds().lines().next().map(str::to_owned).expect("a line");
     assert_eq!(serde_json::from_str::<serde_json::Value>(&first).unwrap()["text"], HOSTILE);
 }

@@ -231,10 +231,7 @@ fn mistakes_are_named() {
             LanguageModelConfig { dropout: Dropouts { output: f64::NAN, ..Dropouts::all(0.0) }, ..small(3) },
             "the output's dropout must be at least 0 and below 1, not NaN",
         ),
-        (
-            LanguageModelConfig { init_range: f64::INFINITY, ..small(3) },
-            "init_range must be 0 to 1000, not inf",
-        ),
+        (LanguageModelConfig { init_range: f64::INFINITY, ..small(3) }, "init_range must be 0 to 1000, not inf"),
     ] {
         assert_eq!(config.init(device).unwrap_err().to_string(), expected);
     }

@@ -202,7 +202,7 @@ impl TextError {
         match source.get_ref().and_then(|inner| inner.downcast_ref()) {
             Some(&Fault::Changed { before, after }) => Self::Changed { path, before, after },
             Some(&Fault::Undecodable { encoding, offset, line }) => Self::NotText { path, encoding, offset, line },
-            Some(Fault::Special | Fault::NoFile) | None => Self::Read { path, source },
+            None => Self::Read { path, source },
         }
     }
 

@@ -133,6 +133,7 @@ impl Index {
                 _ => {}
             }
         }
+        self.sources.check_metadata(&files)?;
         stored.name(&mut files, &given);
         let mut plan = Plan::of(&self.sources, files, &mut stored)?;
         let failed = failures(&unreadable, &plan);

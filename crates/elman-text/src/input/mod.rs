@@ -33,10 +33,6 @@ pub(crate) enum Fault {
     Changed { before: u64, after: u64 },
     /// Bytes that are no text in the encoding.
     Undecodable { encoding: &'static str, offset: u64, line: u64 },
-    /// Neither a file nor a pipe.
-    Special,
-    /// A pipe, which cannot be read again, or a device.
-    NoFile,
 }
 
 impl From<Fault> for io::Error {
@@ -50,8 +46,6 @@ impl fmt::Display for Fault {
         match self {
             Self::Changed { .. } => f.write_str("it changed while it was read"),
             Self::Undecodable { encoding, .. } => write!(f, "it is not {encoding} text"),
-            Self::Special => f.write_str("it is neither a file nor a pipe"),
-            Self::NoFile => f.write_str("it is no file, and is to be read more than once"),
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::{
     fs::File,
     hash::{DefaultHasher, Hash, Hasher},
-    io::{self, IsTerminal, Read, Seek},
+    io::{self, Read, Seek},
     path::Path,
     time::SystemTime,
 };
@@ -74,28 +74,21 @@ pub(crate) struct Watched {
 impl Watched {
     /// Opens a file or a pipe.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let mut file = File::open(path)?;
+        let mut file = elman_files::open_stream(path)?;
         let stamp = Stamp::of(&mut file)?;
-        if stamp.is_none() && !is_stream(&file)? {
-            return Err(Fault::Special.into());
-        }
         Ok(Self::new(file, stamp))
     }
 
     /// Opens a regular file that is to be read again.
     pub(crate) fn again(path: &Path) -> io::Result<(Self, Stamp)> {
-        // a pipe would wait for a writer
-        if !path.metadata()?.is_file() {
-            return Err(Fault::NoFile.into());
-        }
-        let mut file = File::open(path)?;
-        let stamp = Stamp::of(&mut file)?.ok_or(Fault::NoFile)?;
+        let mut file = elman_files::open(path)?;
+        let stamp = Stamp::of(&mut file)?.ok_or(io::ErrorKind::InvalidInput)?;
         Ok((Self::new(file, Some(stamp)), stamp))
     }
 
     /// Opens a file that was opened before, and still is as it was.
     pub(crate) fn same(path: &Path, stamp: Stamp) -> io::Result<Self> {
-        let mut file = File::open(path)?;
+        let mut file = elman_files::open(path)?;
         stamp.check(&mut file)?;
         Ok(Self::new(file, Some(stamp)))
     }
@@ -130,20 +123,6 @@ impl Read for Watched {
         }
         self.left = 0;
         Ok(0)
-    }
-}
-
-/// Whether what is no regular file ends some time: a pipe or a terminal, but no device such as `/dev/zero`.
-fn is_stream(file: &File) -> io::Result<bool> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::FileTypeExt;
-        let kind = file.metadata()?.file_type();
-        Ok(kind.is_fifo() || kind.is_socket() || file.is_terminal())
-    }
-    #[cfg(not(unix))]
-    {
-        Ok(file.is_terminal() || !file.metadata()?.is_dir())
     }
 }
 
@@ -202,6 +181,6 @@ mod tests {
     fn files_of_the_system_and_devices() {
         assert!(read_on(Path::new("/proc/self/status"), |_| {}).unwrap() > 100);
         let error = Watched::open(Path::new("/dev/zero")).unwrap_err();
-        assert_eq!(error.get_ref().unwrap().downcast_ref(), Some(&Fault::Special));
+        assert_eq!(error.to_string(), "it is a device, not a regular file");
     }
 }

@@ -3,14 +3,15 @@
 pub struct Columns {
     names: Vec<String>,
     required: usize,
-    by_name: bool,
+    /// How many are found by name alone, if any.
+    by_name: Option<usize>,
 }
 
 impl Columns {
     /// Columns that every row must have.
     pub fn new<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
-        Self { required: names.len(), names, by_name: false }
+        Self { required: names.len(), names, by_name: None }
     }
 
     /// Adds columns, after the others, that a table or a row may lack.
@@ -21,15 +22,21 @@ impl Columns {
     }
 
     /// Finds columns by their names alone, never by position, as somebody expects who has named them: a table without a
-    /// header is an error, and so is one without one of the columns, be it optional. Rows may still lack those.
+    /// header is an error, and so is one without one of the columns so far, be it optional. Rows may still lack those, and a
+    /// table those that are added afterwards.
     #[must_use]
     pub fn by_name(self) -> Self {
-        Self { by_name: true, ..self }
+        Self { by_name: Some(self.names.len()), ..self }
     }
 
     /// Whether they are found by their names alone.
     pub fn is_by_name(&self) -> bool {
-        self.by_name
+        self.by_name.is_some()
+    }
+
+    /// How many of them, from the first, a table must have.
+    pub(crate) fn needed(&self) -> usize {
+        self.by_name.unwrap_or(self.required)
     }
 
     /// All names.

@@ -18,7 +18,7 @@ pub(super) struct Json {
 
 impl Json {
     pub(super) fn new(path: Arc<Path>, columns: Arc<Columns>, lines: Lines) -> Self {
-        let missing = if columns.is_by_name() { columns.names().to_vec() } else { Vec::new() };
+        let missing = if columns.is_by_name() { columns.names()[..columns.needed()].to_vec() } else { Vec::new() };
         Self { path, columns, lines, missing, found: Vec::new() }
     }
 

@@ -112,10 +112,10 @@ impl Separated {
     /// What the first row says about all of them.
     fn layout(&self) -> Result<Layout, TextError> {
         let fields: Vec<_> = self.record.iter().map(|field| String::from_utf8_lossy(field).trim().to_owned()).collect();
-        let (names, required) = (self.columns.names(), self.columns.required());
+        let names = self.columns.names();
         let index = |name: &String| fields.iter().position(|field| field == name);
         let indices: Vec<Option<usize>> = names.iter().map(index).collect();
-        let needed = if self.columns.is_by_name() { names.len() } else { required };
+        let needed = self.columns.needed();
         let (is_header, is_wider) = (indices.iter().any(Option::is_some), fields.len() > names.len());
         if !is_header && !is_wider && !self.columns.is_by_name() {
             return Ok(Layout::Positions);

@@ -46,7 +46,7 @@ impl Parquet {
         let reader = guarded(|| SerializedFileReader::new(file)).map_err(failed)?;
         reads_pages.store(true, Ordering::Relaxed);
         let schema = reader.metadata().file_metadata().schema();
-        let needed = if columns.is_by_name() { columns.names().len() } else { columns.required() };
+        let needed = columns.needed();
         let mut fields = Vec::new();
         for (index, name) in columns.names().iter().enumerate() {
             match schema.get_fields().iter().find(|field| field.name() == name) {
