@@ -28,7 +28,7 @@ fn tables_show_texts_without_their_control_characters() {
         "search harbor --store store",
         "search harbor --store store --hybrid",
         "store clusters store -k 1",
-        "store duplicates store --threshold 0",
+        "store duplicates store --threshold 0.01",
         "store info store",
     ] {
         let shown = place.run(command).succeeds();

@@ -205,5 +205,5 @@ fn a_file_that_changes_between_readings_is_an_error() {
 #[test]
 fn what_is_no_file_is_an_error() {
     let error = open(Path::new("/dev/null")).unwrap_err().to_string();
-    assert_eq!(error, "cannot read '/dev/null': it is no file, and is to be read more than once");
+    assert_eq!(error, "cannot read '/dev/null': it is a device, not a regular file");
 }

@@ -253,7 +253,10 @@ fn columns_that_were_named_are_never_replaced() {
     ] {
         assert_eq!(File::new(name, content).error(named(names)), expected);
     }
-    let with_title = || named(&["text"]).with_optional(["title"]);
+    // a table may lack what is added afterwards
+    let added = named(&["text"]).with_optional(["title"]);
+    assert_eq!(File::new("a.csv", "text,year\na,1\n").texts(added), [["a", "-"]]);
+    let with_title = || Columns::new(["text"]).with_optional(["title"]).by_name();
     assert_eq!(
         File::new("a.csv", "text,year\na,1\n").error(with_title()),
         "'a.csv' has no column 'title': it has text, year, separated by commas"
