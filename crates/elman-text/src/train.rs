@@ -59,7 +59,7 @@ impl TokenizerConfig {
     ///
     /// # Errors
     /// [`TextError::Vocabulary`] for a vocabulary that cannot hold the special tokens and one other (byte-pair encoding:
-    /// the 256 bytes); [`TextError::UnknownUnit`] for [`Unit::Other`]; [`TextError::NotUtf8`].
+    /// the 256 bytes); [`TextError::UnknownUnit`] for [`Unit::Other`]; [`TextError::NotText`].
     pub fn train(&self, corpus: &Corpus) -> Result<TextTokenizer, TextError> {
         let least = match self.unit {
             Unit::Char => 2,
