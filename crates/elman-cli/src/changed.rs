@@ -17,7 +17,7 @@ use crate::{
 
 /// Texts that are looked up in the store together.
 const TOGETHER: usize = 512;
-/// The most numbers of vectors that wait for a text to come again, whose entry is another text's by then: 256 MiB.
+/// The most numbers of vectors that wait for a text to come again, whose entry is another text's by then: 256 MiB, and the texts.
 const WAITING: usize = 64 << 20;
 
 /// Texts whose vectors the store has.

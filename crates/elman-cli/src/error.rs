@@ -51,8 +51,10 @@ pub enum CliError {
     /// Some of what was found in folders could not be read; the rest was.
     #[error("{count} {} left out; all else is indexed", if *count == 1 { "file could not be read and was" } else { "files could not be read and were" })]
     LeftOut { count: usize },
-    #[error("the folder '{}' is empty, and the store has {entries} entries of it: is a disk missing? To remove them: elman store delete {store} --filter \"{field} >= '{first}' and {field} < '{last}'\"", path.display())]
-    EmptyFolder { path: PathBuf, entries: usize, store: String, field: &'static str, first: String, last: String },
+    #[error("none of the {count} files could be read")]
+    NothingRead { count: usize },
+    #[error("the folder '{}' has no files, and the store has entries of {entries} texts in it: is a disk missing?", path.display())]
+    EmptyFolder { path: PathBuf, entries: usize, command: String },
     #[error("'{name}' has no text")]
     NoText { name: String },
     #[error("'{}', {place}: the id '{}' is that of another text too: every entry needs its own", path.display(), id.escape_debug())]
@@ -139,7 +141,7 @@ impl CliError {
             Self::CanGoOn { source, .. } if matches!(**source, lm::Error::Interrupted { .. }) => Self::INTERRUPTED,
             Self::Device(_) | Self::Environment(_) | Self::InTheWay { .. } | Self::NotOfDemo { .. } => 2,
             Self::Unfinished { .. } | Self::NoCheckpoint { .. } | Self::NotOfEncoder { .. } => 2,
-            Self::Directions { .. } => 2,
+            Self::Directions { .. } | Self::MetadataColumn { .. } => 2,
             Self::ClassifierInTheWay { .. } => 2,
             Self::Classify(ClassifyError::Setting { .. }) => 2,
             Self::Model(Setting { .. } | UnknownSchedule { .. } | UnknownOptimizer { .. } | TooLarge { .. })
@@ -177,6 +179,9 @@ impl CliError {
             // the command is to be typed again, and is whole therefore
             Self::CanGoOn { source, command } => {
                 output::notice_with(format_args!("{kind}{}", with_sources(source)), &format!("; to go on: {command}"));
+            }
+            Self::EmptyFolder { command, .. } => {
+                output::notice_with(format_args!("{kind}{self}"), &format!(" To remove them: {command}"));
             }
             _ => output::notice(format_args!("{kind}{}", self.in_words())),
         }

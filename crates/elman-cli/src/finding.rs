@@ -1,4 +1,4 @@
-//! The options that say which files of folders are read, and what is told of the others.
+//! The options that say which files of folders are read, and what is reported of the others.
 
 use std::collections::BTreeMap;
 
@@ -37,26 +37,25 @@ impl Finding {
     }
 
     /// Names what was passed over, if asked to.
-    pub fn tell(&self, passed: &PassedOver<'_>) {
-        for left_out in passed.left_out.iter().filter(|_| self.verbose) {
+    pub fn tell(&self, left_out: &[LeftOut]) {
+        for left_out in left_out.iter().filter(|_| self.verbose) {
             output::notice(format_args!("passed over: '{}' ({})", left_out.path.display(), left_out.reason));
         }
     }
 
     /// Tells what was passed over, if something was: how many, and names if asked to.
     pub fn tell_all(&self, left_out: &[LeftOut]) {
-        let passed = PassedOver::new(left_out);
-        self.tell(&passed);
-        passed.summary().iter().for_each(|summary| output::notice(format_args!("note: {summary}")));
+        self.tell(left_out);
+        summary(left_out).iter().for_each(|summary| output::notice(format_args!("note: {summary}")));
     }
 
     /// What was passed over by name, if asked for.
-    pub fn named(&self, passed: &PassedOver<'_>) -> Option<Vec<Named>> {
+    pub fn named(&self, left_out: &[LeftOut]) -> Option<Vec<Named>> {
         let named = |left_out: &LeftOut| Named {
             file: left_out.path.to_string_lossy().into_owned(),
             reason: left_out.reason.name(),
         };
-        self.verbose.then(|| passed.left_out.iter().map(named).collect())
+        self.verbose.then(|| left_out.iter().map(named).collect())
     }
 }
 
@@ -67,37 +66,25 @@ pub struct Named {
     reason: &'static str,
 }
 
-/// What was passed over in folders, because it holds nothing to read.
-pub struct PassedOver<'a> {
-    left_out: &'a [LeftOut],
-}
-
 /// Files of elman's own that a summary names.
 const OWN: usize = 3;
 
-impl<'a> PassedOver<'a> {
-    pub fn new(left_out: &'a [LeftOut]) -> Self {
-        Self { left_out }
-    }
+/// How many were passed over, by reason.
+pub fn counts(left_out: &[LeftOut]) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
+    left_out.iter().for_each(|left_out| *counts.entry(left_out.reason.name()).or_default() += 1);
+    counts
+}
 
-    /// How many, by reason.
-    pub fn counts(&self) -> BTreeMap<&'static str, usize> {
-        let mut counts = BTreeMap::new();
-        self.left_out.iter().for_each(|left_out| *counts.entry(left_out.reason.name()).or_default() += 1);
-        counts
-    }
-
-    /// How many, in words; of elman's own files, which look like texts and tables, some by name.
-    pub fn summary(&self) -> Option<String> {
-        let counts: Vec<String> = self.counts().iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-        let is_own = |left_out: &&LeftOut| matches!(left_out.reason, Reason::Own);
-        let own: Vec<String> =
-            self.left_out.iter().filter(is_own).map(|own| format!("'{}'", own.path.display())).collect();
-        let named = match own.len() {
-            0 => String::new(),
-            count if count > OWN => format!("; elman's own are {}, …", own[..OWN].join(", ")),
-            _ => format!("; elman's own: {}", own.join(", ")),
-        };
-        (!counts.is_empty()).then(|| format!("{} passed over ({}){named}", self.left_out.len(), counts.join(", ")))
-    }
+/// How many were passed over, in words; of elman's own files, which look like texts and tables, some by name.
+pub fn summary(left_out: &[LeftOut]) -> Option<String> {
+    let counts: Vec<String> = counts(left_out).iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    let is_own = |left_out: &&LeftOut| matches!(left_out.reason, Reason::Own);
+    let own: Vec<String> = left_out.iter().filter(is_own).map(|own| format!("'{}'", own.path.display())).collect();
+    let named = match own.len() {
+        0 => String::new(),
+        count if count > OWN => format!("; elman's own are {}, …", own[..OWN].join(", ")),
+        _ => format!("; elman's own: {}", own.join(", ")),
+    };
+    (!counts.is_empty()).then(|| format!("{} passed over ({}){named}", left_out.len(), counts.join(", ")))
 }

@@ -5,7 +5,6 @@ use std::{
     path::Path,
 };
 
-use atomic_write_file::AtomicWriteFile;
 use serde::Serialize;
 
 use elman::text::printable;
@@ -62,6 +61,15 @@ pub fn json(value: &impl Serialize) -> Result<(), CliError> {
     json_line(&serde_json::to_string_pretty(value).expect("figures and names are valid JSON"))
 }
 
+/// A word of a command that a shell is to read as it is.
+pub fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./:=,+@%".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
 /// Fails now where writing a file would fail after hours: the folder is not there, or the name is a folder's.
 pub fn check(path: &Path) -> Result<(), CliError> {
     let failed = |source| CliError::Write { path: path.into(), source };
@@ -74,9 +82,5 @@ pub fn check(path: &Path) -> Result<(), CliError> {
 
 /// Writes a file, replacing it at once or not at all.
 pub fn replace(path: &Path, content: impl AsRef<[u8]>) -> Result<(), CliError> {
-    let written = AtomicWriteFile::open(path).and_then(|mut file| {
-        file.write_all(content.as_ref())?;
-        file.commit()
-    });
-    written.map_err(|source| CliError::Write { path: path.into(), source })
+    elman_files::replace(path, content).map_err(|source| CliError::Write { path: path.into(), source })
 }

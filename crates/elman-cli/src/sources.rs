@@ -1,7 +1,6 @@
 //! Texts that are to become entries of a store, and where they stand.
 
 use std::{
-    fs, io,
     path::{Path, PathBuf},
     rc::Rc,
 };
@@ -136,8 +135,8 @@ impl Sources {
                 Ok(below) if file.is_in_folder => paths::prefix(real) + &paths::to_text(below),
                 _ => real.clone(),
             };
-            if !file.is_in_folder && !fs::metadata(&file.path).map_err(|error| failed(&file.path, error))?.is_file() {
-                return Err(failed(&file.path, io::Error::other("it is no regular file")));
+            if !file.is_in_folder {
+                elman_files::open(&file.path).map_err(|error| failed(&file.path, error))?;
             }
             let name = paths::to_text(&file.path);
             files.push(TextFile { path: file.path, name, real, given: file.given, is_in_folder: file.is_in_folder });
@@ -170,7 +169,7 @@ impl Sources {
                 match has {
                     Err(TextError::NoColumn { column, .. }) if column != *name => {}
                     Err(error @ TextError::NoColumn { .. }) => missing = missing.or(Some(error)),
-                    // what else is wrong with it is told when it is read
+                    // what else is wrong with it is reported when it is read
                     Err(_) => {}
                     Ok(_) => {
                         is_found = true;

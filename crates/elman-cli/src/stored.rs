@@ -14,6 +14,8 @@ use crate::{
     sources::{FILE, Given, REAL, Source, TextFile},
 };
 
+/// Names that are looked up in the store together.
+const TOGETHER: usize = 256;
 /// No position.
 const NONE: u32 = u32::MAX;
 
@@ -75,59 +77,59 @@ impl Stored {
         let mut stored = Self::default();
         for (number, given) in given.iter().enumerate() {
             visit(store, &within(REAL, [given.real.as_str()], given.is_folder), |entry| {
-                stored.add(number, given, entry)
+                if let (Some(real), Some(name)) = (text(&entry, REAL), text(&entry, FILE)) {
+                    stored.add(number, given, Candidate::new(entry, real, name));
+                }
             })?;
         }
-        let mut seen_path = (String::new(), false);
         for (number, given) in given.iter().enumerate() {
             let names = spellings(given);
-            visit(store, &within(FILE, names.iter().map(String::as_str), given.is_folder), |mut entry| {
-                let text = |field| Some(entry.metadata.as_ref()?.get(field)?.as_str()?.to_owned());
-                let (Some(file), real) = (text(FILE), text(REAL)) else { return };
-                if let Some(real) = real {
-                    if stored.is_within(&real, given) {
-                        return;
-                    }
-                    if seen_path.0 != real {
-                        seen_path = (real.clone(), paths::of_text(&real).symlink_metadata().is_ok());
-                    }
-                    if seen_path.1 {
-                        stored.taken.insert(number);
-                        return;
-                    }
-                }
-                let below = names.iter().find_map(|name| file.strip_prefix(&paths::prefix(name)));
-                let real = match below {
+            let (mut without_path, mut moved, mut is_another) = (Vec::new(), Vec::new(), false);
+            let mut seen = (String::new(), false);
+            visit(store, &within(FILE, names.iter().map(String::as_str), given.is_folder), |entry| {
+                let Some(name) = text(&entry, FILE) else { return };
+                let below = names.iter().find_map(|folder| name.strip_prefix(&paths::prefix(folder)));
+                let here = match below {
                     Some(below) if given.is_folder => paths::prefix(&given.real) + below,
                     _ => given.real.clone(),
                 };
-                // the digest is of what is stored, which is to be written anew
-                let metadata = digest_of(entry.metadata.as_ref());
-                entry.metadata.get_or_insert_default().insert(REAL.into(), real.into());
-                stored.add_as(number, given, entry, metadata);
+                match text(&entry, REAL) {
+                    None => without_path.push(Candidate::new(entry, here, name)),
+                    Some(real) if is_within(&real, given) => {}
+                    Some(real) => {
+                        if seen.0 != real {
+                            seen = (real.clone(), exists(&real));
+                        }
+                        match seen.1 {
+                            true => is_another = true,
+                            false => moved.push(Candidate::new(entry, here, name)),
+                        }
+                    }
+                }
             })?;
+            // a folder that was moved has some of its files still; one that is only called the same has others, and the store
+            // keeps what it has of that which is not there now, as where a disk is missing
+            if is_another || !moved.iter().any(|candidate| exists(&candidate.real)) {
+                is_another |= !moved.is_empty();
+                moved.clear();
+            }
+            if is_another {
+                stored.taken.insert(number);
+            }
+            without_path.into_iter().chain(moved).for_each(|candidate| stored.add(number, given, candidate));
         }
         Ok(stored)
     }
 
-    fn is_within(&self, real: &str, given: &Given) -> bool {
-        real == given.real || given.is_folder && real.starts_with(&paths::prefix(&given.real))
-    }
-
-    fn add(&mut self, number: usize, given: &Given, entry: Entry) {
-        let metadata = digest_of(entry.metadata.as_ref());
-        self.add_as(number, given, entry, metadata);
-    }
-
-    fn add_as(&mut self, number: usize, given: &Given, entry: Entry, metadata: u128) {
-        let id = digest(&entry.id);
-        let text = |field| Some(entry.metadata.as_ref()?.get(field)?.as_str()?.to_owned());
-        let (Some(real), Some(name)) = (text(REAL), text(FILE)) else { return };
-        if self.by_id.contains_key(&id) {
+    fn add(&mut self, number: usize, given: &Given, candidate: Candidate) {
+        let Candidate { id, text, metadata, real, name } = candidate;
+        let digest_of_id = digest(&id);
+        if self.by_id.contains_key(&digest_of_id) {
             return;
         }
         if let Some(below) = real.strip_prefix(&paths::prefix(&given.real))
-            && let Some(before) = name.strip_suffix(below)
+            // a file that was indexed from within the folder does not name the folder
+            && let Some(before) = name.strip_suffix(below).filter(|before| !before.is_empty())
         {
             self.names.entry(number).or_insert_with(|| before.to_owned());
         }
@@ -136,25 +138,39 @@ impl Stored {
             self.files.len() as u32 - 1
         });
         let position = self.entries.len() as u32;
-        let text = digest(&entry.text);
         let next = self.by_text.insert(text, position).unwrap_or(NONE);
-        self.by_id.insert(id, position);
-        self.entries.push(Known { id: entry.id.into(), text, metadata, file, next, state: State::Unmet });
+        self.by_id.insert(digest_of_id, position);
+        self.entries.push(Known { id: id.into(), text, metadata, file, next, state: State::Unmet });
     }
 
     /// Calls files as the store does, whatever they are called now. What is called as another file in the store is called by
     /// its whole path.
-    pub fn name(&self, files: &mut [TextFile], given: &[Given]) {
+    pub fn name(&self, store: &dyn VectorStore, files: &mut [TextFile], given: &[Given]) -> Result<(), CliError> {
+        let mut new = Vec::new();
         for file in files {
             let Given { real, .. } = &given[file.given];
             let below = file.real.strip_prefix(&paths::prefix(real));
-            file.name = match (self.by_real.get(&file.real), self.names.get(&file.given), below) {
-                (Some(stored), ..) => self.files[*stored as usize].name.clone(),
-                (None, Some(before), Some(below)) => format!("{before}{below}"),
-                _ if self.taken.contains(&file.given) => file.real.clone(),
-                _ => continue,
-            };
+            match (self.by_real.get(&file.real), self.names.get(&file.given), below) {
+                (Some(stored), ..) => {
+                    file.name.clone_from(&self.files[*stored as usize].name);
+                    continue;
+                }
+                _ if self.taken.contains(&file.given) => file.name.clone_from(&file.real),
+                (None, Some(before), Some(below)) => file.name = format!("{before}{below}"),
+                _ => {}
+            }
+            new.push(file);
         }
+        for files in new.chunks_mut(TOGETHER) {
+            let mut others = HashSet::new();
+            visit(store, &within(FILE, files.iter().map(|file| file.name.as_str()), false), |entry| {
+                others.extend(text(&entry, FILE));
+            })?;
+            for file in files.iter_mut().filter(|file| others.contains(&file.name)) {
+                file.name.clone_from(&file.real);
+            }
+        }
+        Ok(())
     }
 
     /// Whether there is nothing.
@@ -169,7 +185,7 @@ impl Stored {
 
     /// How many entries are of a file or of what is in a folder.
     pub fn count_within(&self, given: &Given) -> usize {
-        let within: Vec<bool> = self.files.iter().map(|file| self.is_within(&file.real, given)).collect();
+        let within: Vec<bool> = self.files.iter().map(|file| is_within(&file.real, given)).collect();
         self.entries.iter().filter(|entry| within[entry.file as usize]).count()
     }
 
@@ -218,12 +234,42 @@ impl Stored {
 
     /// The entries of which no text has been met, but those of files and folders that could not be read.
     pub fn unmet(&self, unread: &[String]) -> impl Iterator<Item = (&str, u128)> {
-        let is_unread = |real: &str| unread.iter().any(|path| real == path || real.starts_with(&paths::prefix(path)));
+        let unread: Vec<(&str, String)> = unread.iter().map(|path| (path.as_str(), paths::prefix(path))).collect();
+        let is_unread = |real: &str| unread.iter().any(|(path, prefix)| real == *path || real.starts_with(prefix));
         let unread: Vec<bool> = self.files.iter().map(|file| is_unread(&file.real)).collect();
         let unmet =
             self.entries.iter().filter(move |entry| entry.state == State::Unmet && !unread[entry.file as usize]);
         unmet.map(|entry| (&*entry.id, entry.text))
     }
+}
+
+/// An entry of a file that may be among those of a command line.
+struct Candidate {
+    id: String,
+    text: u128,
+    metadata: u128,
+    real: String,
+    name: String,
+}
+
+impl Candidate {
+    fn new(entry: Entry, real: String, name: String) -> Self {
+        let (text, metadata) = (digest(&entry.text), digest_of(entry.metadata.as_ref()));
+        Self { id: entry.id, text, metadata, real, name }
+    }
+}
+
+/// A text in an entry's metadata.
+fn text(entry: &Entry, field: &str) -> Option<String> {
+    Some(entry.metadata.as_ref()?.get(field)?.as_str()?.to_owned())
+}
+
+fn is_within(real: &str, given: &Given) -> bool {
+    real == given.real || given.is_folder && real.starts_with(&paths::prefix(&given.real))
+}
+
+fn exists(real: &str) -> bool {
+    paths::of_text(real).symlink_metadata().is_ok()
 }
 
 /// A filter for the entries whose file is one of these, or in one of these folders.

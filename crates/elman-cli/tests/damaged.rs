@@ -125,5 +125,5 @@ fn a_damaged_checkpoint_is_named_with_the_one_that_serves() {
         bytes.truncate(100);
         fs::write(path, bytes).unwrap();
     }
-    place.run(&format!("{train} --epochs 3 --resume")).fails(1, "there is no older one that can be used, begin anew");
+    place.run(&format!("{train} --epochs 3 --resume")).fails(1, "no older one can be used: train without resuming");
 }

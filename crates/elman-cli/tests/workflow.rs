@@ -245,7 +245,7 @@ fn rows_of_tables_become_entries_with_metadata() {
         .run("index twice.csv --text-column plot --id-column title --store twice")
         .fails(1, "'twice.csv', line 3: the id 'A'");
     place.run("index twice.csv --text-column text --store twice").fails(1, "text");
-    place.run("index twice.csv --text-column plot --metadata line --store twice").fails(1, "--metadata line");
+    place.run("index twice.csv --text-column plot --metadata line --store twice").fails(2, "--metadata line");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use clap::Args;
 use elman::index::OpenStore;
 use elman::{
     index::{Entry, Location, VectorStore},
-    text::{LeftOut, Reason, TextError},
+    text::{LeftOut, Reason, TextError, real_path},
 };
 use serde::Serialize;
 
@@ -14,12 +14,13 @@ use crate::{
     changed::{Changed, Counts},
     embedding::{self, EmbeddingOptions, Model},
     error::CliError,
-    finding::{Finding, Named, PassedOver},
+    finding::{self, Finding, Named},
     labelled::TABLES,
     model::EmbeddingModel,
-    output, paths,
+    output::{self, shell_word},
+    paths,
     plan::Plan,
-    sources::{AllSources, REAL, Source, Sources, TextFile},
+    sources::{AllSources, Given, REAL, Source, Sources, TextFile},
     store::{LocationParser, StoreModel},
     stored::{State, Stored},
 };
@@ -116,43 +117,54 @@ impl Index {
         };
         let (unreadable, left_out): (Vec<LeftOut>, Vec<LeftOut>) =
             left_out.into_iter().partition(|left_out| matches!(left_out.reason, Reason::Unreadable(_)));
-        let passed_over = PassedOver::new(&left_out);
-        self.finding.tell(&passed_over);
-        for (number, folder) in given.iter().enumerate().filter(|(_, given)| given.is_folder) {
-            if files.iter().any(|file| file.given == number) || !unreadable.is_empty() {
+        self.finding.tell(&left_out);
+        for folder in given.iter().filter(|given| given.is_folder) {
+            // a folder that is given twice has its files the first time
+            let prefix = paths::prefix(&folder.real);
+            if files.iter().any(|file| file.real.starts_with(&prefix)) || !unreadable.is_empty() {
                 continue;
             }
             let entries = stored.count_within(folder);
-            let is_empty = folder.path.read_dir().is_ok_and(|mut all| all.next().is_none());
+            let within: Vec<&LeftOut> = left_out.iter().filter(|one| one.path.starts_with(&folder.path)).collect();
+            let is_empty = within.iter().all(|one| matches!(one.reason, Reason::Hidden));
             match entries {
                 0 if files.is_empty() => {
-                    passed_over.summary().iter().for_each(|summary| output::notice(format_args!("note: {summary}")));
-                    return Err(TextError::NoFiles { path: folder.path.clone(), left_out: left_out.len() }.into());
+                    finding::summary(&left_out)
+                        .iter()
+                        .for_each(|summary| output::notice(format_args!("note: {summary}")));
+                    return Err(TextError::NoFiles { path: folder.path.clone(), left_out: within.len() }.into());
                 }
                 entries if is_empty && entries > 0 => return Err(self.empty_folder(folder, entries)),
                 _ => {}
             }
         }
         self.sources.check_metadata(&files)?;
-        stored.name(&mut files, &given);
+        if let Some(store) = &there {
+            stored.name(&**store, &mut files, &given)?;
+        }
         let mut plan = Plan::of(&self.sources, files, &mut stored)?;
         let failed = failures(&unreadable, &plan);
         if plan.texts == 0 && stored.is_empty() {
             return Err(match failed.len() {
                 0 => CliError::NoText { name: given[0].path.display().to_string() },
-                count => CliError::LeftOut { count },
+                count => CliError::NothingRead { count },
             });
         }
+        let real = |LeftOut { path, .. }: &LeftOut| match real_path(path) {
+            Ok(real) => Ok(paths::to_text(&real)),
+            Err(source) => Err(CliError::Read { name: path.display().to_string(), source }),
+        };
+        let mut unread = plan.unread();
+        unread.extend(unreadable.iter().map(real).collect::<Result<Vec<_>, _>>()?);
 
         let mut store = match there {
             Some(store) => store,
             None => store_model.create(&self.store, model.d_embedding())?,
         };
-        let mut unread = plan.unread();
-        unread.extend(unreadable.iter().filter_map(|left_out| real(&left_out.path)));
         let (indexed, moved, without) = self.write(&model, &mut *store, &mut stored, &mut plan)?;
         if without > 0 {
-            output::notice(format_args!("note: {without} texts have nothing that the model knows, and were left out"));
+            let texts = if without == 1 { "1 text has".into() } else { format!("{without} texts have") };
+            output::notice(format_args!("note: {texts} nothing that the model knows, and were left out"));
         }
         let gone: Vec<&str> = stored.unmet(&unread).map(|(id, _)| id).collect();
         store.delete(&gone)?;
@@ -175,15 +187,15 @@ impl Index {
             removed: gone.len(),
             entries: store.count()?,
             d_embedding: store.d_embed(),
-            passed_over: passed_over.counts(),
-            passed_over_files: self.finding.named(&passed_over),
+            passed_over: finding::counts(&left_out),
+            passed_over_files: self.finding.named(&left_out),
             failed,
         };
         if self.json {
             output::json(&report)?;
         } else {
             output::notice(format_args!("{}; {at} has {} entries", report.in_words(plan.updated), report.entries));
-            passed_over.summary().iter().for_each(output::notice);
+            finding::summary(&left_out).iter().for_each(output::notice);
             output::line(format!("Search it with:\n  elman search \"what I look for\" --store {at}"))?;
         }
         match report.failed.len() {
@@ -247,16 +259,14 @@ impl Index {
     }
 
     /// The error that a folder has nothing any more, as where a disk is not mounted.
-    fn empty_folder(&self, folder: &crate::sources::Given, entries: usize) -> CliError {
+    fn empty_folder(&self, folder: &Given, entries: usize) -> CliError {
         let first = paths::prefix(&folder.real);
-        CliError::EmptyFolder {
-            path: folder.path.clone(),
-            entries,
-            store: self.store.to_string(),
-            field: REAL,
-            last: paths::after(&first),
-            first,
-        }
+        // in a filter a quote within quotes is doubled
+        let quoted = |path: &str| format!("\"{}\"", path.replace('"', "\"\""));
+        let filter = format!("{REAL} >= {} and {REAL} < {}", quoted(&first), quoted(&paths::after(&first)));
+        let words = ["elman", "store", "delete", &self.store.to_string(), "--filter", &filter];
+        let command = words.map(shell_word).join(" ");
+        CliError::EmptyFolder { path: folder.path.clone(), entries, command }
     }
 }
 
@@ -283,7 +293,7 @@ impl Report<'_> {
     }
 }
 
-/// What was found and cannot be read, told of on standard error too.
+/// What was found and cannot be read, reported on standard error too.
 fn failures(unreadable: &[LeftOut], plan: &Plan) -> Vec<Failed> {
     let of_folders = unreadable.iter().map(|LeftOut { path, reason }| (path.display().to_string(), reason.to_string()));
     let of_files =
@@ -300,10 +310,4 @@ fn failures(unreadable: &[LeftOut], plan: &Plan) -> Vec<Failed> {
         output::notice(format_args!("note: {} more files are left out", failed.len() - NAMED));
     }
     failed
-}
-
-/// The path of a file or folder that cannot be read, as the store has it.
-fn real(path: &std::path::Path) -> Option<String> {
-    let real = elman::text::real_path(path).ok()?;
-    Some(paths::to_text(&real))
 }

@@ -211,14 +211,6 @@ struct Report<'a> {
 
 /// The command that is running, as one would type it.
 pub fn command_line() -> String {
-    let quote = |argument: String| {
-        let plain = |c: char| c.is_alphanumeric() || "-_./:=,+@%".contains(c);
-        if !argument.is_empty() && argument.chars().all(plain) {
-            argument
-        } else {
-            format!("'{}'", argument.replace('\'', r"'\''"))
-        }
-    };
-    let arguments = std::env::args_os().skip(1).map(|argument| quote(argument.to_string_lossy().into_owned()));
+    let arguments = std::env::args_os().skip(1).map(|argument| output::shell_word(&argument.to_string_lossy()));
     std::iter::once("elman".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
 }
