@@ -5,12 +5,13 @@
 mod common;
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
 };
 
 use common::{assert_holds, create, entry};
 use elman_index::{Entry, Hit, IndexError, LocalStore, VectorStore};
+use elman_testkit::Mutants;
 use serde_json::{Value, json};
 
 const COUNT: usize = 60;
@@ -121,68 +122,52 @@ fn what_is_damaged_is_not_written_to() {
     assert!(refused > 5, "{refused}");
 }
 
-/// Numbers that look random: splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % bound.max(1) as u64) as usize
-    }
-
-    /// A damaged copy, and what was done to it.
-    fn mutant(&mut self, bytes: &[u8]) -> (Vec<u8>, String) {
-        const PAGE: usize = 8192;
-        let mut mutant = bytes.to_vec();
-        let at = self.below(bytes.len());
-        let pages = bytes.len() / PAGE;
-        let what = match self.below(7) {
-            0 => {
-                let bit = self.below(8);
-                mutant[at] ^= 1 << bit;
-                format!("bit {bit} of byte {at}")
-            }
-            1 => {
-                let length = 1 + self.below(3 * PAGE);
-                let end = bytes.len().min(at + length);
-                mutant[at..end].fill(0);
-                format!("zeros from {at} to {end}")
-            }
-            2 => {
-                let length = 1 + self.below(64);
-                let end = bytes.len().min(at + length);
-                mutant[at..end].iter_mut().for_each(|byte| *byte = self.below(256) as u8);
-                format!("noise from {at} to {end}")
-            }
-            3 if pages > 1 => {
-                let (one, other) = (self.below(pages), self.below(pages));
-                mutant[one * PAGE..][..PAGE].copy_from_slice(&bytes[other * PAGE..][..PAGE]);
-                mutant[other * PAGE..][..PAGE].copy_from_slice(&bytes[one * PAGE..][..PAGE]);
-                format!("pages {one} and {other} in each other's place")
-            }
-            4 if pages > 1 => {
-                let (from, to) = (self.below(bytes.len() / 512) * 512, self.below(bytes.len() / 512) * 512);
-                mutant[to..to + 512].copy_from_slice(&bytes[from..from + 512]);
-                format!("the sector at {from} at {to} too")
-            }
-            5 => {
-                mutant.truncate(at);
-                format!("cut off at {at}")
-            }
-            _ => {
-                let more = self.below(2 * PAGE);
-                mutant.extend((0..more).map(|_| self.below(256) as u8));
-                format!("{more} bytes more")
-            }
-        };
-        (mutant, what)
-    }
-}
-
-fn chosen(name: &str, otherwise: u64) -> u64 {
-    env::var(name).map_or(otherwise, |value| value.parse().unwrap_or_else(|_| panic!("{name} is no number")))
+/// A copy damaged as disks do it, and what was done to it.
+fn mutant(mutants: &mut Mutants, bytes: &[u8]) -> (Vec<u8>, String) {
+    const PAGE: usize = 8192;
+    let mut mutant = bytes.to_vec();
+    let at = mutants.below(bytes.len());
+    let pages = bytes.len() / PAGE;
+    let what = match mutants.below(7) {
+        0 => {
+            let bit = mutants.below(8);
+            mutant[at] ^= 1 << bit;
+            format!("bit {bit} of byte {at}")
+        }
+        1 => {
+            let length = 1 + mutants.below(3 * PAGE);
+            let end = bytes.len().min(at + length);
+            mutant[at..end].fill(0);
+            format!("zeros from {at} to {end}")
+        }
+        2 => {
+            let length = 1 + mutants.below(64);
+            let end = bytes.len().min(at + length);
+            mutant[at..end].iter_mut().for_each(|byte| *byte = mutants.below(256) as u8);
+            format!("noise from {at} to {end}")
+        }
+        3 if pages > 1 => {
+            let (one, other) = (mutants.below(pages), mutants.below(pages));
+            mutant[one * PAGE..][..PAGE].copy_from_slice(&bytes[other * PAGE..][..PAGE]);
+            mutant[other * PAGE..][..PAGE].copy_from_slice(&bytes[one * PAGE..][..PAGE]);
+            format!("pages {one} and {other} in each other's place")
+        }
+        4 if pages > 1 => {
+            let (from, to) = (mutants.below(bytes.len() / 512) * 512, mutants.below(bytes.len() / 512) * 512);
+            mutant[to..to + 512].copy_from_slice(&bytes[from..from + 512]);
+            format!("the sector at {from} at {to} too")
+        }
+        5 => {
+            mutant.truncate(at);
+            format!("cut off at {at}")
+        }
+        _ => {
+            let more = mutants.below(2 * PAGE);
+            mutant.extend((0..more).map(|_| mutants.below(256) as u8));
+            format!("{more} bytes more")
+        }
+    };
+    (mutant, what)
 }
 
 #[test]
@@ -190,16 +175,13 @@ fn damage_at_random_is_an_error_or_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = made(folder.path());
     let (bytes, right) = (fs::read(&path).unwrap(), right(folder.path()));
-    let seed = chosen("ELMAN_SEED", 1);
-    let mut random = Random(seed);
-    let (mutants, mut refused) = (chosen("ELMAN_MUTANTS", 1000), 0);
-    for number in 0..mutants {
-        let (mutant, what) = random.mutant(&bytes);
-        fs::write(&path, mutant).unwrap();
-        refused += check(folder.path(), &right, &format!("seed {seed}, mutant {number}, {what}")).min(1) as u64;
+    let (mut mutants, mut refused) = (Mutants::new(1000), 0);
+    for number in 0..mutants.count() {
+        let (damaged, what) = mutant(&mut mutants, &bytes);
+        fs::write(&path, damaged).unwrap();
+        refused += check(folder.path(), &right, &format!("mutant {number}, {what}")).min(1);
     }
-    eprintln!("{refused} of {mutants} refused");
-    assert!(refused > mutants / 3, "{refused} of {mutants}");
+    assert!(refused > mutants.count() / 3, "{refused} of {}", mutants.count());
 }
 
 /// The files of a store whose program was killed: its log has three changes more than the database.
@@ -253,7 +235,7 @@ fn a_log_that_is_damaged_is_an_error_or_ends_with_a_whole_change() {
     put(folder, &[files[0].clone(), others[1].clone(), others[2].clone()]);
     let error = count().unwrap_err();
     assert!(matches!(error, IndexError::Damaged { .. }) && error.to_string().contains("another"), "{error}");
-    // what readers share is made anew
+    // what readers share is made again
     let shared = &files[2].1;
     for shared in [vec![0; shared.len()], shared[..100].to_vec(), others[2].1.clone(), vec![0xa5; shared.len()]] {
         put(folder, &[files[0].clone(), files[1].clone(), ("store.sqlite-shm", shared)]);

@@ -29,7 +29,8 @@ fn a_projection_is_refused_where_pytorch_refuses_it() {
             assert_eq!(found, format!("projection: its width {width} must be below d_hidden = 5"));
         }
         let gru = GruConfig { projection: Some(3), ..GruConfig::new(4, 5) };
-        let expected = "projection: the hidden state of GruCell { reset: After } cannot be projected, an LSTM's can";
+        let expected =
+            "projection: the hidden state of GruCell { reset: After } cannot be projected, only an LSTM's and an RNN's";
         assert_eq!(message(|| gru.init(device)), expected);
         let min = MinGruConfig { projection: Some(3), ..MinGruConfig::new(4, 5) };
         assert!(message(|| min.init(device)).contains("MinGruCell cannot be projected"));

@@ -1,11 +1,25 @@
 //! Damaged copies of files, drawn from a seed: what a test opens to see that nothing but an error comes of it.
 
-/// Draws damaged copies.
-#[derive(Clone, Debug)]
+use std::{
+    fmt::Display,
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+/// Draws damaged copies, and counts what comes of them.
+#[derive(Debug)]
 pub struct Mutants {
-    state: u64,
+    rng: StdRng,
     count: usize,
+    refused: usize,
+    used: usize,
 }
+
+/// No mutant may take longer to open.
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// What a number in a text may become.
 const NUMBERS: [&str; 16] = [
@@ -36,7 +50,8 @@ impl Mutants {
     pub fn new(count: usize) -> Self {
         let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
         let count = number("ELMAN_MUTANTS").map_or(count, |count| count as usize);
-        Self { state: number("ELMAN_SEED").unwrap_or(1), count }
+        let rng = StdRng::seed_from_u64(number("ELMAN_SEED").unwrap_or(1));
+        Self { rng, count, refused: 0, used: 0 }
     }
 
     /// How many a test should try.
@@ -44,16 +59,61 @@ impl Mutants {
         self.count
     }
 
-    /// A number below `end` (SplitMix64, Steele et al. 2014).
+    /// Opens a mutant: it is used, or refused with an error of one line that names `path`, within 20 seconds.
+    ///
+    /// # Panics
+    /// If it is not so.
+    pub fn open<E: Display>(&mut self, path: &Path, open: impl FnOnce() -> Result<(), E>) {
+        let (number, begin) = (self.used + self.refused, Instant::now());
+        match open() {
+            Ok(()) => self.used += 1,
+            Err(error) => {
+                let message = error.to_string();
+                let is_named = message.contains(&*path.to_string_lossy());
+                assert!(is_named && !message.contains('\n'), "mutant {number} of {}: {message}", path.display());
+                self.refused += 1;
+            }
+        }
+        assert!(begin.elapsed() < LONGEST, "mutant {number} of {}", path.display());
+    }
+
+    /// Damages one of some files after another and [opens](Self::open) its folder, `count` times in all. JSON and
+    /// safetensors are damaged as such.
+    ///
+    /// # Panics
+    /// If a file cannot be read or written; as [`open`](Self::open) and [`end`](Self::end).
+    pub fn damage<E: Display>(&mut self, files: &[PathBuf], mut open: impl FnMut(&Path) -> Result<(), E>) {
+        for n in 0..self.count {
+            let path = &files[n % files.len()];
+            let folder = path.parent().expect("a file is in a folder");
+            let whole = fs::read(path).expect("a file");
+            let mutant = match path.extension().and_then(|ending| ending.to_str()) {
+                Some("safetensors") => self.safetensors(&whole),
+                Some("json") if self.below(2) == 0 => self.text(str::from_utf8(&whole).expect("JSON")).into_bytes(),
+                _ => self.bytes(&whole),
+            };
+            fs::write(path, mutant).expect("a file");
+            self.open(folder, || open(path));
+            fs::write(path, whole).expect("a file");
+        }
+        self.end();
+    }
+
+    /// Checks that there were mutants of both kinds: those that were refused and those that were used.
+    ///
+    /// # Panics
+    /// If there were none of one kind.
+    pub fn end(&self) {
+        let Self { refused, used, .. } = self;
+        assert!(*refused > 0 && *used > 0, "{refused} mutants were refused and {used} used");
+    }
+
+    /// A number below `end`.
     ///
     /// # Panics
     /// If `end` is 0.
     pub fn below(&mut self, end: usize) -> usize {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % end as u64) as usize
+        self.rng.random_range(0..end)
     }
 
     /// One to three changes of bits, bytes, ranges, or of the length.
@@ -65,13 +125,19 @@ impl Mutants {
             }
             let at = self.below(bytes.len());
             let end = at + self.below((bytes.len() - at).min(64) + 1);
-            match self.below(8) {
+            match self.below(9) {
                 0 | 1 => bytes[at] ^= 1 << self.below(8),
                 2 => bytes[at] = self.below(256) as u8,
                 3 => bytes[at..end].fill(0),
                 4 => bytes[at..end].fill(255),
                 5 => bytes.truncate(at),
                 6 => drop(bytes.drain(at..end)),
+                // what lengths and offsets may become
+                7 => {
+                    let number = [u32::MAX, i32::MAX as u32, 1 << 30, 65_536, 0][self.below(5)];
+                    let end = (at + 4).min(bytes.len());
+                    bytes[at..end].copy_from_slice(&number.to_le_bytes()[..end - at]);
+                }
                 _ => {
                     let copy = bytes[at..end].to_vec();
                     bytes.splice(at..at, copy);
@@ -125,13 +191,16 @@ mod tests {
     fn a_seed_draws_the_same_and_most_are_damaged() {
         let mut mutants = Mutants::new(100);
         let (bytes, json) = ([7; 100], r#"{"a": 12, "b": [3.5, "x"]}"#);
-        let drawn = |mutants: &mut Mutants| (0..100).map(|_| mutants.bytes(&bytes)).collect::<Vec<_>>();
-        let first = drawn(&mut mutants.clone());
-        assert_eq!(first, drawn(&mut mutants.clone()));
+        let drawn = || {
+            let mut mutants = Mutants::new(100);
+            (0..100).map(|_| mutants.bytes(&bytes)).collect::<Vec<_>>()
+        };
+        let first = drawn();
+        assert_eq!(first, drawn());
         assert!(first.iter().filter(|mutant| mutant[..] != bytes).count() > 80);
-        let texts: Vec<String> = (0..100).map(|_| mutants.text(json)).collect();
+        let texts: Vec<String> = (0..1000).map(|_| mutants.text(json)).collect();
         assert!(texts.contains(&r#"{"a": 1e39, "b": [3.5, "x"]}"#.into()), "{texts:?}");
         let file = [&2u64.to_le_bytes()[..], b"{}", b"data"].concat();
-        assert!((0..20).any(|_| mutants.safetensors(&file) == file));
+        assert!((0..100).any(|_| mutants.safetensors(&file) == file));
     }
 }

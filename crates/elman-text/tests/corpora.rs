@@ -5,6 +5,10 @@ use std::{fs, path::Path};
 use elman_text::{Corpus, Encoding, Find, TextCounts, TextError, Tokenizer, TokenizerConfig, Unit};
 use tempfile::tempdir;
 
+fn open_in(path: &Path, encoding: &str) -> Corpus {
+    Corpus::open_with(&Find::new().with_encoding(encoding.parse().unwrap()), [path]).unwrap()
+}
+
 fn open(path: &Path) -> Result<Corpus, TextError> {
     Corpus::open([path])
 }
@@ -164,13 +168,13 @@ fn other_encodings_are_read_by_mark_or_by_name() {
 
     let latin: Vec<u8> = text.chars().filter(|c| *c != '🦀').map(|c| c as u8).collect();
     fs::write(&path, latin).unwrap();
-    let corpus = open(&path).unwrap().with_encoding("windows-1252".parse().unwrap());
+    let corpus = open_in(&path, "windows-1252");
     assert!(whole(&corpus) == text.replace('🦀', ""));
     let error = "windows".parse::<Encoding>().unwrap_err().to_string();
     assert!(error.starts_with("unknown encoding 'windows': expected one such as utf-8"), "{error}");
     // the mark of UTF-8 counts more than a name
     fs::write(&path, "\u{feff}café").unwrap();
-    assert_eq!(whole(&open(&path).unwrap().with_encoding("latin1".parse().unwrap())), "café");
+    assert_eq!(whole(&open_in(&path, "latin1")), "café");
 }
 
 #[test]

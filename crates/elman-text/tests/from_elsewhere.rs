@@ -73,7 +73,7 @@ fn the_unknown_token_is_the_models_own() {
         assert_eq!(knows(foreign::bert(), text), known, "bert {text:?}");
     }
     assert!(!knows(foreign::words(), "🐙🐙 xyz"));
-    assert!(!knows(foreign::t5(), "🐙</s>") || knows(foreign::t5(), "▁"), "its space is a token");
+    assert!(knows(foreign::t5(), "🐙</s>"), "its space is a token");
     assert!(knows(foreign::gpt2(), "🐙") && knows(foreign::llama(), "🐙"), "bytes are known");
     assert!(!knows(foreign::gpt1(), "🐙 猫"));
 }
@@ -87,15 +87,15 @@ fn texts_that_steps_multiply_are_refused() {
     file["added_tokens"] = json!([]);
     let bomb = load(&file).unwrap();
     let error = bomb.encode("hello").unwrap_err().to_string();
-    assert_eq!(error, "the text cannot be tokenised: the normalizer makes it more than 8 times as long");
+    assert_eq!(error, "the tokenizer failed: the normalizer makes the text more than 8 times as long");
     // and of an added token, that is normalized as the file is loaded
     file["added_tokens"] = foreign::words()["added_tokens"].clone();
-    assert_eq!(refused(&file), "the normalizer makes it more than 8 times as long");
+    assert_eq!(refused(&file), "the normalizer makes the text more than 8 times as long");
     // by 64 in one step, before it is done
     let mut file = foreign::words();
     file["normalizer"] = json!({"type": "Replace", "pattern": {"Regex": ""}, "content": "a".repeat(64)});
     let error = load(&file).unwrap().encode(&"hello ".repeat(100_000)).unwrap_err().to_string();
-    assert!(error.ends_with("the normalizer makes it more than 8 times as long"), "{error}");
+    assert!(error.ends_with("the normalizer makes the text more than 8 times as long"), "{error}");
     let mut file = foreign::t5();
     file["normalizer"]["normalizers"][0]["precompiled_charsmap"] = foreign::charsmap(&"t".repeat(64)).into();
     let tokenizer = load(&file).unwrap();
@@ -105,17 +105,17 @@ fn texts_that_steps_multiply_are_refused() {
     let mut file = foreign::llama();
     file["normalizer"] = json!({"type": "Prepend", "prepend": "a".repeat(64)});
     let error = load(&file).unwrap().encode(&"a<s>".repeat(100_000)).unwrap_err().to_string();
-    assert!(error.ends_with("the normalizer makes it more than 8 times as long"), "{error}");
+    assert!(error.ends_with("the normalizer makes the text more than 8 times as long"), "{error}");
     // bytes of bytes
     let level = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false});
     let mut file = foreign::words();
     file["pre_tokenizer"] = json!({"type": "Sequence", "pretokenizers": vec![level; 40]});
     let error = load(&file).unwrap().encode("猫猫猫猫").unwrap_err().to_string();
-    assert!(error.ends_with("the pre-tokenizer makes it more than 8 times as long"), "{error}");
+    assert!(error.ends_with("the pre-tokenizer makes the text more than 8 times as long"), "{error}");
     let mut file = foreign::words();
     file["decoder"] = json!({"type": "Sequence", "decoders": vec![doubling; 20]});
     let error = load(&file).unwrap().decode(&[1, 2]).unwrap_err().to_string();
-    assert!(error.ends_with("the decoder makes it more than 8 times as long"), "{error}");
+    assert!(error.ends_with("the decoder makes the text more than 8 times as long"), "{error}");
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn what_is_out_of_bounds_is_refused() {
     let mut strip = llama();
     strip["decoder"] = json!({"type": "Strip", "content": "h", "start": 1, "stop": 1});
     let error = load(&strip).unwrap().decode(&[4]).unwrap_err().to_string();
-    assert!(error.starts_with("the text cannot be tokenised: the tokenizer panicked: "), "{error}");
+    assert!(error.starts_with("the tokenizer failed: it panicked: "), "{error}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{
     fs,
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use elman_testkit::{Mutants, device};
@@ -16,9 +16,6 @@ use crate::{
     EmbeddingError,
     encoder::{EncoderConfig, EncoderModel},
 };
-
-/// No mutant may take longer.
-const LONGEST: Duration = Duration::from_secs(20);
 
 fn tokenizer(folder: &Path) -> TextTokenizer {
     let path = folder.join("text.txt");
@@ -71,23 +68,15 @@ fn forged_checkpoints_are_refused_or_gone_on_from() {
     let (tokenizer, path) = (tokenizer(folder.path()), folder.path().join("checkpoint.safetensors"));
     assert!(run(&tokenizer, &path, Some(4)).is_err());
     let whole = fs::read(&path).unwrap();
-    let (mut mutants, mut refused, mut gone_on) = (Mutants::new(1000), 0, 0);
-    for n in 0..mutants.count() {
+    let mut mutants = Mutants::new(1000);
+    for _ in 0..mutants.count() {
         let mutant = if mutants.below(4) == 0 { mutants.safetensors(&whole) } else { forge(&whole, &mut mutants) };
         fs::write(&path, mutant).unwrap();
-        let begin = Instant::now();
-        match run(&tokenizer, &path, None) {
-            Ok(_) => gone_on += 1,
+        mutants.open(&path, || match run(&tokenizer, &path, None) {
             // finite numbers may be so large that a loss is not
-            Err(EmbeddingError::Model(elman_lm::Error::Diverged { .. } | elman_lm::Error::NotFinite)) => gone_on += 1,
-            Err(error) => {
-                let message = error.to_string();
-                let named = message.contains(&*path.to_string_lossy());
-                assert!(named && !message.contains('\n'), "mutant {n}: {message}");
-                refused += 1;
-            }
-        }
-        assert!(begin.elapsed() < LONGEST, "mutant {n}");
+            Err(EmbeddingError::Model(elman_lm::Error::Diverged { .. } | elman_lm::Error::NotFinite)) => Ok(()),
+            result => result.map(drop),
+        });
     }
-    assert!(refused > 0 && gone_on > 0, "{refused} were refused and {gone_on} gone on from");
+    mutants.end();
 }
