@@ -1,9 +1,8 @@
 //! One file, in the safetensors format: `weight` `[outputs, width]` and `bias` `[outputs]`, both float32, and the rest
 //! as JSON in the header's metadata, so that it is replaced whole or not at all.
 
-use std::{collections::HashMap, io::Write, path::Path};
+use std::{collections::HashMap, path::Path};
 
-use atomic_write_file::AtomicWriteFile;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -43,11 +42,7 @@ impl Classifier {
         let tensors = [("weight", view(vec![rows, self.width], &weights)), ("bias", view(vec![rows], &biases))];
         let metadata = HashMap::from([(KEY.to_owned(), json)]);
         let file = safetensors::serialize(tensors, Some(metadata)).expect("two tensors and a text");
-        let written = AtomicWriteFile::open(path).and_then(|mut out| {
-            out.write_all(&file)?;
-            out.commit()
-        });
-        written.map_err(|source| ClassifyError::Write { path: path.into(), source })
+        elman_files::replace(path, file).map_err(|source| ClassifyError::Write { path: path.into(), source })
     }
 
     /// Reads a classifier that [`save`](Self::save) wrote.

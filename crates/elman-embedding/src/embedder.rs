@@ -124,7 +124,7 @@ impl Embedder {
             let ids: Vec<u32> = active.iter().flat_map(pad).collect();
             read.read(&self.model, self.layer, &ids, &lengths)?;
         }
-        read.vectors(self)
+        Ok(read.vectors(self))
     }
 
     pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, EmbeddingError> {

@@ -70,8 +70,8 @@ impl Rows {
     }
 
     /// The vectors of all rows.
-    pub(crate) fn vectors(&self, embedder: &Embedder) -> Result<Vec<Vec<f32>>, EmbeddingError> {
-        let Some(Pooled { sum, max, last }) = self.pooled.clone() else { return Ok(Vec::new()) };
+    pub(crate) fn vectors(&self, embedder: &Embedder) -> Vec<Vec<f32>> {
+        let Some(Pooled { sum, max, last }) = self.pooled.clone() else { return Vec::new() };
         let [rows, width] = sum.dims();
         let parts = embedder.config().pooling.parts();
         // one read from the device
@@ -95,7 +95,7 @@ impl Rows {
                 normalize(vector);
             }
         }
-        vectors.into_iter().map(|vector| finite::check(vector, embedder.path())).collect()
+        vectors
     }
 }
 
@@ -166,12 +166,11 @@ impl<'a> Reading<'a> {
         if !self.known {
             return Ok(vec![0.0; self.embedder.d_embedding()]);
         }
-        match &self.so_far {
-            SoFar::Host(host, _, pooled) => {
-                finite::check(host.vectors(std::slice::from_ref(pooled)), self.embedder.path())
-            }
-            SoFar::Device(rows) => Ok(rows.vectors(self.embedder)?.swap_remove(0)),
-        }
+        let vector = match &self.so_far {
+            SoFar::Host(host, _, pooled) => host.vectors(std::slice::from_ref(pooled)),
+            SoFar::Device(rows) => rows.vectors(self.embedder).swap_remove(0),
+        };
+        finite::check(vector, self.embedder.path())
     }
 
     /// Tokens read.

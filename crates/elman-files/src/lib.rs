@@ -1,11 +1,13 @@
-//! Opens regular files. A pipe, a device or a socket in the place of a model's file would be waited for, or read, for
-//! ever.
+//! Reads regular files, and replaces files at once. A pipe, a device or a socket in the place of a model's file would be
+//! waited for, or read, for ever.
 
 use std::{
     fs::{self, File, FileType},
-    io::{self, IsTerminal, Read},
+    io::{self, IsTerminal, Read, Write},
     path::Path,
 };
+
+use atomic_write_file::AtomicWriteFile;
 
 /// Why a file is not read, within an [`io::Error`] of the kind [`io::ErrorKind::InvalidInput`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,7 +54,7 @@ pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
     Ok(file)
 }
 
-/// Opens what a text is read from: a regular file, a pipe, a terminal, or `/dev/null`. Other devices have no end.
+/// Opens what a text is read from: a regular file, a pipe, a terminal, or `/dev/null`. Other devices may have no end.
 ///
 /// # Errors
 /// [`FileError::NotRegular`]; the operating system's.
@@ -60,12 +62,10 @@ pub fn open_stream(path: impl AsRef<Path>) -> io::Result<File> {
     let path = path.as_ref();
     let kind = fs::metadata(path)?.file_type();
     let file = File::open(path)?;
-    match name(kind) {
-        "a device" if !file.is_terminal() && path != Path::new("/dev/null") => {
-            Err(FileError::NotRegular { found: "a device" }.into())
-        }
-        _ => Ok(file),
+    if is_device(kind) && !file.is_terminal() && path != Path::new("/dev/null") {
+        return Err(FileError::NotRegular { found: name(kind) }.into());
     }
+    Ok(file)
 }
 
 /// Reads a regular file of at most `limit` bytes.
@@ -87,6 +87,16 @@ pub fn read(path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
     }
 }
 
+/// Replaces a file at once or not at all: written beside it, synced, renamed.
+///
+/// # Errors
+/// The operating system's; the file is as it was then.
+pub fn replace(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+    let mut file = AtomicWriteFile::open(path)?;
+    file.write_all(bytes.as_ref())?;
+    file.commit()
+}
+
 fn name(kind: FileType) -> &'static str {
     #[cfg(unix)]
     {
@@ -97,11 +107,22 @@ fn name(kind: FileType) -> &'static str {
         if kind.is_socket() {
             return "a socket";
         }
-        if kind.is_char_device() || kind.is_block_device() {
-            return "a device";
-        }
+    }
+    if is_device(kind) {
+        return "a device";
     }
     if kind.is_dir() { "a folder" } else { "something else" }
+}
+
+#[cfg(unix)]
+fn is_device(kind: FileType) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    kind.is_char_device() || kind.is_block_device()
+}
+
+#[cfg(not(unix))]
+fn is_device(_: FileType) -> bool {
+    false
 }
 
 #[cfg(test)]

@@ -238,7 +238,7 @@ pub enum IndexError {
         known: Vec<String>,
     },
     /// A store is not as it was written.
-    #[error("'{}' is damaged ({source}): restore it from a copy, or make the store anew", path.display())]
+    #[error("'{}' is damaged ({source}): restore it from a copy, or make the store again", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,

@@ -83,7 +83,7 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// A checkpoint cannot be read or made.
+    /// A checkpoint cannot be gone on from.
     #[error("'{}' is no checkpoint to go on from: {reason}", path.display())]
     Checkpoint {
         /// The file.

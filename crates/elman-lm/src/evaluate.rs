@@ -126,9 +126,7 @@ impl Evaluation {
             bits_per_byte: bits / text.bytes() as f64,
         })
     }
-}
 
-impl Evaluation {
     /// Refuses a perplexity beyond all numbers: a loss of 710 is no model's whose weights are as they were trained. Training may
     /// come back from it.
     fn finite(self) -> Result<Self, Error> {

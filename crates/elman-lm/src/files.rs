@@ -1,15 +1,10 @@
-use std::{fs, io::Write, path::Path};
-
-use atomic_write_file::AtomicWriteFile;
+use std::{fs, path::Path};
 
 use crate::error::Error;
 
 /// Replaces a file at once or not at all: written beside it, synced, renamed.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let failed = |source| Error::Write { path: path.into(), source };
-    let mut file = AtomicWriteFile::open(path).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    file.commit().map_err(failed)
+    elman_files::replace(path, bytes).map_err(|source| Error::Write { path: path.into(), source })
 }
 
 /// Makes a directory and those above it.

@@ -176,7 +176,12 @@ fn not_used(names: &[String], in_file: &str) -> ImportNote {
 
 /// `rnn.weight_ih_l0` → `network.weight_ih_l0`, where the file's network is `rnn`; `encoder.weight` → `embedding.weight`.
 fn own_name(name: &str, network: &str) -> String {
-    if let Some(weight) = name.strip_prefix(network).and_then(|rest| rest.strip_prefix('.')) {
+    let weight = match network {
+        // the model is a recurrent layer itself, whose weights have no module's name
+        "" => (!name.contains('.')).then_some(name),
+        network => name.strip_prefix(network).and_then(|rest| rest.strip_prefix('.')),
+    };
+    if let Some(weight) = weight {
         return format!("network.{weight}");
     }
     match name.split_once('.') {
@@ -186,12 +191,15 @@ fn own_name(name: &str, network: &str) -> String {
     }
 }
 
-/// Tells of a missing weight of the network by the name that the file would give it.
+/// Names a missing weight of the network as the file would.
 fn as_in_file(error: ImportError, network: &str) -> ImportError {
     match error {
         ImportError::Missing { path, name, found } => {
-            let name =
-                name.strip_prefix("network.").map_or_else(|| name.clone(), |weight| format!("{network}.{weight}"));
+            let name = match name.strip_prefix("network.") {
+                Some(weight) if network.is_empty() => weight.to_owned(),
+                Some(weight) => format!("{network}.{weight}"),
+                None => name,
+            };
             ImportError::Missing { path, name, found }
         }
         error => error,

@@ -62,7 +62,7 @@ pub enum ImportError {
         /// The operating system's reason.
         source: io::Error,
     },
-    /// The file's name has neither of the endings that are read.
+    /// The file's name has none of the endings that are read.
     #[error("the weights '{}' are of no known format: expected a name ending in .safetensors, .pt, .pth, .bin, .ckpt or .tar", path.display())]
     Unknown {
         /// The file.

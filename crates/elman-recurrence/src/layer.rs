@@ -125,7 +125,7 @@ impl<C: Cell> RecurrentConfig<C> {
         if let Some(width) = self.projection {
             assert!(
                 C::PROJECTION,
-                "projection: the hidden state of {:?} cannot be projected, an LSTM's can",
+                "projection: the hidden state of {:?} cannot be projected, only an LSTM's and an RNN's",
                 self.cell
             );
             assert!(width < d_hidden, "projection: its width {width} must be below d_hidden = {d_hidden}");

@@ -51,7 +51,7 @@ macro_rules! variant_options {
             Self { zoneout: [hidden, cell], ..self }
         }
 
-        /// Sets whether training keeps no more of a layer than its input and output and computes the rest again when it walks back,
+        /// Sets whether training keeps no more of a layer than its input and output and computes the rest again in the backward pass,
         /// for a piece of the time steps at a time (Chen et al. 2016): one more forward pass, less memory, and the same gradients
         /// but for the order in which those by weights are summed over pieces. It has an effect where there are kernels, which is
         /// on processors.

@@ -8,19 +8,19 @@ use burn::{
 
 /// The name within the module and, in PyTorch's layout, the shape of each parameter.
 pub(crate) fn parameters<M: Module>(module: &M) -> Vec<(String, Vec<usize>)> {
-    let mut walk = Walk::default();
-    module.visit(&mut walk);
-    walk.found
+    let mut collector = Collector::default();
+    module.visit(&mut collector);
+    collector.found
 }
 
 #[derive(Default)]
-struct Walk {
+struct Collector {
     found: Vec<(String, Vec<usize>)>,
     path: Vec<String>,
     containers: Vec<String>,
 }
 
-impl Walk {
+impl Collector {
     fn add(&mut self, shape: Shape, dtype: DType) {
         // the adapter, which knows PyTorch's layout, takes a tensor whose data nobody asks for
         let nothing = || Err(burn_pack::Error::ValidationError("a parameter without data".into()));
@@ -30,7 +30,7 @@ impl Walk {
     }
 }
 
-impl ModuleVisitor for Walk {
+impl ModuleVisitor for Collector {
     fn enter_module(&mut self, name: &str, container: &str) {
         self.containers.push(container.into());
         // the name of an enum's variant is no part of a path

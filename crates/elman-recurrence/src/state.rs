@@ -1,6 +1,5 @@
-use std::{io::Write, path::Path};
+use std::path::Path;
 
-use atomic_write_file::AtomicWriteFile;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
@@ -107,9 +106,7 @@ impl State {
             (name(n), view)
         });
         let bytes = safetensors::serialize(views, None).map_err(|e| failed(std::io::Error::other(e)))?;
-        let mut file = AtomicWriteFile::open(path).map_err(failed)?;
-        file.write_all(&bytes).map_err(failed)?;
-        file.commit().map_err(failed)
+        elman_files::replace(path, bytes).map_err(failed)
     }
 
     /// Reads a state that [`save`](State::save) wrote.

@@ -57,12 +57,6 @@ impl Corpus {
         self.files.iter().map(|(path, _)| path.as_path())
     }
 
-    /// Reads files without a byte order mark in another encoding than UTF-8.
-    #[must_use]
-    pub fn with_encoding(self, encoding: Encoding) -> Self {
-        Self { encoding, ..self }
-    }
-
     /// Each file on its own. What is found to have changed is the same as in the whole.
     pub fn by_file(&self) -> impl Iterator<Item = Self> {
         self.files.iter().map(|file| Self {
@@ -194,8 +188,10 @@ fn opened<P: AsRef<Path>>(find: &Find, paths: impl IntoIterator<Item = P>) -> Re
         return Err(TextError::Read { path, source });
     }
     let given = |n: usize| found.files.iter().any(|file| file.given == n);
-    if let Some(path) = paths.iter().enumerate().find(|(n, path)| path.as_ref().is_dir() && !given(*n)) {
-        return Err(TextError::NoFiles { path: path.1.as_ref().into(), left_out: found.left_out.len() });
+    if let Some((_, path)) = paths.iter().enumerate().find(|(n, path)| path.as_ref().is_dir() && !given(*n)) {
+        let path = path.as_ref();
+        let left_out = found.left_out.iter().filter(|left_out| left_out.path.starts_with(path)).count();
+        return Err(TextError::NoFiles { path: path.into(), left_out });
     }
     let mut files = Vec::with_capacity(found.files.len());
     for FoundFile { path, .. } in found.files {

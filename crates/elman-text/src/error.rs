@@ -174,7 +174,7 @@ pub enum TextError {
         reason: String,
     },
     /// The tokenizer library failed.
-    #[error("the text cannot be tokenised: {reason}")]
+    #[error("the tokenizer failed: {reason}")]
     Encode {
         /// Its reason.
         reason: String,

@@ -3,7 +3,7 @@
 use std::{
     any::Any,
     cell::Cell,
-    panic::{self, AssertUnwindSafe, UnwindSafe},
+    panic::{self, UnwindSafe},
     sync::Once,
     thread,
 };
@@ -34,7 +34,7 @@ pub(crate) fn guarded<T>(f: impl FnOnce() -> T + UnwindSafe) -> Result<T, String
         });
     }
     GUARDED.set(GUARDED.get() + 1);
-    let result = panic::catch_unwind(AssertUnwindSafe(f));
+    let result = panic::catch_unwind(f);
     GUARDED.set(GUARDED.get() - 1);
     result.map_err(|payload| message(&*payload))
 }

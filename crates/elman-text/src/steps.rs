@@ -54,7 +54,7 @@ impl Replacing {
     /// The length of a text after the step, or more.
     fn grown(&self, text: &str) -> usize {
         match self.content {
-            0 | 1 => text.len() + 1,
+            0 => text.len(),
             content => text.len() + self.pattern.regex.find_iter(text).count() * content,
         }
     }
@@ -122,7 +122,7 @@ impl Steps {
 }
 
 fn too_long(part: &str) -> tokenizers::Error {
-    format!("the {part} makes it more than {GROWTH} times as long").into()
+    format!("the {part} makes the text more than {GROWTH} times as long").into()
 }
 
 fn normalizers(part: &NormalizerWrapper, steps: &mut Vec<Step<NormalizerWrapper>>) -> Result<()> {

@@ -1,12 +1,9 @@
 use std::{
     collections::{HashMap, HashSet},
-    fs,
-    io::Write,
     panic::AssertUnwindSafe,
     path::Path,
 };
 
-use atomic_write_file::AtomicWriteFile;
 use serde_json::Value;
 use tokenizers::{Model, ModelWrapper, Tokenizer as Library};
 
@@ -46,7 +43,7 @@ pub trait Tokenizer: Send + Sync {
     /// The text of some ids.
     ///
     /// # Errors
-    /// [`TextError::UnknownToken`].
+    /// [`TextError::UnknownToken`], [`TextError::Encode`].
     fn decode(&self, ids: &[u32]) -> Result<String, TextError>;
 
     /// How many tokens there are; ids are below it.
@@ -126,11 +123,6 @@ impl TextTokenizer {
     pub fn load(path: impl AsRef<Path>) -> Result<Self, TextError> {
         let path = path.as_ref();
         let read = |source| TextError::Read { path: path.into(), source };
-        let length = fs::metadata(path).map_err(read)?.len();
-        if length > LARGEST_FILE {
-            let reason = format!("it has {length} bytes, and at most {LARGEST_FILE} are read");
-            return Err(TextError::Tokenizer { path: path.into(), reason });
-        }
         Self::from_bytes(&elman_files::read(path, LARGEST_FILE).map_err(read)?, path)
     }
 
@@ -191,9 +183,7 @@ impl TextTokenizer {
         let json = self.library.to_string(true);
         let json = json.map_err(|e| TextError::Tokenizer { path: path.into(), reason: one_line(e) })?;
         let failed = |source| TextError::Write { path: path.into(), source };
-        let mut file = AtomicWriteFile::open(path).map_err(failed)?;
-        file.write_all(json.as_bytes()).map_err(failed)?;
-        file.commit().map_err(failed)
+        elman_files::replace(path, json.as_bytes()).map_err(failed)
     }
 
     /// The id of the token that stands for whatever the vocabulary does not have: `<unk>` of tokenizers that are trained here,
@@ -285,7 +275,7 @@ impl Tokenizer for TextTokenizer {
 fn library_code<T>(f: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, TextError> {
     match guarded(AssertUnwindSafe(f)) {
         Ok(result) => result.map_err(|e| TextError::Encode { reason: one_line(e) }),
-        Err(panic) => Err(TextError::Encode { reason: format!("the tokenizer panicked: {panic}") }),
+        Err(panic) => Err(TextError::Encode { reason: format!("it panicked: {panic}") }),
     }
 }
 

@@ -1,11 +1,9 @@
 use std::{
     borrow::Cow,
-    fs,
-    io::{self, Write},
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use atomic_write_file::AtomicWriteFile;
 use burn::tensor::Device;
 use elman_text::{TextTokenizer, Tokenizer};
 use serde::{Deserialize, Serialize};
@@ -174,10 +172,6 @@ impl EncoderModel {
 
 /// Replaces a file at once or not at all.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), EmbeddingError> {
-    let write = || {
-        let mut file = AtomicWriteFile::open(path)?;
-        file.write_all(bytes)?;
-        file.commit()
-    };
-    Ok(write().map_err(|source| elman_lm::Error::Write { path: path.into(), source })?)
+    let written = elman_files::replace(path, bytes);
+    Ok(written.map_err(|source| elman_lm::Error::Write { path: path.into(), source })?)
 }

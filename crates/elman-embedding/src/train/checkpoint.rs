@@ -36,13 +36,13 @@ pub(super) fn save(
 ) -> Result<(), EmbeddingError> {
     let bytes = || {
         let (model, optimizer) = (record::pack_module(trainee)?, record::pack_optimizer(optimizer)?);
-        let progress = serde_json::to_vec(progress).map_err(text)?;
+        let progress = serde_json::to_vec(progress).map_err(record::one_line)?;
         let sum = checksum([&progress, &model, &optimizer]);
         let blobs = [("progress", &progress), ("model", &model), ("optimizer", &optimizer), ("sha256", &sum)];
         let views = blobs.map(|(name, blob)| {
             (name, TensorView::new(Dtype::U8, vec![blob.len()], blob).expect("the bytes are those of the shape"))
         });
-        safetensors::serialize(views, None).map_err(text)
+        safetensors::serialize(views, None).map_err(record::one_line)
     };
     let bytes = bytes().map_err(|reason| elman_lm::Error::NotSaved { reason })?;
     replace(path, &bytes)
@@ -67,13 +67,13 @@ impl Saved {
             bytes => bytes.map_err(|source| elman_lm::Error::Read { path: path.into(), source })?,
         };
         let parts = || {
-            let file = SafeTensors::deserialize(&bytes).map_err(text)?;
-            let blob = |name: &str| file.tensor(name).map(|view| view.data().to_vec()).map_err(text);
+            let file = SafeTensors::deserialize(&bytes).map_err(record::one_line)?;
+            let blob = |name: &str| file.tensor(name).map(|view| view.data().to_vec()).map_err(record::one_line);
             let (progress, model, optimizer) = (blob("progress")?, blob("model")?, blob("optimizer")?);
             if blob("sha256")? != checksum([&progress, &model, &optimizer]) {
                 return Err("it is damaged: its checksum differs".into());
             }
-            let progress = serde_json::from_slice(&progress).map_err(text)?;
+            let progress = serde_json::from_slice(&progress).map_err(record::one_line)?;
             Ok(Self { progress, path: path.into(), model, optimizer })
         };
         parts().map(Some).map_err(|reason| bad(path, reason))
@@ -100,7 +100,7 @@ impl Saved {
 
 /// There is one checkpoint at a time, so none to go on from in its place.
 fn bad(path: &Path, reason: String) -> EmbeddingError {
-    elman_lm::Error::Checkpoint { path: path.into(), reason: format!("{reason}; remove it to begin anew") }.into()
+    elman_lm::Error::Checkpoint { path: path.into(), reason: format!("{reason}; remove it to start over") }.into()
 }
 
 pub(super) fn checksum(blobs: [&Vec<u8>; 3]) -> Vec<u8> {
@@ -110,8 +110,4 @@ pub(super) fn checksum(blobs: [&Vec<u8>; 3]) -> Vec<u8> {
         hash.update(blob);
     }
     hash.finalize().to_vec()
-}
-
-fn text(error: impl std::fmt::Display) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -184,6 +184,10 @@ fn save(
 ) -> Result<(), EmbeddingError> {
     let Some((path, _)) = checkpoint else { return Ok(()) };
     clock.settle(progress.step)?;
+    // what has diverged must not take a good checkpoint's place
+    if !is_finite(trainee) {
+        return Err(elman_lm::Error::NotFinite.into());
+    }
     progress.seconds = clock.seconds();
     checkpoint::save(path, progress, trainee, optimizer)?;
     clock.saved = Instant::now();

@@ -44,7 +44,7 @@ const WORDS: &str = "
 CREATE VIRTUAL TABLE words USING fts5(text, content='', contentless_delete=1, tokenize='ascii');
 ";
 
-/// What goes before the words are found anew.
+/// What goes before the words are indexed again.
 const NO_WORDS: &str = "
 DROP TRIGGER entry_added;
 DROP TRIGGER entry_removed;
@@ -168,7 +168,7 @@ impl Database {
         }
     }
 
-    /// Finds the words of the texts anew, where an older program found them.
+    /// Indexes the words of the texts again, where an older program found them.
     fn upgrade(&mut self) -> Result<(), IndexError> {
         if self.read(|rows| rows.version())? == VERSION {
             return Ok(());

@@ -37,7 +37,11 @@ impl DropRate {
     /// `x` itself where `p` is 0 and outside [training](Self::is_training). `parameters` is the device of the module's
     /// parameters.
     pub fn apply<const D: usize>(&self, x: Tensor<D>, parameters: Option<&Device>) -> Tensor<D> {
-        if self.probability > 0.0 && self.is_training(parameters) { self.draw(x) } else { x }
+        if self.draws(parameters) { self.draw(x) } else { x }
+    }
+
+    fn draws(&self, parameters: Option<&Device>) -> bool {
+        self.probability > 0.0 && self.is_training(parameters)
     }
 
     fn draw<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
@@ -57,8 +61,7 @@ impl DropRate {
         like: &Tensor<L>,
         parameters: Option<&Device>,
     ) -> Option<Tensor<D>> {
-        let is_drawn = self.probability > 0.0 && self.is_training(parameters);
-        is_drawn.then(|| self.draw(Tensor::ones(shape, (&like.device(), like.dtype()))))
+        self.draws(parameters).then(|| self.draw(Tensor::ones(shape, (&like.device(), like.dtype()))))
     }
 }
 

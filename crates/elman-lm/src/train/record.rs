@@ -149,6 +149,7 @@ fn owned(bytes: &[u8]) -> Bytes {
     Bytes::from_bytes_vec(bytes.to_vec())
 }
 
-fn one_line(error: impl std::fmt::Display) -> String {
+/// An error on one line.
+pub fn one_line(error: impl std::fmt::Display) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -8,14 +8,17 @@ use super::{
 
 /// Gives the weights of wrapped, normalized, dropped and listed layers the names and values that plain layers have.
 pub(super) fn plain(tensors: Tensors) -> Tensors {
-    let tensors = renamed(tensors, without_wrappers);
+    let tensors = renamed(tensors, |name| Some(without_wrappers(name)));
     list_layers(undrop(denormalize(tensors)))
 }
 
-pub(super) fn renamed(tensors: Tensors, name: impl Fn(&str) -> String) -> Tensors {
+/// Tensors by other names; `None` drops one.
+pub(super) fn renamed(tensors: Tensors, name: impl Fn(&str) -> Option<String>) -> Tensors {
     let mut result = Tensors::new();
     for (old, entries) in tensors {
-        result.entry(name(&old)).or_default().extend(entries);
+        if let Some(name) = name(&old) {
+            result.entry(name).or_default().extend(entries);
+        }
     }
     result
 }
@@ -85,6 +88,6 @@ fn list_layers(tensors: Tensors) -> Tensors {
         let (module, weight) = split(name);
         let (list, layer) = split(module);
         let listed = lists.contains_key(list).then(|| in_layer(weight, layer.parse().ok()?)).flatten();
-        listed.map_or_else(|| name.to_owned(), |weight| join(list, &weight))
+        Some(listed.map_or_else(|| name.to_owned(), |weight| join(list, &weight)))
     })
 }

@@ -9,11 +9,9 @@ mod weight_norm;
 use std::{
     collections::BTreeMap,
     fmt::Display,
-    io::Write,
     path::{Path, PathBuf},
 };
 
-use atomic_write_file::AtomicWriteFile;
 use burn::{
     module::Module,
     store::{
@@ -101,7 +99,7 @@ impl StateDict {
 
     /// Collects a module's weights.
     pub fn of<M: Module>(module: &M) -> Self {
-        let mut tensors = collect(module);
+        let mut tensors = module.collect(None, Some(Box::new(BurnToPyTorchAdapter)), true);
         tensors.iter_mut().for_each(|tensor| tensor.name = torch_name(&tensor.name));
         Self::from_tensors(tensors, Path::new(""))
     }
@@ -128,13 +126,7 @@ impl StateDict {
     /// Renames weights; `None` drops one. Two that come to the same name are an error where that name is asked for.
     #[must_use]
     pub fn rename(self, rename: impl Fn(&str) -> Option<String>) -> Self {
-        let mut tensors = Tensors::new();
-        for (name, entries) in self.tensors {
-            if let Some(name) = rename(&name) {
-                tensors.entry(name).or_default().extend(entries);
-            }
-        }
-        Self { tensors, ..self }
+        Self { tensors: forms::renamed(self.tensors, rename), ..self }
     }
 
     /// Names and shapes, sorted by name.
@@ -231,15 +223,8 @@ impl StateDict {
         });
         let failed = |source| ImportError::Write { path: path.into(), source };
         let bytes = safetensors::serialize(views, None).map_err(|e| failed(std::io::Error::other(e)))?;
-        let mut file = AtomicWriteFile::open(path).map_err(failed)?;
-        file.write_all(&bytes).map_err(failed)?;
-        file.commit().map_err(failed)
+        elman_files::replace(path, bytes).map_err(failed)
     }
-}
-
-/// The module's tensors in PyTorch's layout, under the module's own paths.
-fn collect<M: Module>(module: &M) -> Vec<burn_pack::Tensor> {
-    module.collect(None, Some(Box::new(BurnToPyTorchAdapter)), true)
 }
 
 fn format_error(path: &Path, error: impl Display) -> ImportError {

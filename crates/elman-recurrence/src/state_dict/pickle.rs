@@ -5,7 +5,7 @@ pub(super) const MAX_STEPS: u64 = 4 << 20;
 
 /// Goes over a pickle without building anything, taking what it needs from `steps`; whether it came to the pickle's end.
 /// What is no pickle ends it too: the reader says what is wrong.
-pub(super) fn walk(pickle: &mut impl BufRead, steps: &mut u64) -> bool {
+pub(super) fn scan(pickle: &mut impl BufRead, steps: &mut u64) -> bool {
     while *steps > 0 {
         *steps -= 1;
         match step(pickle) {
@@ -95,21 +95,21 @@ mod tests {
     use super::*;
 
     /// Whether the pickle ended, and the steps that were left of `steps`.
-    fn walked(mut pickle: &[u8], mut steps: u64) -> (bool, u64) {
-        (walk(&mut pickle, &mut steps), steps)
+    fn scanned(mut pickle: &[u8], mut steps: u64) -> (bool, u64) {
+        (scan(&mut pickle, &mut steps), steps)
     }
 
     #[test]
     fn every_instruction_is_a_step() {
-        assert_eq!(walked(b"\x80\x02}(X\x03\x00\x00\x00aN.K\x05cm\nn\n)RI7\nu.rest", 100), (true, 89));
-        assert_eq!(walked(b"NNNN.", 5), (true, 0));
-        assert_eq!(walked(b"NNNN.", 4), (false, 0));
+        assert_eq!(scanned(b"\x80\x02}(X\x03\x00\x00\x00aN.K\x05cm\nn\n)RI7\nu.rest", 100), (true, 89));
+        assert_eq!(scanned(b"NNNN.", 5), (true, 0));
+        assert_eq!(scanned(b"NNNN.", 4), (false, 0));
     }
 
     #[test]
     fn what_is_no_pickle_is_left_to_the_reader() {
         for odd in [&b""[..], b"N", b"\xff", b"X\xff\xff\xff\xffab", b"I", b"\x8d\xff\xff\xff\xff\xff\xff\xff\xffab"] {
-            let (ended, left) = walked(odd, 3);
+            let (ended, left) = scanned(odd, 3);
             assert!(!ended && left > 0, "{odd:?}");
         }
     }

@@ -99,7 +99,7 @@ fn check_size(path: &Path) -> Result<(), ImportError> {
     if !file.fill_buf().map_err(read)?.starts_with(b"PK") {
         // the older format: the object is the fourth pickle of five
         let mut steps = pickle::MAX_STEPS;
-        let _ = (0..5).all(|_| pickle::walk(&mut file, &mut steps));
+        let _ = (0..5).all(|_| pickle::scan(&mut file, &mut steps));
         return if steps > 0 { Ok(()) } else { Err(too_large()) };
     }
     file.rewind().map_err(read)?;
@@ -118,6 +118,6 @@ fn check_size(path: &Path) -> Result<(), ImportError> {
         return Err(format_error(path, "its pickle is longer than the file"));
     }
     let mut steps = pickle::MAX_STEPS;
-    pickle::walk(&mut Cursor::new(bytes), &mut steps);
+    pickle::scan(&mut Cursor::new(bytes), &mut steps);
     if steps > 0 { Ok(()) } else { Err(too_large()) }
 }

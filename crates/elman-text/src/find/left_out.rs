@@ -15,7 +15,7 @@ pub struct LeftOut {
 pub enum Reason {
     /// Its name begins with a dot.
     Hidden,
-    /// A `.gitignore` or `.ignore` file names it, or it is `node_modules`.
+    /// A `.gitignore` or `.ignore` file names it, or it is `node_modules` or `.git`.
     Ignored,
     /// It was asked to be left out.
     Excluded,

@@ -133,26 +133,24 @@ impl Find {
     /// [`TextError::Read`] for a path that is not there or a folder that cannot be read. What cannot be read within a folder
     /// is left out.
     pub fn find<P: AsRef<Path>>(&self, paths: impl IntoIterator<Item = P>) -> Result<Found, TextError> {
-        let mut walk = Walk { find: self, given: 0, own: Vec::new(), links: Vec::new(), found: Found::default() };
+        let mut search = Search { find: self, given: 0, links: Vec::new(), found: Found::default() };
         for (given, path) in paths.into_iter().enumerate() {
-            walk.given = given;
-            walk.start(path.as_ref())?;
+            search.given = given;
+            search.start(path.as_ref())?;
         }
-        Ok(if self.once { walk.without_repetitions() } else { walk.found })
+        Ok(if self.once { search.without_repetitions() } else { search.found })
     }
 }
 
-struct Walk<'a> {
+struct Search<'a> {
     find: &'a Find,
     given: usize,
-    /// What is known of each folder on the way.
-    own: Vec<Own>,
     /// Positions of files that were found as links.
     links: Vec<usize>,
     found: Found,
 }
 
-impl Walk<'_> {
+impl Search<'_> {
     fn start(&mut self, path: &Path) -> Result<(), TextError> {
         let read = |source| TextError::Read { path: path.into(), source };
         let is_folder = fs::metadata(path).map_err(read)?.is_dir();
@@ -179,7 +177,7 @@ impl Walk<'_> {
         let mut entries = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
         entries.sort_by_key(fs::DirEntry::file_name);
         rules.enter(real);
-        self.own.push(Own::of(folder));
+        let own = Own::of(folder);
         for entry in entries {
             let (path, name) = (entry.path(), entry.file_name());
             let real = real.join(&name);
@@ -200,7 +198,7 @@ impl Walk<'_> {
             } else if kind.is_dir() {
                 self.folder(&path, &real, rules).err().map(Reason::Unreadable)
             } else {
-                self.file(&path)
+                self.file(&path, &own)
             };
             match left_out {
                 Some(reason) => self.leave_out(&path, kind.is_dir(), reason),
@@ -213,13 +211,12 @@ impl Walk<'_> {
                 }
             }
         }
-        self.own.pop();
         rules.leave();
         Ok(())
     }
 
     /// Why a file is left out, if it is.
-    fn file(&self, path: &Path) -> Option<Reason> {
+    fn file(&self, path: &Path, own: &Own) -> Option<Reason> {
         match fs::metadata(path) {
             Ok(target) if target.is_dir() => return Some(Reason::FolderLink),
             Ok(target) if !target.is_file() => return Some(Reason::Special),
@@ -232,7 +229,7 @@ impl Walk<'_> {
         if let Err(source) = File::open(path).and_then(|file| file.take(BEGINNING).read_to_end(&mut bytes)) {
             return Some(Reason::Unreadable(source));
         }
-        if self.own.last().is_some_and(|own| own.wrote(path, &bytes)) {
+        if own.wrote(path, &bytes) {
             Some(Reason::Own)
         } else if !self.find.encoding.has_text(&bytes) {
             Some(Reason::Empty)

@@ -1,7 +1,6 @@
 //! What elman itself has written, by its content.
 
 use std::{
-    fs::File,
     io::Read,
     path::{Path, PathBuf},
 };
@@ -71,8 +70,7 @@ impl Own {
 /// The first bytes of a regular file.
 fn beginning(path: PathBuf, count: u64) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    let is_file = path.metadata().is_ok_and(|metadata| metadata.is_file());
-    is_file.then(|| File::open(path).and_then(|file| file.take(count).read_to_end(&mut bytes)).ok())??;
+    elman_files::open(path).and_then(|file| file.take(count).read_to_end(&mut bytes)).ok()?;
     Some(bytes)
 }
 

@@ -20,7 +20,8 @@ pub(crate) struct Text {
 /// Turns bytes into UTF-8, and fails where they are no text.
 pub(crate) fn decoded(mut input: impl BufRead + Send + 'static, encoding: Encoding) -> io::Result<Text> {
     let mut beginning = Vec::new();
-    input.by_ref().take(4).read_to_end(&mut beginning)?;
+    // no mark has a line's end in it, for which a terminal is not to be waited beyond
+    input.by_ref().take(4).read_until(b'\n', &mut beginning)?;
     let (encoding, mark) = encoding.of(&beginning);
     let input = Cursor::new(beginning.split_off(mark)).chain(input);
     if encoding.is_utf8() {

@@ -44,7 +44,7 @@ impl fmt::Display for Encoding {
 impl Encoding {
     /// Whether a file that begins with these bytes is a text of this encoding, as far as that shows: whether it has no NUL
     /// where characters are bytes, as grep and git tell.
-    pub fn is_text(self, beginning: &[u8]) -> bool {
+    pub(crate) fn is_text(self, beginning: &[u8]) -> bool {
         self.of(beginning).0.is_wide() || !beginning.contains(&0)
     }
 

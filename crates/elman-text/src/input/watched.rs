@@ -21,15 +21,10 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    /// `None` for what is no regular file.
-    fn of(file: &mut File) -> io::Result<Option<Self>> {
+    fn of(file: &mut File) -> io::Result<Self> {
         let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Ok(None);
-        }
         let (bytes, modified) = (metadata.len(), metadata.modified().ok());
-        let beginning = beginning(file, bytes)?;
-        Ok(Some(Self { bytes, modified, beginning }))
+        Ok(Self { bytes, modified, beginning: beginning(file, bytes)? })
     }
 
     /// The file's length.
@@ -75,14 +70,14 @@ impl Watched {
     /// Opens a file or a pipe.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let mut file = elman_files::open_stream(path)?;
-        let stamp = Stamp::of(&mut file)?;
+        let stamp = if file.metadata()?.is_file() { Some(Stamp::of(&mut file)?) } else { None };
         Ok(Self::new(file, stamp))
     }
 
     /// Opens a regular file that is to be read again.
     pub(crate) fn again(path: &Path) -> io::Result<(Self, Stamp)> {
         let mut file = elman_files::open(path)?;
-        let stamp = Stamp::of(&mut file)?.ok_or(io::ErrorKind::InvalidInput)?;
+        let stamp = Stamp::of(&mut file)?;
         Ok((Self::new(file, Some(stamp)), stamp))
     }
 

@@ -30,7 +30,7 @@ impl Columns {
     }
 
     /// Whether they are found by their names alone.
-    pub fn is_by_name(&self) -> bool {
+    pub(crate) fn is_by_name(&self) -> bool {
         self.by_name.is_some()
     }
 

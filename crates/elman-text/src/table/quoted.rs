@@ -103,7 +103,8 @@ impl Quoted {
                             at += 1;
                             state = State::Closed(opened);
                         } else if record.open_field().len() > LONGEST {
-                            return Err(unclosed(&self.path, opened, format!("within {} MiB", LONGEST >> 20)));
+                            let reason = format!("is never closed within {} MiB", LONGEST >> 20);
+                            return Err(malformed(&self.path, opened, reason));
                         }
                     }
                     State::Closed(opened) if byte == b'"' => {
@@ -144,8 +145,8 @@ impl Quoted {
     /// What is there where the text ends; false for nothing.
     fn end(&self, state: State, record: &mut Record) -> Result<bool, TextError> {
         match state {
-            State::Open(opened) => return Err(unclosed(&self.path, opened, String::new())),
-            State::Begin if record.is_empty() => return Ok(false),
+            State::Open(opened) => return Err(malformed(&self.path, opened, "is never closed".into())),
+            State::Begin if record.get(0).is_none() => return Ok(false),
             State::Closed(opened) | State::Return(opened) if has_rows(record, self.separator, self.fields) => {
                 return Err(closed_late(&self.path, opened, self.line));
             }
@@ -155,10 +156,6 @@ impl Quoted {
         record.end_field();
         Ok(true)
     }
-}
-
-fn unclosed(path: &Path, opened: u64, within: String) -> TextError {
-    malformed(path, opened, format!("is never closed {within}").trim_end().to_owned())
 }
 
 fn closed_late(path: &Path, opened: u64, closed: u64) -> TextError {

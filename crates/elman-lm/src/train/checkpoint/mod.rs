@@ -107,13 +107,13 @@ impl Checkpoints {
     /// Writes a checkpoint; older ones are removed when it is whole.
     pub(super) fn save(&self, snapshot: &Snapshot) -> Result<PathBuf, Error> {
         let path = self.folder.join(format!("{PREFIX}{:09}{SUFFIX}", snapshot.progress.position.step));
-        let bytes = snapshot.to_bytes().map_err(|reason| Error::Checkpoint { path: path.clone(), reason })?;
+        let bytes = snapshot.to_bytes().map_err(|reason| Error::NotSaved { reason })?;
         files::replace(&path, &bytes)?;
         self.remove_old(snapshot.progress.position.step)?;
         Ok(path)
     }
 
-    /// Removes all but the latest up to a step. Those after it, which could not be read, count for nothing.
+    /// Removes all but the latest up to a step. Those after it, which could not be used, count for nothing.
     fn remove_old(&self, step: usize) -> Result<(), Error> {
         let mut all = self.steps()?;
         all.retain(|(at, _)| *at <= step);

@@ -16,7 +16,7 @@ pub struct Resumed {
     pub step: usize,
     /// Settings that are no longer what they were. With none, training ends as if it had not been interrupted.
     pub changed: Vec<Changed>,
-    /// Checkpoints that could not be read, each with its reason.
+    /// Later checkpoints that could not be used, each with its reason.
     pub damaged: Vec<String>,
 }
 

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     config::LanguageModelConfig,
     model::LanguageModel,
-    train::{Epoch, Start, TrainConfig, meter::MeterRecord},
+    train::{Epoch, Start, TrainConfig, meter::MeterRecord, record::one_line},
 };
 
 /// Everything that training needs to go on as if it had not been interrupted.
@@ -51,7 +51,7 @@ pub(in crate::train) struct Position {
 }
 
 impl Progress {
-    /// That training can stand there, in the run that `start` tells of.
+    /// That training can stand there, in the run that `start` describes.
     pub fn check(&self, start: &Start) -> Result<(), String> {
         let Position { epoch, in_epoch, step } = self.position;
         let windows = start.steps_per_epoch;
@@ -160,8 +160,4 @@ fn checksum<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
         hash.update(bytes);
     }
     crate::files::hexadecimal(&hash.finalize())
-}
-
-fn one_line(error: impl std::fmt::Display) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -45,7 +45,7 @@ impl Reader<'_> {
         }
         match damaged.into_iter().next() {
             Some(Error::Checkpoint { path, reason }) => {
-                let reason = format!("{reason}; there is no older one that can be used, begin anew");
+                let reason = format!("{reason}; no older one can be used: train without resuming");
                 Err(Error::Checkpoint { path, reason })
             }
             _ => Ok(()),

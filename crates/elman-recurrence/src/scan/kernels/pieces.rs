@@ -1,4 +1,4 @@
-//! A layer that is walked in pieces of time, so that its gates are never there for more than one of them.
+//! A layer that is computed in pieces of time, so that its gates are never there for more than one of them.
 
 use std::ops::Range;
 
@@ -42,8 +42,8 @@ struct Piece {
     zoneout: Vec<f32>,
 }
 
-/// The states of all time steps, and those before each piece, in the order of the walk.
-pub(super) struct Walked<B: Host> {
+/// The states of all time steps, and those before each piece, in the order in which they are computed.
+pub(super) struct Chunked<B: Host> {
     pub states: FloatTensor<B>,
     pub starts: FloatTensor<B>,
 }
@@ -57,7 +57,7 @@ impl<B: Host> Layer<B> {
         Self { walk, rows, operands: product::Numbers::of(operands), inputs: Numbers::of(inputs), shapes, device }
     }
 
-    pub fn forward(&self) -> Walked<B> {
+    pub fn forward(&self) -> Chunked<B> {
         let sequences = self.walk.sequences();
         let mut states = vec![0.0; sequences.state_len(self.walk.kernel.states(), sequences.time)];
         let (mut starts, mut state) = (Vec::new(), self.inputs.state.to_vec());
@@ -74,7 +74,10 @@ impl<B: Host> Layer<B> {
         }
         let len = states.len();
         let starts_len = starts.len();
-        Walked { states: B::tensor(states, [len], &self.device), starts: B::tensor(starts, [starts_len], &self.device) }
+        Chunked {
+            states: B::tensor(states, [len], &self.device),
+            starts: B::tensor(starts, [starts_len], &self.device),
+        }
     }
 
     /// The gradients that are wanted of the input, the weights, bias and gain of its product, and the recurrent weights, their bias,
@@ -135,7 +138,7 @@ impl<B: Host> Layer<B> {
         tensors::<B, 9>(all, self.shapes.clone(), &self.device)
     }
 
-    /// All pieces, in the order of the walk.
+    /// All pieces, in the order in which they are computed.
     fn pieces(&self) -> Vec<Piece> {
         let Walk { time, batch, reverse, .. } = self.walk;
         let len = ROWS.div_ceil(batch).max(STEPS).max(time.isqrt());
@@ -213,7 +216,7 @@ impl<B: Host> Layer<B> {
 }
 
 impl Piece {
-    /// The step that is walked last.
+    /// The time step that is computed last.
     fn last(&self) -> Range<usize> {
         if self.walk.reverse { 0..1 } else { self.walk.time - 1..self.walk.time }
     }

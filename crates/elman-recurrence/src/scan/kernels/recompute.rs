@@ -1,4 +1,4 @@
-//! A layer whose gates are computed once more when it is walked back: until then training keeps its input and its states, and
+//! A layer whose gates are computed once more in its backward pass: until then training keeps its input and its states, and
 //! then its gates for a piece of the time steps (Chen et al. 2016, "Training deep nets with sublinear memory cost").
 
 use burn::backend::{
@@ -16,7 +16,7 @@ use elman_layers::host::Host;
 use super::{
     extension::{Inputs, Walk},
     optional::register,
-    pieces::{Layer, Walked},
+    pieces::{Chunked, Layer},
     product::{Operands, Rows},
 };
 
@@ -73,7 +73,7 @@ impl<B: Host + Recomputed, C: CheckpointStrategy> Recomputed for Autodiff<B, C> 
         match prepared {
             OpsKind::Tracked(prepared) => {
                 let layer = Layer::new(walk.clone(), rows.clone(), operands.clone(), inputs.clone());
-                let Walked { states, starts } = layer.forward();
+                let Chunked { states, starts } = layer.forward();
                 prepared.finish((walk, rows, operands, inputs, starts), states)
             }
             OpsKind::UnTracked(prepared) => prepared.finish(B::recomputed(walk, rows, operands, inputs)),

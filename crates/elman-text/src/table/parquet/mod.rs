@@ -1,7 +1,6 @@
 mod checked;
 
 use std::{
-    fs::File,
     panic::AssertUnwindSafe,
     path::Path,
     sync::{Arc, atomic::Ordering},
@@ -32,7 +31,7 @@ pub(super) struct Parquet {
 
 impl Parquet {
     pub(super) fn open(path: Arc<Path>, watched: Watched, columns: Arc<Columns>) -> Result<Self, TextError> {
-        let file = File::open(&path).map_err(|source| TextError::Read { path: path.to_path_buf(), source })?;
+        let file = elman_files::open(&path).map_err(|source| TextError::Read { path: path.to_path_buf(), source })?;
         Ok(Self { file: Some(watched), ..Self::of(path, file, columns)? })
     }
 
