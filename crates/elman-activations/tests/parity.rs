@@ -35,7 +35,7 @@ impl Near {
 }
 
 fn golden() -> Golden {
-    Golden::open(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/activations.safetensors"))
+    Golden::open("tests/golden/activations.safetensors")
 }
 
 /// Every activation of the golden file with its name, which `FromStr` reads.

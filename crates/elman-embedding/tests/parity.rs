@@ -12,7 +12,7 @@ use elman_embedding::{
 use elman_recurrence::{CellKind, StateDict};
 use elman_testkit::{Golden, Tolerance, assert_close_data, devices};
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/encoder.safetensors");
+const GOLDEN: &str = "tests/golden/encoder.safetensors";
 
 /// Rounding of float32 sums in another order.
 const VALUES: Tolerance = Tolerance { relative: 1e-5, absolute: 1e-6 };

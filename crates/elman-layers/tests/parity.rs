@@ -54,7 +54,7 @@ impl Case<'_> {
 }
 
 fn each_case(kind: &str, run: impl Fn(Case<'_>, Activation, bool)) {
-    let golden = Golden::open(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/layers.safetensors"));
+    let golden = Golden::open("tests/golden/layers.safetensors");
     let names: Vec<String> =
         golden.names().iter().filter_map(|n| n.strip_suffix(" x")?.strip_prefix(kind).map(str::to_owned)).collect();
     let mut cases = 0;

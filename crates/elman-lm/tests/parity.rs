@@ -13,7 +13,7 @@ use elman_recurrence::StateDict;
 use elman_testkit::{Golden, Tolerance, assert_close_data, devices};
 use elman_text::Tokens;
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/training.safetensors");
+const GOLDEN: &str = "tests/golden/training.safetensors";
 
 /// Rounding of float32 sums in another order.
 const VALUES: Tolerance = Tolerance { relative: 1e-5, absolute: 1e-7 };

@@ -45,10 +45,13 @@ fn a_projection_is_refused_where_pytorch_refuses_it() {
 #[test]
 fn numbers_of_another_type_are_named() {
     for device in devices().into_iter().filter(|device| is_host(&device.device)) {
+        // ndarray has no float16
+        let others = [(FloatDType::F64, "F64"), (FloatDType::F16, "F16")];
+        let others = if device.name == "ndarray" { &others[..1] } else { &others[..] };
         let device = &device.device;
         for kind in CellKind::ALL {
             let net = NetworkConfig::new(kind, 4, 5).init(device);
-            for (dtype, name) in [(FloatDType::F64, "F64"), (FloatDType::F16, "F16")] {
+            for &(dtype, name) in others {
                 let found = message(|| net.forward(input(device).cast(dtype), None));
                 assert_eq!(found, format!("input: it is {name}, but the parameters are F32; cast one of them"));
                 let parts = if kind == CellKind::Lstm { 2 } else { 1 };

@@ -7,7 +7,7 @@ use elman_recurrence::{ImportError, Lstm, LstmConfig, State, StateDict, StateErr
 use elman_testkit::{device, devices};
 use tempfile::tempdir;
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+const GOLDEN: &str = "tests/golden";
 
 fn lstm(device: &Device) -> Lstm {
     LstmConfig::new(3, 4).with_layers(2).with_bidirectional(true).init(device)

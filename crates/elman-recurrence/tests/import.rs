@@ -7,7 +7,7 @@ use elman_recurrence::{Lstm, LstmConfig, StateDict};
 use elman_testkit::{Torch, device};
 use tempfile::{TempDir, tempdir};
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+const GOLDEN: &str = "tests/golden";
 
 /// A recurrent network's weights, as an LSTM of 2 inputs and 3 units has them.
 const SHAPES: [(&str, &[usize]); 4] =

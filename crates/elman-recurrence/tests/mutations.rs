@@ -13,7 +13,7 @@ use elman_testkit::{Mutants, Torch, device};
 #[global_allocator]
 static MEMORY: Cap<std::alloc::System> = Cap::new(std::alloc::System, usize::MAX);
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+const GOLDEN: &str = "tests/golden";
 
 /// No mutant of a file of some kilobytes may take more than this beyond what is taken already.
 const MEMORY_LIMIT: usize = 256 << 20;

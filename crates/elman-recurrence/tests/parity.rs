@@ -13,7 +13,7 @@ use elman_recurrence::{
 };
 use elman_testkit::{Golden, Tolerance, assert_close, assert_close_data, devices};
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/recurrence.safetensors");
+const GOLDEN: &str = "tests/golden/recurrence.safetensors";
 const LENGTHS: [usize; 3] = [2, 5, 3];
 const D_INPUT: usize = 3;
 const D_HIDDEN: usize = 4;

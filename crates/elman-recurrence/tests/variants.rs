@@ -8,7 +8,7 @@ use elman_recurrence::{
 };
 use elman_testkit::{Golden, Tolerance, assert_close, devices};
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/variants.safetensors");
+const GOLDEN: &str = "tests/golden/variants.safetensors";
 /// Of zoneout without masks, as in `variants.py`.
 const RATES: [f64; 2] = [0.25, 0.125];
 

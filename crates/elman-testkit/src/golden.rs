@@ -10,7 +10,7 @@ pub struct Golden {
 }
 
 impl Golden {
-    /// Reads a golden file; give the path as `concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/x.safetensors")`.
+    /// Reads a golden file; `path` is from the package, in whose folder cargo runs tests: `tests/golden/x.safetensors`.
     ///
     /// # Panics
     /// If the file is absent, no safetensors file, or holds other types than float32, float64 and int64.
