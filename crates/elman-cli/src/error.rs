@@ -49,7 +49,7 @@ pub enum CliError {
     )]
     Directions { precision: Precision },
     /// Some of what was found in folders could not be read; the rest was.
-    #[error("{count} {} left out; all else is indexed", if *count == 1 { "file could not be read and was" } else { "files could not be read and were" })]
+    #[error("{count} {} left out", if *count == 1 { "file could not be read and was" } else { "files could not be read and were" })]
     LeftOut { count: usize },
     #[error("none of the {count} files could be read")]
     NothingRead { count: usize },

@@ -29,6 +29,32 @@ fn columns_are_found_whatever_separates_them_or_the_table_is_refused() {
 }
 
 #[test]
+fn a_bad_file_of_a_folder_is_left_out_of_training_and_evaluation() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("texts")).unwrap();
+    std::fs::rename(place.path("text.txt"), place.path("texts/text.txt")).unwrap();
+    let train = |out: &str| {
+        let settings = "--tokens char --embed 4 --hidden 6 --layers 1 --batch 4 --bptt 16 --epochs 1 --json";
+        place.run(&format!("train texts --out {out} {settings}"))
+    };
+    train("alone").succeeds();
+    let alone = place.run("eval texts --model alone --json").json();
+    place.write("texts/menu.txt", b"soup of the day\ncaf\xe9 cr\xe8me\n");
+    for answer in [train("model"), place.run("eval texts --model model --json")] {
+        let expected = "note: left out: 'texts/menu.txt' is not UTF-8 text: invalid bytes at offset 19, line 2\n";
+        assert!(answer.stderr().contains(expected), "{}", answer.stderr());
+        assert!(answer.stderr().ends_with("note: 1 file could not be read and was left out\n"), "{}", answer.stderr());
+        assert_eq!(answer.code(), Some(1));
+        answer.json();
+    }
+    assert_eq!(place.run("eval texts --model model --json").json(), alone, "the same text, the same model");
+    place.run("eval texts/menu.txt --model model").fails(1, "'texts/menu.txt' is not UTF-8 text");
+    place.run("eval texts --model model --encoding windows-1252").succeeds();
+    std::fs::remove_file(place.path("texts/text.txt")).unwrap();
+    place.run("eval texts --model model").fails(1, "'texts/menu.txt' is not UTF-8 text");
+}
+
+#[test]
 fn a_quote_that_is_never_closed_is_told_with_its_line() {
     let place = Place::new();
     place.train();

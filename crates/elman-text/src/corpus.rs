@@ -6,7 +6,7 @@ use std::{
 
 use crate::{
     error::TextError,
-    find::{Find, FoundFile, LeftOut, Reason},
+    find::{Find, FoundFile, LeftOut},
     input::{self, Encoding, Stamp, Text, Watched},
     lines::Lines,
     pieces::Pieces,
@@ -26,11 +26,12 @@ use crate::{
 pub struct Corpus {
     files: Files,
     encoding: Encoding,
-    left_out: Arc<[LeftOut]>,
+    left_out: Vec<Arc<[LeftOut]>>,
 }
 
 impl Corpus {
-    /// Opens files, and the text files of folders, recursively and by name, as [`Find::new`] finds them.
+    /// Opens files, and the text files of folders, recursively and by name, as [`Find::new`] finds them. Those of folders are
+    /// read once: what is not text to its end is left out, as is what cannot be read.
     ///
     /// # Errors
     /// [`TextError::Read`], [`TextError::Empty`] for an empty file that was named, [`TextError::NoFiles`].
@@ -44,12 +45,20 @@ impl Corpus {
     /// As `open`.
     pub fn open_with<P: AsRef<Path>>(find: &Find, paths: impl IntoIterator<Item = P>) -> Result<Self, TextError> {
         let (files, left_out) = opened(find, paths)?;
-        Ok(Self { files, encoding: find.encoding(), left_out: left_out.into() })
+        Ok(Self { files, encoding: find.encoding(), left_out: vec![left_out.into()] })
+    }
+
+    /// The files of another corpus after those of this one.
+    #[must_use]
+    pub fn chain(mut self, other: Self) -> Self {
+        self.files.extend(other.files);
+        self.left_out.extend(other.left_out);
+        self
     }
 
     /// What is left out of folders, and why.
-    pub fn left_out(&self) -> &[LeftOut] {
-        &self.left_out
+    pub fn left_out(&self) -> impl Iterator<Item = &LeftOut> + Clone {
+        self.left_out.iter().flat_map(|left_out| left_out.iter())
     }
 
     /// The files, in the order in which they are read.
@@ -181,27 +190,39 @@ type Files = Vec<(PathBuf, Stamp)>;
 fn opened<P: AsRef<Path>>(find: &Find, paths: impl IntoIterator<Item = P>) -> Result<(Files, Vec<LeftOut>), TextError> {
     let paths: Vec<P> = paths.into_iter().collect();
     let mut found = find.find(&paths)?;
-    let is_unreadable = |left_out: &LeftOut| matches!(left_out.reason, Reason::Unreadable(_));
-    if let Some(position) = found.left_out.iter().position(is_unreadable)
-        && let LeftOut { path, reason: Reason::Unreadable(source) } = found.left_out.swap_remove(position)
-    {
-        return Err(TextError::Read { path, source });
-    }
-    let given = |n: usize| found.files.iter().any(|file| file.given == n);
-    if let Some((_, path)) = paths.iter().enumerate().find(|(n, path)| path.as_ref().is_dir() && !given(*n)) {
-        let path = path.as_ref();
-        let left_out = found.left_out.iter().filter(|left_out| left_out.path.starts_with(path)).count();
-        return Err(TextError::NoFiles { path: path.into(), left_out });
-    }
     let mut files = Vec::with_capacity(found.files.len());
-    for FoundFile { path, .. } in found.files {
+    let mut given = vec![false; paths.len()];
+    for FoundFile { path, given: of, is_in_folder } in found.files {
         let (stamp, beginning) = open(&path)?;
-        if !find.encoding().has_text(&beginning) {
+        if !is_in_folder && !find.encoding().has_text(&beginning) {
             return Err(TextError::Empty { path });
         }
-        files.push((path, stamp));
+        match if is_in_folder { read(&path, stamp, find.encoding()) } else { Ok(()) } {
+            Err(error) => found.left_out.push(LeftOut::because_of(error)?),
+            Ok(()) => {
+                given[of] = true;
+                files.push((path, stamp));
+            }
+        }
     }
-    Ok((files, found.left_out))
+    match paths.iter().zip(given).find(|(path, given)| !given && path.as_ref().is_dir()) {
+        Some((folder, _)) => Err(no_files(folder.as_ref(), found.left_out)),
+        None => Ok((files, found.left_out)),
+    }
+}
+
+/// Why a folder has no text.
+fn no_files(folder: &Path, left_out: Vec<LeftOut>) -> TextError {
+    let within: Vec<LeftOut> = left_out.into_iter().filter(|left_out| left_out.path.starts_with(folder)).collect();
+    let left_out = within.len();
+    within.into_iter().find_map(LeftOut::into_error).unwrap_or(TextError::NoFiles { path: folder.into(), left_out })
+}
+
+/// Reads a file's text to its end.
+fn read(path: &Path, stamp: Stamp, encoding: Encoding) -> Result<(), TextError> {
+    let text = Watched::same(path, stamp).and_then(|file| input::text(file, encoding));
+    let text = text.map_err(|error| TextError::reading(path, error))?;
+    Pieces::new(path, text).try_for_each(|piece| piece.map(drop))
 }
 
 /// What a file is like, and its first bytes.

@@ -117,6 +117,22 @@ fn errors_name_the_file_and_the_place() {
 }
 
 #[test]
+fn files_of_folders_that_are_not_text_to_their_end_are_left_out() {
+    let folder = tempdir().unwrap();
+    let line = "a line of text\n".repeat(200_000);
+    fs::write(folder.path().join("a.txt"), &line).unwrap();
+    fs::write(folder.path().join("b.txt"), [line.as_bytes(), b"caf\xe9\n"].concat()).unwrap();
+    let corpus = open(folder.path()).unwrap();
+    assert_eq!(corpus.bytes(), line.len() as u64);
+    let left_out: Vec<String> = corpus.left_out().map(|left_out| left_out.reason.to_string()).collect();
+    assert_eq!(left_out, ["is not UTF-8 text: invalid bytes at offset 3000003, line 200001"]);
+    let twice = corpus.clone().chain(corpus);
+    assert_eq!((twice.paths().count(), twice.left_out().count()), (2, 2));
+    fs::remove_file(folder.path().join("a.txt")).unwrap();
+    assert!(matches!(open(folder.path()), Err(TextError::NotText { line: 200_001, .. })));
+}
+
+#[test]
 fn tables_of_a_folder_are_named_too() {
     let folder = tempfile::tempdir().unwrap();
     for (name, bytes) in [

@@ -59,7 +59,7 @@ impl Eval {
         let (model, tokenizer) = self.model.load(&device)?;
         let find = self.finding.find()?.with_encoding(self.encoding.name);
         let corpus = Corpus::open_with(&find, &self.files)?;
-        self.finding.tell_all(corpus.left_out());
+        let complete = self.finding.tell_all(corpus.left_out());
         let text = corpus.encode(&tokenizer)?;
         let batch = self.batch.min((text.len() / 2).max(1));
         let figures = match self.precision.narrow() {
@@ -70,7 +70,8 @@ impl Eval {
         };
         let figures = figures.map_err(|source| self.model.failed(source))?;
         if self.json {
-            return output::json(&figures);
+            output::json(&figures)?;
+            return complete;
         }
         for (name, value) in [
             ("tokens", figures.tokens.to_string()),
@@ -82,6 +83,6 @@ impl Eval {
         ] {
             output::line(format!("{name:<22} {value:>12}"))?;
         }
-        Ok(())
+        complete
     }
 }

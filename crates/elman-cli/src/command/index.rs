@@ -29,8 +29,6 @@ use crate::{
 const TOGETHER: usize = 512;
 /// How often so many may wait to be written.
 const QUEUE: usize = 4;
-/// Files that cannot be read and are named; more are counted.
-const NAMED: usize = 10;
 
 /// Put each line of some texts, or each row of tables, into a store that can be searched.
 ///
@@ -116,7 +114,7 @@ impl Index {
             None => Stored::default(),
         };
         let (unreadable, left_out): (Vec<LeftOut>, Vec<LeftOut>) =
-            left_out.into_iter().partition(|left_out| matches!(left_out.reason, Reason::Unreadable(_)));
+            left_out.into_iter().partition(|left_out| left_out.reason.is_failure());
         self.finding.tell(&left_out);
         for folder in given.iter().filter(|given| given.is_folder) {
             // a folder that is given twice has its files the first time
@@ -198,10 +196,7 @@ impl Index {
             finding::summary(&left_out).iter().for_each(output::notice);
             output::line(format!("Search it with:\n  elman search \"what I look for\" --store {at}"))?;
         }
-        match report.failed.len() {
-            0 => Ok(()),
-            count => Err(CliError::LeftOut { count }),
-        }
+        finding::complete(report.failed.len())
     }
 
     /// Brings the changed texts into the store; returns how many are new, how many were moved, and how many have no vector.
@@ -299,15 +294,10 @@ fn failures(unreadable: &[LeftOut], plan: &Plan) -> Vec<Failed> {
     let of_files =
         plan.failed.iter().map(|(TextFile { path, .. }, error)| (path.display().to_string(), error.in_words()));
     let failed: Vec<Failed> = of_folders.chain(of_files).map(|(file, reason)| Failed { file, reason }).collect();
-    for Failed { file, reason } in failed.iter().take(NAMED) {
-        // most reasons name the file
-        match reason.contains(file.as_str()) {
-            true => output::notice(format_args!("note: left out: {reason}")),
-            false => output::notice(format_args!("note: left out: '{file}' {reason}")),
-        }
-    }
-    if failed.len() > NAMED {
-        output::notice(format_args!("note: {} more files are left out", failed.len() - NAMED));
-    }
+    // most reasons name the file
+    finding::name(failed.iter().map(|Failed { file, reason }| match reason.contains(file.as_str()) {
+        true => reason.clone(),
+        false => format!("'{file}' {reason}"),
+    }));
     failed
 }

@@ -78,6 +78,10 @@ impl Answer {
         String::from_utf8(self.output.stderr.clone()).expect("UTF-8")
     }
 
+    pub fn code(&self) -> Option<i32> {
+        self.output.status.code()
+    }
+
     /// Standard output as JSON.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout()).unwrap_or_else(|e| panic!("{}: {e}: {}", self.arguments, self.stdout()))

@@ -99,10 +99,8 @@ impl Train {
         self.out.check_run(&checkpoints, self.interruption.resume)?;
         let device = self.device.open()?;
 
-        let find = self.finding.find()?.with_encoding(self.encoding.name);
-        let texts = Texts::read(&self.files, self.valid.as_ref(), &find, &self.tokens.config(), |left_out| {
-            self.finding.tell_all(left_out);
-        })?;
+        let (texts, complete) =
+            Texts::read(&self.files, self.valid.as_ref(), &self.finding, self.encoding.name, &self.tokens.config())?;
         let settings = self.training.config(self.seed, texts.train.len());
         texts.check(&settings)?;
         let config = self.network.config(texts.tokenizer.vocab_size());
@@ -142,7 +140,8 @@ impl Train {
         let training = training.with_checkpoints(checkpoints).with_interrupt(interrupt_flag()?);
         let training = if self.interruption.resume { training.resuming() } else { training };
         let trained = training.run(&mut observers).map_err(|source| CliError::training(source, command_line()))?;
-        self.report(&trained, parameters)
+        self.report(&trained, parameters)?;
+        complete
     }
 
     fn card(&self, texts: &Texts, settings: &TrainConfig) -> ModelCard {

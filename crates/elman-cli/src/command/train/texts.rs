@@ -2,10 +2,10 @@ use std::path::PathBuf;
 
 use elman::{
     lm::{CorpusInfo, TrainConfig},
-    text::{BpttBatches, Corpus, Find, LeftOut, TextTokenizer, TokenizerConfig, Tokens},
+    text::{BpttBatches, Corpus, Encoding, TextTokenizer, TokenizerConfig, Tokens},
 };
 
-use crate::{error::CliError, holdout};
+use crate::{error::CliError, finding::Finding, holdout};
 
 /// What a model is trained with.
 pub struct Texts {
@@ -17,19 +17,24 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// Reads the texts; without one to validate on, the end of the others is held out. `tell` is told what is left out.
+    /// Reads the texts; without one to validate on, the end of the others is held out. An error for the end, where something
+    /// of a folder is left out because it cannot be read, is the other part of the answer.
     pub fn read(
         files: &[PathBuf],
         valid: Option<&PathBuf>,
-        find: &Find,
+        finding: &Finding,
+        encoding: Encoding,
         tokenizer: &TokenizerConfig,
-        tell: impl Fn(&[LeftOut]),
-    ) -> Result<Self, CliError> {
+    ) -> Result<(Self, Result<(), CliError>), CliError> {
         // all are opened first: that one of them changes meanwhile is noticed
-        let corpus = Corpus::open_with(find, files)?;
-        let every = Corpus::open_with(find, files.iter().chain(valid))?;
-        let valid_corpus = valid.map(|valid| Corpus::open_with(find, [valid])).transpose()?;
-        tell(every.left_out());
+        let find = finding.find()?.with_encoding(encoding);
+        let corpus = Corpus::open_with(&find, files)?;
+        let valid_corpus = valid.map(|valid| Corpus::open_with(&find, [valid])).transpose()?;
+        let every = match &valid_corpus {
+            Some(valid) => corpus.clone().chain(valid.clone()),
+            None => corpus.clone(),
+        };
+        let complete = finding.tell_all(every.left_out());
         let tokenizer = tokenizer.train(&every)?;
         let name = files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
         let (train, held_out, valid_name) = match valid.zip(valid_corpus) {
@@ -42,7 +47,7 @@ impl Texts {
                 (train, held_out, format!("the last {} % of the same", holdout::PERCENT))
             }
         };
-        Ok(Self { tokenizer, train, valid: held_out, names: [name, valid_name] })
+        Ok((Self { tokenizer, train, valid: held_out, names: [name, valid_name] }, complete))
     }
 
     /// Fails before anything is written where the texts are too short to train or to validate on.

@@ -125,7 +125,9 @@ impl Snapshot {
             return Err(format!("its version is {}, this program reads {VERSION}", metadata("version")));
         }
         let file = SafeTensors::deserialize(bytes).map_err(one_line)?;
-        if checksum(file.iter().map(|(name, view)| (name, view.data()))) != metadata("sha256") {
+        let sum = checksum(file.iter().map(|(name, view)| (name, view.data())));
+        // what fuzzing changes is to reach what reads it
+        if sum != metadata("sha256") && !cfg!(fuzzing) {
             return Err("it is damaged: its checksum differs".into());
         }
         let blob = |name: &str| file.tensor(name).ok().map(|view| view.data());
