@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // as if Python had written it: an nn.LSTM(8, 16, bidirectional=True), in the field `encoder` of its model
     let config = LstmConfig::new(8, 16).with_bidirectional(true);
     let original = config.init(&device);
-    StateDict::of(&original).rename(|name| Some(format!("encoder.{name}"))).save(&path)?;
+    StateDict::from_module(&original).rename(|name| Some(format!("encoder.{name}"))).save(&path)?;
 
     println!("the file has");
     for (name, shape) in StateDict::open(&path)?.shapes() {

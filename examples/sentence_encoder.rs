@@ -6,7 +6,7 @@
 
 use elman::{
     embedding::{cosine, encoder::Encoder},
-    lm::Precision,
+    lm::WeightDtype,
 };
 
 const SENTENCES: [&str; 6] = [
@@ -20,7 +20,7 @@ const SENTENCES: [&str; 6] = [
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let device = elman::device("auto")?;
-    let encoder = Encoder::of(&elman_small_en::files(), Precision::F32, &device)?;
+    let encoder = Encoder::from_files(&elman_small_en::files(), WeightDtype::F32, &device)?;
     let vectors = encoder.encode(&SENTENCES)?;
     for (sentence, vector) in SENTENCES.iter().zip(&vectors) {
         let others = SENTENCES.iter().zip(&vectors).filter(|(other, _)| *other != sentence);

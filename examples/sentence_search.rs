@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let corpus = Corpus::open([&path])?;
     let tokenizer = TokenizerConfig::new(Unit::Word).train(&corpus)?;
     let config = LanguageModelConfig::new(tokenizer.vocab_size());
-    let config = LanguageModelConfig { cell: CellKind::Simple, d_embed: 16, d_hidden: 32, layers: 1, ..config };
+    let config = LanguageModelConfig { cell: CellKind::Elman, d_embed: 16, d_hidden: 32, layers: 1, ..config };
     let (optimizer, schedule) = (Optimizer::Adam, Schedule::Constant);
     let settings = TrainConfig { optimizer, schedule, learning_rate: 0.01, ..TrainConfig::default() };
     let settings = TrainConfig { batch: 4, bptt: 6, epochs: 30, ..settings };

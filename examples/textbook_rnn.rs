@@ -12,7 +12,7 @@ use elman::{
         optim::{AdamConfig, GradientsParams},
         tensor::{Device, Tensor, activation::log_softmax},
     },
-    recurrence::{SimpleRnn, SimpleRnnConfig},
+    recurrence::{ElmanNetwork, ElmanNetworkConfig},
 };
 
 const WORD: &str = "abracadabra.";
@@ -25,7 +25,7 @@ fn one_hot(letter: char, device: &Device) -> Tensor<2> {
 }
 
 /// One time step: the letter and the hidden state go in, scores of the next letter and the new hidden state come out.
-fn step(rnn: &SimpleRnn, x: Tensor<2>, h: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+fn step(rnn: &ElmanNetwork, x: Tensor<2>, h: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
     let w0 = &rnn.w0[0][0]; // the first layer, forwards
     let h = w0.forward(Tensor::cat(vec![x, h], 1)).tanh();
     (rnn.w1.forward(h.clone()), h)
@@ -34,7 +34,7 @@ fn step(rnn: &SimpleRnn, x: Tensor<2>, h: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
 fn main() -> Result<(), elman::DeviceError> {
     let device = elman::device("auto")?.autodiff();
     device.seed(1);
-    let mut rnn = SimpleRnnConfig::new(LETTERS.len(), HIDDEN, LETTERS.len()).init(&device);
+    let mut rnn = ElmanNetworkConfig::new(LETTERS.len(), HIDDEN, LETTERS.len()).init(&device);
     let mut adam = AdamConfig::new().init();
     for epoch in 0..=100 {
         let mut h = Tensor::zeros([1, HIDDEN], &device);
@@ -73,6 +73,6 @@ fn main() -> Result<(), elman::DeviceError> {
     // the layer reads the whole sequence at once, with the same numbers
     let (together, _) = rnn.forward(Tensor::stack(xs, 1), None);
     let difference = (together - Tensor::stack(ys, 1)).abs().max().into_scalar::<f32>();
-    println!("\nlargest difference to SimpleRnn::forward: {difference:.1e}");
+    println!("\nlargest difference to ElmanNetwork::forward: {difference:.1e}");
     Ok(())
 }

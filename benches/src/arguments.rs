@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(name = "recurrence", bin_name = "cargo bench -p elman-bench --", max_term_width = 100)]
 pub struct Arguments {
-    /// Cells, separated by commas: simple, rnn, gru, lstm, min-gru, min-lstm [default: all]
+    /// Cells, separated by commas: elman, rnn, gru, lstm, min-gru, min-lstm [default: all]
     #[arg(long, value_name = "CELL,…", value_delimiter = ',')]
     cells: Vec<String>,
 
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn a_mistake_is_one_line_that_blames_the_command_line() {
         for (arguments, expected) in [
-            (["--cells", "lstn"], "unknown cell 'lstn': expected simple, rnn"),
+            (["--cells", "lstn"], "unknown cell 'lstn': expected elman, rnn"),
             (["--devices", "gpu"], "unknown device 'gpu': expected auto"),
             (["--cases", "1,2"], "'1,2' is no case: expected batch,time,d_input,d_hidden"),
             (["--grid", "B=1;T=2"], "the grid 'B=1;T=2' has H 0 times: expected B, T and H"),

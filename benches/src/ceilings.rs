@@ -1,7 +1,7 @@
 use elman::{
     DeviceInfo,
     burn::tensor::{Distribution, Tensor},
-    layers::host::is_host,
+    layers::cpu::is_cpu,
 };
 use rayon::prelude::*;
 
@@ -57,14 +57,14 @@ pub(crate) struct Copying {
 
 impl Copying {
     fn measure(device: &DeviceInfo, seconds: f64) -> Self {
-        let (numbers, copies) = match (device.hardware_gpu, is_host(&device.device)) {
+        let (numbers, copies) = match (device.hardware_gpu, is_cpu(&device.device)) {
             // several, so that reading back from a card does not count
             (true, _) => (1 << 27, 8),
             (false, true) => (1 << 26, 1),
             // a driver in software allows no buffer larger than 128 MiB
             (false, false) => (1 << 24, 1),
         };
-        let work = if is_host(&device.device) { by_threads(numbers) } else { by_kernel(numbers, copies, device) };
+        let work = if is_cpu(&device.device) { by_threads(numbers) } else { by_kernel(numbers, copies, device) };
         let (figure, bytes) = (alternate(&mut [work], seconds)[0], numbers * size_of::<f32>());
         Self { gb_per_second: (2 * copies * bytes) as f64 / 1e9 / (figure.ms / 1e3), bytes }
     }

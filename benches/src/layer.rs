@@ -8,7 +8,7 @@ use elman::{
         tensor::{Device, Distribution, FloatDType, Tensor},
     },
     layers::cast,
-    recurrence::{CellKind, NetworkConfig, Sequence, packed::Precision},
+    recurrence::{CellKind, NetworkConfig, Sequence, packed::WeightDtype},
 };
 
 use crate::{
@@ -65,7 +65,7 @@ pub(crate) fn elman(problem: &Problem, input: &Input) -> Work {
             })
         }
         variant::Work::ReadWeights => {
-            let weights = vec![1.0f32; pack(Precision::F32).bytes() / size_of::<f32>()];
+            let weights = vec![1.0f32; pack(WeightDtype::F32).bytes() / size_of::<f32>()];
             let time = problem.case.time;
             Box::new(move || (0..time).for_each(|_| assert!(black_box(sum(black_box(&weights))) > 0.0, "not a sum")))
         }
@@ -105,7 +105,7 @@ pub(crate) fn burn_nn(problem: &Problem, input: &Input) -> Option<Work> {
         (CellKind::Lstm, true) => {
             work(input, nn::BiLstmConfig::new(i, h, true).init(device), |l, x| l.forward(x, None).0)
         }
-        (CellKind::Simple | CellKind::MinGru | CellKind::MinLstm, _) => return None,
+        (CellKind::Elman | CellKind::MinGru | CellKind::MinLstm, _) => return None,
     };
     Some(work)
 }

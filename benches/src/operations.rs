@@ -30,7 +30,7 @@ pub(crate) fn gflop(problem: &Problem, pass: Pass) -> f64 {
 /// How many blocks of `H` rows the weights of the input have, and those of hidden states.
 pub(crate) fn products(cell: CellKind) -> (usize, usize) {
     match cell {
-        CellKind::Simple => (1, 2), // with its read-out
+        CellKind::Elman => (1, 2), // with its read-out
         CellKind::Rnn => (1, 1),
         CellKind::Gru => (3, 3),
         CellKind::Lstm => (4, 4),

@@ -57,7 +57,7 @@ pub fn run(arguments: &Arguments) -> Result<(), BenchError> {
         Some(path) => Files::read(path)?,
         None => elman_small_en::files(),
     };
-    let encoder = Encoder::of(&files, Default::default(), &elman::device("auto")?)?;
+    let encoder = Encoder::from_files(&files, Default::default(), &elman::device("auto")?)?;
     let Environment { machine, load, .. } = Environment::read(Vec::new());
     println!("{}, {} threads, load {load:.1}, {}", machine.cpu, machine.threads, machine.date);
     println!("{} sentences of {} bytes on average\n", texts.len(), text.len() / texts.len().max(1));

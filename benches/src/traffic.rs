@@ -1,6 +1,6 @@
 use elman::{
     burn::tensor::FloatDType,
-    recurrence::{CellKind, packed::Precision},
+    recurrence::{CellKind, packed::WeightDtype},
 };
 
 use crate::{
@@ -21,7 +21,7 @@ pub(crate) fn gigabytes(problem: &Problem, pass: Pass) -> f64 {
     let states = problem.steps() * directions * layer.d_hidden;
     let input = problem.steps() * layer.d_input;
     let output = match layer.cell {
-        CellKind::Simple => problem.steps() * layer.d_hidden, // one read-out of both directions
+        CellKind::Elman => problem.steps() * layer.d_hidden, // one read-out of both directions
         _ => states,
     };
     let Parameters { all, recurrent } = Parameters::of(problem);
@@ -40,11 +40,11 @@ pub(crate) fn gigabytes(problem: &Problem, pass: Pass) -> f64 {
     bytes as f64 / 1e9
 }
 
-fn bytes(precision: Precision) -> usize {
+fn bytes(precision: WeightDtype) -> usize {
     match precision {
-        Precision::F32 => 4,
-        Precision::Bf16 => 2,
-        Precision::Int8 => 1,
+        WeightDtype::F32 => 4,
+        WeightDtype::Bf16 => 2,
+        WeightDtype::Int8 => 1,
     }
 }
 
@@ -52,8 +52,8 @@ fn bytes(precision: Precision) -> usize {
 fn saved(cell: CellKind) -> usize {
     match cell {
         CellKind::Rnn => 0,
-        CellKind::Simple => 1, // the hidden state, of which the output is read out
-        CellKind::Gru => 4,    // the candidate's recurrent product too, which the reset gate scales
+        CellKind::Elman => 1, // the hidden state, of which the output is read out
+        CellKind::Gru => 4,   // the candidate's recurrent product too, which the reset gate scales
         CellKind::Lstm => 5,
         CellKind::MinGru => 2,
         CellKind::MinLstm => 4,
@@ -74,7 +74,7 @@ impl Parameters {
         let directions = 1 + usize::from(layer.bidirectional);
         let (input, state) = products(layer.cell);
         let biases = match layer.cell {
-            CellKind::Simple => directions + 1, // of each hidden state, and of their read-out
+            CellKind::Elman => directions + 1, // of each hidden state, and of their read-out
             _ => directions * (input + state),
         };
         let recurrent = directions * state * h * h;

@@ -2,8 +2,8 @@ use std::str::FromStr;
 
 use elman::{
     burn::tensor::{DType, Device, FloatDType},
-    layers::{device::is_cube, host::is_host},
-    recurrence::{CellKind, NetworkConfig, packed::Precision},
+    layers::{cpu::is_cpu, device::is_cube},
+    recurrence::{CellKind, NetworkConfig, packed::WeightDtype},
 };
 use rand::{RngExt, SeedableRng, rngs::ChaCha12Rng};
 
@@ -28,7 +28,7 @@ pub(crate) enum Work {
     /// Both passes, on tensors.
     Run,
     /// Forward with weights packed beforehand, on a processor.
-    Packed(Precision),
+    Packed(WeightDtype),
     /// Nothing but reading the packed weights once a time step: what a recurrence with one row cannot be faster than.
     ReadWeights,
 }
@@ -44,9 +44,9 @@ pub(crate) const VARIANTS: &[Variant] = &[
     Variant { name: "recompute", configure: |layer| besides(layer.with_recompute(true)), ..Variant::PLAIN },
     Variant { name: "f16", stored: FloatDType::F16, ..Variant::PLAIN },
     Variant { name: "bf16", stored: FloatDType::BF16, ..Variant::PLAIN },
-    Variant { name: "packed", work: Work::Packed(Precision::F32), ..Variant::PLAIN },
-    Variant { name: "packed-bf16", work: Work::Packed(Precision::Bf16), ..Variant::PLAIN },
-    Variant { name: "packed-int8", work: Work::Packed(Precision::Int8), ..Variant::PLAIN },
+    Variant { name: "packed", work: Work::Packed(WeightDtype::F32), ..Variant::PLAIN },
+    Variant { name: "packed-bf16", work: Work::Packed(WeightDtype::Bf16), ..Variant::PLAIN },
+    Variant { name: "packed-int8", work: Work::Packed(WeightDtype::Int8), ..Variant::PLAIN },
     Variant { name: "read-weights", work: Work::ReadWeights, ..Variant::PLAIN },
 ];
 
@@ -110,7 +110,7 @@ impl Problem {
 
     /// Whether a device has kernels for it.
     pub fn fits(&self, device: &Device) -> bool {
-        (self.work == Work::Run || is_host(device))
+        (self.work == Work::Run || is_cpu(device))
             && (self.stored == FloatDType::F32 || (is_cube(device) && device.supports_dtype(DType::from(self.stored))))
     }
 

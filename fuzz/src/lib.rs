@@ -14,7 +14,7 @@ use std::{
 
 use burn::tensor::Device;
 use cap::Cap;
-use elman_embedding::encoder::{Encoder, EncoderConfig, WeightType};
+use elman_embedding::encoder::{Encoder, EncoderConfig, StoredDtype};
 use elman_lm::{LanguageModel, LanguageModelConfig, ModelCard};
 use elman_text::{Corpus, TextTokenizer, Tokenizer, TokenizerConfig, Unit};
 use tempfile::TempDir;
@@ -63,7 +63,7 @@ fn encoder() -> &'static Path {
         let config = EncoderConfig { d_embed: 3, d_hidden: 4, ..EncoderConfig::new(tokenizer.vocab_size()) };
         let path = folder().join("encoder");
         let model = config.init(&Device::flex()).expect("a model");
-        model.save(&path, &tokenizer, "", WeightType::Int8).expect("a directory");
+        model.save(&path, &tokenizer, "", StoredDtype::Int8).expect("a directory");
         path
     })
 }

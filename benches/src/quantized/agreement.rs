@@ -2,7 +2,7 @@ use elman::{
     embedding::spearman,
     index::{
         cosine,
-        quantized::{Collection, Precision, hamming},
+        quantized::{Collection, VectorDtype, hamming},
     },
 };
 
@@ -19,17 +19,17 @@ pub(super) fn print(vectors: &Vectors, scores: &[f64]) -> Result<(), BenchError>
     let Kept { float32, int8, binary } = Kept::new(width, &vectors.values)?;
     println!("{pairs} pairs of vectors of {width} numbers\n");
     println!("| first | second | Spearman's ρ · 100 |\n|---|---|--:|");
-    let row = |first: Precision, second: Precision, similarity: &dyn Fn(usize) -> Result<f32, BenchError>| {
+    let row = |first: VectorDtype, second: VectorDtype, similarity: &dyn Fn(usize) -> Result<f32, BenchError>| {
         let similarities: Vec<f64> = (0..pairs).map(|n| similarity(n).map(f64::from)).collect::<Result<_, _>>()?;
         println!("| {first} | {second} | {:.2} |", 100.0 * spearman(&similarities, scores));
         Ok::<_, BenchError>(())
     };
     let with = |kept: &dyn Collection, n: usize| Ok(kept.cosines(rows[n], &[n + pairs])?[0]);
-    use Precision::{Binary, Float32, Int8};
-    row(Float32, Float32, &|n| with(&float32, n))?;
-    row(Float32, Int8, &|n| with(&int8, n))?;
+    use VectorDtype::{Binary, F32, Int8};
+    row(F32, F32, &|n| with(&float32, n))?;
+    row(F32, Int8, &|n| with(&int8, n))?;
     row(Int8, Int8, &|n| Ok(cosine(&int8.vector(n), &int8.vector(n + pairs))))?;
-    row(Float32, Binary, &|n| with(&binary, n))?;
+    row(F32, Binary, &|n| with(&binary, n))?;
     row(Binary, Binary, &|n| Ok(-(hamming(binary.words(n), binary.words(n + pairs)) as f32)))
 }
 

@@ -4,7 +4,7 @@ use elman::index::{
     IndexError,
     quantized::{
         Collection,
-        Precision::{self, Binary, Float32, Int8},
+        VectorDtype::{self, Binary, F32, Int8},
         nearest_rescored,
     },
 };
@@ -14,20 +14,20 @@ use crate::{error::BenchError, vectors::Vectors};
 
 /// A kind of search.
 struct Search {
-    first: Precision,
+    first: VectorDtype,
     /// What candidates are compared with, and how many there are for each neighbour that is asked for.
-    rescored: Option<(Precision, usize)>,
+    rescored: Option<(VectorDtype, usize)>,
 }
 
 impl Search {
     /// Every kind, the exact one first.
     fn all() -> Vec<Self> {
         let alone = |first| Self { first, rescored: None };
-        let mut all = vec![alone(Float32), alone(Int8), alone(Binary)];
-        for second in [Int8, Float32] {
+        let mut all = vec![alone(F32), alone(Int8), alone(Binary)];
+        for second in [Int8, F32] {
             all.push(Self { first: Int8, rescored: Some((second, 2)) });
         }
-        for second in [Binary, Int8, Float32] {
+        for second in [Binary, Int8, F32] {
             all.extend([1, 2, 4, 8].map(|oversampling| Self { first: Binary, rescored: Some((second, oversampling)) }));
         }
         all
@@ -51,7 +51,7 @@ impl Search {
             match precision {
                 Int8 => &kept.int8,
                 Binary => &kept.binary,
-                Float32 => &kept.float32,
+                F32 => &kept.float32,
             }
         };
         match self.rescored {

@@ -3,7 +3,7 @@ use elman::{
     burn::tensor::Device,
     recurrence::{
         EnvironmentError,
-        packed::{Precision, UnknownPrecision},
+        packed::{UnknownWeightDtype, WeightDtype},
     },
     text::Encoding,
 };
@@ -113,14 +113,14 @@ pub struct EncodingOption {
 pub struct PrecisionOption {
     /// In how many bits the weights are kept while reading: f32, bf16 (half the memory) or int8 (a quarter); the latter
     /// two always compute on the processor
-    #[arg(long, value_name = "PRECISION", default_value = "f32", value_parser = one_of::<Precision, UnknownPrecision>(&["f32", "bf16", "int8"]))]
-    precision: Precision,
+    #[arg(long, value_name = "PRECISION", default_value = "f32", value_parser = one_of::<WeightDtype, UnknownWeightDtype>(&["f32", "bf16", "int8"]))]
+    precision: WeightDtype,
 }
 
 impl PrecisionOption {
     /// The precision, if it is not that of the weights.
-    pub fn narrow(&self) -> Option<Precision> {
-        Some(self.precision).filter(|precision| *precision != Precision::F32)
+    pub fn narrow(&self) -> Option<WeightDtype> {
+        Some(self.precision).filter(|precision| *precision != WeightDtype::F32)
     }
 }
 

@@ -87,7 +87,7 @@ impl<'a, I: Iterator<Item = Result<Source, CliError>>> Changed<'a, I> {
         for position in going {
             self.stored.set(position, State::Replaced);
             let text = self.stored.text(position);
-            let has_room = (self.waiting.len() + 1) * self.store.d_embed() <= WAITING;
+            let has_room = (self.waiting.len() + 1) * self.store.dim() <= WAITING;
             if has_room && self.wanted.get(&text).is_some_and(|wanted| wanted.coming > 0) {
                 self.waiting.extend(found.get(&text).cloned().map(|entry| (text, entry)));
             }

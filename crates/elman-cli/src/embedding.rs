@@ -6,10 +6,10 @@ use clap::Args;
 use elman::{
     burn::tensor::Device,
     embedding::{
-        Embedder, EmbedderConfig, EmbeddingError, Identity, Pooling,
+        Embedder, EmbedderConfig, EmbeddingError, ModelFingerprint, Pooling,
         encoder::{Encoder, is_encoder},
     },
-    lm::Precision,
+    lm::WeightDtype,
     text::TextTokenizer,
 };
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
@@ -66,7 +66,7 @@ impl Model {
     /// Loads the model of a directory, or the one that comes with the program; the settings are for a language model.
     pub fn load(path: Option<&Path>, config: EmbedderConfig, device: &Device) -> Result<Self, CliError> {
         let encoder = match path {
-            None => Encoder::of(&elman_small_en::files(), Precision::F32, device),
+            None => Encoder::from_files(&elman_small_en::files(), WeightDtype::F32, device),
             Some(path) if is_encoder(path) => Encoder::load(path, device),
             Some(path) => return Ok(Self::Language(load(path, config, device)?.into())),
         };
@@ -98,7 +98,7 @@ impl Model {
     }
 
     /// What vectors are made with.
-    pub fn identity(&self) -> Identity {
+    pub fn identity(&self) -> ModelFingerprint {
         match self {
             Self::Encoder(encoder) => encoder.identity(),
             Self::Language(embedder) => embedder.identity(),

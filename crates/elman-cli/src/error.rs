@@ -4,10 +4,10 @@ use elman::{
     DeviceError,
     classify::ClassifyError,
     embedding::EmbeddingError,
-    index::{IndexError, quantized::Precision},
+    index::{IndexError, quantized::VectorDtype},
     lm,
     recurrence::{EnvironmentError, ImportError},
-    text::{Place, TextError},
+    text::{RowLocation, TextError},
 };
 
 use crate::output;
@@ -22,7 +22,7 @@ pub enum CliError {
     #[error(transparent)]
     Text(#[from] TextError),
     #[error(transparent)]
-    Model(#[from] lm::Error),
+    Model(#[from] lm::LmError),
     #[error(transparent)]
     Embedding(#[from] EmbeddingError),
     #[error(transparent)]
@@ -33,7 +33,7 @@ pub enum CliError {
     Classify(#[from] ClassifyError),
     /// A model whose settings are out of range, which is the file's fault and not the command line's.
     #[error("the model '{}' cannot be used", path.display())]
-    DamagedModel { path: PathBuf, source: Box<lm::Error> },
+    DamagedModel { path: PathBuf, source: Box<lm::LmError> },
     #[error("'{}' is an encoder, which makes vectors of texts and cannot continue them: use embed, index, search or classify", path.display())]
     IsEncoder { path: PathBuf },
     #[error("cannot read '{name}'")]
@@ -47,7 +47,7 @@ pub enum CliError {
     #[error(
         "--precision {precision} keeps the directions of vectors alone, and --no-normalize is about their lengths: leave one of them out"
     )]
-    Directions { precision: Precision },
+    Directions { precision: VectorDtype },
     /// Some of what was found in folders could not be read; the rest was.
     #[error("{count} {} left out", if *count == 1 { "file could not be read and was" } else { "files could not be read and were" })]
     LeftOut { count: usize },
@@ -58,13 +58,13 @@ pub enum CliError {
     #[error("'{name}' has no text")]
     NoText { name: String },
     #[error("'{}', {place}: the id '{}' is that of another text too: every entry needs its own", path.display(), id.escape_debug())]
-    RepeatedId { path: PathBuf, place: Place, id: String },
+    RepeatedId { path: PathBuf, place: RowLocation, id: String },
     #[error("--metadata {column}: entries have {column} already, that of the file; name the column otherwise")]
     MetadataColumn { column: String },
     #[error("'{}' has no examples", path.display())]
     NoExamples { path: PathBuf },
     #[error("'{}', {place}", path.display())]
-    Example { path: PathBuf, place: Place, source: ClassifyError },
+    Example { path: PathBuf, place: RowLocation, source: ClassifyError },
     #[error("'{}' already has a {file}: choose another --out, or replace it with --force", path.display())]
     InTheWay { path: PathBuf, file: &'static str },
     #[error("'{}' has a {file} that is not of a demo: choose another --out", path.display())]
@@ -79,7 +79,7 @@ pub enum CliError {
     Signal { source: ctrlc::Error },
     /// Training stopped at a point from which it can go on.
     #[error("{source}; to go on: {command}")]
-    CanGoOn { source: Box<lm::Error>, command: String },
+    CanGoOn { source: Box<lm::LmError>, command: String },
     #[error("the pairs of '{}' have no correlation: all scores are equal, or all cosines", path.display())]
     NoCorrelation { path: PathBuf },
     #[error("the score of pair {number} is no number: '{found}'")]
@@ -113,8 +113,8 @@ impl CliError {
     pub const INTERRUPTED: u8 = 130;
 
     /// What training returned, with the command that goes on where that is possible.
-    pub fn training(source: lm::Error, command: String) -> Self {
-        use lm::Error::{Interrupted, Stopped};
+    pub fn training(source: lm::LmError, command: String) -> Self {
+        use lm::LmError::{Interrupted, Stopped};
         match source {
             Interrupted { .. } | Stopped { checkpoint: Some(_), .. } => {
                 let resume = if command.contains(" --resume") { "" } else { " --resume" };
@@ -136,9 +136,9 @@ impl CliError {
     fn exit_code(&self) -> u8 {
         use EmbeddingError::{Attention, Layer, Setting as OfEncoder, UnknownPooling, Zero};
         use TextError::{Glob, Vocabulary, Zero as ZeroTokens};
-        use lm::Error::{OtherRun, PlateauWithoutValidation, Setting, TooLarge, UnknownOptimizer, UnknownSchedule};
+        use lm::LmError::{OtherRun, PlateauWithoutValidation, Setting, TooLarge, UnknownOptimizer, UnknownSchedule};
         match self {
-            Self::CanGoOn { source, .. } if matches!(**source, lm::Error::Interrupted { .. }) => Self::INTERRUPTED,
+            Self::CanGoOn { source, .. } if matches!(**source, lm::LmError::Interrupted { .. }) => Self::INTERRUPTED,
             Self::Device(_) | Self::Environment(_) | Self::InTheWay { .. } | Self::NotOfDemo { .. } => 2,
             Self::Unfinished { .. } | Self::NoCheckpoint { .. } | Self::NotOfEncoder { .. } => 2,
             Self::Directions { .. } | Self::MetadataColumn { .. } => 2,
@@ -147,7 +147,7 @@ impl CliError {
             Self::Model(Setting { .. } | UnknownSchedule { .. } | UnknownOptimizer { .. } | TooLarge { .. })
             | Self::Model(PlateauWithoutValidation | OtherRun { .. }) => 2,
             Self::Text(Glob { .. } | Vocabulary { .. } | ZeroTokens { .. })
-            | Self::Model(lm::Error::Text(ZeroTokens { .. })) => 2,
+            | Self::Model(lm::LmError::Text(ZeroTokens { .. })) => 2,
             Self::Embedding(Layer { .. } | UnknownPooling { .. } | Zero { .. } | Attention | OfEncoder { .. }) => 2,
             Self::Embedding(EmbeddingError::Model(TooLarge { .. })) => 2,
             _ => 1,
@@ -213,13 +213,13 @@ mod tests {
         let error = CliError::Read { name: "a".into(), source };
         assert_eq!(with_sources(&error), "cannot read 'a': no\nsuch file");
         let source = io::Error::new(io::ErrorKind::NotFound, "no such file");
-        let error = CliError::Model(lm::Error::Read { path: "a".into(), source });
+        let error = CliError::Model(lm::LmError::Read { path: "a".into(), source });
         assert_eq!(with_sources(&error), "cannot read 'a': no such file");
     }
 
     #[test]
     fn only_mistakes_of_the_command_line_exit_with_2() {
-        let setting = || lm::Error::Setting { name: "x", expected: "y", found: "z".into() };
+        let setting = || lm::LmError::Setting { name: "x", expected: "y", found: "z".into() };
         assert_eq!(CliError::Model(setting()).exit_code(), 2);
         assert_eq!(CliError::DamagedModel { path: "m".into(), source: setting().into() }.exit_code(), 1);
         assert_eq!(CliError::NoText { name: "a".into() }.exit_code(), 1);

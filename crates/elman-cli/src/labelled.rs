@@ -8,7 +8,7 @@ use std::{
 use clap::Args;
 use elman::{
     classify::ClassifyError,
-    text::{Columns, Place, Table},
+    text::{Columns, RowLocation, Table},
 };
 
 use crate::{arguments::EncodingOption, error::CliError};
@@ -46,7 +46,7 @@ file whose first row names none of the columns has no header: its columns come i
 pub struct Example {
     pub text: String,
     pub label: String,
-    place: Place,
+    place: RowLocation,
 }
 
 impl AsRef<str> for Example {

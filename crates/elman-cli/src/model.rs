@@ -49,9 +49,9 @@ impl ModelOption {
     }
 
     /// What went wrong with the model after it was loaded. A setting is the command line's then.
-    pub fn failed(&self, source: lm::Error) -> CliError {
+    pub fn failed(&self, source: lm::LmError) -> CliError {
         match source {
-            lm::Error::NotFinite => damaged(&self.model, source),
+            lm::LmError::NotFinite => damaged(&self.model, source),
             source => source.into(),
         }
     }
@@ -59,9 +59,9 @@ impl ModelOption {
 
 /// A setting out of range is the command line's fault everywhere but in a model's own file; an output that is not finite is the
 /// model's, which does not know where it is from.
-pub fn damaged(path: &Path, source: lm::Error) -> CliError {
+pub fn damaged(path: &Path, source: lm::LmError) -> CliError {
     match source {
-        lm::Error::Setting { .. } | lm::Error::NotFinite => {
+        lm::LmError::Setting { .. } | lm::LmError::NotFinite => {
             CliError::DamagedModel { path: path.into(), source: source.into() }
         }
         source => source.into(),

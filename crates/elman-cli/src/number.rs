@@ -1,6 +1,6 @@
 use elman::index::{
     IndexError,
-    quantized::{Binary, Int8, Precision},
+    quantized::{Binary, Int8, VectorDtype},
 };
 use npyz::AutoSerialize;
 use safetensors::Dtype;
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// A number in a file of vectors; of a binary vector, eight signs.
 pub trait Number: AutoSerialize + Serialize + Copy {
-    const PRECISION: Precision;
+    const PRECISION: VectorDtype;
 
     /// Its name in a safetensors file.
     const DTYPE: Dtype;
@@ -25,7 +25,7 @@ pub trait Number: AutoSerialize + Serialize + Copy {
 }
 
 impl Number for f32 {
-    const PRECISION: Precision = Precision::Float32;
+    const PRECISION: VectorDtype = VectorDtype::F32;
     const DTYPE: Dtype = Dtype::F32;
 
     fn quantize(vector: Vec<f32>) -> Result<Vec<Self>, IndexError> {
@@ -38,7 +38,7 @@ impl Number for f32 {
 }
 
 impl Number for i8 {
-    const PRECISION: Precision = Precision::Int8;
+    const PRECISION: VectorDtype = VectorDtype::Int8;
     const DTYPE: Dtype = Dtype::I8;
 
     fn quantize(vector: Vec<f32>) -> Result<Vec<Self>, IndexError> {
@@ -51,7 +51,7 @@ impl Number for i8 {
 }
 
 impl Number for u8 {
-    const PRECISION: Precision = Precision::Binary;
+    const PRECISION: VectorDtype = VectorDtype::Binary;
     const DTYPE: Dtype = Dtype::U8;
 
     fn quantize(vector: Vec<f32>) -> Result<Vec<Self>, IndexError> {

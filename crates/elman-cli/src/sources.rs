@@ -8,7 +8,7 @@ use std::{
 use clap::Args;
 use elman::{
     index::{Entry, Metadata},
-    text::{Columns, LeftOut, Place, Row, Table, TextError, real_path},
+    text::{Columns, LeftOut, Row, RowLocation, Table, TextError, real_path},
 };
 use serde_json::Value;
 
@@ -78,7 +78,7 @@ pub struct Source {
     pub metadata: Metadata,
     /// The file, and where in it.
     path: PathBuf,
-    place: Place,
+    place: RowLocation,
 }
 
 impl AsRef<str> for Source {
@@ -88,10 +88,10 @@ impl AsRef<str> for Source {
 }
 
 impl Source {
-    fn new(file: &TextFile, place: Place, id: Option<String>, text: String) -> Self {
+    fn new(file: &TextFile, place: RowLocation, id: Option<String>, text: String) -> Self {
         let (key, number) = match place {
-            Place::Line(number) => ("line", number),
-            Place::Row(number) => ("row", number),
+            RowLocation::Line(number) => ("line", number),
+            RowLocation::Row(number) => ("row", number),
         };
         let id = id.unwrap_or_else(|| format!("{}:{number}", file.name));
         let metadata = [
@@ -191,7 +191,8 @@ impl Sources {
             |source: &Result<Source, CliError>| matches!(source, Ok(source) if source.text.trim().is_empty());
         if !Table::has_columns(&file.path) {
             let lines = lines::open(&file.path, self.encoding.name)?;
-            let numbered = (1..).zip(lines).map(move |(n, text)| Ok(Source::new(&file, Place::Line(n), None, text?)));
+            let numbered =
+                (1..).zip(lines).map(move |(n, text)| Ok(Source::new(&file, RowLocation::Line(n), None, text?)));
             return Ok(Box::new(numbered.filter(move |source| !is_blank(source))));
         }
         let is_named = self.text_column.is_some() || self.id_column.is_some() || !self.metadata.is_empty();

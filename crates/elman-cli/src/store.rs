@@ -9,7 +9,7 @@ use std::{
 use clap::{Arg, Command, Error, builder::TypedValueParser, error::ErrorKind};
 use elman::{
     burn::tensor::Device,
-    embedding::{EmbedderConfig, Identity},
+    embedding::{EmbedderConfig, ModelFingerprint},
     index::{Location, OpenStore, StoreConfig, VectorStore},
 };
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,7 @@ impl TypedValueParser for LocationParser {
 pub struct StoreModel {
     /// None is that which comes with the program.
     path: Option<PathBuf>,
-    identity: Identity,
+    identity: ModelFingerprint,
 }
 
 impl StoreModel {
@@ -76,7 +76,7 @@ impl StoreModel {
     /// Loads the store's model, from where it was or from `moved`, with the settings that it was used with.
     pub fn load(&self, store: &impl Display, moved: Option<&Path>, device: &Device) -> Result<Model, CliError> {
         let path = moved.or(self.path.as_deref());
-        let Identity { pooling, layer, normalize, .. } = self.identity.clone();
+        let ModelFingerprint { pooling, layer, normalize, .. } = self.identity.clone();
         let config = EmbedderConfig { pooling, layer: Some(layer), normalize, ..EmbedderConfig::default() };
         let model = Model::load(path, config, device).map_err(|source| match moved {
             None => CliError::StoreModel { store: store.to_string(), source: Box::new(source) },
@@ -86,7 +86,7 @@ impl StoreModel {
         Ok(model)
     }
 
-    fn expect(&self, identity: &Identity, store: &impl Display, model: Option<&Path>) -> Result<(), CliError> {
+    fn expect(&self, identity: &ModelFingerprint, store: &impl Display, model: Option<&Path>) -> Result<(), CliError> {
         if self.identity == *identity {
             return Ok(());
         }

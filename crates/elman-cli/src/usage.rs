@@ -64,7 +64,7 @@ mod tests {
         assert_eq!(
             message(&["train", "a", "--out", "b", "--cell", "lst"]),
             "error: invalid value 'lst' for '--cell <CELL>' \
-             [possible values: simple, rnn, gru, lstm, min-gru, min-lstm]; tip: a similar value exists: 'lstm'"
+             [possible values: elman, rnn, gru, lstm, min-gru, min-lstm]; tip: a similar value exists: 'lstm'"
         );
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use atomic_write_file::AtomicWriteFile;
-use elman::index::quantized::Precision;
+use elman::index::quantized::VectorDtype;
 use npyz::WriterBuilder;
 use safetensors::tensor::TensorInfo;
 use serde::Serialize;
@@ -123,7 +123,7 @@ struct Header {
 /// What a vector is read with, in an order that stays: a file depends on its vectors alone.
 #[derive(Serialize)]
 struct Decoding {
-    precision: Precision,
+    precision: VectorDtype,
     d_embedding: String,
 }
 
@@ -144,7 +144,7 @@ fn safetensors<N: Number>(
     let size = count * width * size_of::<N>();
     let decoding = Decoding { precision, d_embedding: d_embedding.to_string() };
     let header = Header {
-        decoding: (precision != Precision::Float32).then_some(decoding),
+        decoding: (precision != VectorDtype::F32).then_some(decoding),
         embeddings: TensorInfo { dtype: N::DTYPE, shape: vec![count, width], data_offsets: (0, size) },
     };
     // the length counts the spaces that follow the JSON

@@ -41,7 +41,7 @@ pub struct LinearCrossEntropyInto<'a> {
 }
 
 /// Most logits that are held at a time, unless [`FEWEST_ROWS`] have more: 16 MiB.
-const MOST_LOGITS: usize = 1 << 22;
+const MAX_LOGITS: usize = 1 << 22;
 
 /// Fewer rows at a time make a poor matrix product.
 const FEWEST_ROWS: usize = 16;
@@ -71,7 +71,7 @@ pub fn linear_cross_entropy(isa: Isa, from: LinearCrossEntropy<'_>, into: Option
         assert_eq!(into.bias.len(), classes, "gradient by the bias: [V]");
     });
 
-    let at_once = (MOST_LOGITS / classes).max(FEWEST_ROWS).min(rows);
+    let at_once = (MAX_LOGITS / classes).max(FEWEST_ROWS).min(rows);
     let mut logits = vec![0.0; at_once * classes];
     let mut sum = 0.0;
     for start in (0..rows).step_by(at_once) {

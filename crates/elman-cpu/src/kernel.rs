@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use crate::{
     Backward, BackwardInto, Isa,
     backward::walk_back,
-    cell::{Activation, Gru, GruResetBefore, Lstm, MOST_GATES, MOST_STATES, MinGru, MinLstm, Pointwise, Rnn},
+    cell::{Activation, Gru, GruResetBefore, Lstm, MAX_GATES, MAX_STATES, MinGru, MinLstm, Pointwise, Rnn},
     forward::{Walk, Walking},
 };
 
@@ -27,11 +27,19 @@ impl Kernel {
     /// # Panics
     /// If the cell has more gates or states than the kernels have room for, none of them, or late gates only.
     pub fn new<C: Pointwise>(cell: C) -> Self {
-        assert!((1..=MOST_GATES).contains(&C::GATES), "{cell:?}: GATES = {} must be 1..={MOST_GATES}", C::GATES);
-        assert!((1..=MOST_STATES).contains(&C::STATES), "{cell:?}: STATES = {} must be 1..={MOST_STATES}", C::STATES);
-        assert!(C::SAVED <= MOST_GATES, "{cell:?}: SAVED = {} must be at most {MOST_GATES}", C::SAVED);
-        assert!(C::LATE < C::GATES, "{cell:?}: LATE = {} must be less than the {} gates", C::LATE, C::GATES);
-        assert!(C::RECURRENT || C::LATE == 0, "{cell:?}: without a recurrent product there are no late gates");
+        assert!((1..=MAX_GATES).contains(&C::GATES), "{cell:?}: GATES = {} must be 1..={MAX_GATES}", C::GATES);
+        assert!((1..=MAX_STATES).contains(&C::STATES), "{cell:?}: STATES = {} must be 1..={MAX_STATES}", C::STATES);
+        assert!(C::SAVED <= MAX_GATES, "{cell:?}: SAVED = {} must be at most {MAX_GATES}", C::SAVED);
+        assert!(
+            C::CANDIDATE_GATES < C::GATES,
+            "{cell:?}: CANDIDATE_GATES = {} must be less than the {} gates",
+            C::CANDIDATE_GATES,
+            C::GATES
+        );
+        assert!(
+            C::RECURRENT || C::CANDIDATE_GATES == 0,
+            "{cell:?}: without a recurrent product there are no late gates"
+        );
         Self(Arc::new(cell))
     }
 
@@ -129,10 +137,10 @@ impl Counts {
             gates: C::GATES,
             states: C::STATES,
             saved: C::SAVED,
-            late: C::LATE,
+            late: C::CANDIDATE_GATES,
             recurrent: C::RECURRENT,
-            reads_hidden: C::READS_HIDDEN,
-            reads_output: C::READS_OUTPUT,
+            reads_hidden: C::USES_PREV_HIDDEN,
+            reads_output: C::USES_OUTPUT,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What forward saves for backward, and where.
 
-use crate::{Kernel, Sequences, Variant, kernel::Counts};
+use crate::{Kernel, ScanOptions, Sequences, kernel::Counts};
 
 /// Where what was saved lies: first what the cell saves, `[T, B, SAVED·H]`, then what a variant needs besides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    pub fn new(counts: Counts, sequences: &Sequences<'_>, variant: &Variant<'_>) -> Self {
+    pub fn new(counts: Counts, sequences: &Sequences<'_>, variant: &ScanOptions<'_>) -> Self {
         let rows = sequences.time * sequences.batch;
         let mut len = rows * counts.saved * sequences.hidden;
         let mut take = |is_needed: bool, count: usize| {
@@ -38,6 +38,6 @@ impl Layout {
 /// Numbers that [`forward`](crate::forward()) saves for [`backward`](crate::backward()) besides the states:
 /// `T·B·H·(SAVED + o + n·G) + 2·n·T·B`, where `o` is 1 with a projection, or with zoneout if the cell reads its output
 /// again, and `n` is 1 with layer normalisation.
-pub fn saved_len(kernel: &Kernel, sequences: &Sequences<'_>, variant: &Variant<'_>) -> usize {
+pub fn saved_len(kernel: &Kernel, sequences: &Sequences<'_>, variant: &ScanOptions<'_>) -> usize {
     Layout::new(kernel.counts(), sequences, variant).len
 }

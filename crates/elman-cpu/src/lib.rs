@@ -6,7 +6,7 @@
 //!
 //! A [`Kernel`] is a [cell's pointwise mathematics](cell::Pointwise) with everything that walks it: [`forward()`] and
 //! [`backward()`], for every instruction set, on as many threads as there are, with lengths, in both directions, and in every
-//! [`Variant`].
+//! [`ScanOptions`].
 
 mod backward;
 pub mod cell;
@@ -36,9 +36,9 @@ pub use isa::{Isa, IsaError};
 pub use kernel::Kernel;
 pub use layout::saved_len;
 pub use linear::{Linear, LinearInto, linear, linear_backward};
-pub use packed::{LayerWeights, PackedLayer, PackedLinear, Steps, Workspace};
-pub use precision::{Precision, UnknownPrecision};
+pub use packed::{LayerWeights, PackedLayer, PackedLinear, SequenceBatch, Workspace};
+pub use precision::{UnknownWeightDtype, WeightDtype};
 pub use pulp::Simd;
 pub use sequence::Sequences;
 pub use team::threads;
-pub use variant::{Norm, Variant, Zoneout};
+pub use variant::{LayerNorm, ScanOptions, Zoneout};

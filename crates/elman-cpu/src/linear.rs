@@ -6,7 +6,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::{
-    Isa, Norm,
+    Isa, LayerNorm,
     matmul::{Matrix, matmul},
     norm::{Moments, lost},
     product::{load_some, store_some},
@@ -25,7 +25,7 @@ pub struct Linear<'a> {
     /// `[R]`
     pub bias: Option<&'a [f32]>,
     /// Its gain is `[R]`.
-    pub norm: Option<Norm<'a>>,
+    pub norm: Option<LayerNorm<'a>>,
     /// The rows that there are, in ascending order; all without. What the others hold is not looked at, and they become
     /// zero.
     pub rows: Option<&'a [usize]>,
@@ -183,7 +183,7 @@ pub(crate) struct Finish<'a> {
     /// The normalised row, and one over its deviation.
     pub saved: Option<(&'a mut [f32], &'a mut f32)>,
     pub bias: Option<&'a [f32]>,
-    pub norm: Option<Norm<'a>>,
+    pub norm: Option<LayerNorm<'a>>,
 }
 
 impl WithSimd for Finish<'_> {

@@ -5,7 +5,7 @@ use pulp::{Simd, WithSimd};
 use crate::{
     Isa,
     panels::{Group, Panels, Tile, Tiles},
-    precision::{Bf16, Encoding, F32, Int8, Precision},
+    precision::{Bf16, Encoding, F32, Int8, WeightDtype},
     product::{load_some, product, rows_that_fit, store_some, with_block},
     sequence::blocks,
     team::Slab,
@@ -57,9 +57,9 @@ impl WithSimd for Multiply<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
         match self.panels.precision {
-            Precision::F32 => self.all::<S, F32>(s),
-            Precision::Bf16 => self.all::<S, Bf16>(s),
-            Precision::Int8 => self.all::<S, Int8>(s),
+            WeightDtype::F32 => self.all::<S, F32>(s),
+            WeightDtype::Bf16 => self.all::<S, Bf16>(s),
+            WeightDtype::Int8 => self.all::<S, Int8>(s),
         }
     }
 }

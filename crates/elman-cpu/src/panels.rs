@@ -5,7 +5,7 @@ use std::{mem::MaybeUninit, ops::Range};
 use rayon::prelude::*;
 
 use crate::{
-    precision::{Bf16, Encoding, F32, Int8, Precision},
+    precision::{Bf16, Encoding, F32, Int8, WeightDtype},
     product::head,
 };
 
@@ -52,7 +52,7 @@ pub(crate) struct Panels {
     pub depth: usize,
     pub count: usize,
     pub tile: Tile,
-    pub precision: Precision,
+    pub precision: WeightDtype,
 }
 
 /// Where a column lies in the matrix that is packed.
@@ -76,11 +76,11 @@ impl Panels {
         bias: Option<&[f32]>,
         column: impl Fn(usize, usize, usize) -> Option<Column> + Sync,
     ) -> Self {
-        Self::encode::<F32>(Precision::F32, tile, depth, count, weights, bias, column)
+        Self::encode::<F32>(WeightDtype::F32, tile, depth, count, weights, bias, column)
     }
 
     fn encode<E: Encoding>(
-        precision: Precision,
+        precision: WeightDtype,
         tile: Tile,
         depth: usize,
         count: usize,
@@ -129,7 +129,7 @@ impl Panels {
     /// Packs a matrix of so many columns, side by side in their order.
     pub fn plain(
         tile: Tile,
-        precision: Precision,
+        precision: WeightDtype,
         depth: usize,
         columns: usize,
         weights: &[f32],
@@ -141,9 +141,9 @@ impl Panels {
             (at < columns).then(|| column(at))
         };
         let encode = match precision {
-            Precision::F32 => Self::encode::<F32>,
-            Precision::Bf16 => Self::encode::<Bf16>,
-            Precision::Int8 => Self::encode::<Int8>,
+            WeightDtype::F32 => Self::encode::<F32>,
+            WeightDtype::Bf16 => Self::encode::<Bf16>,
+            WeightDtype::Int8 => Self::encode::<Int8>,
         };
         encode(precision, tile, depth, columns.div_ceil(tile.width()), weights, bias, place)
     }

@@ -7,7 +7,7 @@ use pulp::Simd;
 
 /// In how many bits packed weights are kept. States, biases and sums are float32 in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Precision {
+pub enum WeightDtype {
     /// Float32, as they are.
     #[default]
     F32,
@@ -23,7 +23,7 @@ pub enum Precision {
     Int8,
 }
 
-impl Precision {
+impl WeightDtype {
     /// Every precision, the largest first.
     pub const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::Int8];
 
@@ -37,7 +37,7 @@ impl Precision {
     }
 }
 
-impl fmt::Display for Precision {
+impl fmt::Display for WeightDtype {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
@@ -45,25 +45,25 @@ impl fmt::Display for Precision {
 
 /// A name that is no precision.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownPrecision {
+pub struct UnknownWeightDtype {
     /// The name.
     pub found: String,
 }
 
-impl fmt::Display for UnknownPrecision {
+impl fmt::Display for UnknownWeightDtype {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "unknown precision '{}': expected f32, bf16 or int8", self.found)
     }
 }
 
-impl std::error::Error for UnknownPrecision {}
+impl std::error::Error for UnknownWeightDtype {}
 
-impl FromStr for Precision {
-    type Err = UnknownPrecision;
+impl FromStr for WeightDtype {
+    type Err = UnknownWeightDtype;
 
-    fn from_str(name: &str) -> Result<Self, UnknownPrecision> {
+    fn from_str(name: &str) -> Result<Self, UnknownWeightDtype> {
         let found = Self::ALL.into_iter().find(|precision| precision.name() == name);
-        found.ok_or_else(|| UnknownPrecision { found: name.into() })
+        found.ok_or_else(|| UnknownWeightDtype { found: name.into() })
     }
 }
 
@@ -156,10 +156,10 @@ mod tests {
 
     #[test]
     fn names_are_read_and_written() {
-        for precision in Precision::ALL {
+        for precision in WeightDtype::ALL {
             assert_eq!(precision.to_string().parse(), Ok(precision));
         }
-        let message = "f64".parse::<Precision>().unwrap_err().to_string();
+        let message = "f64".parse::<WeightDtype>().unwrap_err().to_string();
         assert_eq!(message, "unknown precision 'f64': expected f32, bf16 or int8");
     }
 

@@ -5,12 +5,12 @@ use pulp::{Simd, WithSimd};
 use crate::{panels::Tile, precision::Encoding};
 
 /// Most rows of a product.
-pub(crate) const MOST_ROWS: usize = 8;
+pub(crate) const MAX_ROWS: usize = 8;
 
 /// How many rows fit into the registers beside `vectors` columns of them.
 pub(crate) const fn rows_that_fit(registers: usize, vectors: usize) -> usize {
     let mut rows = 1;
-    while rows < MOST_ROWS && (rows + 1) * vectors + min(rows + 1, vectors) < registers {
+    while rows < MAX_ROWS && (rows + 1) * vectors + min(rows + 1, vectors) < registers {
         rows += 1;
     }
     rows

@@ -2,11 +2,11 @@
 
 /// The variants of a recurrence; none of them unless it is set.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Variant<'a> {
+pub struct ScanOptions<'a> {
     /// The projection, `[P, H]`: the hidden state is `W h` of what the cell gives (Sak et al. 2014).
     pub projection: Option<&'a [f32]>,
     /// Layer normalisation of the recurrent product.
-    pub norm: Option<Norm<'a>>,
+    pub norm: Option<LayerNorm<'a>>,
     /// Recurrent dropout: the hidden state is multiplied with `[B, P]` before the recurrent product, the same at every time
     /// step (Gal & Ghahramani 2016).
     pub dropout: Option<&'a [f32]>,
@@ -17,7 +17,7 @@ pub struct Variant<'a> {
 /// Layer normalisation of the recurrent product before its bias (Ba et al. 2016, eq. 20): `gain · (v − mean) / deviation`,
 /// the mean and the deviation those of a row's gates; of the late gates by themselves, since they are multiplied later.
 #[derive(Clone, Copy, Debug)]
-pub struct Norm<'a> {
+pub struct LayerNorm<'a> {
     /// `[G·H]`
     pub gain: &'a [f32],
     /// What is added to the variance.

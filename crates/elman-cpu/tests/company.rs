@@ -2,7 +2,7 @@
 
 mod plain;
 
-use elman_cpu::{Isa, LayerWeights, Norm, PackedLayer, PackedLinear, Precision, Steps, Workspace};
+use elman_cpu::{Isa, LayerNorm, LayerWeights, PackedLayer, PackedLinear, SequenceBatch, WeightDtype, Workspace};
 use plain::{Cell, EPSILON, random};
 
 const TIME: usize = 5;
@@ -37,7 +37,7 @@ fn walk(layer: &PackedLayer, threads: usize, rows: &[&Row]) -> Vec<[Vec<u32>; 2]
     }
     let lengths: Vec<usize> = rows.iter().map(|row| row.length).collect();
     let mut into = vec![f32::NAN; TIME * batch * output];
-    let steps = Steps { time: TIME, batch, lengths: Some(&lengths), x: &x };
+    let steps = SequenceBatch { time: TIME, batch, lengths: Some(&lengths), x: &x };
     layer.forward(threads, steps, &mut state, &mut into, &mut Workspace::default());
     let of = |row: usize| {
         let hidden = (0..TIME).flat_map(|t| &into[(t * batch + row) * output..][..output]).map(|v| v.to_bits());
@@ -48,7 +48,14 @@ fn walk(layer: &PackedLayer, threads: usize, rows: &[&Row]) -> Vec<[Vec<u32>; 2]
     (0..batch).map(of).collect()
 }
 
-fn layer(cell: Cell, hidden: usize, output: Option<usize>, norm: bool, isa: Isa, precision: Precision) -> PackedLayer {
+fn layer(
+    cell: Cell,
+    hidden: usize,
+    output: Option<usize>,
+    norm: bool,
+    isa: Isa,
+    precision: WeightDtype,
+) -> PackedLayer {
     let (kernel, mut seed) = (cell.kernel(), 3);
     let (gates, recurrent, width) = (kernel.gates() * hidden, kernel.recurrent_rows(hidden), output.unwrap_or(hidden));
     let mut matrix = |rows: usize, columns: usize| -> Vec<f32> {
@@ -56,7 +63,7 @@ fn layer(cell: Cell, hidden: usize, output: Option<usize>, norm: bool, isa: Isa,
     };
     let (input, hidden_weights) = (matrix(gates, INPUTS), matrix(recurrent, width));
     let (projection, bias) = (matrix(width, hidden), matrix(gates, 1));
-    let with_norm = |rows: usize| norm.then_some(Norm { gain: &bias[..rows], epsilon: EPSILON });
+    let with_norm = |rows: usize| norm.then_some(LayerNorm { gain: &bias[..rows], epsilon: EPSILON });
     let weights = LayerWeights {
         width: INPUTS,
         hidden,
@@ -88,7 +95,7 @@ fn a_row_has_the_same_bits_in_whatever_batch() {
         (MinLstm, None, false),
     ];
     for isa in Isa::available() {
-        for precision in Precision::ALL {
+        for precision in WeightDtype::ALL {
             // 70 units: full tiles and a rest, for every set
             for (cell, output, norm) in variants {
                 let layer = layer(cell, 70, output, norm, isa, precision);
@@ -121,7 +128,7 @@ fn a_row_has_the_same_bits_in_whatever_batch() {
 fn threads_that_share_units_change_no_bit() {
     // enough work that they do
     for cell in [Cell::Lstm, Cell::MinLstm] {
-        let layer = layer(cell, 600, None, false, Isa::best(), Precision::F32);
+        let layer = layer(cell, 600, None, false, Isa::best(), WeightDtype::F32);
         let mut seed = 5;
         let row = |seed: &mut u64| Row {
             x: random(TIME * INPUTS, seed),
@@ -141,7 +148,7 @@ fn threads_that_share_units_change_no_bit() {
 #[test]
 fn a_row_of_a_dense_layer_has_the_same_bits_beside_any_others() {
     for isa in Isa::available() {
-        for precision in Precision::ALL {
+        for precision in WeightDtype::ALL {
             for (inputs, outputs) in [(1, 3), (33, 150), (300, 7)] {
                 let mut seed = 7;
                 let (weights, bias) = (random(inputs * outputs, &mut seed), random(outputs, &mut seed));

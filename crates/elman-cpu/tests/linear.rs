@@ -1,6 +1,6 @@
 //! The input product against plain sums in float64, and its gradients against finite differences of these.
 
-use elman_cpu::{Isa, Linear, LinearInto, Norm, linear, linear_backward};
+use elman_cpu::{Isa, LayerNorm, Linear, LinearInto, linear, linear_backward};
 
 /// float32 rounding, relative to values of size 1.
 const VALUES: f64 = 3e-6;
@@ -34,7 +34,7 @@ impl Case {
 
     fn linear(&self) -> Linear<'_> {
         let [x, weights, bias, gain] = &self.arguments;
-        let norm = self.norm.then_some(Norm { gain, epsilon: EPSILON });
+        let norm = self.norm.then_some(LayerNorm { gain, epsilon: EPSILON });
         Linear { x, weights, bias: Some(bias), norm, rows: self.rows.as_deref(), width: self.width }
     }
 

@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use elman_cpu::{Isa, LayerWeights, Norm, PackedLayer, Precision, Steps, Workspace};
+use elman_cpu::{Isa, LayerNorm, LayerWeights, PackedLayer, SequenceBatch, WeightDtype, Workspace};
 use plain::{Besides, Case, Cell, Zoned};
 
 struct Counting;
@@ -70,8 +70,8 @@ fn packed_layers() {
         let kernel = cell.kernel();
         let (rows, recurrent) = (kernel.gates() * HIDDEN, kernel.recurrent_rows(HIDDEN));
         let ones = vec![1.0; rows * HIDDEN];
-        for precision in Precision::ALL {
-            for norm in [None, Some(Norm { gain: &ones[..rows], epsilon: 1.0 })] {
+        for precision in WeightDtype::ALL {
+            for norm in [None, Some(LayerNorm { gain: &ones[..rows], epsilon: 1.0 })] {
                 let weights = LayerWeights {
                     width: INPUTS,
                     hidden: HIDDEN,
@@ -89,7 +89,7 @@ fn packed_layers() {
                 for time in [1, 9] {
                     let (mut state, mut into) = (vec![0.0; layer.state_len(BATCH)], vec![0.0; time * BATCH * HIDDEN]);
                     let x = vec![1.0; time * BATCH * INPUTS];
-                    let steps = Steps { time, batch: BATCH, lengths: None, x: &x };
+                    let steps = SequenceBatch { time, batch: BATCH, lengths: None, x: &x };
                     let mut workspace = Workspace::default();
                     let mut walk = || numbers(|| layer.forward(1, steps, &mut state, &mut into, &mut workspace));
                     assert!(walk() > 0, "the workspace is made");

@@ -2,7 +2,7 @@
 
 mod plain;
 
-use elman_cpu::{Isa, LayerWeights, Norm, PackedLayer, PackedLinear, Precision, Steps, Workspace};
+use elman_cpu::{Isa, LayerNorm, LayerWeights, PackedLayer, PackedLinear, SequenceBatch, WeightDtype, Workspace};
 use plain::{Besides, Case, Cell, EPSILON, Zoned, assert_close, random};
 
 /// float32 rounding over the time steps of these tests, relative to values of size 1.
@@ -11,7 +11,7 @@ const INPUTS: usize = 6;
 const RATES: [f32; 2] = [0.25, 0.5];
 
 /// What a precision leaves of the rows of a matrix.
-fn kept(precision: Precision, weights: &[f32], width: usize) -> Vec<f32> {
+fn kept(precision: WeightDtype, weights: &[f32], width: usize) -> Vec<f32> {
     let bf16 = |w: &f32| {
         let bits = w.to_bits();
         f32::from_bits((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff_0000)
@@ -23,9 +23,9 @@ fn kept(precision: Precision, weights: &[f32], width: usize) -> Vec<f32> {
             .collect::<Vec<_>>()
     };
     match precision {
-        Precision::F32 => weights.to_vec(),
-        Precision::Bf16 => weights.iter().map(bf16).collect(),
-        Precision::Int8 => weights.chunks(width.max(1)).flat_map(int8).collect(),
+        WeightDtype::F32 => weights.to_vec(),
+        WeightDtype::Bf16 => weights.iter().map(bf16).collect(),
+        WeightDtype::Int8 => weights.chunks(width.max(1)).flat_map(int8).collect(),
     }
 }
 
@@ -71,10 +71,10 @@ impl Problem {
         }
     }
 
-    fn pack(&self, isa: Isa, precision: Precision) -> PackedLayer {
+    fn pack(&self, isa: Isa, precision: WeightDtype) -> PackedLayer {
         let Case { hidden, output, reverse, ref kernel, besides, .. } = self.case;
         let [_, recurrent, bias, _, projection, gain] = &self.case.arguments;
-        let norm = |gain| besides.norm.then_some(Norm { gain, epsilon: EPSILON });
+        let norm = |gain| besides.norm.then_some(LayerNorm { gain, epsilon: EPSILON });
         let weights = LayerWeights {
             width: INPUTS,
             hidden,
@@ -91,7 +91,7 @@ impl Problem {
         PackedLayer::new(kernel.clone(), isa, precision, reverse, weights)
     }
 
-    fn expected(&self, precision: Precision) -> (Vec<f64>, Vec<f64>) {
+    fn expected(&self, precision: WeightDtype) -> (Vec<f64>, Vec<f64>) {
         let Case { time, batch, hidden, output, ref kernel, reverse, .. } = self.case;
         let exact = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<f64>>();
         let mut arguments = self.case.exactly();
@@ -116,13 +116,13 @@ impl Problem {
         (hidden_states, last)
     }
 
-    fn check(&self, isa: Isa, precision: Precision, threads: usize, workspace: &mut Workspace) {
+    fn check(&self, isa: Isa, precision: WeightDtype, threads: usize, workspace: &mut Workspace) {
         let Case { cell, time, batch, hidden, output, besides, ref lengths, .. } = self.case;
         let what = format!("{cell:?} {besides:?} {precision} {isa} H{hidden} B{batch} T{time} threads {threads}");
         let layer = self.pack(isa, precision);
         let (expected, end) = self.expected(precision);
         let (mut state, mut into) = (self.case.arguments[3].clone(), vec![f32::NAN; time * batch * output]);
-        let steps = Steps { time, batch, lengths: lengths.as_deref(), x: &self.x };
+        let steps = SequenceBatch { time, batch, lengths: lengths.as_deref(), x: &self.x };
         layer.forward(threads, steps, &mut state, &mut into, workspace);
         assert_close(&what, &into, &expected, VALUES);
         assert_close(&format!("{what}, state"), &state, &end, VALUES);
@@ -156,7 +156,7 @@ fn values_are_those_of_plain_loops() {
                 {
                     let problem = Problem::new(cell, [time, batch, hidden], reverse, ragged, besides);
                     for isa in Isa::available() {
-                        for precision in Precision::ALL {
+                        for precision in WeightDtype::ALL {
                             for threads in [1, 2] {
                                 problem.check(isa, precision, threads, &mut workspace);
                             }
@@ -173,8 +173,8 @@ fn long_sequences_are_walked_in_pieces() {
     for (reverse, ragged) in [(false, false), (true, false), (false, true), (true, true)] {
         // 33 units with four gates and three rows: a piece has 662 time steps
         let problem = Problem::new(Cell::Lstm, [1500, 3, 33], reverse, ragged, PLAIN);
-        problem.check(Isa::best(), Precision::F32, 1, &mut Workspace::default());
-        problem.check(Isa::best(), Precision::F32, 2, &mut Workspace::default());
+        problem.check(Isa::best(), WeightDtype::F32, 1, &mut Workspace::default());
+        problem.check(Isa::best(), WeightDtype::F32, 2, &mut Workspace::default());
     }
 }
 
@@ -184,7 +184,7 @@ fn many_threads_share_units_and_rows() {
     for (cell, batch) in [(Cell::Lstm, 1), (Cell::Gru, 16), (Cell::MinGru, 1), (Cell::MinLstm, 16)] {
         for besides in variants(cell) {
             let problem = Problem::new(cell, [40, batch, 200], false, false, besides);
-            for precision in Precision::ALL {
+            for precision in WeightDtype::ALL {
                 problem.check(Isa::best(), precision, 2, &mut Workspace::default());
                 problem.check(Isa::best(), precision, 3, &mut Workspace::default());
             }
@@ -197,7 +197,7 @@ fn dense_layers_of_every_precision() {
     for (rows, inputs, outputs) in [(1, 1, 1), (1, 33, 7), (5, 7, 33), (70, 31, 100), (30, 1500, 40), (3, 300, 7000)] {
         let mut seed = (rows + inputs + outputs) as u64;
         let [x, weights, bias] = [rows * inputs, outputs * inputs, outputs].map(|count| random(count, &mut seed));
-        for precision in Precision::ALL {
+        for precision in WeightDtype::ALL {
             let expected = product(&x, &kept(precision, &weights, inputs), &bias, None, inputs);
             for isa in Isa::available() {
                 let layer = PackedLinear::new(isa, precision, &weights, Some(&bias), inputs);
@@ -214,7 +214,7 @@ fn dense_layers_of_every_precision() {
 #[test]
 fn a_narrower_precision_takes_less_memory() {
     let problem = Problem::new(Cell::Lstm, [1, 1, 240], false, false, PLAIN);
-    let [f32, bf16, int8] = Precision::ALL.map(|precision| problem.pack(Isa::best(), precision).bytes());
+    let [f32, bf16, int8] = WeightDtype::ALL.map(|precision| problem.pack(Isa::best(), precision).bytes());
     assert!(f32 >= 4 * 4 * 240 * (240 + INPUTS), "{f32}");
     assert!(bf16 * 9 < f32 * 5, "{bf16} {f32}");
     assert!(int8 * 3 < f32, "{int8} {f32}");

@@ -8,7 +8,7 @@
 use std::time::Instant;
 
 use cubecl::{future, prelude::*};
-use elman_cube::{Buffer, Direction, Driver, Kernel, Operands, Plan, Sequences, Tile, Walk};
+use elman_cube::{Buffer, Direction, Driver, Kernel, Operands, Plan, ScanArgs, Sequences, Tile};
 
 fn main() {
     let client = cubecl::Device::default().client();
@@ -23,9 +23,9 @@ fn main() {
             let [batch, steps, hidden] = size;
             println!("{name} B{batch} T{steps} H{hidden}: forward and back in ms");
             for plan in plans(&client, size) {
-                let before = Driver::persistent_walks(&client);
+                let before = Driver::persistent_scans(&client);
                 let [forward, back] = time(&client, &kernel, size, plan);
-                if plan.driver == Driver::Persistent && Driver::persistent_walks(&client) == before {
+                if plan.driver == Driver::Persistent && Driver::persistent_scans(&client) == before {
                     continue; // it went another way
                 }
                 let Plan { driver, tile: Tile { rows, units, split, staged } } = plan;
@@ -92,7 +92,7 @@ fn time(client: &Client, kernel: &Kernel, [batch, time, hidden]: [usize; 3], pla
     };
     let input = random(time * batch * gates * hidden, 1.0);
     let gradient = random(sequences.state_len(states, time), 1.0);
-    let walk = Walk { client, plan: Some(plan), sequences: &sequences, operands: &operands };
+    let walk = ScanArgs { client, plan: Some(plan), sequences: &sequences, operands: &operands };
     let mut times = [Vec::new(), Vec::new()];
     for repeat in 0..4 {
         let begin = Instant::now();

@@ -6,7 +6,7 @@ use cubecl::{
 
 /// How a number is stored. Whatever it is, sums, states and the mathematics of cells are float32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Number {
+pub enum StorageDtype {
     /// 32 bits.
     F32,
     /// 16 bits, of which 5 are the exponent.
@@ -15,7 +15,7 @@ pub enum Number {
     Bf16,
 }
 
-impl Number {
+impl StorageDtype {
     /// Bytes of one.
     pub fn size(self) -> usize {
         match self {
@@ -43,7 +43,7 @@ impl Number {
 pub struct Buffer {
     handle: Handle,
     len: usize,
-    number: Number,
+    number: StorageDtype,
 }
 
 impl Buffer {
@@ -52,14 +52,14 @@ impl Buffer {
     /// # Panics
     /// If it has not as many.
     pub fn new(handle: Handle, len: usize) -> Self {
-        Self::of(handle, len, Number::F32)
+        Self::of(handle, len, StorageDtype::F32)
     }
 
     /// What lies behind a handle.
     ///
     /// # Panics
     /// If it has not as many numbers.
-    pub fn of(handle: Handle, len: usize, number: Number) -> Self {
+    pub fn of(handle: Handle, len: usize, number: StorageDtype) -> Self {
         let bytes = handle.size_in_used();
         assert!(bytes >= (number.size() * len) as u64, "a buffer of {bytes} bytes is too small for {len} numbers");
         Self { handle, len, number }
@@ -67,17 +67,17 @@ impl Buffer {
 
     /// Room for numbers of 32 bits, not yet written.
     pub fn empty(client: &Client, len: usize) -> Self {
-        Self::empty_of(client, len, Number::F32)
+        Self::empty_of(client, len, StorageDtype::F32)
     }
 
     /// Room for numbers, not yet written.
-    pub(crate) fn empty_of(client: &Client, len: usize, number: Number) -> Self {
+    pub(crate) fn empty_of(client: &Client, len: usize, number: StorageDtype) -> Self {
         Self { handle: client.empty(number.size() * len.max(1)), len, number }
     }
 
     /// Zeros of 32 bits.
     pub(crate) fn zeros(client: &Client, len: usize) -> Self {
-        Self { handle: client.create_from_slice(&vec![0; 4 * len.max(1)]), len, number: Number::F32 }
+        Self { handle: client.create_from_slice(&vec![0; 4 * len.max(1)]), len, number: StorageDtype::F32 }
     }
 
     /// The handle.
@@ -96,7 +96,7 @@ impl Buffer {
     }
 
     /// How they are stored.
-    pub fn number(&self) -> Number {
+    pub fn number(&self) -> StorageDtype {
         self.number
     }
 

@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr, sync::OnceLock};
 
 use cubecl::prelude::*;
 
-use crate::{Sequences, Tile, Walk};
+use crate::{ScanArgs, Sequences, Tile};
 
 /// Units that run in lockstep are at least as many on a graphics card; a driver in software has as many as a vector register
 /// of the processor has numbers.
@@ -93,7 +93,7 @@ pub struct Plan {
 impl Plan {
     /// The one that suits a device and the sizes, for products with so many columns for each unit; with cubes that meet where
     /// this is asked for and they `may_meet`.
-    pub(crate) fn of(walk: Walk<'_>, per_unit: usize, may_meet: bool) -> Self {
+    pub(crate) fn of(walk: ScanArgs<'_>, per_unit: usize, may_meet: bool) -> Self {
         static NAMED: OnceLock<Option<Driver>> = OnceLock::new();
         let is_software = is_software(walk.client);
         let may_be = |driver: &Driver| may_meet || *driver != Driver::Persistent;
@@ -119,7 +119,7 @@ impl Plan {
     }
 
     /// The same for products with one column for each unit: of which a unit of the cube then has several.
-    pub(crate) fn of_columns(walk: Walk<'_>, may_meet: bool) -> Self {
+    pub(crate) fn of_columns(walk: ScanArgs<'_>, may_meet: bool) -> Self {
         let mut plan = Self::of(walk, PER_UNIT, may_meet);
         let columns = walk.sequences.hidden.max(walk.sequences.output);
         if walk.plan.is_none() && plan.driver == Driver::Resident {
@@ -130,7 +130,7 @@ impl Plan {
 
     /// How many time steps one launch goes through: drivers end a launch that takes seconds, and one in software leaves every
     /// loop, without a word, when a unit has been through 65,535 turns of loops in all (Mesa's llvmpipe).
-    pub(crate) fn steps(&self, walk: Walk<'_>, gates: usize, phases: usize) -> usize {
+    pub(crate) fn steps(&self, walk: ScanArgs<'_>, gates: usize, phases: usize) -> usize {
         if !is_software(walk.client) {
             return 1024;
         }
@@ -171,7 +171,7 @@ pub(crate) fn is_software(client: &Client) -> bool {
     client.properties().hardware.plane_size_max < GRAPHICS_CARD
 }
 
-fn tile(walk: Walk<'_>, driver: Driver, is_software: bool) -> Tile {
+fn tile(walk: ScanArgs<'_>, driver: Driver, is_software: bool) -> Tile {
     let Sequences { batch, hidden, .. } = *walk.sequences;
     let most = walk.client.properties().hardware.max_units_per_cube as usize;
     let rows = |most: usize| (batch / walk.sequences.sides()).next_power_of_two().min(most);

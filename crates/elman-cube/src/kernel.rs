@@ -1,17 +1,17 @@
 use std::{fmt, marker::PhantomData, sync::Arc};
 
 use crate::{
-    Buffer, Gradients, Sequences, Variant, Walk, Walked, backward,
+    Buffer, Gradients, ScanArgs, ScanOptions, ScanOutput, Sequences, backward,
     cell::{
-        Counts, Gru, GruResetBefore, Linear, Lstm, MOST_GATES, MOST_STATES, MinGru, MinLstm, Pointwise, Relu, Rnn, Tanh,
+        Counts, Gru, GruResetBefore, Linear, Lstm, MAX_GATES, MAX_STATES, MinGru, MinLstm, Pointwise, Relu, Rnn, Tanh,
     },
     forward,
-    layout::Kept,
+    layout::AuxLayout,
     linear,
 };
 
 /// How many buffers a device has to give a kernel, at most: walking back has the most.
-pub const BUFFERS: u32 = 24;
+pub const MAX_BUFFERS: u32 = 24;
 
 /// The kernels of one cell.
 ///
@@ -29,10 +29,15 @@ impl Kernel {
     /// If the cell has more gates or states than the kernels have room for, none of them, or late gates only.
     pub fn new<C: Pointwise>() -> Self {
         let name = std::any::type_name::<C>();
-        assert!((1..=MOST_GATES).contains(&C::GATES), "{name}: GATES = {} must be 1..={MOST_GATES}", C::GATES);
-        assert!((1..=MOST_STATES).contains(&C::STATES), "{name}: STATES = {} must be 1..={MOST_STATES}", C::STATES);
-        assert!(C::SAVED <= MOST_GATES, "{name}: SAVED = {} must be at most {MOST_GATES}", C::SAVED);
-        assert!(C::LATE < C::GATES, "{name}: LATE = {} must be less than the {} gates", C::LATE, C::GATES);
+        assert!((1..=MAX_GATES).contains(&C::GATES), "{name}: GATES = {} must be 1..={MAX_GATES}", C::GATES);
+        assert!((1..=MAX_STATES).contains(&C::STATES), "{name}: STATES = {} must be 1..={MAX_STATES}", C::STATES);
+        assert!(C::SAVED <= MAX_GATES, "{name}: SAVED = {} must be at most {MAX_GATES}", C::SAVED);
+        assert!(
+            C::CANDIDATE_GATES < C::GATES,
+            "{name}: CANDIDATE_GATES = {} must be less than the {} gates",
+            C::CANDIDATE_GATES,
+            C::GATES
+        );
         Self(Arc::new(OfRecurrent::<C>(PhantomData)))
     }
 
@@ -42,9 +47,9 @@ impl Kernel {
     /// If the cell has more gates than the kernels have room for, none of them, or not one state.
     pub fn linear<C: Linear>() -> Self {
         let name = std::any::type_name::<C>();
-        assert!((1..=MOST_GATES).contains(&C::GATES), "{name}: GATES = {} must be 1..={MOST_GATES}", C::GATES);
+        assert!((1..=MAX_GATES).contains(&C::GATES), "{name}: GATES = {} must be 1..={MAX_GATES}", C::GATES);
         assert!(C::STATES == 1, "{name}: STATES = {} must be 1 of a linear cell", C::STATES);
-        assert!(C::SAVED <= MOST_GATES, "{name}: SAVED = {} must be at most {MOST_GATES}", C::SAVED);
+        assert!(C::SAVED <= MAX_GATES, "{name}: SAVED = {} must be at most {MAX_GATES}", C::SAVED);
         Self(Arc::new(OfLinear::<C>(PhantomData)))
     }
 
@@ -105,21 +110,21 @@ impl Kernel {
     }
 
     /// How many of the last gates have their recurrent product taken of something else than the hidden state.
-    pub fn late_gates(&self) -> usize {
+    pub fn candidate_gates(&self) -> usize {
         self.0.counts().late
     }
 
-    /// Where, in what was [kept](Walked::kept), the hidden states begin that the cell returned, `[T, B, H]`; `None` where they
+    /// Where, in what was [kept](ScanOutput::kept), the hidden states begin that the cell returned, `[T, B, H]`; `None` where they
     /// were not kept.
-    pub fn raw_at(&self, walk: Walk<'_>) -> Option<usize> {
-        Kept::of(self.0.counts(), walk.sequences, walk.operands.variant(), true).raw
+    pub fn unprojected_offset(&self, walk: ScanArgs<'_>) -> Option<usize> {
+        AuxLayout::of(self.0.counts(), walk.sequences, walk.operands.variant(), true).raw
     }
 
-    /// How many numbers a walk keeps for the way back: in what the cell [saves](Walked::saved), and in what is
-    /// [kept](Walked::kept) besides.
-    pub fn kept(&self, sequences: &Sequences, variant: Variant) -> [usize; 2] {
+    /// How many numbers a walk keeps for the way back: in what the cell [saves](ScanOutput::saved), and in what is
+    /// [kept](ScanOutput::kept) besides.
+    pub fn kept(&self, sequences: &Sequences, variant: ScanOptions) -> [usize; 2] {
         let counts = self.0.counts();
-        [sequences.saved_len(counts), Kept::of(counts, sequences, variant, true).len]
+        [sequences.saved_len(counts), AuxLayout::of(counts, sequences, variant, true).len]
     }
 
     /// Walks with the input product `[T, B, G·H]`, keeping what the way back needs if `saves` is set. Nothing waits for the
@@ -127,7 +132,7 @@ impl Kernel {
     ///
     /// # Panics
     /// If a buffer has another length than the sizes ask for, or the cell cannot do what the operands ask for.
-    pub fn forward(&self, walk: Walk<'_>, input: &Buffer, saves: bool) -> Walked {
+    pub fn forward(&self, walk: ScanArgs<'_>, input: &Buffer, saves: bool) -> ScanOutput {
         walk.check(self.0.counts(), input);
         self.0.forward(walk, input, saves)
     }
@@ -136,7 +141,7 @@ impl Kernel {
     ///
     /// # Panics
     /// As [`forward`](Self::forward).
-    pub fn backward(&self, walk: Walk<'_>, walked: &Walked, gradient: &Buffer) -> Gradients {
+    pub fn backward(&self, walk: ScanArgs<'_>, walked: &ScanOutput, gradient: &Buffer) -> Gradients {
         walk.check_back(self.0.counts(), walked, gradient);
         self.0.backward(walk, walked, gradient)
     }
@@ -168,11 +173,11 @@ impl Counted {
             gates: C::GATES,
             states: C::STATES,
             saved: C::SAVED,
-            late: C::LATE,
-            split: C::SPLIT,
+            late: C::CANDIDATE_GATES,
+            split: C::SEPARATE_RECURRENT_GRAD,
             recurrent: true,
-            reads_hidden: C::READS_HIDDEN,
-            reads_output: C::READS_OUTPUT,
+            reads_hidden: C::USES_PREV_HIDDEN,
+            reads_output: C::USES_OUTPUT,
         }
     }
 }
@@ -180,8 +185,8 @@ impl Counted {
 /// A cell behind a pointer.
 trait Walks: fmt::Debug + Send + Sync {
     fn counts(&self) -> Counted;
-    fn forward(&self, walk: Walk<'_>, input: &Buffer, saves: bool) -> Walked;
-    fn backward(&self, walk: Walk<'_>, walked: &Walked, gradient: &Buffer) -> Gradients;
+    fn forward(&self, walk: ScanArgs<'_>, input: &Buffer, saves: bool) -> ScanOutput;
+    fn backward(&self, walk: ScanArgs<'_>, walked: &ScanOutput, gradient: &Buffer) -> Gradients;
 }
 
 /// A cell with a recurrent product.
@@ -203,11 +208,11 @@ macro_rules! walks {
                 Counted { recurrent: $recurrent, ..Counted::of::<C>() }
             }
 
-            fn forward(&self, walk: Walk<'_>, input: &Buffer, saves: bool) -> Walked {
+            fn forward(&self, walk: ScanArgs<'_>, input: &Buffer, saves: bool) -> ScanOutput {
                 $forward(walk, input, saves)
             }
 
-            fn backward(&self, walk: Walk<'_>, walked: &Walked, gradient: &Buffer) -> Gradients {
+            fn backward(&self, walk: ScanArgs<'_>, walked: &ScanOutput, gradient: &Buffer) -> Gradients {
                 $backward(walk, walked, gradient)
             }
         }

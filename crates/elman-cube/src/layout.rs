@@ -1,10 +1,10 @@
-use crate::{Sequences, Variant, kernel::Counted};
+use crate::{ScanOptions, Sequences, kernel::Counted};
 
 /// Where what a walk keeps for the way back, or uses from one phase to the next, lies in one buffer. `T` time, `B` batch,
 /// `G` gates, `H` hidden units. There is a time axis only where the walk is walked back later. It is float32 whatever the
 /// others are, and what the cell saves is elsewhere.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Kept {
+pub(crate) struct AuxLayout {
     /// The hidden state as the cell returned it, `[T, B, H]`.
     pub raw: Option<usize>,
     /// The recurrent products before normalisation and bias, `[T, B, G, H]`.
@@ -17,8 +17,8 @@ pub(crate) struct Kept {
     pub len: usize,
 }
 
-impl Kept {
-    pub fn of(counts: Counted, sequences: &Sequences, variant: Variant, saves: bool) -> Self {
+impl AuxLayout {
+    pub fn of(counts: Counted, sequences: &Sequences, variant: ScanOptions, saves: bool) -> Self {
         let Sequences { time, batch, hidden, .. } = *sequences;
         let rows = if saves { time * batch } else { batch };
         let mut len = 0;

@@ -10,7 +10,7 @@
 //! The crate knows buffers on a device and no tensors; `elman-recurrence` makes an operation of it that burn differentiates. What
 //! a cell does with its gates is in [`cell`], and a [`Kernel`] is made of it: a cell of one's own gets everything else with it.
 //!
-//! The input product, the weights and what is kept for the way back are float32, float16 or bfloat16, a [`Number`]; sums, states
+//! The input product, the weights and what is kept for the way back are float32, float16 or bfloat16, a [`StorageDtype`]; sums, states
 //! and what a cell does are float32. Nothing waits for the device but the trial of [`Driver::Persistent`]. The same walk, on the
 //! same device with the same plan, gives the same bits.
 
@@ -31,10 +31,10 @@ mod sequences;
 mod walk;
 
 pub use backward::Gradients;
-pub use buffer::{Buffer, Number};
+pub use buffer::{Buffer, StorageDtype};
 pub use driver::{Driver, Plan, UnknownDriver};
-pub use forward::Walked;
-pub use kernel::{BUFFERS, Kernel};
+pub use forward::ScanOutput;
+pub use kernel::{Kernel, MAX_BUFFERS};
 pub use product::Tile;
-pub use sequences::{Direction, Operands, Sequences, Variant, Zoneout};
-pub use walk::Walk;
+pub use sequences::{Direction, Operands, ScanOptions, Sequences, Zoneout};
+pub use walk::ScanArgs;

@@ -6,10 +6,10 @@ pub enum Direction {
     /// From the first time step to the last.
     Forward,
     /// From the last to the first.
-    Back,
+    Reverse,
     /// Half of the rows each way, at once: the first half forward, the others back. Weights, bias, projection and gain are there
     /// twice, those of the way forward first.
-    Both,
+    Bidirectional,
 }
 
 /// A batch of sequences. `T` time, `B` batch, `G` gates, `H` hidden units, `P` outputs.
@@ -34,14 +34,14 @@ impl Sequences {
     pub(crate) fn turn(&self) -> usize {
         match self.direction {
             Direction::Forward => self.batch,
-            Direction::Back => 0,
-            Direction::Both => self.batch / 2,
+            Direction::Reverse => 0,
+            Direction::Bidirectional => self.batch / 2,
         }
     }
 
     /// How many sets of weights there are.
     pub(crate) fn sides(&self) -> usize {
-        if self.direction == Direction::Both { 2 } else { 1 }
+        if self.direction == Direction::Bidirectional { 2 } else { 1 }
     }
 
     /// Numbers of all states at so many `times`: `[times, B, P]` of the hidden state and then, of a second one,
@@ -86,7 +86,7 @@ pub enum Zoneout {
 
 /// What there is besides the plain recurrence.
 #[derive(Clone, Copy, Debug)]
-pub struct Variant {
+pub struct ScanOptions {
     /// A projection.
     pub projection: bool,
     /// Layer normalisation.
@@ -97,8 +97,12 @@ pub struct Variant {
 
 impl Operands {
     /// What there is of them.
-    pub fn variant(&self) -> Variant {
-        Variant { projection: self.projection.is_some(), norm: self.gain.is_some(), zoneout: self.zoneout.is_some() }
+    pub fn variant(&self) -> ScanOptions {
+        ScanOptions {
+            projection: self.projection.is_some(),
+            norm: self.gain.is_some(),
+            zoneout: self.zoneout.is_some(),
+        }
     }
 
     /// The rates of zoneout, or its masks.

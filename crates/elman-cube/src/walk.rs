@@ -1,10 +1,10 @@
 use cubecl::prelude::*;
 
-use crate::{Buffer, Number, Operands, Plan, Sequences, Walked, kernel::Counted, layout::Kept};
+use crate::{Buffer, Operands, Plan, ScanOutput, Sequences, StorageDtype, kernel::Counted, layout::AuxLayout};
 
 /// What is walked, and where.
 #[derive(Clone, Copy)]
-pub struct Walk<'a> {
+pub struct ScanArgs<'a> {
     /// Of the device.
     pub client: &'a Client,
     /// How it is launched and divided; as suits the device and the sizes without.
@@ -15,19 +15,19 @@ pub struct Walk<'a> {
     pub operands: &'a Operands,
 }
 
-impl Walk<'_> {
+impl ScanArgs<'_> {
     /// That every buffer has the length that the sizes ask for: the kernels do not look.
     pub(crate) fn check(&self, counts: Counted, input: &Buffer) {
         let Sequences { time, batch, hidden, output, ref lengths, .. } = *self.sequences;
         let sides = self.sequences.sides();
         let Operands { weights, bias, projection, gain, state, dropout, zoneout } = self.operands;
-        let stored = |name: &str, buffer: Option<&Buffer>, len: usize, number: Number| {
+        let stored = |name: &str, buffer: Option<&Buffer>, len: usize, number: StorageDtype| {
             if let Some(buffer) = buffer {
                 assert!(buffer.len() == len, "{name}: found {} numbers, expected {len}", buffer.len());
                 assert!(buffer.number() == number, "{name}: found {:?}, expected {number:?}", buffer.number());
             }
         };
-        let is = |name: &str, buffer: Option<&Buffer>, len: usize| stored(name, buffer, len, Number::F32);
+        let is = |name: &str, buffer: Option<&Buffer>, len: usize| stored(name, buffer, len, StorageDtype::F32);
         self.check_limits(counts);
         assert!(
             weights.is_some() == counts.recurrent,
@@ -67,7 +67,7 @@ impl Walk<'_> {
     fn check_limits(&self, counts: Counted) {
         let Sequences { time, batch, hidden, .. } = *self.sequences;
         let properties = self.client.properties();
-        let kept = Kept::of(counts, self.sequences, self.operands.variant(), true).len;
+        let kept = AuxLayout::of(counts, self.sequences, self.operands.variant(), true).len;
         let largest = kept.max(time * batch * counts.gates.max(counts.saved) * hidden);
         // places are counted in 32 bits
         let most = (properties.memory.max_page_size / 4).min(u64::from(u32::MAX));
@@ -84,9 +84,9 @@ impl Walk<'_> {
     }
 
     /// The same of a walk back.
-    pub(crate) fn check_back(&self, counts: Counted, walked: &Walked, gradient: &Buffer) {
+    pub(crate) fn check_back(&self, counts: Counted, walked: &ScanOutput, gradient: &Buffer) {
         let states = self.sequences.state_len(counts.states, self.sequences.time);
-        let kept = Kept::of(counts, self.sequences, self.operands.variant(), true).len;
+        let kept = AuxLayout::of(counts, self.sequences, self.operands.variant(), true).len;
         for (name, found, expected) in [
             ("states", walked.states.len(), states),
             ("saved", walked.saved.len(), self.sequences.saved_len(counts)),

@@ -3,8 +3,8 @@
 
 use cubecl::prelude::*;
 use elman_cube::{
-    Buffer, Direction, Kernel, Operands, Sequences, Walk,
-    cell::{Counts, NoLate, Pointwise, sigmoid, through_sigmoid, through_tanh},
+    Buffer, Direction, Kernel, Operands, ScanArgs, Sequences,
+    cell::{Counts, NoCandidateInput, Pointwise, sigmoid, through_sigmoid, through_tanh},
 };
 
 const TIME: usize = 6;
@@ -19,7 +19,7 @@ impl Counts for Ugrnn {
     const GATES: usize = 2;
     const STATES: usize = 1;
     const SAVED: usize = 2;
-    type Late = NoLate;
+    type Late = NoCandidateInput;
 }
 
 #[cube]
@@ -124,7 +124,7 @@ fn its_walk_is_what_its_formulas_say_and_its_gradient_is_the_slope() {
         zoneout: None,
     };
     let kernel = Kernel::new::<Ugrnn>();
-    let of = Walk { client: &client, plan: None, sequences: &sequences, operands: &operands };
+    let of = ScanArgs { client: &client, plan: None, sequences: &sequences, operands: &operands };
     let walked = kernel.forward(of, &up(&input), true);
     let by_input = down(kernel.backward(of, &walked, &up(&gradient)).input);
     for (found, expected) in down(walked.states).iter().zip(walk(&input, &weights, &initial)) {

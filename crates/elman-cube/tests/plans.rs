@@ -5,7 +5,8 @@
 mod support;
 
 use elman_cube::{
-    Buffer, Direction, Driver, Gradients, Kernel, Number, Operands, Plan, Sequences, Tile, Walk, Walked, Zoneout,
+    Buffer, Direction, Driver, Gradients, Kernel, Operands, Plan, ScanArgs, ScanOutput, Sequences, StorageDtype, Tile,
+    Zoneout,
 };
 use support::{Numbers, read};
 
@@ -20,7 +21,7 @@ const LARGE: Size = [2, 19, 300];
 
 /// What is there besides the plain recurrence.
 #[derive(Clone, Copy, Debug)]
-enum Variant {
+enum ScanOptions {
     Plain,
     Normalised,
     Projected,
@@ -30,23 +31,24 @@ enum Variant {
 }
 
 /// All that comes of a walk and of the walk back, by name.
-fn walk(kernel: &Kernel, variant: Variant, size: Size, plan: Option<Plan>) -> Vec<(&'static str, Vec<f32>)> {
-    walk_of(kernel, variant, size, plan, Number::F32)
+fn walk(kernel: &Kernel, variant: ScanOptions, size: Size, plan: Option<Plan>) -> Vec<(&'static str, Vec<f32>)> {
+    walk_of(kernel, variant, size, plan, StorageDtype::F32)
 }
 
 fn walk_of(
     kernel: &Kernel,
-    variant: Variant,
+    variant: ScanOptions,
     [time, batch, hidden]: Size,
     plan: Option<Plan>,
-    number: Number,
+    number: StorageDtype,
 ) -> Vec<(&'static str, Vec<f32>)> {
     let client = cubecl::Device::default().client();
     let mut numbers = Numbers { client: &client, state: 7 };
-    let direction = if matches!(variant, Variant::BothWays) { Direction::Both } else { Direction::Forward };
-    let sides = if direction == Direction::Both { 2 } else { 1 };
+    let direction =
+        if matches!(variant, ScanOptions::BothWays) { Direction::Bidirectional } else { Direction::Forward };
+    let sides = if direction == Direction::Bidirectional { 2 } else { 1 };
     let (rows, batch) = (kernel.gates() * hidden, batch * sides);
-    let output = if matches!(variant, Variant::Projected) { 6 } else { hidden };
+    let output = if matches!(variant, ScanOptions::Projected) { 6 } else { hidden };
     let lengths = (0..batch).map(|row| ((row * 5 + 2) % (time + 1)) as u32);
     let lengths: Vec<u8> = lengths.flat_map(|length| length.to_ne_bytes()).collect();
     let lengths = Some(Buffer::new(client.create_from_slice(&lengths), batch));
@@ -55,18 +57,18 @@ fn walk_of(
     let operands = Operands {
         weights: kernel.is_recurrent().then(|| numbers.next_of(sides * rows * output, 0.5, number)),
         bias: kernel.is_recurrent().then(|| numbers.next(sides * rows, 1.0)),
-        projection: matches!(variant, Variant::Projected).then(|| numbers.next_of(output * hidden, 0.5, number)),
-        gain: matches!(variant, Variant::Normalised).then(|| numbers.next(rows, 2.0)),
+        projection: matches!(variant, ScanOptions::Projected).then(|| numbers.next_of(output * hidden, 0.5, number)),
+        gain: matches!(variant, ScanOptions::Normalised).then(|| numbers.next(rows, 2.0)),
         state: numbers.next(states, 2.0),
         dropout: None,
-        zoneout: matches!(variant, Variant::Zoneout).then_some(Zoneout::Rates([0.25, 0.125])),
+        zoneout: matches!(variant, ScanOptions::Zoneout).then_some(Zoneout::Rates([0.25, 0.125])),
     };
     let (input, gradient) = (numbers.next_of(time * batch * rows, 4.0, number), numbers.next(steps, 2.0));
-    let walk = Walk { client: &client, plan, sequences: &sequences, operands: &operands };
+    let walk = ScanArgs { client: &client, plan, sequences: &sequences, operands: &operands };
     let walked = kernel.forward(walk, &input, true);
     let Gradients { input, recurrent, product, gain, state, projected, late } =
         kernel.backward(walk, &walked, &gradient);
-    let Walked { states, .. } = walked;
+    let ScanOutput { states, .. } = walked;
     let all = [
         ("states", Some(states)),
         ("by the input", Some(input)),
@@ -80,7 +82,7 @@ fn walk_of(
     all.into_iter().filter_map(|(name, buffer)| Some((name, read(&client, &buffer?)))).collect()
 }
 
-fn check(kernel: &Kernel, variant: Variant, size: Size, tiles: &[Tile]) {
+fn check(kernel: &Kernel, variant: ScanOptions, size: Size, tiles: &[Tile]) {
     let expected = walk(kernel, variant, size, None);
     let plans = [Driver::Step, Driver::Resident].into_iter().flat_map(|d| tiles.iter().map(move |t| (d, *t)));
     for plan in plans.map(|(driver, tile)| Plan { driver, tile }) {
@@ -105,30 +107,30 @@ const TILES: [Tile; 3] = [
 
 #[test]
 fn every_plan_gives_the_same_numbers() {
-    check(&Kernel::lstm(), Variant::Plain, SMALL, &TILES);
-    check(&Kernel::lstm(), Variant::Projected, SMALL, &TILES);
-    check(&Kernel::gru(), Variant::Normalised, SMALL, &TILES);
-    check(&Kernel::gru(), Variant::Zoneout, SMALL, &TILES);
-    check(&Kernel::gru_reset_before(), Variant::Plain, SMALL, &TILES);
-    check(&Kernel::gru_reset_before(), Variant::BothWays, SMALL, &TILES);
+    check(&Kernel::lstm(), ScanOptions::Plain, SMALL, &TILES);
+    check(&Kernel::lstm(), ScanOptions::Projected, SMALL, &TILES);
+    check(&Kernel::gru(), ScanOptions::Normalised, SMALL, &TILES);
+    check(&Kernel::gru(), ScanOptions::Zoneout, SMALL, &TILES);
+    check(&Kernel::gru_reset_before(), ScanOptions::Plain, SMALL, &TILES);
+    check(&Kernel::gru_reset_before(), ScanOptions::BothWays, SMALL, &TILES);
 }
 
 #[test]
 fn every_plan_gives_the_same_numbers_with_a_late_product_that_is_normalised() {
-    check(&Kernel::gru_reset_before(), Variant::Normalised, SMALL, &TILES);
+    check(&Kernel::gru_reset_before(), ScanOptions::Normalised, SMALL, &TILES);
 }
 
 #[test]
 fn the_plan_that_is_chosen_fits_the_device() {
     for kernel in [Kernel::rnn_tanh(), Kernel::gru_reset_before(), Kernel::lstm()] {
-        for variant in [Variant::Plain, Variant::Normalised] {
+        for variant in [ScanOptions::Plain, ScanOptions::Normalised] {
             check(&kernel, variant, LARGE, &TILES[1..2]);
         }
     }
     // one step of a cube alone would be more turns of loops than a driver in software has
-    let expected = walk(&Kernel::rnn_tanh(), Variant::Plain, [1, 2, 4100], None);
+    let expected = walk(&Kernel::rnn_tanh(), ScanOptions::Plain, [1, 2, 4100], None);
     let plan = Plan { driver: Driver::Step, tile: TILES[1] };
-    let found = walk(&Kernel::rnn_tanh(), Variant::Plain, [1, 2, 4100], Some(plan));
+    let found = walk(&Kernel::rnn_tanh(), ScanOptions::Plain, [1, 2, 4100], Some(plan));
     for ((name, found), (_, expected)) in found.iter().zip(&expected) {
         let off = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         // sums of 4,100 terms
@@ -141,17 +143,17 @@ fn the_plan_that_is_chosen_fits_the_device() {
 #[test]
 fn numbers_of_16_bits_are_as_near_as_they_can_be() {
     let client = cubecl::Device::default().client();
-    for (number, tolerance) in [(Number::F16, 4e-3), (Number::Bf16, 3e-2)] {
+    for (number, tolerance) in [(StorageDtype::F16, 4e-3), (StorageDtype::Bf16, 3e-2)] {
         if !number.is_supported(&client) {
             println!("skipped: the device has no numbers of {number:?}");
             continue;
         }
         for (kernel, variant) in [
-            (Kernel::lstm(), Variant::Plain),
-            (Kernel::lstm(), Variant::Projected),
-            (Kernel::gru(), Variant::Normalised),
-            (Kernel::gru_reset_before(), Variant::Zoneout),
-            (Kernel::min_gru(), Variant::Zoneout),
+            (Kernel::lstm(), ScanOptions::Plain),
+            (Kernel::lstm(), ScanOptions::Projected),
+            (Kernel::gru(), ScanOptions::Normalised),
+            (Kernel::gru_reset_before(), ScanOptions::Zoneout),
+            (Kernel::min_gru(), ScanOptions::Zoneout),
         ] {
             let expected = walk(&kernel, variant, SMALL, None);
             for ((name, found), (_, expected)) in walk_of(&kernel, variant, SMALL, None, number).iter().zip(&expected) {
@@ -170,7 +172,7 @@ fn numbers_of_16_bits_are_as_near_as_they_can_be() {
 #[test]
 fn the_same_walk_gives_the_same_bits() {
     for kernel in [Kernel::lstm(), Kernel::min_gru()] {
-        assert_eq!(walk(&kernel, Variant::Plain, SMALL, None), walk(&kernel, Variant::Plain, SMALL, None));
+        assert_eq!(walk(&kernel, ScanOptions::Plain, SMALL, None), walk(&kernel, ScanOptions::Plain, SMALL, None));
     }
 }
 
@@ -197,7 +199,7 @@ fn time_has_no_limit_of_its_own() {
                 dropout: None,
                 zoneout: None,
             };
-            let walk = Walk { client: &client, plan: None, sequences: &sequences, operands: &operands };
+            let walk = ScanArgs { client: &client, plan: None, sequences: &sequences, operands: &operands };
             read(&client, &kernel.forward(walk, input, false).states)
         };
         let up = |numbers: &[f32]| {
@@ -237,7 +239,7 @@ fn a_walk_that_is_too_large_for_the_device_is_refused() {
         zoneout: None,
     };
     let input = numbers.next(1, 1.0);
-    let walk = Walk { client: &client, plan: None, sequences: &sequences, operands: &operands };
+    let walk = ScanArgs { client: &client, plan: None, sequences: &sequences, operands: &operands };
     Kernel::gru().forward(walk, &input, false);
 }
 
@@ -258,7 +260,7 @@ fn a_buffer_of_another_length_is_named() {
     };
     let input = numbers.next(12, 1.0);
     Kernel::lstm().forward(
-        Walk { client: &client, plan: None, sequences: &sequences, operands: &operands },
+        ScanArgs { client: &client, plan: None, sequences: &sequences, operands: &operands },
         &input,
         false,
     );
@@ -270,6 +272,6 @@ fn a_long_walk_with_many_phases_is_whole() {
     // a launch a step, divided as the plan that is chosen divides it, so that the sums have the same order
     let tile = Tile { rows: 16, units: 64, split: 1, staged: 2 };
     for kernel in [Kernel::lstm(), Kernel::gru_reset_before()] {
-        check(&kernel, Variant::Normalised, [64, 16, 256], &[tile]);
+        check(&kernel, ScanOptions::Normalised, [64, 16, 256], &[tile]);
     }
 }

@@ -48,7 +48,7 @@ impl EmbedderConfig {
 
 /// What vectors were made with: two vectors are comparable if their identities are equal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
+pub struct ModelFingerprint {
     /// SHA-256 of the model's weights and tokenizer; see [`elman_lm::fingerprint`].
     pub model: String,
     /// The pooling.

@@ -1,18 +1,18 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use elman_layers::host::is_host;
+use elman_layers::cpu::is_cpu;
 use elman_lm::LanguageModel;
 use elman_recurrence::kernels::threads;
 use elman_text::{TextError, TextTokenizer, Tokenizer};
 use rayon::prelude::*;
 
 use crate::{
-    config::{EmbedderConfig, Identity},
+    config::{EmbedderConfig, ModelFingerprint},
     encoder::host::HostModel,
     error::EmbeddingError,
     finite,
-    reading::{Reading, Rows},
+    reading::{Rows, StreamingEmbedding},
     stream::in_chunks,
 };
 
@@ -44,7 +44,7 @@ impl Embedder {
         let (model, tokenizer) = LanguageModel::load_dir(&path, device)?;
         let layer = config.layer_index(model.config().layers)?;
         let fingerprint = elman_lm::fingerprint(&path)?;
-        let host = is_host(device).then(|| HostModel::of_layers(&model, layer + 1, &config)).transpose()?;
+        let host = is_cpu(device).then(|| HostModel::of_layers(&model, layer + 1, &config)).transpose()?;
         Ok(Self { model, host, tokenizer, config, layer, fingerprint, path: path.as_ref().into() })
     }
 
@@ -106,8 +106,8 @@ impl Embedder {
     }
 
     /// Starts an embedding that text is appended to.
-    pub fn start(&self) -> Reading<'_> {
-        Reading::new(self)
+    pub fn start(&self) -> StreamingEmbedding<'_> {
+        StreamingEmbedding::new(self)
     }
 
     /// Reads rows of falling length, window by window, those that have not ended.
@@ -145,8 +145,8 @@ impl Embedder {
     }
 
     /// What vectors are made with. A store remembers it and refuses vectors of another.
-    pub fn identity(&self) -> Identity {
-        Identity {
+    pub fn identity(&self) -> ModelFingerprint {
+        ModelFingerprint {
             model: self.fingerprint.clone(),
             pooling: self.config.pooling.clone(),
             layer: self.layer + 1,

@@ -8,7 +8,7 @@ use elman_text::TextError;
 pub enum EmbeddingError {
     /// The model could not be loaded, or a token is not in its vocabulary.
     #[error(transparent)]
-    Model(#[from] elman_lm::Error),
+    Model(#[from] elman_lm::LmError),
     /// A text could not be tokenised.
     #[error(transparent)]
     Text(#[from] TextError),

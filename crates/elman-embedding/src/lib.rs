@@ -36,10 +36,10 @@ pub mod train;
 mod vectors;
 
 pub use agreement::spearman;
-pub use config::{EmbedderConfig, Identity};
+pub use config::{EmbedderConfig, ModelFingerprint};
 pub use elman_index::{cosine, dot, euclidean, top_k};
 pub use embedder::Embedder;
 pub use error::EmbeddingError;
 pub use pooling::{Pool, Pooling};
-pub use reading::Reading;
+pub use reading::StreamingEmbedding;
 pub use vectors::VectorFile;

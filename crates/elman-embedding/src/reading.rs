@@ -115,7 +115,7 @@ fn update(all: Tensor<2>, rows: usize, f: impl FnOnce(Tensor<2>) -> Tensor<2>) -
 /// tokens: anywhere for characters, at white space for words, and for byte-pair encoding where no merge spans the cut
 /// (before a space or a line's end).
 #[derive(Clone, Debug)]
-pub struct Reading<'a> {
+pub struct StreamingEmbedding<'a> {
     embedder: &'a Embedder,
     so_far: SoFar<'a>,
     tokens: usize,
@@ -129,7 +129,7 @@ enum SoFar<'a> {
     Device(Box<Rows>),
 }
 
-impl<'a> Reading<'a> {
+impl<'a> StreamingEmbedding<'a> {
     pub(crate) fn new(embedder: &'a Embedder) -> Self {
         let so_far = match embedder.host() {
             Some(host) => SoFar::Host(host, host.session(1), host.nothing()),

@@ -36,7 +36,8 @@ impl VectorFile {
     /// [`EmbeddingError::Model`] if it cannot be read, [`EmbeddingError::Vectors`] if it is of another kind.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, EmbeddingError> {
         let path = path.as_ref();
-        let mut file = elman_files::open(path).map_err(|source| elman_lm::Error::Read { path: path.into(), source })?;
+        let mut file =
+            elman_files::open(path).map_err(|source| elman_lm::LmError::Read { path: path.into(), source })?;
         let bad = |reason: String| EmbeddingError::Vectors { path: path.into(), reason };
         let layout = match path.extension().and_then(|ending| ending.to_str()) {
             Some("npy") => npy(&mut file),
@@ -108,7 +109,7 @@ impl VectorFile {
     }
 
     fn failed(&self, source: io::Error) -> EmbeddingError {
-        elman_lm::Error::Read { path: self.path.clone(), source }.into()
+        elman_lm::LmError::Read { path: self.path.clone(), source }.into()
     }
 
     /// How many vectors there are.

@@ -5,7 +5,7 @@ use elman_embedding::{
     encoder::{Encoder, EncoderConfig},
 };
 use elman_lm::{LanguageModelConfig, ModelCard};
-use elman_recurrence::{CellKind, packed::Precision};
+use elman_recurrence::{CellKind, packed::WeightDtype};
 use elman_testkit::device;
 use elman_text::{Corpus, TextTokenizer, Tokenizer, TokenizerConfig, Unit};
 use tempfile::TempDir;
@@ -45,7 +45,7 @@ fn an_encoders_vector_does_not_depend_on_the_batch() {
     let tokenizer = tokenizer(&folder);
     for cell in CellKind::ALL {
         for (bidirectional, precision) in
-            [(false, Precision::F32), (true, Precision::F32), (false, Precision::Bf16), (true, Precision::Int8)]
+            [(false, WeightDtype::F32), (true, WeightDtype::F32), (false, WeightDtype::Bf16), (true, WeightDtype::Int8)]
         {
             let config = EncoderConfig {
                 cell,
@@ -58,7 +58,7 @@ fn an_encoders_vector_does_not_depend_on_the_batch() {
                 ..EncoderConfig::new(tokenizer.vocab_size())
             };
             let model = config.init(&device()).unwrap();
-            let encoder = Encoder::with_precision(model, tokenizer.clone(), precision).unwrap();
+            let encoder = Encoder::with_weight_dtype(model, tokenizer.clone(), precision).unwrap();
             let label = format!("{cell}, bidirectional {bidirectional}, {precision}");
             check(&label, |texts| encoder.encode(texts).unwrap());
             let one = bits(&[encoder.encode_one(&texts()[5]).unwrap()]);

@@ -132,7 +132,7 @@ fn identity_tells_models_and_settings_apart() {
     assert_ne!(base, identity(&folder, config("max")));
     assert_ne!(base, identity(&model(CellKind::Rnn, &device), EmbedderConfig::default()));
     let json = serde_json::to_string(&base).unwrap();
-    assert_eq!(serde_json::from_str::<elman_embedding::Identity>(&json).unwrap(), base);
+    assert_eq!(serde_json::from_str::<elman_embedding::ModelFingerprint>(&json).unwrap(), base);
 }
 
 #[test]

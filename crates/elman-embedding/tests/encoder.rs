@@ -3,9 +3,9 @@
 use burn::tensor::Device;
 use elman_embedding::{
     EmbeddingError,
-    encoder::{Encoder, EncoderConfig, EncoderModel, Files, WeightType, is_encoder},
+    encoder::{Encoder, EncoderConfig, EncoderModel, Files, StoredDtype, is_encoder},
 };
-use elman_recurrence::{CellKind, packed::Precision};
+use elman_recurrence::{CellKind, packed::WeightDtype};
 use elman_testkit::{device, devices};
 use elman_text::{Corpus, TextTokenizer, Tokenizer, TokenizerConfig, Unit};
 use tempfile::TempDir;
@@ -34,7 +34,7 @@ fn config(vocabulary: usize) -> EncoderConfig {
 }
 
 /// A directory with an untrained encoder.
-fn saved(change: impl Fn(EncoderConfig) -> EncoderConfig, weights: WeightType) -> TempDir {
+fn saved(change: impl Fn(EncoderConfig) -> EncoderConfig, weights: StoredDtype) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let tokenizer = tokenizer(&folder);
     let model = change(config(tokenizer.vocab_size())).init(&device()).unwrap();
@@ -59,7 +59,7 @@ fn close(label: &str, a: &[f32], b: &[f32]) {
 
 #[test]
 fn a_text_of_which_nothing_is_known_has_no_direction() {
-    let folder = saved(|config| config, WeightType::F32);
+    let folder = saved(|config| config, StoredDtype::F32);
     for device in devices() {
         let encoder = load(&folder, &device.device);
         // the long ones are read window by window
@@ -83,7 +83,7 @@ fn company_order_pieces_and_devices_do_not_change_a_vector() {
             let pooling = "last+mean+max+attention";
             let folder = saved(
                 |config| EncoderConfig { cell, bidirectional, layers: 2, pooling: pooling.parse().unwrap(), ..config },
-                WeightType::F32,
+                StoredDtype::F32,
             );
             let expected = load(&folder, &Device::default()).encode(&TEXTS).unwrap();
             for device in devices() {
@@ -122,7 +122,7 @@ fn windows_change_nothing_for_one_direction() {
             let of = |window: usize| {
                 device.device.seed(4);
                 let change = |config| EncoderConfig { cell, window, pooling: "last+mean".parse().unwrap(), ..config };
-                load(&saved(change, WeightType::F32), &device.device).encode_one(&text).unwrap()
+                load(&saved(change, StoredDtype::F32), &device.device).encode_one(&text).unwrap()
             };
             // from the same device's random numbers, hence the same weights
             let [wide, narrow] = [1000, 7].map(|window| {
@@ -137,7 +137,7 @@ fn windows_change_nothing_for_one_direction() {
 #[test]
 fn a_long_text_equals_its_pieces() {
     // past what is read side by side, and past what is tokenised at once
-    let folder = saved(|config| config, WeightType::F32);
+    let folder = saved(|config| config, StoredDtype::F32);
     for device in devices().into_iter().filter(|device| device.name != "wgpu") {
         let encoder = load(&folder, &device.device);
         let long: String = TEXTS[3].repeat(3000);
@@ -164,26 +164,26 @@ fn weights_in_fewer_bits_are_nearly_those() {
     let expected = Encoder::new(model.clone(), tokenizer.clone()).unwrap().encode(&TEXTS).unwrap();
     let mut sizes = Vec::new();
     // the mantissa's ten bits, and half of 1/127 of a row's largest, through one layer
-    for (kind, allowed) in [(WeightType::F32, 0.0), (WeightType::F16, 2e-3), (WeightType::Int8, 2e-2)] {
-        assert_eq!(kind.to_string().parse::<WeightType>().unwrap(), kind);
+    for (kind, allowed) in [(StoredDtype::F32, 0.0), (StoredDtype::F16, 2e-3), (StoredDtype::Int8, 2e-2)] {
+        assert_eq!(kind.to_string().parse::<StoredDtype>().unwrap(), kind);
         model.save(folder.path(), &tokenizer, "", kind).unwrap();
         sizes.push(std::fs::metadata(folder.path().join("model.safetensors")).unwrap().len());
         let found = Encoder::load(folder.path(), &device).unwrap().encode(&TEXTS).unwrap();
         let off = expected.iter().zip(&found).map(|(a, b)| worst(a, b)).fold(0.0, f32::max);
-        assert!(off <= allowed && (off > 0.0 || kind == WeightType::F32), "{kind}: {off}");
+        assert!(off <= allowed && (off > 0.0 || kind == StoredDtype::F32), "{kind}: {off}");
     }
     assert!(sizes.is_sorted_by(|a, b| a > b), "{sizes:?}");
-    let int8 = Encoder::with_precision(model, tokenizer, Precision::Int8).unwrap().encode(&TEXTS).unwrap();
+    let int8 = Encoder::with_weight_dtype(model, tokenizer, WeightDtype::Int8).unwrap().encode(&TEXTS).unwrap();
     assert!(expected.iter().zip(&int8).all(|(a, b)| worst(a, b) < 3e-2));
 }
 
 #[test]
 fn files_in_memory_are_a_directory_too() {
-    let folder = saved(|config| config, WeightType::Int8);
+    let folder = saved(|config| config, StoredDtype::Int8);
     let [config, tokenizer, weights] = ["config.json", "tokenizer.json", "model.safetensors"]
         .map(|name| std::fs::read(folder.path().join(name)).unwrap());
     let files = Files::new("built in", &config, &tokenizer, &weights);
-    let built_in = Encoder::of(&files, Precision::F32, &device()).unwrap();
+    let built_in = Encoder::from_files(&files, WeightDtype::F32, &device()).unwrap();
     let loaded = load(&folder, &device());
     assert_eq!(built_in.encode(&TEXTS).unwrap(), loaded.encode(&TEXTS).unwrap());
     assert_eq!(built_in.identity(), loaded.identity());
@@ -195,7 +195,7 @@ fn files_in_memory_are_a_directory_too() {
 #[test]
 fn a_directory_that_is_damaged_says_so() {
     let message = |spoil: &dyn Fn(&TempDir)| {
-        let folder = saved(|config| config, WeightType::Int8);
+        let folder = saved(|config| config, StoredDtype::Int8);
         spoil(&folder);
         Encoder::load(folder.path(), &device()).unwrap_err().to_string()
     };
@@ -238,7 +238,7 @@ fn token_vectors_to_begin_with_are_checked_and_scaled() {
         config.init(&device()).unwrap().with_token_vectors(&elman_embedding::VectorFile::open(&path).unwrap())
     };
     let model: EncoderModel = write(&[3.0, 4.0, 9.0, -3.0, 0.0, 9.0, 1.0, -1.0, 9.0], [3, 3]).unwrap();
-    let weights = elman_recurrence::StateDict::of(&model).data("embedding.weight").unwrap().unwrap();
+    let weights = elman_recurrence::StateDict::from_module(&model).data("embedding.weight").unwrap().unwrap();
     let weights: Vec<f32> = weights.iter::<f32>().collect();
     // the root mean square of 3, 4, -3, 0, 1, -1 is √6
     let scale = 0.5 / 6f32.sqrt();

@@ -8,7 +8,7 @@ use std::{
 
 use elman_embedding::{
     Embedder, EmbedderConfig, EmbeddingError, Pooling, VectorFile,
-    encoder::{Encoder, EncoderConfig, WeightType},
+    encoder::{Encoder, EncoderConfig, StoredDtype},
 };
 use elman_lm::{LanguageModelConfig, ModelCard};
 use elman_recurrence::CellKind;
@@ -25,7 +25,7 @@ fn tokenizer(folder: &TempDir) -> TextTokenizer {
 }
 
 /// A directory with an untrained encoder.
-fn saved(change: impl Fn(EncoderConfig) -> EncoderConfig, weights: WeightType) -> TempDir {
+fn saved(change: impl Fn(EncoderConfig) -> EncoderConfig, weights: StoredDtype) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let tokenizer = tokenizer(&folder);
     let config = EncoderConfig { d_embed: 6, d_hidden: 5, d_projection: Some(7), ..EncoderConfig::new(0) };
@@ -48,12 +48,12 @@ fn damaged_encoders_are_errors_or_finite() {
     let mut mutants = Mutants::new(1000);
     let pooled = |pooling: &str| pooling.parse::<Pooling>().unwrap();
     let encoders = [
-        saved(|c| c, WeightType::F32),
+        saved(|c| c, StoredDtype::F32),
         saved(
             |c| EncoderConfig { pooling: pooled("max+attention"), normalize: false, d_projection: None, ..c },
-            WeightType::F16,
+            StoredDtype::F16,
         ),
-        saved(|c| EncoderConfig { cell: CellKind::Lstm, bidirectional: true, layers: 2, ..c }, WeightType::Int8),
+        saved(|c| EncoderConfig { cell: CellKind::Lstm, bidirectional: true, layers: 2, ..c }, StoredDtype::Int8),
     ];
     let of = |folder: &TempDir| ["config.json", "model.safetensors"].map(|name| folder.path().join(name));
     let files: Vec<PathBuf> = encoders.iter().flat_map(of).collect();
@@ -83,10 +83,10 @@ fn fill(folder: &TempDir, tensor: &str, value: f32) {
 #[test]
 fn weights_that_are_not_finite_are_named() {
     for (kind, bytes) in [
-        (WeightType::F32, &f32::NAN.to_le_bytes()[..]),
-        (WeightType::F32, &f32::INFINITY.to_le_bytes()),
-        (WeightType::F16, &[0x00, 0x7c]), // infinite
-        (WeightType::F16, &[0x01, 0xfc]), // NaN
+        (StoredDtype::F32, &f32::NAN.to_le_bytes()[..]),
+        (StoredDtype::F32, &f32::INFINITY.to_le_bytes()),
+        (StoredDtype::F16, &[0x00, 0x7c]), // infinite
+        (StoredDtype::F16, &[0x01, 0xfc]), // NaN
     ] {
         let folder = saved(|c| c, kind);
         overwrite(&folder, bytes);
@@ -96,7 +96,7 @@ fn weights_that_are_not_finite_are_named() {
             "{message}"
         );
     }
-    let folder = saved(|c| c, WeightType::Int8);
+    let folder = saved(|c| c, StoredDtype::Int8);
     fill(&folder, "projection.weight.scale", f32::INFINITY);
     let message = open(folder.path()).unwrap_err().to_string();
     assert!(message.contains("'projection.weight' has a number that is not finite"), "{message}");
@@ -111,7 +111,7 @@ fn vectors_that_overflow_name_the_model() {
     // a projection of numbers that are finite, and whose sums are not
     let huge: Vec<u8> = [f32::MAX; 35].iter().flat_map(|x| x.to_le_bytes()).collect();
     for normalize in [false, true] {
-        let folder = saved(|c| EncoderConfig { cell: CellKind::MinGru, normalize, ..c }, WeightType::F32);
+        let folder = saved(|c| EncoderConfig { cell: CellKind::MinGru, normalize, ..c }, StoredDtype::F32);
         overwrite(&folder, &huge);
         // large outputs of the network, which has no bound
         fill(&folder, "network.bias_ih_l0", 1e9);
@@ -137,7 +137,7 @@ fn vectors_that_overflow_name_the_model() {
 
 #[test]
 fn sizes_that_the_weights_do_not_have_are_refused_before_anything_is_drawn() {
-    let folder = saved(|c| c, WeightType::F32);
+    let folder = saved(|c| c, StoredDtype::F32);
     let path = folder.path().join("config.json");
     let whole: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     for (changes, expected) in [
@@ -167,7 +167,7 @@ fn sizes_that_the_weights_do_not_have_are_refused_before_anything_is_drawn() {
 #[test]
 fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
     for name in ["config.json", "tokenizer.json", "model.safetensors", "vectors.npy", "vectors.safetensors"] {
-        let folder = saved(|c| c, WeightType::F32);
+        let folder = saved(|c| c, StoredDtype::F32);
         let path = folder.path().join(name);
         let _ = fs::remove_file(&path);
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());

@@ -106,7 +106,7 @@ fn losses_and_their_gradients_are_those_of_pytorch() {
                 let gradients = GradientsParams::from_grads(value.backward(), &model);
                 assert_close_data(&label, &value.into_data(), &golden.data(&label), VALUES);
                 let found = model.valid().map(&mut IntoGradients(gradients));
-                let found = StateDict::of(&found);
+                let found = StateDict::from_module(&found);
                 let names: Vec<String> = found.shapes().map(|(name, _)| name.to_owned()).collect();
                 assert!(names.len() > 6);
                 for weight in names {

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use elman_embedding::encoder::{Encoder, EncoderConfig, Files, WeightType};
+use elman_embedding::encoder::{Encoder, EncoderConfig, Files, StoredDtype};
 use elman_recurrence::CellKind;
 use elman_testkit::device;
 use elman_text::{Corpus, Tokenizer, TokenizerConfig, Unit};
@@ -25,9 +25,9 @@ fn sentence_transformers_gives_the_same_vectors() {
         return;
     };
     for (cell, layers, bidirectional, pooling, weights) in [
-        (CellKind::Gru, 1, false, "mean", WeightType::Int8),
-        (CellKind::Lstm, 2, true, "last+attention", WeightType::F32),
-        (CellKind::Rnn, 1, false, "last+max", WeightType::F16),
+        (CellKind::Gru, 1, false, "mean", StoredDtype::Int8),
+        (CellKind::Lstm, 2, true, "last+attention", StoredDtype::F32),
+        (CellKind::Rnn, 1, false, "last+max", StoredDtype::F16),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let text = folder.path().join("text.txt");

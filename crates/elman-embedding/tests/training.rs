@@ -91,7 +91,7 @@ fn settings() -> EncoderTrainConfig {
 }
 
 fn weights(model: &EncoderModel) -> Vec<f32> {
-    let weights = StateDict::of(model);
+    let weights = StateDict::from_module(model);
     weights
         .shapes()
         .flat_map(|(name, _)| weights.data(name).unwrap().unwrap().iter::<f32>().collect::<Vec<_>>())
@@ -151,7 +151,7 @@ fn an_interruption_changes_nothing() {
         runs += 1;
         match result {
             Ok(model) => break model,
-            Err(EmbeddingError::Model(elman_lm::Error::Interrupted { .. })) => flag.store(false, Ordering::Relaxed),
+            Err(EmbeddingError::Model(elman_lm::LmError::Interrupted { .. })) => flag.store(false, Ordering::Relaxed),
             Err(error) => panic!("{error}"),
         }
     };
@@ -220,5 +220,5 @@ fn a_loss_that_is_not_finite_stops_at_its_step() {
     let settings = EncoderTrainConfig { learning_rate: 1e30, ..settings() };
     let examples = place.examples("teacher");
     let result = Training::new(place.model(0.0, &device().autodiff()), &examples, &settings).run(&mut |_| Ok(()));
-    assert!(matches!(result, Err(EmbeddingError::Model(elman_lm::Error::Diverged { .. }))), "{result:?}");
+    assert!(matches!(result, Err(EmbeddingError::Model(elman_lm::LmError::Diverged { .. }))), "{result:?}");
 }

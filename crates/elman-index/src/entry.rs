@@ -8,7 +8,7 @@ use crate::{error::IndexError, metric::Metric};
 pub type Metadata = serde_json::Map<String, Value>;
 
 /// The most dimensions that a vector may have.
-pub const MAX_D_EMBED: usize = 65_536;
+pub const MAX_DIM: usize = 65_536;
 
 /// The deepest that JSON may be nested. Readers of JSON have such a limit too, and it must not be below this one.
 pub(crate) const MAX_DEPTH: usize = 64;
@@ -102,8 +102,8 @@ fn is_zero(vector: &[f32]) -> bool {
 
 /// Checks the length of a collection's vectors.
 pub(crate) fn check_d_embed(d_embed: usize) -> Result<(), IndexError> {
-    if d_embed == 0 || d_embed > MAX_D_EMBED {
-        return Err(IndexError::Dimension { limit: MAX_D_EMBED, found: d_embed });
+    if d_embed == 0 || d_embed > MAX_DIM {
+        return Err(IndexError::Dimension { limit: MAX_DIM, found: d_embed });
     }
     Ok(())
 }

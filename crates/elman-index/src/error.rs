@@ -143,9 +143,9 @@ pub enum IndexError {
         /// The length of every vector.
         expected: usize,
     },
-    /// A name that is no [`Precision`](crate::quantized::Precision).
-    #[error("unknown precision '{}': use float32, int8 or binary", found.escape_debug())]
-    UnknownPrecision {
+    /// A name that is no [`VectorDtype`](crate::quantized::VectorDtype).
+    #[error("unknown precision '{}': use f32, int8 or binary", found.escape_debug())]
+    UnknownVectorDtype {
         /// The name.
         found: String,
     },

@@ -57,7 +57,7 @@ mod words;
 pub use clusters::{Cluster, clusters};
 pub use config::StoreConfig;
 pub use duplicates::near_duplicates;
-pub use entry::{Entry, Hit, MAX_D_EMBED, Metadata};
+pub use entry::{Entry, Hit, MAX_DIM, Metadata};
 pub use error::IndexError;
 pub use filter::{Comparison, Field, Filter, Scalar};
 pub use fusion::reciprocal_rank_fusion;

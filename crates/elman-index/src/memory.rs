@@ -83,7 +83,7 @@ impl MemoryStore {
     /// An empty store.
     ///
     /// # Errors
-    /// If `d_embed` is 0 or above [`MAX_D_EMBED`](crate::MAX_D_EMBED).
+    /// If `d_embed` is 0 or above [`MAX_DIM`](crate::MAX_DIM).
     pub fn new(d_embed: usize, metric: Metric) -> Result<Self, IndexError> {
         check_d_embed(d_embed)?;
         Ok(Self { d_embed, metric, entries: IndexMap::new(), vectors: Vec::new() })
@@ -95,7 +95,7 @@ impl MemoryStore {
 }
 
 impl VectorStore for MemoryStore {
-    fn d_embed(&self) -> usize {
+    fn dim(&self) -> usize {
         self.d_embed
     }
 
@@ -156,7 +156,7 @@ impl VectorStore for MemoryStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::MAX_D_EMBED;
+    use crate::MAX_DIM;
 
     fn store(metric: Metric) -> MemoryStore {
         let mut store = MemoryStore::new(2, metric).unwrap();
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn dimensions_have_limits() {
-        for d_embed in [0, MAX_D_EMBED + 1] {
+        for d_embed in [0, MAX_DIM + 1] {
             let error = MemoryStore::new(d_embed, Metric::Dot).unwrap_err();
             assert_eq!(error.to_string(), format!("vectors of {d_embed} dimensions cannot be stored: use 1 to 65536"));
         }
@@ -229,6 +229,6 @@ mod tests {
         }
         let mut stores: Vec<Box<dyn VectorStore>> = vec![Box::new(shared(store(Metric::Dot)))];
         stores[0].flush().unwrap();
-        assert_eq!((stores[0].d_embed(), stores[0].metric()), (2, Metric::Dot));
+        assert_eq!((stores[0].dim(), stores[0].metric()), (2, Metric::Dot));
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 /// was. Reads see what was written through the same value, flushed or not.
 pub trait VectorStore {
     /// The length of every vector.
-    fn d_embed(&self) -> usize;
+    fn dim(&self) -> usize;
 
     /// What [`Hit::score`] is, and the order of hits.
     fn metric(&self) -> Metric;

@@ -12,7 +12,7 @@ use std::{any::Any, path::Path};
 
 use elman_index::{
     Entry, Hit, IndexError, LocalStore, MemoryStore, Metadata, Metric, StoreConfig, VectorStore,
-    quantized::{Precision, QuantizedStore, QuantizedStoreConfig},
+    quantized::{QuantizedStore, QuantizedStoreConfig, VectorDtype},
 };
 use serde_json::{Value, json};
 
@@ -42,8 +42,11 @@ fn local(folder: &Path, metric: Metric) -> Option<Store> {
 }
 
 fn quantized(_: &Path, metric: Metric) -> Option<Store> {
-    let config =
-        QuantizedStoreConfig { first: Precision::Int8, second: Precision::Int8, ..QuantizedStoreConfig::new(D_EMBED) };
+    let config = QuantizedStoreConfig {
+        first: VectorDtype::Int8,
+        second: VectorDtype::Int8,
+        ..QuantizedStoreConfig::new(D_EMBED)
+    };
     // the cosine is all it knows
     let store = (metric == Metric::Cosine).then(|| QuantizedStore::new(config).unwrap())?;
     Some(Store { tolerance: 1e-2, ..Store::new(store) })
@@ -132,7 +135,7 @@ const CASES: [(&str, Case); 46] = [
     }),
     ("an id that is not there is none", |s| assert_eq!(s.store.get("nowhere").unwrap(), None)),
     ("the length of vectors and the metric are told", |s| {
-        assert_eq!((s.store.d_embed(), s.store.metric()), (D_EMBED, Metric::Cosine));
+        assert_eq!((s.store.dim(), s.store.metric()), (D_EMBED, Metric::Cosine));
     }),
     ("hits come best first", |s| assert_eq!(ids(&s.store.search(&FIRST, 9).unwrap()), "abcdef")),
     ("no more hits than asked for", |s| assert_eq!(ids(&s.store.search(&FIRST, 2).unwrap()), "ab")),

@@ -5,7 +5,7 @@ mod common;
 use std::{fs, path::Path};
 
 use common::{D_EMBED, assert_holds, create, entry};
-use elman_index::{Entry, IndexError, LocalStore, MAX_D_EMBED, Metadata, Metric, StoreConfig, VectorStore};
+use elman_index::{Entry, IndexError, LocalStore, MAX_DIM, Metadata, Metric, StoreConfig, VectorStore};
 use elman_sqlite::rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ fn it_is_there_when_it_is_opened_again() {
     drop(create(&inner, 5));
     let mut store = LocalStore::open(&inner).unwrap();
     assert_holds(&store, 5);
-    assert_eq!((store.d_embed(), store.metric(), store.model()), (D_EMBED, Metric::Cosine, &json!("model 1")));
+    assert_eq!((store.dim(), store.metric(), store.model()), (D_EMBED, Metric::Cosine, &json!("model 1")));
     store.upsert(vec![entry(5)]).unwrap();
     // nothing is flushed, nor closed
     assert_holds(&LocalStore::open_read_only(&inner).unwrap(), 6);
@@ -218,7 +218,7 @@ fn what_is_no_store_is_refused() {
     assert!(matches!(error, IndexError::Damaged { .. }), "{error}");
     let error = LocalStore::create(folder.path(), StoreConfig::new(3)).unwrap_err();
     assert!(matches!(error, IndexError::Damaged { .. }), "{error}");
-    for d_embed in [0, MAX_D_EMBED + 1] {
+    for d_embed in [0, MAX_DIM + 1] {
         let error = LocalStore::create(folder.path(), StoreConfig::new(d_embed)).unwrap_err();
         assert!(matches!(error, IndexError::Dimension { found, .. } if found == d_embed));
     }

@@ -81,7 +81,7 @@ fn a_store_is_made_once_and_says_what_it_holds() {
     assert!(matches!(&error, ServerError::Exists { name, .. } if name == collection.name()), "{error}");
 
     let mut other = MilvusStore::open(collection.url()).unwrap();
-    assert_eq!((other.d_embed(), other.metric(), other.model()), (2, Metric::Euclidean, &model));
+    assert_eq!((other.dim(), other.metric(), other.model()), (2, Metric::Euclidean, &model));
     other.check_model(&model).unwrap();
     assert!(matches!(other.check_model(&"another".into()), Err(IndexError::Model { .. })));
     let error = other.upsert(vec![Entry::new("x", vec![1.0; 3], "")]).unwrap_err();

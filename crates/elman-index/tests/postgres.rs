@@ -147,7 +147,7 @@ fn a_store_remembers_what_it_is() {
     let config = StoreConfig::new(3).with_metric(Metric::Euclidean).with_model(model.clone());
     drop(PostgresStore::create(&table.address(), config).unwrap());
     let mut store = PostgresStore::open(&table.address()).unwrap();
-    assert_eq!((store.d_embed(), store.metric(), store.model()), (3, Metric::Euclidean, &model));
+    assert_eq!((store.dim(), store.metric(), store.model()), (3, Metric::Euclidean, &model));
     store.check_model(&model).unwrap();
     assert!(matches!(store.check_model(&"another".into()), Err(IndexError::Model { .. })));
     let error = store.upsert(vec![Entry::new("a", vec![1.0; 4], "")]).unwrap_err();

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use elman_index::{
     Entry, LocalStore, MemoryStore, Metadata, Metric, StoreConfig, VectorStore, cosine, dot, euclidean,
-    quantized::{Binary, Int8, Precision, QuantizedStore, QuantizedStoreConfig},
+    quantized::{Binary, Int8, QuantizedStore, QuantizedStoreConfig, VectorDtype},
     top_k,
 };
 use proptest::{collection::vec, option, prelude::*};
@@ -114,11 +114,11 @@ impl Model {
 }
 
 /// A vector as a quantised store has it.
-fn kept(precision: Precision, vector: &[f32]) -> Vec<f32> {
+fn kept(precision: VectorDtype, vector: &[f32]) -> Vec<f32> {
     match precision {
-        Precision::Float32 => vector.to_vec(),
-        Precision::Int8 => Int8::from_values(D_EMBED, Int8::quantize(vector).unwrap()).unwrap().vector(0),
-        Precision::Binary => Binary::from_bytes(D_EMBED, &Binary::quantize(vector).unwrap()).unwrap().vector(0),
+        VectorDtype::F32 => vector.to_vec(),
+        VectorDtype::Int8 => Int8::from_values(D_EMBED, Int8::quantize(vector).unwrap()).unwrap().vector(0),
+        VectorDtype::Binary => Binary::from_bytes(D_EMBED, &Binary::quantize(vector).unwrap()).unwrap().vector(0),
     }
 }
 
@@ -181,7 +181,7 @@ proptest! {
 
     #[test]
     fn a_quantised_store_is_a_store(
-        first in proptest::sample::select(&Precision::ALL[..]), second in proptest::sample::select(&Precision::ALL[..]),
+        first in proptest::sample::select(&VectorDtype::ALL[..]), second in proptest::sample::select(&VectorDtype::ALL[..]),
         changes in vec(change(), 1..10), query in vector(), count in 0usize..12,
     ) {
         // so many candidates that the second stage sees every vector

@@ -1,9 +1,9 @@
 //! Quantised vectors against NumPy's and sentence-transformers' numbers, and against loops that are too simple to be wrong.
 
 use elman_index::{
-    Entry, IndexError, MAX_D_EMBED, MemoryStore, Metric, VectorStore, cosine,
+    Entry, IndexError, MAX_DIM, MemoryStore, Metric, VectorStore, cosine,
     quantized::{
-        Binary, Collection, Float32, Int8, Precision, QuantizedStore, QuantizedStoreConfig, hamming, nearest_rescored,
+        Binary, Collection, Float32, Int8, QuantizedStore, QuantizedStoreConfig, VectorDtype, hamming, nearest_rescored,
     },
     top_k,
 };
@@ -68,7 +68,7 @@ fn numbers_and_bits_are_those_of_numpy_and_sentence_transformers() {
 #[test]
 fn what_is_not_a_collection_is_refused_in_one_line() {
     let text = |error: IndexError| error.to_string();
-    for found in [0, MAX_D_EMBED + 1] {
+    for found in [0, MAX_DIM + 1] {
         let expected = format!("vectors of {found} dimensions cannot be stored: use 1 to 65536");
         assert_eq!(text(Int8::new(found).unwrap_err()), expected);
         assert_eq!(text(Binary::new(found).unwrap_err()), expected);
@@ -120,7 +120,7 @@ fn collections_that_do_not_belong_together_are_refused() {
 
 #[test]
 fn a_quantised_store_refuses_what_every_store_refuses() {
-    let config = QuantizedStoreConfig { second: Precision::Float32, ..QuantizedStoreConfig::new(2) };
+    let config = QuantizedStoreConfig { second: VectorDtype::F32, ..QuantizedStoreConfig::new(2) };
     let none = QuantizedStoreConfig { oversampling: 0, ..config };
     assert!(matches!(QuantizedStore::new(none), Err(IndexError::Oversampling { found: 0 })));
     assert!(matches!(QuantizedStore::new(QuantizedStoreConfig::new(0)), Err(IndexError::Dimension { .. })));
@@ -133,8 +133,8 @@ fn a_quantised_store_refuses_what_every_store_refuses() {
 
 #[test]
 fn the_widest_vectors_do_not_overflow() {
-    let widest = Int8::from_values(MAX_D_EMBED, [vec![-128; MAX_D_EMBED], vec![127; MAX_D_EMBED]].concat()).unwrap();
-    let found = widest.nearest(&vec![1.0; MAX_D_EMBED], 2).unwrap();
+    let widest = Int8::from_values(MAX_DIM, [vec![-128; MAX_DIM], vec![127; MAX_DIM]].concat()).unwrap();
+    let found = widest.nearest(&vec![1.0; MAX_DIM], 2).unwrap();
     assert_eq!(found.iter().map(|hit| hit.0).collect::<Vec<_>>(), [1, 0]);
     assert!((found[0].1 - 1.0).abs() < 1e-6 && (found[1].1 + 1.0).abs() < 1e-6, "{found:?}");
 }

@@ -14,7 +14,7 @@ pub fn is_cube(device: &Device) -> bool {
 }
 
 /// The most bytes that one tensor of this device can have, where the device says so.
-pub fn largest_tensor(device: &Device) -> Option<u64> {
+pub fn max_tensor_bytes(device: &Device) -> Option<u64> {
     match device.clone().without_autodiff().as_dispatch() {
         #[cfg(feature = "cube")]
         burn::backend::DispatchDevice::Cube(device) => Some(device.client().properties().memory.max_page_size),
@@ -24,7 +24,7 @@ pub fn largest_tensor(device: &Device) -> Option<u64> {
 }
 
 /// How many buffers a kernel can have on this device, where the device says so.
-pub fn most_buffers(device: &Device) -> Option<u32> {
+pub fn max_buffers(device: &Device) -> Option<u32> {
     match device.clone().without_autodiff().as_dispatch() {
         #[cfg(feature = "cube")]
         burn::backend::DispatchDevice::Cube(device) => Some(device.client().properties().hardware.max_bindings),
@@ -38,16 +38,16 @@ mod tests {
     use elman_testkit::devices;
 
     use super::*;
-    use crate::host::is_host;
+    use crate::cpu::is_cpu;
 
     #[test]
     fn a_device_is_a_processors_or_cubes() {
         for device in devices() {
             let processor = ["flex", "ndarray"].contains(&device.name);
             for at in [device.device.clone(), device.autodiff()] {
-                assert_eq!((is_host(&at), is_cube(&at)), (processor, !processor), "{device}");
-                assert_eq!(most_buffers(&at).is_some_and(|most| most > 1), !processor, "{device}");
-                assert_eq!(largest_tensor(&at).is_some_and(|most| most > 1 << 20), !processor, "{device}");
+                assert_eq!((is_cpu(&at), is_cube(&at)), (processor, !processor), "{device}");
+                assert_eq!(max_buffers(&at).is_some_and(|most| most > 1), !processor, "{device}");
+                assert_eq!(max_tensor_bytes(&at).is_some_and(|most| most > 1 << 20), !processor, "{device}");
             }
         }
     }

@@ -19,23 +19,23 @@
 //! # }
 //! ```
 //!
-//! Dropouts act in training, and [`DropRate`] has the one rule of what that is: `module.valid()` turns them off, and where they
+//! Dropouts act in training, and [`DropoutRate`] has the one rule of what that is: `module.valid()` turns them off, and where they
 //! belong to parameters that are on a plain device they never act. Where the input was made makes no difference.
 
 mod cast;
+pub mod cpu;
 mod cross_entropy;
 mod dense;
 pub mod device;
 mod dropout;
 mod feed_forward;
-pub mod host;
 mod residual;
 mod tied;
 
 pub use cast::cast;
 pub use cross_entropy::linear_cross_entropy;
 pub use dense::{Dense, DenseConfig};
-pub use dropout::{DropRate, Dropout, EmbeddingDropout, LockedDropout, WeightDrop};
+pub use dropout::{Dropout, DropoutRate, EmbeddingDropout, LockedDropout, WeightDrop};
 pub use feed_forward::{FeedForward, FeedForwardConfig};
 pub use residual::{Branch, Residual, ResidualStack};
 pub use tied::{TiedOutput, TiedOutputConfig};

@@ -8,7 +8,7 @@ use elman_recurrence::{CellKind, NetworkConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::Error,
+    error::LmError,
     model::{Head, LanguageModel, Parts},
     setting::{check, fraction},
 };
@@ -25,7 +25,7 @@ use crate::{
 /// let config = LanguageModelConfig { d_hidden: 64, d_embed: 32, tied: true, ..LanguageModelConfig::new(1000) };
 /// let model = config.init(&Device::flex())?;
 /// assert_eq!(model.config().vocabulary, 1000);
-/// # Ok::<(), elman_lm::Error>(())
+/// # Ok::<(), elman_lm::LmError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LanguageModelConfig {
@@ -95,8 +95,8 @@ impl LanguageModelConfig {
     /// Checks that every setting is in its range.
     ///
     /// # Errors
-    /// [`Error::Setting`] with the first that is not.
-    pub fn validate(&self) -> Result<(), Error> {
+    /// [`LmError::Setting`] with the first that is not.
+    pub fn validate(&self) -> Result<(), LmError> {
         let width = |n: usize| (1..=MAX_WIDTH).contains(&n);
         check(
             "the vocabulary",
@@ -116,8 +116,8 @@ impl LanguageModelConfig {
     /// Makes the model. Seed the device ([`Device::seed`]) before for the same weights each time.
     ///
     /// # Errors
-    /// [`Error::Setting`], as [`validate`](Self::validate).
-    pub fn init(&self, device: &Device) -> Result<LanguageModel, Error> {
+    /// [`LmError::Setting`], as [`validate`](Self::validate).
+    pub fn init(&self, device: &Device) -> Result<LanguageModel, LmError> {
         self.validate()?;
         let uniform = match self.init_range {
             0.0 => Initializer::Zeros, // burn has no uniform distribution over one number

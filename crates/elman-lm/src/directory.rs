@@ -10,7 +10,7 @@ use elman_text::{TextTokenizer, Tokenizer, Unit};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{card::ModelCard, config::LanguageModelConfig, error::Error, files, model::LanguageModel};
+use crate::{card::ModelCard, config::LanguageModelConfig, error::LmError, files, model::LanguageModel};
 
 const CONFIG: &str = "config.json";
 pub(crate) const WEIGHTS: &str = "model.safetensors";
@@ -47,8 +47,8 @@ impl LanguageModel {
     /// removed first, so that a crash leaves a directory that either loads or says what it lacks.
     ///
     /// # Errors
-    /// [`Error::Write`], [`Error::Weights`], [`Error::Text`] if a file cannot be written.
-    pub fn save_dir(&self, path: impl AsRef<Path>, tokenizer: &TextTokenizer, card: &ModelCard) -> Result<(), Error> {
+    /// [`LmError::Write`], [`LmError::Weights`], [`LmError::Text`] if a file cannot be written.
+    pub fn save_dir(&self, path: impl AsRef<Path>, tokenizer: &TextTokenizer, card: &ModelCard) -> Result<(), LmError> {
         let path = path.as_ref();
         files::make_dir(path)?;
         let config = ConfigFile {
@@ -70,20 +70,20 @@ impl LanguageModel {
         }
         files::replace(&path.join(CONFIG), &config)?;
         files::replace(&path.join(CARD), card.markdown(self.config(), tokenizer.unit()).as_bytes())?;
-        Ok(StateDict::of(self).save(path.join(WEIGHTS))?)
+        Ok(StateDict::from_module(self).save(path.join(WEIGHTS))?)
     }
 
     /// Loads a model and its tokenizer from a directory that [`save_dir`](Self::save_dir) wrote.
     ///
     /// # Errors
-    /// [`Error::NoModel`] if a file is missing; [`Error::Config`], [`Error::Version`], [`Error::Setting`] for a
-    /// `config.json` that cannot be used; [`Error::Text`] for the tokenizer; [`Error::Vocabulary`],
-    /// [`Error::TooSmall`], [`Error::Weights`] where the files disagree or are damaged.
-    pub fn load_dir(path: impl AsRef<Path>, device: &Device) -> Result<(Self, TextTokenizer), Error> {
+    /// [`LmError::NoModel`] if a file is missing; [`LmError::Config`], [`LmError::Version`], [`LmError::Setting`] for a
+    /// `config.json` that cannot be used; [`LmError::Text`] for the tokenizer; [`LmError::Vocabulary`],
+    /// [`LmError::TooSmall`], [`LmError::Weights`] where the files disagree or are damaged.
+    pub fn load_dir(path: impl AsRef<Path>, device: &Device) -> Result<(Self, TextTokenizer), LmError> {
         let path = path.as_ref();
         for file in [CONFIG, TOKENIZER, WEIGHTS] {
             if !path.join(file).exists() {
-                return Err(Error::NoModel { path: path.into(), file });
+                return Err(LmError::NoModel { path: path.into(), file });
             }
         }
         let (config, tokenizer) = read_description(&path.join(CONFIG), &path.join(TOKENIZER))?;
@@ -91,32 +91,35 @@ impl LanguageModel {
         config.check_size(&weights, size_of::<f32>())?;
         // read rather than mapped: a file that is shortened meanwhile would end the process
         let bytes =
-            elman_files::read(&weights, u64::MAX).map_err(|source| Error::Read { path: weights.clone(), source })?;
+            elman_files::read(&weights, u64::MAX).map_err(|source| LmError::Read { path: weights.clone(), source })?;
         let model = StateDict::from_safetensors(bytes, &weights)?.load_into(config.init(device)?)?;
         Ok((model.valid(), tokenizer))
     }
 }
 
 /// `config.json` and `tokenizer.json`, which must agree on the vocabulary.
-pub(crate) fn read_description(config: &Path, tokenizer: &Path) -> Result<(LanguageModelConfig, TextTokenizer), Error> {
+pub(crate) fn read_description(
+    config: &Path,
+    tokenizer: &Path,
+) -> Result<(LanguageModelConfig, TextTokenizer), LmError> {
     let config = read_config(config)?;
     let path = tokenizer;
     let tokenizer = TextTokenizer::load(path)?;
     if tokenizer.vocab_size() != config.vocabulary {
         let (tokenizer, config) = (tokenizer.vocab_size(), config.vocabulary);
-        return Err(Error::Vocabulary { path: path.into(), tokenizer, config });
+        return Err(LmError::Vocabulary { path: path.into(), tokenizer, config });
     }
     Ok((config, tokenizer))
 }
 
 impl LanguageModelConfig {
     /// Refuses a file that is too small for the weights before anything is allocated for them.
-    pub(crate) fn check_size(&self, path: &Path, bytes_per_value: usize) -> Result<(), Error> {
+    pub(crate) fn check_size(&self, path: &Path, bytes_per_value: usize) -> Result<(), LmError> {
         let file = elman_files::open(path).and_then(|file| file.metadata());
-        let found = file.map_err(|source| Error::Read { path: path.into(), source })?.len();
+        let found = file.map_err(|source| LmError::Read { path: path.into(), source })?.len();
         let expected = self.least_values() * bytes_per_value as u64;
         if found < expected {
-            return Err(Error::TooSmall { path: path.into(), expected, found });
+            return Err(LmError::TooSmall { path: path.into(), expected, found });
         }
         Ok(())
     }
@@ -130,21 +133,21 @@ impl LanguageModelConfig {
     }
 }
 
-fn remove_weights(path: &Path) -> Result<(), Error> {
+fn remove_weights(path: &Path) -> Result<(), LmError> {
     let path = path.join(WEIGHTS);
     match fs::remove_file(&path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Write { path, source }),
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(LmError::Write { path, source }),
         _ => Ok(()),
     }
 }
 
-fn read_config(path: &Path) -> Result<LanguageModelConfig, Error> {
-    let read = |source| Error::Read { path: path.into(), source };
+fn read_config(path: &Path) -> Result<LanguageModelConfig, LmError> {
+    let read = |source| LmError::Read { path: path.into(), source };
     let text = elman_files::read(path, MAX_CONFIG_BYTES).map_err(read)?;
-    let config = |source| Error::Config { path: path.into(), source };
+    let config = |source| LmError::Config { path: path.into(), source };
     let Version { format_version } = serde_json::from_slice(&text).map_err(config)?;
     if format_version > FORMAT_VERSION {
-        return Err(Error::Version { path: path.into(), found: format_version, supported: FORMAT_VERSION });
+        return Err(LmError::Version { path: path.into(), found: format_version, supported: FORMAT_VERSION });
     }
     let file: ConfigFile = serde_json::from_slice(&text).map_err(config)?;
     file.model.validate()?;
@@ -155,12 +158,12 @@ fn read_config(path: &Path) -> Result<LanguageModelConfig, Error> {
 /// What was computed with a model can remember it, and notice when it is asked about another.
 ///
 /// # Errors
-/// [`Error::Read`].
-pub fn fingerprint(path: impl AsRef<Path>) -> Result<String, Error> {
+/// [`LmError::Read`].
+pub fn fingerprint(path: impl AsRef<Path>) -> Result<String, LmError> {
     let mut hash = Sha256::new();
     for name in [TOKENIZER, WEIGHTS] {
         let path = path.as_ref().join(name);
-        let read = |source| Error::Read { path: path.clone(), source };
+        let read = |source| LmError::Read { path: path.clone(), source };
         let file = elman_files::open(&path).map_err(read)?;
         let length = file.metadata().map_err(read)?.len();
         add(&mut hash, length, file).map_err(read)?;

@@ -6,7 +6,7 @@ use elman_text::TextError;
 /// Why a language model could not be made, trained, evaluated, run, saved or loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum LmError {
     /// A setting has a value outside its range.
     #[error("{name} must be {expected}, not {found}")]
     Setting {
@@ -123,7 +123,7 @@ pub enum Error {
         /// The latest checkpoint, if there is one.
         checkpoint: Option<PathBuf>,
         /// Why.
-        source: Box<Error>,
+        source: Box<LmError>,
     },
     /// The model's output is infinite or NaN.
     #[error("the model's output is not finite: its weights are damaged, or its training diverged")]

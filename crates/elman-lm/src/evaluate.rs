@@ -2,7 +2,7 @@ use burn::{module::Module, tensor::Tensor};
 use elman_text::{BpttBatches, Tokens};
 use serde::{Deserialize, Serialize};
 
-use crate::{error::Error, model::LanguageModel, packed::PackedModel};
+use crate::{error::LmError, model::LanguageModel, packed::PackedModel};
 
 /// How well a model predicts a text.
 ///
@@ -37,9 +37,9 @@ const WAITING: usize = 64;
 /// One column gives the exact figure; more are faster, and each gives away what its first tokens could have known.
 ///
 /// # Errors
-/// [`Error::Text`] if the text is too short for the batch or has a token that the model does not, [`Error::TooLarge`],
-/// [`Error::NotFinite`].
-pub fn evaluate(model: &LanguageModel, text: &Tokens, batch: usize, bptt: usize) -> Result<Evaluation, Error> {
+/// [`LmError::Text`] if the text is too short for the batch or has a token that the model does not, [`LmError::TooLarge`],
+/// [`LmError::NotFinite`].
+pub fn evaluate(model: &LanguageModel, text: &Tokens, batch: usize, bptt: usize) -> Result<Evaluation, LmError> {
     let evaluation = evaluate_while(model, text, batch, bptt, || true)?;
     evaluation.expect("nothing stopped it").finite()
 }
@@ -48,7 +48,7 @@ pub fn evaluate(model: &LanguageModel, text: &Tokens, batch: usize, bptt: usize)
 ///
 /// # Errors
 /// As [`evaluate`].
-pub fn evaluate_packed(model: &PackedModel, text: &Tokens, batch: usize, bptt: usize) -> Result<Evaluation, Error> {
+pub fn evaluate_packed(model: &PackedModel, text: &Tokens, batch: usize, bptt: usize) -> Result<Evaluation, LmError> {
     let windows = BpttBatches::new(text, batch, bptt)?;
     let mut session = model.session(batch);
     let (mut sum, mut steps) = (0.0, 0);
@@ -81,7 +81,7 @@ fn evaluate_while(
     batch: usize,
     bptt: usize,
     go_on: impl Fn() -> bool,
-) -> Result<Option<Evaluation>, Error> {
+) -> Result<Option<Evaluation>, LmError> {
     let model = model.valid();
     let windows = BpttBatches::new(text, batch, bptt)?;
     let mut state = None;
@@ -110,10 +110,10 @@ fn evaluate_while(
 
 impl Evaluation {
     /// Of the sum of the mean losses of so many time steps in `rows` columns.
-    fn new(sum: f64, steps: usize, rows: usize, text: &Tokens) -> Result<Self, Error> {
+    fn new(sum: f64, steps: usize, rows: usize, text: &Tokens) -> Result<Self, LmError> {
         let loss = sum / steps as f64;
         if !loss.is_finite() {
-            return Err(Error::NotFinite);
+            return Err(LmError::NotFinite);
         }
         let bits_per_token = loss / std::f64::consts::LN_2;
         let bits = bits_per_token * text.len() as f64;
@@ -129,8 +129,8 @@ impl Evaluation {
 
     /// Refuses a perplexity beyond all numbers: a loss of 710 is no model's whose weights are as they were trained. Training may
     /// come back from it.
-    fn finite(self) -> Result<Self, Error> {
-        if self.perplexity.is_finite() { Ok(self) } else { Err(Error::NotFinite) }
+    fn finite(self) -> Result<Self, LmError> {
+        if self.perplexity.is_finite() { Ok(self) } else { Err(LmError::NotFinite) }
     }
 }
 
@@ -141,7 +141,7 @@ pub(crate) fn validate(
     text: &Tokens,
     bptt: usize,
     go_on: impl Fn() -> bool,
-) -> Result<Option<Evaluation>, Error> {
+) -> Result<Option<Evaluation>, LmError> {
     evaluate_while(model, text, VALIDATION_BATCH.min(text.len() / 2).max(1), bptt, go_on)
 }
 

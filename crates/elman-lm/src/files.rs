@@ -1,15 +1,15 @@
 use std::{fs, path::Path};
 
-use crate::error::Error;
+use crate::error::LmError;
 
 /// Replaces a file at once or not at all: written beside it, synced, renamed.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    elman_files::replace(path, bytes).map_err(|source| Error::Write { path: path.into(), source })
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), LmError> {
+    elman_files::replace(path, bytes).map_err(|source| LmError::Write { path: path.into(), source })
 }
 
 /// Makes a directory and those above it.
-pub(crate) fn make_dir(path: &Path) -> Result<(), Error> {
-    fs::create_dir_all(path).map_err(|source| Error::Write { path: path.into(), source })
+pub(crate) fn make_dir(path: &Path) -> Result<(), LmError> {
+    fs::create_dir_all(path).map_err(|source| LmError::Write { path: path.into(), source })
 }
 
 /// Removes what a process that was killed has left between a file's writing and its renaming: `.NAME.XXXXXX` for names

@@ -10,7 +10,7 @@ use elman_text::{TextTokenizer, Tokenizer};
 
 use crate::{
     directory::{WEIGHTS, read_description},
-    error::Error,
+    error::LmError,
     model::LanguageModel,
 };
 
@@ -27,7 +27,7 @@ const OUTPUT: [&str; 7] = ["output", "decoder", "head", "lm_head", "fc", "linear
 /// let import = Import::new("checkpoint.pt", "config.json", "tokenizer.json").with_prefix("ema");
 /// let imported = import.load(&Device::flex())?;
 /// imported.notes.iter().for_each(|note| println!("{note}"));
-/// # Ok::<(), elman_lm::Error>(())
+/// # Ok::<(), elman_lm::LmError>(())
 /// ```
 ///
 /// The weights are a `.safetensors` file or one that PyTorch saved, whatever it wraps them in: see
@@ -98,9 +98,9 @@ impl Import {
     /// Reads the files.
     ///
     /// # Errors
-    /// As [`LanguageModel::load_dir`] for the configuration and the tokenizer; [`Error::Weights`] where the weights cannot
-    /// be read, do not fit them or could be meant in two ways; [`Error::NotTied`], [`Error::TokenOrder`].
-    pub fn load(&self, device: &Device) -> Result<Imported, Error> {
+    /// As [`LanguageModel::load_dir`] for the configuration and the tokenizer; [`LmError::Weights`] where the weights cannot
+    /// be read, do not fit them or could be meant in two ways; [`LmError::NotTied`], [`LmError::TokenOrder`].
+    pub fn load(&self, device: &Device) -> Result<Imported, LmError> {
         let (config, tokenizer) = read_description(&self.config, &self.tokenizer)?;
         config.check_size(&self.weights, size_of::<u16>())?; // 16-bit floats at the least
         let mut file = StateDict::open(&self.weights)?;
@@ -132,7 +132,7 @@ impl Import {
     }
 
     /// Whether a vocabulary in the file has the tokenizer's tokens, in the same order.
-    fn order_is_known(&self, vocabularies: &[Vocabulary], tokenizer: &TextTokenizer) -> Result<bool, Error> {
+    fn order_is_known(&self, vocabularies: &[Vocabulary], tokenizer: &TextTokenizer) -> Result<bool, LmError> {
         let mut known = false;
         for Vocabulary { name, tokens, .. } in vocabularies {
             let ids: Vec<Option<u32>> = tokens.iter().map(|token| tokenizer.token_to_id(token)).collect();
@@ -144,7 +144,7 @@ impl Import {
             let other = ids.iter().enumerate().find_map(|(n, id)| id.filter(|id| *id as usize != n).map(|id| (n, id)));
             if let Some((there, here)) = other {
                 let (path, token) = (self.tokenizer.clone(), tokens[there].clone());
-                return Err(Error::TokenOrder { path, token, here, name: name.clone(), there });
+                return Err(LmError::TokenOrder { path, token, here, name: name.clone(), there });
             }
             known = true;
         }
@@ -152,11 +152,11 @@ impl Import {
     }
 
     /// Leaves out the output's weight, which must be the embedding's.
-    fn untie(&self, weights: StateDict) -> Result<StateDict, Error> {
+    fn untie(&self, weights: StateDict) -> Result<StateDict, LmError> {
         if let (Some(output), Some(embedding)) = (weights.data("output.weight")?, weights.data("embedding.weight")?)
             && (output.shape() != embedding.shape() || !output.iter::<f32>().eq(embedding.iter::<f32>()))
         {
-            return Err(Error::NotTied { path: self.weights.clone() });
+            return Err(LmError::NotTied { path: self.weights.clone() });
         }
         Ok(weights.rename(|name| (name != "output.weight").then(|| name.to_owned())))
     }

@@ -7,7 +7,7 @@ use elman_layers::{Dropout, TiedOutput, linear_cross_entropy};
 use elman_recurrence::{Network, Output, Sequence, State};
 use elman_text::TextError;
 
-use crate::{config::LanguageModelConfig, error::Error, size};
+use crate::{config::LanguageModelConfig, error::LmError, size};
 
 /// A recurrent language model: the probability of every next token, given those before.
 ///
@@ -134,12 +134,12 @@ impl LanguageModel {
     /// - tokens: `[batch, time]`
     ///
     /// # Errors
-    /// [`TextError::UnknownToken`] if an id is not in the vocabulary, [`Error::TooLarge`] if the device has no room for what the
+    /// [`TextError::UnknownToken`] if an id is not in the vocabulary, [`LmError::TooLarge`] if the device has no room for what the
     /// model makes of so many.
     ///
     /// # Panics
     /// If `ids` does not hold `batch·time` elements.
-    pub fn tokens(&self, ids: &[u32], shape: [usize; 2]) -> Result<Tensor<2, Int>, Error> {
+    pub fn tokens(&self, ids: &[u32], shape: [usize; 2]) -> Result<Tensor<2, Int>, LmError> {
         let vocabulary = self.config.vocabulary;
         if let Some(&id) = ids.iter().find(|id| **id as usize >= vocabulary) {
             return Err(TextError::UnknownToken { id, vocabulary }.into());

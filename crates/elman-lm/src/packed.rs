@@ -5,12 +5,12 @@ use std::sync::Arc;
 use burn::{module::Param, tensor::Tensor};
 use elman_recurrence::{
     kernels::{Isa, PackedLinear, threads},
-    packed::{Packed, Precision, Session},
+    packed::{Packed, Session, WeightDtype},
 };
 use elman_text::TextError;
 
 use crate::{
-    error::Error,
+    error::LmError,
     model::{Head, LanguageModel},
 };
 
@@ -35,14 +35,14 @@ impl LanguageModel {
     /// Packs the weights once, for inference on a processor: in float32, or in fewer bits. Dropout is left out.
     ///
     /// # Errors
-    /// [`Error::Pack`] or [`Error::NotFinite`] if eight bits were asked for and the weights are not finite.
-    pub fn pack(&self, precision: Precision) -> Result<PackedModel, Error> {
+    /// [`LmError::Pack`] or [`LmError::NotFinite`] if eight bits were asked for and the weights are not finite.
+    pub fn pack(&self, precision: WeightDtype) -> Result<PackedModel, LmError> {
         let layers = self.layers();
         let dense = |weight: Tensor<2>, bias: Option<Tensor<1>>| {
             let width = weight.dims()[1];
             let (weight, bias) = (numbers(weight), bias.map(numbers));
-            if precision == Precision::Int8 && !weight.iter().all(|weight| weight.is_finite()) {
-                return Err(Error::NotFinite);
+            if precision == WeightDtype::Int8 && !weight.iter().all(|weight| weight.is_finite()) {
+                return Err(LmError::NotFinite);
             }
             Ok(PackedLinear::new(Isa::best(), precision, &weight, bias.as_deref(), width))
         };
@@ -115,7 +115,7 @@ impl PackedSession {
     ///
     /// # Panics
     /// If `tokens` is no whole number of time steps, or empty.
-    pub fn read(&mut self, tokens: &[u32]) -> Result<(), Error> {
+    pub fn read(&mut self, tokens: &[u32]) -> Result<(), LmError> {
         let Parts { embedding, network, projection, .. } = &*self.model.0;
         let (batch, vocabulary) = (self.network.batch(), self.model.vocabulary());
         assert!(!tokens.is_empty() && tokens.len().is_multiple_of(batch), "read: tokens [time, batch]");

@@ -8,7 +8,7 @@ use std::{
 
 use burn::tensor::Device;
 use elman_lm::{
-    Dropouts, Error, LanguageModel, LanguageModelConfig, TrainConfig,
+    Dropouts, LanguageModel, LanguageModelConfig, LmError, TrainConfig,
     train::{Checkpoints, Epoch, Event, Every, LogFile, Observer, Optimizer, Schedule, Trained, Training},
 };
 use elman_recurrence::StateDict;
@@ -56,7 +56,7 @@ impl Case {
     }
 
     /// Trains, from the latest checkpoint if there is one, until done or until `stop_at` steps are.
-    fn run(&self, stop_at: Option<usize>) -> Result<Trained, Error> {
+    fn run(&self, stop_at: Option<usize>) -> Result<Trained, LmError> {
         let flag = AtomicBool::new(false);
         let mut stop = |event: Event<'_>| {
             flag.fetch_or(matches!(event, Event::Step(step) if Some(step) == stop_at), Ordering::Relaxed);
@@ -65,7 +65,7 @@ impl Case {
         self.observed(&mut stop, &flag)
     }
 
-    fn observed(&self, observer: &mut dyn Observer, flag: &AtomicBool) -> Result<Trained, Error> {
+    fn observed(&self, observer: &mut dyn Observer, flag: &AtomicBool) -> Result<Trained, LmError> {
         let text = text();
         let training = Training::new(self.model(), &text, &self.settings).with_validation(&text);
         training.with_checkpoints(self.checkpoints()).resuming().with_interrupt(flag).run(observer)
@@ -80,7 +80,7 @@ impl Case {
 fn bytes(model: &LanguageModel) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
-    StateDict::of(model).save(&path).unwrap();
+    StateDict::from_module(model).save(&path).unwrap();
     fs::read(path).unwrap()
 }
 
@@ -88,8 +88,8 @@ fn bytes(model: &LanguageModel) -> Vec<u8> {
 struct Fails;
 
 impl Observer for Fails {
-    fn observe(&mut self, event: Event<'_>) -> Result<(), Error> {
-        if matches!(event, Event::Step(_)) { Err(Error::NotFinite) } else { Ok(()) }
+    fn observe(&mut self, event: Event<'_>) -> Result<(), LmError> {
+        if matches!(event, Event::Step(_)) { Err(LmError::NotFinite) } else { Ok(()) }
     }
 }
 
@@ -108,7 +108,7 @@ fn wherever_it_is_interrupted_it_ends_the_same() {
             for stop_at in 1..24 {
                 let case = Case::new(&device.device, settings.clone());
                 match case.run(Some(stop_at)).unwrap_err() {
-                    Error::Interrupted { step, checkpoint: Some(path) } => assert!(step == stop_at && path.exists()),
+                    LmError::Interrupted { step, checkpoint: Some(path) } => assert!(step == stop_at && path.exists()),
                     other => panic!("{other}"),
                 }
                 let rest = case.run(None).unwrap();
@@ -216,7 +216,7 @@ fn divergence_names_the_last_good_checkpoint_and_another_learning_rate_goes_on()
     // beyond float32: after one step the weights are no numbers
     case.settings = TrainConfig { learning_rate: 1e39, clip: None, optimizer: Optimizer::Adam, ..case.settings };
     match case.run(None).unwrap_err() {
-        error @ Error::Stopped { .. } => {
+        error @ LmError::Stopped { .. } => {
             let message = error.to_string();
             assert!(
                 message.starts_with("training diverged at step ") && message.contains("gradient norm"),
@@ -257,9 +257,9 @@ fn the_log_of_an_interrupted_run_is_that_of_a_whole_one() {
     // killed some steps after the checkpoint of step 10, in the middle of a line
     struct Dies<'a>(LogFile<'a>);
     impl Observer for Dies<'_> {
-        fn observe(&mut self, event: Event<'_>) -> Result<(), Error> {
+        fn observe(&mut self, event: Event<'_>) -> Result<(), LmError> {
             self.0.observe(event)?;
-            if matches!(event, Event::Step(14)) { Err(Error::NotFinite) } else { Ok(()) }
+            if matches!(event, Event::Step(14)) { Err(LmError::NotFinite) } else { Ok(()) }
         }
     }
     case.observed(&mut Dies(LogFile::new(&path)), &never).unwrap_err();

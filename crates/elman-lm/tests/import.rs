@@ -29,7 +29,7 @@ impl Place {
     }
 
     fn weights(&self) -> Vec<(String, Torch)> {
-        let weights = StateDict::of(&self.model);
+        let weights = StateDict::from_module(&self.model);
         let names: Vec<String> = weights.shapes().map(|(name, _)| name.to_owned()).collect();
         let tensor = |name: &String| {
             let data = weights.data(name).unwrap().unwrap();
@@ -56,7 +56,7 @@ impl Place {
 
     /// Asserts that the model has this one's weights, bit for bit.
     fn is(&self, other: &LanguageModel) {
-        let (a, b) = (StateDict::of(&self.model), StateDict::of(other));
+        let (a, b) = (StateDict::from_module(&self.model), StateDict::from_module(other));
         for (name, _) in a.shapes() {
             assert_eq!(a.data(name).unwrap(), b.data(name).unwrap(), "{name}");
         }
@@ -186,7 +186,7 @@ fn what_people_save_is_read_by_what_its_names_end_with() {
         "weightdrop.pt",
     ] {
         let import = Import::new(folder.join(name), folder.join("config.json"), folder.join("tokenizer.json"));
-        let model = StateDict::of(&import.load(&device()).unwrap_or_else(|e| panic!("{name}: {e}")).model);
+        let model = StateDict::from_module(&import.load(&device()).unwrap_or_else(|e| panic!("{name}: {e}")).model);
         let file = StateDict::open(folder.join(name)).unwrap();
         for (weight, _) in names.shapes() {
             let ends = |found: &str| found.replace(".module.", ".").trim_end_matches("_raw").ends_with(weight);

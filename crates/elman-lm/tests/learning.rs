@@ -1,9 +1,9 @@
 //! Training, evaluating and generating on tiny texts.
 
-use elman_layers::device::largest_tensor;
+use elman_layers::device::max_tensor_bytes;
 use elman_lm::{
-    Dropouts, Error, Evaluation, GenerateOptions, LanguageModel, LanguageModelConfig, ModelCard, TrainConfig, evaluate,
-    generate, train,
+    Dropouts, Evaluation, GenerateOptions, LanguageModel, LanguageModelConfig, LmError, ModelCard, TrainConfig,
+    evaluate, generate, train,
     train::{Event, Observer, Optimizer, SaveBest, Schedule},
 };
 use elman_recurrence::CellKind;
@@ -158,7 +158,7 @@ struct Notes {
 }
 
 impl Observer for Notes {
-    fn observe(&mut self, event: Event<'_>) -> Result<(), Error> {
+    fn observe(&mut self, event: Event<'_>) -> Result<(), LmError> {
         match event {
             Event::Step(_) => self.steps += 1,
             Event::Epoch(epoch, _) => self.rates.push(epoch.learning_rate),
@@ -244,7 +244,7 @@ fn a_loss_that_is_not_finite_stops_training() {
     // beyond what 32 bits hold: no weight is a number after the first step, whatever the first weights were
     let config = TrainConfig { optimizer: Optimizer::Sgd, learning_rate: 1e50, clip: None, log_every: 3, ..settings() };
     let error = train(model, &text, None, &config, &mut ()).unwrap_err();
-    let Error::Diverged { step, .. } = error else { panic!("{error}") };
+    let LmError::Diverged { step, .. } = error else { panic!("{error}") };
     assert!((2..=4).contains(&step), "{error}");
     assert!(error.to_string().starts_with(&format!("training diverged at step {step}: loss ")), "{error}");
 }
@@ -253,7 +253,7 @@ fn a_loss_that_is_not_finite_stops_training() {
 fn windows_that_are_too_large_for_the_device_are_refused() {
     let (tokenizer, text) = corpus(&RHYME.repeat(10_000));
     for device in devices() {
-        let Some(limit) = largest_tensor(&device.device) else { continue };
+        let Some(limit) = max_tensor_bytes(&device.device) else { continue };
         let (batch, bptt) = (4, 90_000);
         // a unit of an LSTM has four gates
         let d_hidden = (limit / (4 * 4 * batch * bptt)) as usize + 1;
@@ -264,7 +264,7 @@ fn windows_that_are_too_large_for_the_device_are_refused() {
             evaluate(&model, &text, config.batch, config.bptt).unwrap_err(),
             model.tokens(&vec![0; (batch * bptt) as usize], [config.batch, config.bptt]).unwrap_err(),
         ] {
-            let Error::TooLarge { rows: 4, steps: 90_000, needed, limit: found, fitting: 3 } = error else {
+            let LmError::TooLarge { rows: 4, steps: 90_000, needed, limit: found, fitting: 3 } = error else {
                 panic!("{error}")
             };
             assert!(needed > limit && found == limit, "{error}");

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use elman_lm::{Error, GenerateOptions, LanguageModel, LanguageModelConfig, ModelCard, evaluate, generate};
+use elman_lm::{GenerateOptions, LanguageModel, LanguageModelConfig, LmError, ModelCard, evaluate, generate};
 use elman_recurrence::CellKind;
 use elman_testkit::{Mutants, device};
 use elman_text::{Corpus, TextTokenizer, Tokenizer, TokenizerConfig, Unit};
@@ -31,7 +31,7 @@ fn small(vocabulary: usize) -> LanguageModelConfig {
 }
 
 /// Loads a model and uses it; whatever it says is finite.
-fn open(folder: &Path) -> Result<(), Error> {
+fn open(folder: &Path) -> Result<(), LmError> {
     let (model, tokenizer): (LanguageModel, TextTokenizer) = LanguageModel::load_dir(folder, &device())?;
     let text = Corpus::open([folder.join("text.txt")])?.encode(&tokenizer)?;
     let figures = evaluate(&model, &text, 1, 16)?;
@@ -47,7 +47,7 @@ fn damaged_directories_are_errors_or_finite() {
     let models = [
         saved(small).0,
         saved(|n| LanguageModelConfig { tied: true, cell: CellKind::MinGru, ..small(n) }).0,
-        saved(|n| LanguageModelConfig { cell: CellKind::Simple, layers: 1, ..small(n) }).0,
+        saved(|n| LanguageModelConfig { cell: CellKind::Elman, layers: 1, ..small(n) }).0,
     ];
     let of = |folder: &TempDir| ["config.json", "model.safetensors"].map(|name| folder.path().join(name));
     let files: Vec<PathBuf> = models.iter().flat_map(of).collect();
@@ -55,7 +55,7 @@ fn damaged_directories_are_errors_or_finite() {
         let folder = path.parent().unwrap();
         open(folder).map_err(|error| match error {
             // who gave the model names it
-            Error::Setting { .. } | Error::NotFinite => format!("{}: {error}", folder.display()),
+            LmError::Setting { .. } | LmError::NotFinite => format!("{}: {error}", folder.display()),
             error => error.to_string(),
         })
     });
@@ -89,7 +89,7 @@ fn a_model_of_finite_weights_whose_sums_are_not_is_an_error() {
     weights.enumerate().for_each(|(n, x)| *x = if n % 3 == 0 { f32::MAX } else { f32::MIN }.to_le_bytes());
     fs::write(&path, bytes).unwrap();
     let result = open(folder.path());
-    assert!(matches!(result, Err(Error::NotFinite)), "{result:?}");
+    assert!(matches!(result, Err(LmError::NotFinite)), "{result:?}");
 }
 
 #[test]

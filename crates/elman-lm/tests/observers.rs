@@ -1,7 +1,7 @@
 //! What follows training: the log, the page and the curves.
 
 use elman_lm::{
-    Error, LanguageModelConfig, TrainConfig, train,
+    LanguageModelConfig, LmError, TrainConfig, train,
     train::{LogFile, Observer, Progress, Report, RunLog, Schedule, Trained},
 };
 use elman_testkit::device;
@@ -12,7 +12,7 @@ fn run(observer: &mut dyn Observer) -> Trained {
     try_run(observer).unwrap()
 }
 
-fn try_run(observer: &mut dyn Observer) -> Result<Trained, Error> {
+fn try_run(observer: &mut dyn Observer) -> Result<Trained, LmError> {
     let ids: Vec<u32> = (0..600).map(|i| (i * i) % 7).collect();
     let text = Tokens::from_ids(&ids, 600, 600);
     let config = LanguageModelConfig { d_embed: 8, d_hidden: 8, layers: 1, ..LanguageModelConfig::new(7) };

@@ -5,7 +5,7 @@ use burn::{
     tensor::{Tensor, TensorData},
 };
 use elman_lm::{
-    Error, GenerateOptions, LanguageModel, LanguageModelConfig, Precision, evaluate, evaluate_packed, generate,
+    GenerateOptions, LanguageModel, LanguageModelConfig, LmError, WeightDtype, evaluate, evaluate_packed, generate,
     generate::Reader,
 };
 use elman_recurrence::CellKind;
@@ -39,7 +39,7 @@ fn logits_are_those_of_the_model() {
         for config in configs() {
             let model = config.init(&device.device).unwrap();
             let ids: Vec<u32> = (0..2 * TIME * BATCH).map(|n| (n * 7 % VOCABULARY) as u32).collect();
-            let mut session = model.pack(Precision::F32).unwrap().session(BATCH);
+            let mut session = model.pack(WeightDtype::F32).unwrap().session(BATCH);
             let mut state = None;
             for window in ids.chunks(TIME * BATCH) {
                 let (expected, next) = model.forward(model.tokens(window, [BATCH, TIME]).unwrap(), state);
@@ -81,12 +81,12 @@ fn perplexity_is_the_models_and_fewer_bits_change_it_little() {
     for (batch, bptt) in [(1, 35), (4, 7)] {
         let expected = evaluate(&model, &tokens, batch, bptt).unwrap();
         // 1e-5: float32 sums; 1e-2: weights within 1/256 of themselves or of their row's largest
-        for (precision, within) in [(Precision::F32, 1e-5), (Precision::Bf16, 1e-2), (Precision::Int8, 1e-2)] {
+        for (precision, within) in [(WeightDtype::F32, 1e-5), (WeightDtype::Bf16, 1e-2), (WeightDtype::Int8, 1e-2)] {
             let found = evaluate_packed(&model.pack(precision).unwrap(), &tokens, batch, bptt).unwrap();
             assert_eq!(found.tokens, expected.tokens);
             let off = (found.loss - expected.loss).abs();
             assert!(off <= within * expected.loss, "{precision}: {} instead of {}", found.loss, expected.loss);
-            assert!(precision == Precision::F32 || off > 0.0, "{precision} is another model");
+            assert!(precision == WeightDtype::F32 || off > 0.0, "{precision} is another model");
         }
     }
 }
@@ -100,14 +100,14 @@ fn a_packed_model_writes_as_well() {
         generate(reader, &tokenizer, "the cat", &options).unwrap().map(|piece| piece.unwrap().token).collect()
     };
     let expected = write((&model).into());
-    assert_eq!(write((&model.pack(Precision::F32).unwrap()).into()), expected);
-    assert_eq!(write((&model.pack(Precision::Int8).unwrap()).into()).len(), expected.len());
+    assert_eq!(write((&model.pack(WeightDtype::F32).unwrap()).into()), expected);
+    assert_eq!(write((&model.pack(WeightDtype::Int8).unwrap()).into()).len(), expected.len());
 }
 
 #[test]
 fn fewer_bits_take_less_memory() {
     let (tokenizer, _) = text(Unit::Char);
-    let [f32, bf16, int8] = Precision::ALL.map(|p| model_of(&tokenizer).pack(p).unwrap().bytes());
+    let [f32, bf16, int8] = WeightDtype::ALL.map(|p| model_of(&tokenizer).pack(p).unwrap().bytes());
     assert!(f32 > bf16 && bf16 > int8, "{f32} {bf16} {int8}");
 }
 
@@ -115,13 +115,13 @@ fn fewer_bits_take_less_memory() {
 fn mistakes_are_errors() {
     let (tokenizer, _) = text(Unit::Char);
     let model = model_of(&tokenizer).train();
-    let mut session = model.pack(Precision::F32).unwrap().session(1);
+    let mut session = model.pack(WeightDtype::F32).unwrap().session(1);
     let unknown = tokenizer.vocab_size() as u32;
-    assert!(matches!(session.read(&[0, unknown]), Err(Error::Text(_))));
+    assert!(matches!(session.read(&[0, unknown]), Err(LmError::Text(_))));
     // nothing was read
     session.read(&[0]).unwrap();
     let alone = session.last_logits().to_vec();
-    let mut other = model.pack(Precision::F32).unwrap().session(1);
+    let mut other = model.pack(WeightDtype::F32).unwrap().session(1);
     other.read(&[0]).unwrap();
     assert_eq!(other.last_logits(), alone);
 }

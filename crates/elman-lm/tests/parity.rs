@@ -64,7 +64,7 @@ fn settings() -> TrainConfig {
 fn assert_module(module: &LanguageModel, golden: &Golden, prefix: &str, tolerance: Tolerance) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("module.safetensors");
-    StateDict::of(module).save(&path).unwrap();
+    StateDict::from_module(module).save(&path).unwrap();
     let found = Golden::open(&path);
     let expected: Vec<String> =
         golden.names().iter().filter_map(|name| Some(name.strip_prefix(prefix)?.to_owned())).collect();

@@ -19,7 +19,7 @@ fn trained(device: &Device, seed: u64) -> LanguageModel {
 fn bytes(model: &LanguageModel) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
-    StateDict::of(model).save(&path).unwrap();
+    StateDict::from_module(model).save(&path).unwrap();
     std::fs::read(path).unwrap()
 }
 

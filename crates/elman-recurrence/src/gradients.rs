@@ -30,8 +30,8 @@ pub fn named_gradients<M: Module>(
     module: &M,
     gradients: &Gradients,
 ) -> impl Iterator<Item = (String, TensorData, Option<TensorData>)> + use<M> {
-    let parameters = StateDict::of(module);
-    let gradients = StateDict::of(&module.clone().map(&mut InPlace(gradients)));
+    let parameters = StateDict::from_module(module);
+    let gradients = StateDict::from_module(&module.clone().map(&mut InPlace(gradients)));
     let names: Vec<String> = parameters.shapes().map(|(name, _)| name.to_owned()).collect();
     let there = gradients.shapes().filter(|(_, shape)| !shape.contains(&0));
     let there: HashSet<String> = there.map(|(name, _)| name.to_owned()).collect();

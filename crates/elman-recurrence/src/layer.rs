@@ -10,7 +10,7 @@ use crate::{
     cell::{Cell, GruCell, LstmCell, MinGruCell, MinLstmCell, Reset, RnnCell},
     noise::Noise,
     options::{stack_options, variant_options},
-    packed::{PackError, Packed, Precision, pack},
+    packed::{PackError, Packed, WeightDtype, pack},
     sequence::{Output, Sequence},
     stack::{Direction, Stack},
     state::State,
@@ -177,7 +177,7 @@ impl RecurrentConfig<LstmCell> {
 ///
 /// Dropout between layers, recurrent dropout and zoneout draw in training: if the parameters are on a device with autodiff, until
 /// `valid()` or `freeze()` turns that off. Where the input and the state were made makes no difference
-/// ([`DropRate`](elman_layers::DropRate#training-or-not)).
+/// ([`DropoutRate`](elman_layers::DropoutRate#training-or-not)).
 ///
 /// Use it under the names [`Rnn`], [`Gru`], [`Lstm`], [`MinGru`], [`MinLstm`], or with a [`Cell`] of one's own.
 #[derive(Module, Debug)]
@@ -251,7 +251,7 @@ impl<C: Cell> Recurrent<C> {
     /// # Errors
     /// [`PackError`](crate::packed::PackError) if the cell has no kernels, or the weights are not finite and eight bits were
     /// asked for.
-    pub fn pack(&self, precision: Precision) -> Result<Packed, PackError> {
+    pub fn pack(&self, precision: WeightDtype) -> Result<Packed, PackError> {
         pack(&self.cell, self.directions(), self.noise.rates(), precision)
     }
 

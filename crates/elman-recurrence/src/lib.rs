@@ -1,4 +1,4 @@
-//! Recurrent layers on [burn](https://burn.dev), as complete as PyTorch's: [`SimpleRnn`], [`Rnn`],
+//! Recurrent layers on [burn](https://burn.dev), as complete as PyTorch's: [`ElmanNetwork`], [`Rnn`],
 //! [`Gru`], [`Lstm`], [`MinGru`], [`MinLstm`], and a [`Cell`] of one's own.
 //!
 //! All of them: any number of layers, one direction or two, dropout between layers, with or without biases, an initial
@@ -65,7 +65,7 @@ pub use layer::{
 pub use network::{CellKind, Network, NetworkConfig, UnknownCell};
 pub use packed::Packed;
 pub use sequence::{LayerStates, Output, Sequence};
-pub use simple::{SimpleRnn, SimpleRnnConfig};
+pub use simple::{ElmanNetwork, ElmanNetworkConfig};
 pub use state::State;
 pub use state_dict::{RecurrentModel, StateDict, Vocabulary};
 pub use weights::Weights;

@@ -7,18 +7,19 @@ use burn::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Gru, GruConfig, Lstm, LstmConfig, MinGru, MinGruConfig, MinLstm, MinLstmConfig, Output, Rnn, RnnConfig, Sequence,
-    SimpleRnn, SimpleRnnConfig, State,
+    ElmanNetwork, ElmanNetworkConfig, Gru, GruConfig, Lstm, LstmConfig, MinGru, MinGruConfig, MinLstm, MinLstmConfig,
+    Output, Rnn, RnnConfig, Sequence, State,
     options::{stack_options, variant_options},
-    packed::{PackError, Packed, Precision},
+    packed::{PackError, Packed, WeightDtype},
 };
 
 /// The kinds of recurrent network, for those who choose at run time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CellKind {
-    /// [`SimpleRnn`]
-    Simple,
+    /// [`ElmanNetwork`]
+    #[serde(alias = "simple")] // its name before 0.2
+    Elman,
     /// [`Rnn`]
     Rnn,
     /// [`Gru`]
@@ -34,12 +35,12 @@ pub enum CellKind {
 
 impl CellKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [Self::Simple, Self::Rnn, Self::Gru, Self::Lstm, Self::MinGru, Self::MinLstm];
+    pub const ALL: [Self; 6] = [Self::Elman, Self::Rnn, Self::Gru, Self::Lstm, Self::MinGru, Self::MinLstm];
 
     /// The name that [`FromStr`] reads and [`Display`](fmt::Display) writes.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Simple => "simple",
+            Self::Elman => "elman",
             Self::Rnn => "rnn",
             Self::Gru => "gru",
             Self::Lstm => "lstm",
@@ -57,7 +58,7 @@ impl fmt::Display for CellKind {
 
 /// A name that is no kind of cell.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown cell '{found}': expected simple, rnn, gru, lstm, min-gru or min-lstm")]
+#[error("unknown cell '{found}': expected elman, rnn, gru, lstm, min-gru or min-lstm")]
 pub struct UnknownCell {
     /// The name.
     pub found: String,
@@ -124,10 +125,10 @@ impl NetworkConfig {
     stack_options!();
     variant_options!();
 
-    /// Makes the network. A [`SimpleRnn`]'s read-out is as wide as its hidden layer.
+    /// Makes the network. A [`ElmanNetwork`]'s read-out is as wide as its hidden layer.
     ///
     /// # Panics
-    /// If a width or the number of layers is 0, a probability is not in [0, 1), or a [`SimpleRnn`] is asked for layer
+    /// If a width or the number of layers is 0, a probability is not in [0, 1), or a [`ElmanNetwork`] is asked for layer
     /// normalisation, recurrent dropout, zoneout or recomputation, which it does not have.
     pub fn init(&self, device: &Device) -> Network {
         macro_rules! stacked {
@@ -151,14 +152,14 @@ impl NetworkConfig {
         }
         let (i, h) = (self.d_input, self.d_hidden);
         match self.cell {
-            CellKind::Simple => {
+            CellKind::Elman => {
                 let is_plain =
                     !self.recompute && !self.layer_norm && self.recurrent_dropout == 0.0 && self.zoneout == [0.0; 2];
                 assert!(
                     is_plain,
                     "the simple network has no layer normalisation, recurrent dropout, zoneout or recomputation"
                 );
-                Network::Simple(stacked!(SimpleRnnConfig::new(i, h, h)).init(device))
+                Network::Elman(stacked!(ElmanNetworkConfig::new(i, h, h)).init(device))
             }
             CellKind::Rnn => Network::Rnn(init!(RnnConfig::new(i, h))),
             CellKind::Gru => Network::Gru(init!(GruConfig::new(i, h))),
@@ -172,8 +173,8 @@ impl NetworkConfig {
 /// A recurrent network whose kind of cell was chosen at run time.
 #[derive(Module, Debug)]
 pub enum Network {
-    /// See [`SimpleRnn`].
-    Simple(SimpleRnn),
+    /// See [`ElmanNetwork`].
+    Elman(ElmanNetwork),
     /// See [`Rnn`].
     Rnn(Rnn),
     /// See [`Gru`].
@@ -189,7 +190,7 @@ pub enum Network {
 macro_rules! each {
     ($network:expr, $inner:ident => $body:expr) => {
         match $network {
-            Network::Simple($inner) => $body,
+            Network::Elman($inner) => $body,
             Network::Rnn($inner) => $body,
             Network::Gru($inner) => $body,
             Network::Lstm($inner) => $body,
@@ -219,7 +220,7 @@ impl Network {
     ///
     /// # Errors
     /// [`PackError`].
-    pub fn pack(&self, precision: Precision) -> Result<Packed, PackError> {
+    pub fn pack(&self, precision: WeightDtype) -> Result<Packed, PackError> {
         each!(self, net => net.pack(precision))
     }
 
@@ -236,7 +237,7 @@ impl Network {
     /// The kind of cell.
     pub fn cell(&self) -> CellKind {
         match self {
-            Self::Simple(_) => CellKind::Simple,
+            Self::Elman(_) => CellKind::Elman,
             Self::Rnn(_) => CellKind::Rnn,
             Self::Gru(_) => CellKind::Gru,
             Self::Lstm(_) => CellKind::Lstm,

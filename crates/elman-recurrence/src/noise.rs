@@ -2,16 +2,16 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor},
 };
-use elman_layers::DropRate;
+use elman_layers::DropoutRate;
 
 use crate::{cell::Cell, scan::Zoneout};
 
 /// What is drawn at random in a recurrent layer: recurrent dropout and zoneout.
 #[derive(Module, Debug)]
 pub(crate) struct Noise {
-    dropout: DropRate,
+    dropout: DropoutRate,
     /// Of the hidden state, and of others.
-    zoneout: Vec<DropRate>,
+    zoneout: Vec<DropoutRate>,
     #[module(skip)]
     rates: [f64; 2],
 }
@@ -28,8 +28,8 @@ impl Noise {
     /// If a probability is not in [0, 1).
     pub fn new(dropout: f64, zoneout: [f64; 2]) -> Self {
         Self {
-            dropout: DropRate::new("recurrent dropout", dropout),
-            zoneout: zoneout.map(|rate| DropRate::new("zoneout", rate)).into(),
+            dropout: DropoutRate::new("recurrent dropout", dropout),
+            zoneout: zoneout.map(|rate| DropoutRate::new("zoneout", rate)).into(),
             rates: zoneout,
         }
     }

@@ -77,7 +77,7 @@ mod tests {
                 .map(|(name, shape)| (crate::state_dict::torch_name(&name), shape))
                 .collect();
             names.sort();
-            let weights = StateDict::of(&network);
+            let weights = StateDict::from_module(&network);
             let drawn: Vec<_> = weights.shapes().map(|(name, shape)| (name.to_owned(), shape.to_vec())).collect();
             assert_eq!(names, drawn, "{cell}");
         }

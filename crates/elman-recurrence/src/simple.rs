@@ -10,15 +10,15 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cell::RnnCell,
     options::stack_options,
-    packed::{PackError, Packed, Precision, numbers, pack},
+    packed::{PackError, Packed, WeightDtype, numbers, pack},
     sequence::{Output, Sequence},
     stack::{Direction, Stack},
     state::State,
 };
 
-/// Configuration of [`SimpleRnn`].
+/// Configuration of [`ElmanNetwork`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SimpleRnnConfig {
+pub struct ElmanNetworkConfig {
     /// Width of the input.
     pub d_input: usize,
     /// Hidden units per layer and direction.
@@ -37,7 +37,7 @@ pub struct SimpleRnnConfig {
     pub bias: bool,
 }
 
-impl SimpleRnnConfig {
+impl ElmanNetworkConfig {
     /// One layer, one direction, tanh, with biases, no dropout.
     pub fn new(d_input: usize, d_hidden: usize, d_output: usize) -> Self {
         let (activation, layers, bidirectional, dropout, bias) = (Activation::Tanh, 1, false, 0.0, true);
@@ -56,7 +56,7 @@ impl SimpleRnnConfig {
     ///
     /// # Panics
     /// If a width or the number of layers is 0, or `dropout` is not in [0, 1).
-    pub fn init(&self, device: &Device) -> SimpleRnn {
+    pub fn init(&self, device: &Device) -> ElmanNetwork {
         let Self { d_input, d_hidden, d_output, layers, .. } = *self;
         assert!(
             d_input > 0 && d_hidden > 0 && d_output > 0 && layers > 0,
@@ -68,7 +68,7 @@ impl SimpleRnnConfig {
             let d_below = if l == 0 { d_input } else { d_hidden * directions };
             (0..directions).map(|_| dense(d_below + d_hidden, d_hidden)).collect()
         };
-        SimpleRnn {
+        ElmanNetwork {
             w0: (0..layers).map(layer).collect(),
             w1: dense(d_hidden * directions, d_output),
             dropout: Dropout::new(self.dropout),
@@ -87,10 +87,10 @@ impl SimpleRnnConfig {
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use elman_recurrence::SimpleRnnConfig;
+/// use elman_recurrence::ElmanNetworkConfig;
 ///
 /// let device = Device::flex();
-/// let rnn = SimpleRnnConfig::new(2, 8, 1).init(&device);
+/// let rnn = ElmanNetworkConfig::new(2, 8, 1).init(&device);
 /// let (mut y, mut h) = rnn.step(Tensor::ones([1, 2], &device), None);
 /// for _ in 0..3 {
 ///     (y, h) = rnn.step(Tensor::ones([1, 2], &device), Some(h));
@@ -99,7 +99,7 @@ impl SimpleRnnConfig {
 /// assert_eq!(h.hidden().dims(), [1, 1, 8]);
 /// ```
 #[derive(Module, Debug)]
-pub struct SimpleRnn {
+pub struct ElmanNetwork {
     /// The hidden layers, `[layer][direction]`; each weight is `[d_input + d_hidden, d_hidden]`, the rows of the input
     /// first.
     pub w0: Vec<Vec<Linear>>,
@@ -110,7 +110,7 @@ pub struct SimpleRnn {
     cell: RnnCell,
 }
 
-impl SimpleRnn {
+impl ElmanNetwork {
     /// Runs the whole sequence from `state`, or from zeros, and returns the read-out `y` and the final hidden state.
     ///
     /// # Shapes
@@ -128,7 +128,7 @@ impl SimpleRnn {
     /// a zero hidden state. The hidden states themselves are in [`Output::all_states`].
     ///
     /// # Shapes
-    /// As [`forward`](SimpleRnn::forward).
+    /// As [`forward`](ElmanNetwork::forward).
     ///
     /// # Panics
     /// As [`Recurrent::forward_with`](crate::Recurrent::forward_with).
@@ -144,7 +144,7 @@ impl SimpleRnn {
         Output { output: self.w1.forward(out.output), ..out }
     }
 
-    /// Runs one time step: the same numbers as [`forward`](SimpleRnn::forward) gives for a sequence of one.
+    /// Runs one time step: the same numbers as [`forward`](ElmanNetwork::forward) gives for a sequence of one.
     ///
     /// # Shapes
     /// - `x`: `[batch, d_input]`
@@ -163,7 +163,7 @@ impl SimpleRnn {
     /// # Errors
     /// [`PackError`](crate::packed::PackError) if the cell has no kernels, or the weights are not finite and eight bits were
     /// asked for.
-    pub fn pack(&self, precision: Precision) -> Result<Packed, PackError> {
+    pub fn pack(&self, precision: WeightDtype) -> Result<Packed, PackError> {
         let read_out = self.w1.weight.val().transpose();
         let bias = self.w1.bias.as_ref().map(|bias| numbers(bias.val()));
         let packed = pack(&self.cell, self.directions(), None, precision)?;

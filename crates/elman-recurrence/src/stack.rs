@@ -139,7 +139,7 @@ impl Direction {
     /// The weights of the input product, and those of the recurrent one.
     pub(crate) fn split<C: Cell>(self, cell: &C) -> (InputWeights, Option<RecurrentWeights>) {
         let (input_bias, recurrent_bias) = match (self.bias_ih, self.bias_hh) {
-            (Some(i), Some(h)) if cell.sums_biases() => (Some(i + h), None),
+            (Some(i), Some(h)) if cell.biases_can_be_merged() => (Some(i + h), None),
             biases => biases,
         };
         let (bias, projection, gain) = (recurrent_bias, self.weight_hr, self.gain_hh);

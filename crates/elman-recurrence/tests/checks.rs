@@ -3,9 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::tensor::{DType, Device, Distribution, FloatDType, Tensor};
-use elman_layers::{cast, host::is_host};
+use elman_layers::{cast, cpu::is_cpu};
 use elman_recurrence::{
-    CellKind, GruConfig, LstmConfig, MinGruConfig, NetworkConfig, RnnConfig, Sequence, State, packed::Precision,
+    CellKind, GruConfig, LstmConfig, MinGruConfig, NetworkConfig, RnnConfig, Sequence, State, packed::WeightDtype,
 };
 use elman_testkit::{Tolerance, assert_close, devices, gradients_of};
 
@@ -44,7 +44,7 @@ fn a_projection_is_refused_where_pytorch_refuses_it() {
 
 #[test]
 fn numbers_of_another_type_are_named() {
-    for device in devices().into_iter().filter(|device| is_host(&device.device)) {
+    for device in devices().into_iter().filter(|device| is_cpu(&device.device)) {
         // ndarray has no float16
         let others = [(FloatDType::F64, "F64"), (FloatDType::F16, "F16")];
         let others = if device.name == "ndarray" { &others[..1] } else { &others[..] };
@@ -66,12 +66,12 @@ fn numbers_of_another_type_are_named() {
 
 #[test]
 fn float64_is_read_by_a_network_of_float64() {
-    for device in devices().into_iter().filter(|device| is_host(&device.device)) {
+    for device in devices().into_iter().filter(|device| is_cpu(&device.device)) {
         let device = device.autodiff();
         for kind in CellKind::ALL {
             let plain = NetworkConfig::new(kind, 4, 5).with_layers(2).with_bidirectional(true);
             let noisy = match kind {
-                CellKind::Simple => plain.clone().with_dropout(0.3),
+                CellKind::Elman => plain.clone().with_dropout(0.3),
                 _ => plain.clone().with_dropout(0.3).with_recurrent_dropout(0.3).with_zoneout(0.2, 0.1),
             };
             let (net, x) = (plain.init(&device), input(&device));
@@ -99,7 +99,7 @@ fn lengths_name_the_row() {
         let net = GruConfig::new(4, 5).init(&device.device);
         let x = input(&device.device);
         let numbers: Vec<f32> = x.clone().swap_dims(0, 1).into_data().iter::<f32>().collect();
-        let mut session = net.pack(Precision::F32).expect("kernels").session(3);
+        let mut session = net.pack(WeightDtype::F32).expect("kernels").session(3);
         let mut both = |lengths: &[usize]| {
             let found = message(|| session.forward_ragged(&numbers, lengths).to_vec());
             let of_network = message(|| net.forward_with(x.clone(), Sequence::new().with_lengths(lengths)));

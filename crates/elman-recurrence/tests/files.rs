@@ -38,11 +38,11 @@ fn weights_written_are_the_weights_read() {
     let path = dir.path().join("w.safetensors");
     let device = device();
     let net = lstm(&device);
-    StateDict::of(&net).save(&path).expect("save");
+    StateDict::from_module(&net).save(&path).expect("save");
     let back = StateDict::open(&path).expect("open").load_into(lstm(&device)).expect("load");
     let x = Tensor::random([2, 5, 3], Distribution::Default, &device);
     assert_eq!(net.forward(x.clone(), None).0.into_data(), back.forward(x, None).0.into_data());
-    let names: Vec<String> = StateDict::of(&net).shapes().map(|(n, _)| n.to_owned()).collect();
+    let names: Vec<String> = StateDict::from_module(&net).shapes().map(|(n, _)| n.to_owned()).collect();
     assert!(names.contains(&"weight_ih_l1_reverse".to_owned()), "{names:?}");
 }
 

@@ -6,7 +6,7 @@ use burn::{
     module::Module,
     tensor::{Distribution, Tensor, TensorData},
 };
-use elman_recurrence::{Gru, GruConfig, LstmConfig, SimpleRnnConfig, StateDict, named_gradients};
+use elman_recurrence::{ElmanNetworkConfig, Gru, GruConfig, LstmConfig, StateDict, named_gradients};
 use elman_testkit::devices;
 
 type Named = BTreeMap<String, (TensorData, Option<TensorData>)>;
@@ -45,13 +45,13 @@ fn every_parameter_of_an_lstm_has_its_gradient() {
 #[test]
 fn dense_layers_lie_as_pytorch_has_them() {
     for device in devices() {
-        let net = SimpleRnnConfig::new(3, 5, 2).init(&device.autodiff());
+        let net = ElmanNetworkConfig::new(3, 5, 2).init(&device.autodiff());
         let x = Tensor::<3>::random([2, 4, 3], Distribution::Normal(0.0, 1.0), &device.device);
         let gradients = net.forward(x, None).0.powi_scalar(2).sum().backward();
         let found = named(named_gradients(&net, &gradients));
         let (parameter, gradient) = &found["w1.weight"];
         assert_eq!(parameter.shape().to_vec(), [2, 5]);
-        assert_eq!(Some(parameter), StateDict::of(&net).data("w1.weight").unwrap().as_ref());
+        assert_eq!(Some(parameter), StateDict::from_module(&net).data("w1.weight").unwrap().as_ref());
         let expected = net.w1.weight.val().grad(&gradients).expect("a gradient").transpose().into_data();
         assert_eq!(gradient.as_ref(), Some(&expected), "{device}");
     }

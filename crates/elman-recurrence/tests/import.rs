@@ -34,7 +34,7 @@ fn saved(file: &Torch) -> (TempDir, std::path::PathBuf) {
 }
 
 fn values(lstm: &Lstm) -> Vec<TensorData> {
-    let weights = StateDict::of(lstm);
+    let weights = StateDict::from_module(lstm);
     SHAPES.iter().map(|(name, _)| weights.data(name).expect("data").expect("a weight")).collect()
 }
 

@@ -4,7 +4,7 @@ use burn::{
     module::{Module, ModuleMapper, Param},
     tensor::{Tensor, TensorData},
 };
-use elman_recurrence::{CellKind, Network, NetworkConfig, packed::Precision};
+use elman_recurrence::{CellKind, Network, NetworkConfig, packed::WeightDtype};
 use elman_testkit::device;
 
 const TIME: usize = 9;
@@ -32,7 +32,7 @@ impl ModuleMapper for Round {
     }
 }
 
-fn outputs(net: &Network, precision: Precision, x: &[f32]) -> Vec<f32> {
+fn outputs(net: &Network, precision: WeightDtype, x: &[f32]) -> Vec<f32> {
     net.pack(precision).unwrap().session(BATCH).forward(x).to_vec()
 }
 
@@ -64,13 +64,13 @@ fn check(units: &[usize], networks: usize) -> Vec<[[f64; 2]; 2]> {
                     .with_layer_norm(norm)
                     .init(&device);
                 let x = input(n);
-                let int8 = outputs(&net, Precision::Int8, &x);
-                let rounded = outputs(&net.clone().map(&mut Round), Precision::F32, &x);
+                let int8 = outputs(&net, WeightDtype::Int8, &x);
+                let rounded = outputs(&net.clone().map(&mut Round), WeightDtype::F32, &x);
                 let [same, _] = off(&int8, &rounded);
                 // normalization and recurrence amplify float32's rounding as they do that of the weights
                 let allowed = if norm { 1e-3 } else { 1e-5 };
                 assert!(same < allowed, "{cell}, {hidden} units, layers {}, norm {norm}: {same}", 1 + n % 3);
-                let cost = off(&int8, &outputs(&net, Precision::F32, &x));
+                let cost = off(&int8, &outputs(&net, WeightDtype::F32, &x));
                 assert!(cost[0] > 100.0 * same || cost[0] < 1e-4, "{cell}, {hidden}: {same} of {cost:?}");
                 worst.iter_mut().zip(cost).for_each(|(worst, cost)| *worst = worst.max(cost));
             }
@@ -95,7 +95,7 @@ fn the_first_layers_are_those_of_the_whole() {
     for cell in CellKind::ALL {
         let config = NetworkConfig::new(cell, INPUTS, 33).with_layers(3);
         let net = config.init(&device);
-        let packed = net.pack(Precision::F32).unwrap();
+        let packed = net.pack(WeightDtype::F32).unwrap();
         let input = Tensor::<3>::from_data(TensorData::new(x.clone(), [TIME, BATCH, INPUTS]), &device).swap_dims(0, 1);
         let sequence = elman_recurrence::Sequence::new().with_all_states();
         let states = net.forward_with(input, sequence).all_states.expect("asked for");

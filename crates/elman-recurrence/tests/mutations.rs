@@ -29,7 +29,7 @@ fn read(path: &Path, device: &Device) -> Result<(), elman_recurrence::ImportErro
         file.data(&name)?;
     }
     let lstm = file.find_model()?.into_network()?.load_into(LstmConfig::new(3, 4).with_layers(2).init(device))?;
-    assert_eq!(StateDict::of(&lstm).shapes().count(), 8);
+    assert_eq!(StateDict::from_module(&lstm).shapes().count(), 8);
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use burn::{
 };
 use elman_recurrence::{
     Cell, CellKind, GruConfig, LstmConfig, Network, NetworkConfig, Recurrent, RecurrentConfig, Reset, Sequence, State,
-    packed::{PackError, Packed, Precision, Session},
+    packed::{PackError, Packed, Session, WeightDtype},
 };
 use elman_testkit::{Tolerance, assert_close, assert_near_data, device, devices};
 
@@ -29,7 +29,7 @@ fn each(bidirectional: bool, check: impl Fn(&str, &Network, &Device)) {
         for kind in CellKind::ALL {
             let config = NetworkConfig::new(kind, D_INPUT, D_HIDDEN).with_layers(2).with_bidirectional(bidirectional);
             let mut configs = vec![config.clone(), config.clone().with_bias(false).with_dropout(0.5)];
-            if kind != CellKind::Simple {
+            if kind != CellKind::Elman {
                 configs.push(config.with_layer_norm(true).with_zoneout(0.25, 0.5).with_recurrent_dropout(0.5));
             }
             for config in configs {
@@ -65,7 +65,7 @@ fn a_packed_network_computes_what_the_network_does() {
     for bidirectional in [false, true] {
         each(bidirectional, |what, net, device| {
             let x = input(device);
-            for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
+            for precision in [WeightDtype::F32, WeightDtype::Bf16, WeightDtype::Int8] {
                 let packed = net.pack(precision).expect("every kind has kernels");
                 let widths = (packed.d_input(), packed.d_output(), packed.bidirectional());
                 assert_eq!(widths, (D_INPUT, net.d_output(), bidirectional));
@@ -75,7 +75,7 @@ fn a_packed_network_computes_what_the_network_does() {
                 for round in 0..2 {
                     let found = tensor(session.forward(&numbers(&x)), device);
                     let what = format!("{what} {precision} {round}");
-                    if precision == Precision::F32 {
+                    if precision == WeightDtype::F32 {
                         assert_close(&what, &found, &expected, ROUNDING);
                         assert_state(&what, &session, &state, device);
                     } else {
@@ -102,7 +102,7 @@ fn rows_end_at_their_lengths() {
         }
         let x = tensor(&x, device);
         let expected = net.forward_with(x.clone(), Sequence::new().with_lengths(&lengths));
-        let mut session = net.pack(Precision::F32).expect("kernels").session(BATCH);
+        let mut session = net.pack(WeightDtype::F32).expect("kernels").session(BATCH);
         let found = tensor(session.forward_ragged(&numbers(&x), &lengths), device);
         assert_close(what, &found, &expected.output, ROUNDING);
         assert_state(what, &session, &expected.state, device);
@@ -113,7 +113,7 @@ fn rows_end_at_their_lengths() {
 fn steps_equal_the_whole_and_begin_anew() {
     each(false, |what, net, device| {
         let x = numbers(&input(device));
-        let packed = net.pack(Precision::F32).expect("kernels");
+        let packed = net.pack(WeightDtype::F32).expect("kernels");
         let whole = packed.session(BATCH).forward(&x).to_vec();
         let mut session = packed.session(BATCH);
         for _ in 0..2 {
@@ -134,12 +134,12 @@ fn the_other_networks_are_packed_too() {
         };
         let x = input(device);
         let gru = GruConfig::new(D_INPUT, D_HIDDEN).with_reset(Reset::Before).with_layers(2).init(device);
-        check("gru", gru.pack(Precision::F32), gru.forward(x.clone(), None).0, &x);
+        check("gru", gru.pack(WeightDtype::F32), gru.forward(x.clone(), None).0, &x);
         let lstm = LstmConfig::new(D_INPUT, D_HIDDEN).with_projection(5).with_bidirectional(true).init(device);
-        check("lstm", lstm.pack(Precision::F32), lstm.forward(x.clone(), None).0, &x);
+        check("lstm", lstm.pack(WeightDtype::F32), lstm.forward(x.clone(), None).0, &x);
         // a network that is being trained is packed as it is now
         let trained = lstm.train();
-        check("training", trained.pack(Precision::F32), trained.forward(x.clone(), None).0.inner(), &x);
+        check("training", trained.pack(WeightDtype::F32), trained.forward(x.clone(), None).0.inner(), &x);
     }
 }
 
@@ -150,7 +150,7 @@ fn many_units_are_shared_among_threads() {
         for (batch, bidirectional) in [(1, false), (1, true), (9, true)] {
             let net = LstmConfig::new(64, 300).with_bidirectional(bidirectional).init(device);
             let x = Tensor::<3>::random([batch, 20, 64], Distribution::Normal(0.0, 1.0), device);
-            let mut session = net.pack(Precision::F32).expect("kernels").session(batch);
+            let mut session = net.pack(WeightDtype::F32).expect("kernels").session(batch);
             let found = session.forward(&numbers(&x)).to_vec();
             let expected = net.forward(x, None).0.swap_dims(0, 1);
             let found = Tensor::from_data(TensorData::new(found, expected.dims()), device);
@@ -176,7 +176,7 @@ impl Cell for Plain {
 fn what_cannot_be_packed_is_an_error() {
     let device = device();
     let net: Recurrent<Plain> = RecurrentConfig::new(2, 2).init(&device);
-    let message = net.pack(Precision::F32).unwrap_err().to_string();
+    let message = net.pack(WeightDtype::F32).unwrap_err().to_string();
     assert_eq!(message, "the cell Plain has no kernels for a processor: it cannot be packed; use forward");
 
     struct Spoil;
@@ -186,7 +186,7 @@ fn what_cannot_be_packed_is_an_error() {
         }
     }
     let net = LstmConfig::new(2, 2).init(&device).map(&mut Spoil);
-    assert!(net.pack(Precision::Bf16).is_ok());
-    let message = net.pack(Precision::Int8).unwrap_err().to_string();
+    assert!(net.pack(WeightDtype::Bf16).is_ok());
+    let message = net.pack(WeightDtype::Int8).unwrap_err().to_string();
     assert_eq!(message, "weight_ih is not finite in layer 0: it cannot be packed in int8");
 }

@@ -8,7 +8,7 @@ use burn::{
 };
 use elman_activations::Activation;
 use elman_recurrence::{
-    GruConfig, LstmConfig, MinGruConfig, MinLstmConfig, Output, Reset, RnnConfig, Sequence, SimpleRnnConfig, State,
+    ElmanNetworkConfig, GruConfig, LstmConfig, MinGruConfig, MinLstmConfig, Output, Reset, RnnConfig, Sequence, State,
     StateDict,
 };
 use elman_testkit::{Golden, Tolerance, assert_close, assert_close_data, devices};
@@ -56,7 +56,7 @@ impl<'a> Case<'a> {
             }};
         }
         match self.kind {
-            "simple" => run!(SimpleRnnConfig::new(D_INPUT, D_HIDDEN, 2)),
+            "simple" => run!(ElmanNetworkConfig::new(D_INPUT, D_HIDDEN, 2)),
             "rnn_tanh" => run!(RnnConfig::new(D_INPUT, D_HIDDEN)),
             "rnn_relu" => run!(RnnConfig::new(D_INPUT, D_HIDDEN).with_activation(Activation::Relu)),
             "gru" => run!(GruConfig::new(D_INPUT, D_HIDDEN)),
@@ -106,7 +106,7 @@ impl<'a> Case<'a> {
             assert_close(&name("gin", n), &grad, &expected, GRADIENTS);
         }
         let grads = GradientsParams::from_grads(grads, &net);
-        let grads = StateDict::of(&net.map(&mut IntoGradient(grads)));
+        let grads = StateDict::from_module(&net.map(&mut IntoGradient(grads)));
         let mut compared = 0;
         for (n, _) in grads.shapes() {
             let grad = grads.data(n).expect("data").expect("name");

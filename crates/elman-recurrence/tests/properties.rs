@@ -190,7 +190,7 @@ fn noise_is_drawn_in_training_only() {
     for device in devices() {
         for kind in [CellKind::Rnn, CellKind::Gru, CellKind::Lstm] {
             let plain = NetworkConfig::new(kind, D_INPUT, 8).init(&device.device);
-            let weights = || StateDict::of(&plain);
+            let weights = || StateDict::from_module(&plain);
             let make = |config: NetworkConfig| {
                 weights().load_into(config.init(&device.device)).expect("noise adds no weights").train()
             };

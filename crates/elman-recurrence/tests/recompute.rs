@@ -22,7 +22,7 @@ fn input(size: [usize; 3], device: &Device) -> Tensor<3> {
 fn compare(size: [usize; 3], lengths: &[usize], check: impl Fn(&str, &TensorData, &TensorData)) {
     for device in devices() {
         let device = device.autodiff();
-        for kind in CellKind::ALL.into_iter().filter(|kind| *kind != CellKind::Simple) {
+        for kind in CellKind::ALL.into_iter().filter(|kind| *kind != CellKind::Elman) {
             let plain = NetworkConfig::new(kind, D_INPUT, 9).with_layers(2).with_bidirectional(true);
             let noisy = plain.clone().with_layer_norm(true).with_recurrent_dropout(0.3).with_zoneout(0.2, 0.1);
             for config in [plain.clone(), plain.with_bias(false).with_dropout(0.5), noisy] {
@@ -79,7 +79,7 @@ fn peak(recompute: bool, device: &Device) -> usize {
 /// Of one layer too. The most is counted since the process began, so that this has to be the first thing that it does.
 fn less_is_held_at_a_time() {
     let all = devices();
-    let device = all.iter().find(|device| elman_layers::host::is_host(&device.device));
+    let device = all.iter().find(|device| elman_layers::cpu::is_cpu(&device.device));
     let Some(device) = device.map(|device| device.autodiff()) else { return };
     let (again, kept) = (peak(true, &device), peak(false, &device));
     // about 0.55 of it, more where the graph of the first run is not freed yet when the second begins
@@ -103,7 +103,7 @@ fn memory_is_that_of_the_states() {
     let numbers = 4 * 50 * 64 * size_of::<f32>();
     // all else: the weights, the graph, what backends put aside
     let slack = numbers / 2;
-    for device in devices().into_iter().filter(|device| elman_layers::host::is_host(&device.device)) {
+    for device in devices().into_iter().filter(|device| elman_layers::cpu::is_cpu(&device.device)) {
         let device = device.autodiff();
         // states of all time steps, and what the cell saves besides
         for (kind, states, saved) in [

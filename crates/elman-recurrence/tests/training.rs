@@ -17,7 +17,7 @@ const D_HIDDEN: usize = 16;
 fn configs(kind: CellKind) -> Vec<NetworkConfig> {
     let plain = NetworkConfig::new(kind, D_INPUT, D_HIDDEN).with_layers(2);
     let mut all = vec![plain.clone().with_dropout(0.5)];
-    if kind != CellKind::Simple {
+    if kind != CellKind::Elman {
         all.push(plain.clone().with_zoneout(0.5, 0.5));
         let every = plain.clone().with_dropout(0.2).with_recurrent_dropout(0.2).with_zoneout(0.3, 0.1);
         all.extend([false, true].map(|recompute| every.clone().with_recompute(recompute)));

@@ -3,7 +3,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{input::Fault, table::Place};
+use crate::{input::Fault, table::RowLocation};
 
 /// Why a text, a tokenizer or a batch could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +95,7 @@ pub enum TextError {
         /// The file.
         path: PathBuf,
         /// The row, where only that lacks it.
-        place: Option<Place>,
+        place: Option<RowLocation>,
         /// The column.
         column: String,
         /// The columns that are there.
@@ -109,7 +109,7 @@ pub enum TextError {
         /// The file.
         path: PathBuf,
         /// The row.
-        place: Place,
+        place: RowLocation,
         /// The number that is expected, in words.
         expected: String,
         /// The number of fields.
@@ -121,7 +121,7 @@ pub enum TextError {
         /// The file.
         path: PathBuf,
         /// The row.
-        place: Place,
+        place: RowLocation,
         /// The column.
         column: String,
         /// What it should be.
@@ -135,7 +135,7 @@ pub enum TextError {
         /// The file.
         path: PathBuf,
         /// The row, where the rest may be right.
-        place: Option<Place>,
+        place: Option<RowLocation>,
         /// What it should be.
         expected: &'static str,
         /// Why it is not, on one line.
@@ -218,7 +218,7 @@ fn convert(encoding: &str) -> &'static str {
     if encoding == UTF_8 { ": say which encoding it has (--encoding), or convert it to UTF-8" } else { "" }
 }
 
-fn at(place: &Option<Place>) -> String {
+fn at(place: &Option<RowLocation>) -> String {
     place.map_or(String::new(), |place| format!(", {place},"))
 }
 

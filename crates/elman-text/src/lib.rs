@@ -44,7 +44,7 @@ pub use find::{Find, Found, FoundFile, LeftOut, Reason, real_path};
 pub use input::Encoding;
 pub use lines::Lines;
 pub use pieces::pieces;
-pub use table::{Columns, Place, Row, Table};
+pub use table::{Columns, Row, RowLocation, Table};
 pub use tokenizer::{END_OF_LINE, TextTokenizer, Tokenizer, UNKNOWN};
 pub use tokens::Tokens;
 pub use train::TokenizerConfig;

@@ -2,7 +2,7 @@
 
 mod table;
 
-use elman_text::{Columns, Encoding, Place, Table};
+use elman_text::{Columns, Encoding, RowLocation, Table};
 use proptest::{collection::vec, prelude::*, sample::select};
 use table::{File, labelled};
 
@@ -24,7 +24,7 @@ fn the_separator_is_guessed() {
         let named = format!("sep={separator}\r\n{headless}");
         let file = File::new("a.csv", named);
         assert_eq!(file.texts(labelled()), expected, "{separator}");
-        assert_eq!(file.read(labelled()).unwrap()[0].place(), Place::Line(2));
+        assert_eq!(file.read(labelled()).unwrap()[0].place(), RowLocation::Line(2));
     }
     assert_eq!(File::new("a.csv", table(";", "").replace("three;", "three")).texts(labelled())[0], ["one, two", "a"]);
     assert_eq!(File::new("a.csv", "nr;price;text\n1;2,50;a\n2;3,75;b").texts(Columns::new(["text"])), [["a"], ["b"]]);
@@ -131,7 +131,7 @@ fn quotes_that_are_out_of_order_are_told_with_their_line() {
     let rows = fine.read(ids()).unwrap();
     assert_eq!(rows.len(), 199);
     assert_eq!((rows[19].text(1), rows[29].text(1)), ("a 19\" lamp", "two\r\nlines, \"and\"\nmore"));
-    assert_eq!((rows[39].text(1), rows[30].place()), ("", Place::Line(34)));
+    assert_eq!((rows[39].text(1), rows[30].place()), ("", RowLocation::Line(34)));
     let recipe = "\"flour, 2 cups\nsugar, 1 cup\nsalt, a little\nbutter, cold\nwater, warm\neggs, 3\"";
     assert_eq!(File::new("a.csv", tickets(&[(20, recipe)])).read(ids()).unwrap().len(), 199);
     let end = File::new("a.csv", "text,label\r\n\r\n\"a\",\"b\r\"\r\n\"c\",\"d\"\r");

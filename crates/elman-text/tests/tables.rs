@@ -4,7 +4,7 @@ mod table;
 
 use std::fs;
 
-use elman_text::{Columns, Place, Row, Table};
+use elman_text::{Columns, Row, RowLocation, Table};
 use table::{File, labelled};
 
 fn pairs() -> Columns {
@@ -62,8 +62,8 @@ fn optional_columns_may_be_missing() {
 fn the_place_is_the_line_where_a_row_begins() {
     for content in ["text,label\n\"two\nlines\",x\nlast,y", "text,label\r\n\"two\r\nlines\",x\r\nlast,y\r\n"] {
         let file = File::new("a.csv", content);
-        let places: Vec<Place> = file.read(labelled()).unwrap().iter().map(Row::place).collect();
-        assert_eq!(places, [Place::Line(2), Place::Line(4)], "{content:?}");
+        let places: Vec<RowLocation> = file.read(labelled()).unwrap().iter().map(Row::place).collect();
+        assert_eq!(places, [RowLocation::Line(2), RowLocation::Line(4)], "{content:?}");
     }
 }
 
@@ -143,7 +143,7 @@ fn a_null_is_no_text_and_a_blank_line_no_row() {
         File::new("a.jsonl", "\u{feff}[\"a\", 1]\r\n \t \r\n{\"text\": null, \"label\": 2}\r\n\r\n[null, 3]\r\n");
     assert_eq!(file.texts(labelled()), [["a", "1"], ["-", "2"], ["-", "3"]]);
     let rows = file.read(labelled()).unwrap();
-    assert_eq!((rows[1].text(0), rows[1].place(), rows[2].place()), ("", Place::Line(3), Place::Line(5)));
+    assert_eq!((rows[1].text(0), rows[1].place(), rows[2].place()), ("", RowLocation::Line(3), RowLocation::Line(5)));
     let error = File::new("a.jsonl", "[\"a\", null]").read(labelled()).unwrap()[0].number(1).unwrap_err();
     assert!(error.to_string().ends_with("the column 'label' must be a number, and is empty"), "{error}");
 }
@@ -240,7 +240,7 @@ mod parquet_files {
             assert_eq!(rows[0], ["0", "ein Bär", "-", "-"]);
             assert_eq!(rows[4], ["-1", "", "4.5", "-"]);
             assert_eq!(rows[6], ["2", "ein Bär", "-", "-"]);
-            assert_eq!(file.read(columns).unwrap()[8].place(), Place::Row(9));
+            assert_eq!(file.read(columns).unwrap()[8].place(), RowLocation::Row(9));
         }
     }
 

@@ -6,7 +6,7 @@
 //! use elman_embedding::encoder::Encoder;
 //!
 //! let device = Device::flex();
-//! let encoder = Encoder::of(&elman_small_en::files(), Default::default(), &device)?;
+//! let encoder = Encoder::from_files(&elman_small_en::files(), Default::default(), &device)?;
 //! let vectors = encoder.encode(&["a cat sat on the mat", "shares fell sharply"])?;
 //! # Ok::<(), elman_embedding::EmbeddingError>(())
 //! ```

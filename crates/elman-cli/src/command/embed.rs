@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use elman::index::{IndexError, quantized::Precision};
+use elman::index::{IndexError, quantized::VectorDtype};
 use serde::Serialize;
 
 use crate::{
@@ -67,8 +67,8 @@ pub struct Embed {
 
     /// What the numbers of a vector are kept in: float32, int8 (a quarter of the size, and nearly as good) or binary
     /// (their signs: a thirty-second)
-    #[arg(long, value_name = "PRECISION", default_value = "float32", help_heading = "Vectors", value_parser = one_of::<Precision, IndexError>(&["float32", "int8", "binary"]))]
-    precision: Precision,
+    #[arg(long, value_name = "PRECISION", default_value = "float32", help_heading = "Vectors", value_parser = one_of::<VectorDtype, IndexError>(&["float32", "int8", "binary"]))]
+    precision: VectorDtype,
 }
 
 #[derive(Serialize)]
@@ -76,13 +76,13 @@ struct Report<'a> {
     output: &'a Path,
     lines: usize,
     d_embedding: usize,
-    precision: Precision,
+    precision: VectorDtype,
 }
 
 impl Embed {
     pub fn run(&self) -> Result<(), CliError> {
         let precision = self.precision;
-        if self.no_normalize && precision != Precision::Float32 {
+        if self.no_normalize && precision != VectorDtype::F32 {
             return Err(CliError::Directions { precision });
         }
         if let Some(file) = &self.output {
@@ -92,9 +92,9 @@ impl Embed {
         let lines = lines::open(&self.file, self.encoding.name)?;
         let model = Model::open(self.model.path(), &self.embedding, !self.no_normalize, &device)?;
         match precision {
-            Precision::Float32 => self.write::<f32>(&model, lines),
-            Precision::Int8 => self.write::<i8>(&model, lines),
-            Precision::Binary => self.write::<u8>(&model, lines),
+            VectorDtype::F32 => self.write::<f32>(&model, lines),
+            VectorDtype::Int8 => self.write::<i8>(&model, lines),
+            VectorDtype::Binary => self.write::<u8>(&model, lines),
         }
     }
 
@@ -114,7 +114,7 @@ impl Embed {
         if self.json {
             return output::json(&Report { output: path, lines, d_embedding, precision });
         }
-        let kind = if precision == Precision::Float32 { String::new() } else { format!(" in {precision}") };
+        let kind = if precision == VectorDtype::F32 { String::new() } else { format!(" in {precision}") };
         output::notice(format_args!("{lines} vectors of {d_embedding}{kind} are in {}", path.display()));
         Ok(())
     }

@@ -184,7 +184,7 @@ impl Index {
             moved,
             removed: gone.len(),
             entries: store.count()?,
-            d_embedding: store.d_embed(),
+            d_embedding: store.dim(),
             passed_over: finding::counts(&left_out),
             passed_over_files: self.finding.named(&left_out),
             failed,

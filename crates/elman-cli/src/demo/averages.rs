@@ -17,7 +17,7 @@ const WINDOW: usize = 512;
 ///
 /// # Errors
 /// If the text has a token that the model does not.
-pub fn average_states(model: &LanguageModel, text: &Tokens, ids: &[u32]) -> Result<Vec<Vec<f64>>, lm::Error> {
+pub fn average_states(model: &LanguageModel, text: &Tokens, ids: &[u32]) -> Result<Vec<Vec<f64>>, lm::LmError> {
     let config = model.config();
     let mut sums = vec![vec![0.0; config.d_hidden]; config.vocabulary];
     let mut counts = vec![0.0; config.vocabulary];

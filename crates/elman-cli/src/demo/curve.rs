@@ -1,7 +1,7 @@
 //! The training loss as a curve in the terminal.
 
 use elman::lm::{
-    Error,
+    LmError,
     train::{Event, Observer},
 };
 use indicatif::{ProgressBar, ProgressStyle};
@@ -63,7 +63,7 @@ impl LiveCurve {
 }
 
 impl Observer for LiveCurve {
-    fn observe(&mut self, event: Event<'_>) -> Result<(), Error> {
+    fn observe(&mut self, event: Event<'_>) -> Result<(), LmError> {
         match event {
             Event::Start(start) => {
                 self.curve.steps = start.steps;

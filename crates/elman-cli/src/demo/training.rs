@@ -48,7 +48,7 @@ pub struct Point {
 /// Half of each word's embedding is dropped in training, so the network cannot rely on the last word alone.
 fn network(vocabulary: usize) -> LanguageModelConfig {
     LanguageModelConfig {
-        cell: CellKind::Simple,
+        cell: CellKind::Elman,
         d_embed: 32,
         d_hidden: 96,
         layers: 1,
@@ -106,7 +106,7 @@ impl ModuleMapper for Enlarge {
 
 /// Trains the network on the training words, drawing the curve. The held-out words are measured after each epoch and
 /// decide nothing: the last model is the one that is returned.
-pub fn run(corpus: &Corpus, vocabulary: usize, ideal: f64, seed: u64, device: &Device) -> Result<Run, lm::Error> {
+pub fn run(corpus: &Corpus, vocabulary: usize, ideal: f64, seed: u64, device: &Device) -> Result<Run, lm::LmError> {
     let settings = settings(seed);
     device.seed(seed);
     let model = network(vocabulary).init(device)?;
@@ -128,7 +128,7 @@ pub fn run(corpus: &Corpus, vocabulary: usize, ideal: f64, seed: u64, device: &D
 }
 
 /// The exact loss on the held-out words: in one column, the state carried.
-pub fn held_out_loss(model: &LanguageModel, corpus: &Corpus) -> Result<f64, lm::Error> {
+pub fn held_out_loss(model: &LanguageModel, corpus: &Corpus) -> Result<f64, lm::LmError> {
     const WINDOW: usize = 128;
     Ok(evaluate(model, &corpus.held_out.tokens, 1, WINDOW)?.loss)
 }
@@ -141,7 +141,7 @@ struct Follower<'a> {
 }
 
 impl Observer for Follower<'_> {
-    fn observe(&mut self, event: Event<'_>) -> Result<(), lm::Error> {
+    fn observe(&mut self, event: Event<'_>) -> Result<(), lm::LmError> {
         match event {
             Event::Start(start) => self.parameters = start.parameters,
             // without a validation text, the latest model

@@ -42,11 +42,11 @@ pub fn write(
     tokenizer: &TextTokenizer,
     before: &[Word],
     seed: u64,
-) -> Result<Writing, lm::Error> {
+) -> Result<Writing, lm::LmError> {
     let options = GenerateOptions { max_tokens: WORDS, temperature: 1.0, seed, ..GenerateOptions::default() };
     let pieces = generate(model, tokenizer, &before.join(" "), &options)?;
-    let word = |piece: Result<lm::Piece, lm::Error>| Ok(tokenizer.id_to_token(piece?.token).unwrap_or_default());
-    let words: Vec<String> = pieces.map(word).collect::<Result<_, lm::Error>>()?;
+    let word = |piece: Result<lm::Piece, lm::LmError>| Ok(tokenizer.id_to_token(piece?.token).unwrap_or_default());
+    let words: Vec<String> = pieces.map(word).collect::<Result<_, lm::LmError>>()?;
     Ok(Writing::of(&words.iter().map(String::as_str).collect::<Vec<_>>()))
 }
 

@@ -5,7 +5,7 @@ mod sums;
 mod walk;
 
 use crate::{
-    Isa, Kernel, Precision, Sequences, Variant,
+    Isa, Kernel, ScanOptions, Sequences, WeightDtype,
     cell::Pointwise,
     forward::{check, plan},
     kernel::Counts,
@@ -29,7 +29,7 @@ pub struct Backward<'a> {
     /// The initial state.
     pub state: &'a [f32],
     /// What was done besides.
-    pub variant: Variant<'a>,
+    pub variant: ScanOptions<'a>,
     /// The states.
     pub states: &'a [f32],
     /// What forward saved.
@@ -88,18 +88,18 @@ pub(crate) fn walk_back<C: Pointwise>(
 
     into.state.fill(0.0);
     let memory = |is_needed: bool, count: usize| vec![0.0; if is_needed { count } else { 0 }];
-    let Variant { projection, norm, dropout, .. } = from.variant;
-    let mut recurrent = memory(C::SPLIT, rows * gates);
+    let ScanOptions { projection, norm, dropout, .. } = from.variant;
+    let mut recurrent = memory(C::SEPARATE_RECURRENT_GRAD, rows * gates);
     let mut product = memory(norm.is_some(), rows * gates);
     let mut projected = memory(projection.is_some(), rows * output);
-    let mut late = memory(C::LATE > 0, rows * hidden);
-    let mut by_output = memory(projection.is_some() || C::LATE > 0, batch * hidden);
+    let mut late = memory(C::CANDIDATE_GATES > 0, rows * hidden);
+    let mut by_output = memory(projection.is_some() || C::CANDIDATE_GATES > 0, batch * hidden);
     let mut by_fed = memory(dropout.is_some(), batch * output);
 
     let weights = pack::<C>(isa, &from);
     {
         let input = Shared::new(into.input);
-        let recurrent = if C::SPLIT { Shared::new(&mut recurrent) } else { input };
+        let recurrent = if C::SEPARATE_RECURRENT_GRAD { Shared::new(&mut recurrent) } else { input };
         let buffers = Buffers {
             input,
             recurrent,
@@ -117,7 +117,7 @@ pub(crate) fn walk_back<C: Pointwise>(
         });
     }
 
-    let recurrent = if C::SPLIT { &recurrent[..] } else { into.input };
+    let recurrent = if C::SEPARATE_RECURRENT_GRAD { &recurrent[..] } else { into.input };
     let product = if norm.is_some() { &product[..] } else { recurrent };
     if let Some(into) = into.weights.take() {
         sums::by_weights(counts, &from, product, &late, into);
@@ -139,10 +139,10 @@ pub(crate) fn walk_back<C: Pointwise>(
 fn pack<C: Pointwise>(isa: Isa, from: &Backward<'_>) -> Weights {
     let Sequences { hidden, output, .. } = from.sequences;
     let tile = isa.run(PlainTile);
-    let early = (C::GATES - C::LATE) * hidden;
+    let early = (C::GATES - C::CANDIDATE_GATES) * hidden;
     let turned = |weights: &[f32], depth: usize, columns: usize| {
         let column = |column: usize| Column { start: column, step: columns, bias: 0 };
-        Panels::plain(tile, Precision::F32, depth, columns, weights, None, column)
+        Panels::plain(tile, WeightDtype::F32, depth, columns, weights, None, column)
     };
     Weights {
         // without a recurrent product there are none
@@ -150,7 +150,8 @@ fn pack<C: Pointwise>(isa: Isa, from: &Backward<'_>) -> Weights {
             true => turned(&from.weights[..early * output], early, output),
             false => turned(&[], 0, 0),
         },
-        late: (C::LATE > 0).then(|| turned(&from.weights[early * output..], C::LATE * hidden, hidden)),
+        late: (C::CANDIDATE_GATES > 0)
+            .then(|| turned(&from.weights[early * output..], C::CANDIDATE_GATES * hidden, hidden)),
         projection: from.variant.projection.map(|projection| turned(projection, output, hidden)),
     }
 }

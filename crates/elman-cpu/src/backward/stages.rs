@@ -25,7 +25,7 @@ impl<C: Pointwise> Walk<'_, C> {
     #[inline(always)]
     pub(super) unsafe fn late<S: Simd>(&self, s: S, now: Now, active: &[usize]) {
         let Sequences { batch, hidden, .. } = self.from.sequences;
-        let early = C::GATES - C::LATE;
+        let early = C::GATES - C::CANDIDATE_GATES;
         let Some(panels) = &self.weights.late else { return };
         // SAFETY: as the caller promises; threads meet before one reads what others have written.
         unsafe {
@@ -51,7 +51,7 @@ impl<C: Pointwise> Walk<'_, C> {
                         |place: *mut f32, by| store_some(s, place, count, s.add_f32s(load_some(s, place, count), by));
                     for (gate, by) in late.gates.iter().enumerate().take(early) {
                         add(self.at(self.buffers.input, now, gate).row(*row).add(unit), *by);
-                        if C::SPLIT {
+                        if C::SEPARATE_RECURRENT_GRAD {
                             add(self.at(self.buffers.recurrent, now, gate).row(*row).add(unit), *by);
                         }
                     }

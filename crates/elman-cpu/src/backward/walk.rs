@@ -6,7 +6,7 @@ use pulp::{Simd, WithSimd};
 
 use crate::{
     Backward, Isa, Sequences, Zoneout,
-    cell::{Gates, MOST_GATES, MOST_STATES, Pointwise, Step},
+    cell::{Gates, MAX_GATES, MAX_STATES, Pointwise, Step},
     forward::registers,
     layout::Layout,
     multiply::Multiply,
@@ -106,7 +106,7 @@ impl<C: Pointwise> WithSimd for Walk<'_, C> {
                 if self.weights.late.is_some() {
                     self.late(s, now, &active);
                 }
-                self.normalise(s, now, &active, 0..C::GATES - C::LATE);
+                self.normalise(s, now, &active, 0..C::GATES - C::CANDIDATE_GATES);
                 self.barrier.wait();
                 self.multiply(s, now, &active);
             }
@@ -214,7 +214,7 @@ impl<C: Pointwise> Walk<'_, C> {
         count: usize,
     ) -> Gates<S::f32s> {
         let Sequences { batch, hidden, .. } = self.from.sequences;
-        let mut saved = [s.splat_f32s(0.0); MOST_GATES];
+        let mut saved = [s.splat_f32s(0.0); MAX_GATES];
         for (n, saved) in saved.iter_mut().enumerate().take(C::SAVED) {
             let place = ((now.t * batch + row) * C::SAVED + n) * hidden + unit;
             // SAFETY: as the caller promises.
@@ -236,11 +236,11 @@ impl<C: Pointwise> Walk<'_, C> {
         unsafe {
             let mut step = Step {
                 saved: self.saved(s, now, row, unit, count),
-                before: [zero; MOST_STATES],
+                before: [zero; MAX_STATES],
                 output: zero,
-                gradient: [zero; MOST_STATES],
+                gradient: [zero; MAX_STATES],
             };
-            if C::READS_OUTPUT {
+            if C::USES_OUTPUT {
                 let place = match self.layout.output {
                     Some(start) => self.from.saved.as_ptr().add(start + (now.t * batch + row) * hidden),
                     None => self.from.states.as_ptr().add(self.from.sequences.place(0, time, now.t, row)),
@@ -248,7 +248,7 @@ impl<C: Pointwise> Walk<'_, C> {
                 step.output = load_some(s, place.add(unit), count);
             }
             for n in 0..C::STATES {
-                if n > 0 || C::READS_HIDDEN {
+                if n > 0 || C::USES_PREV_HIDDEN {
                     step.before[n] = self.before(s, now, n, row, unit, count);
                 }
                 step.gradient[n] = if n == 0 && is_projected {
@@ -260,13 +260,13 @@ impl<C: Pointwise> Walk<'_, C> {
             let gradients = self.cell.backward(s, step);
             for gate in 0..C::GATES {
                 store_some(s, self.at(self.buffers.input, now, gate).row(row).add(unit), count, gradients.input[gate]);
-                if C::SPLIT {
+                if C::SEPARATE_RECURRENT_GRAD {
                     let to = self.at(self.buffers.recurrent, now, gate).row(row).add(unit);
                     store_some(s, to, count, gradients.recurrent[gate]);
                 }
             }
             for n in 0..C::STATES {
-                if n > 0 || C::READS_HIDDEN {
+                if n > 0 || C::USES_PREV_HIDDEN {
                     self.push(s, n, row, unit, count, gradients.state[n]);
                 }
             }

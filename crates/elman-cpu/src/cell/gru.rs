@@ -17,7 +17,7 @@ impl Pointwise for Gru {
     const GATES: usize = 3;
     const STATES: usize = 1;
     const SAVED: usize = 4;
-    const SPLIT: bool = true;
+    const SEPARATE_RECURRENT_GRAD: bool = true;
 
     #[inline(always)]
     fn forward<S: Simd>(

@@ -17,7 +17,7 @@ impl Pointwise for GruResetBefore {
     const GATES: usize = 3;
     const STATES: usize = 1;
     const SAVED: usize = 3;
-    const LATE: usize = 1;
+    const CANDIDATE_GATES: usize = 1;
 
     #[inline(always)]
     fn forward<S: Simd>(
@@ -46,7 +46,13 @@ impl Pointwise for GruResetBefore {
     }
 
     #[inline(always)]
-    fn late_input<S: Simd>(self, s: S, input: Gates<S::f32s>, recurrent: Gates<S::f32s>, hidden: S::f32s) -> S::f32s {
+    fn candidate_input<S: Simd>(
+        self,
+        s: S,
+        input: Gates<S::f32s>,
+        recurrent: Gates<S::f32s>,
+        hidden: S::f32s,
+    ) -> S::f32s {
         s.mul_f32s(sigmoid(s, s.add_f32s(input[0], recurrent[0])), hidden)
     }
 

@@ -16,7 +16,7 @@ impl Pointwise for Lstm {
     const GATES: usize = 4;
     const STATES: usize = 2;
     const SAVED: usize = 4;
-    const READS_HIDDEN: bool = false;
+    const USES_PREV_HIDDEN: bool = false;
 
     #[inline(always)]
     fn forward<S: Simd>(

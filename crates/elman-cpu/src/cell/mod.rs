@@ -17,14 +17,14 @@ pub use min::{MinGru, MinLstm};
 pub use rnn::{Activation, Rnn};
 
 /// Most gates, and most saved values, of a cell.
-pub const MOST_GATES: usize = 4;
+pub const MAX_GATES: usize = 4;
 /// Most states of a cell.
-pub const MOST_STATES: usize = 2;
+pub const MAX_STATES: usize = 2;
 
 /// The gates of some units; those that the cell does not have are zero and cost nothing.
-pub type Gates<V> = [V; MOST_GATES];
+pub type Gates<V> = [V; MAX_GATES];
 /// The states of some units, the hidden state first.
-pub type States<V> = [V; MOST_STATES];
+pub type States<V> = [V; MAX_STATES];
 
 /// The pointwise mathematics of a cell, on as many units at once as a register holds.
 ///
@@ -32,24 +32,24 @@ pub type States<V> = [V; MOST_STATES];
 /// function is compiled for every instruction set, so it should be `#[inline(always)]`. [`math`](crate::math) has `exp`,
 /// `sigmoid` and `tanh`.
 pub trait Pointwise: Copy + Debug + Send + Sync + 'static {
-    /// Gates per unit, at most [`MOST_GATES`].
+    /// Gates per unit, at most [`MAX_GATES`].
     const GATES: usize;
-    /// States per unit, at most [`MOST_STATES`]; the first is the hidden state, which is multiplied and given out.
+    /// States per unit, at most [`MAX_STATES`]; the first is the hidden state, which is multiplied and given out.
     const STATES: usize;
-    /// Values per unit and time step that [`backward`](Self::backward) needs besides the states, at most [`MOST_GATES`].
+    /// Values per unit and time step that [`backward`](Self::backward) needs besides the states, at most [`MAX_GATES`].
     const SAVED: usize;
     /// Whether the gradient by the recurrent product differs from that by the input product.
-    const SPLIT: bool = false;
+    const SEPARATE_RECURRENT_GRAD: bool = false;
     /// Whether there is a recurrent product; it is zero without.
     const RECURRENT: bool = true;
-    /// How many of the last gates have their recurrent product taken of [`late_input`](Self::late_input) instead of the
+    /// How many of the last gates have their recurrent product taken of [`candidate_input`](Self::candidate_input) instead of the
     /// hidden state.
-    const LATE: usize = 0;
+    const CANDIDATE_GATES: usize = 0;
     /// Whether the hidden state before is used beside the recurrent product. It is zero where this is false, and a cell of
     /// which it is true can have no projection, which makes the hidden state as wide as its output.
-    const READS_HIDDEN: bool = true;
+    const USES_PREV_HIDDEN: bool = true;
     /// Whether [`backward`](Self::backward) uses [`Step::output`]; it is zero where this is false.
-    const READS_OUTPUT: bool = false;
+    const USES_OUTPUT: bool = false;
 
     /// One time step: the next state, and what backward needs.
     fn forward<S: Simd>(
@@ -63,17 +63,23 @@ pub trait Pointwise: Copy + Debug + Send + Sync + 'static {
     /// The gradients of one time step.
     fn backward<S: Simd>(self, s: S, step: Step<S::f32s>) -> Gradients<S::f32s>;
 
-    /// What the [late](Self::LATE) gates' weights are multiplied with, from the products of the other gates and the hidden
+    /// What the [late](Self::CANDIDATE_GATES) gates' weights are multiplied with, from the products of the other gates and the hidden
     /// state.
     #[inline(always)]
-    fn late_input<S: Simd>(self, _: S, _input: Gates<S::f32s>, _recurrent: Gates<S::f32s>, hidden: S::f32s) -> S::f32s {
+    fn candidate_input<S: Simd>(
+        self,
+        _: S,
+        _input: Gates<S::f32s>,
+        _recurrent: Gates<S::f32s>,
+        hidden: S::f32s,
+    ) -> S::f32s {
         hidden
     }
 
-    /// The gradients through [`late_input`](Self::late_input), whose gradient is `by`.
+    /// The gradients through [`candidate_input`](Self::candidate_input), whose gradient is `by`.
     #[inline(always)]
     fn late_backward<S: Simd>(self, s: S, _saved: Gates<S::f32s>, hidden: S::f32s, by: S::f32s) -> Late<S::f32s> {
-        Late { input: hidden, gates: [s.splat_f32s(0.0); MOST_GATES], hidden: by }
+        Late { input: hidden, gates: [s.splat_f32s(0.0); MAX_GATES], hidden: by }
     }
 }
 
@@ -95,13 +101,13 @@ pub struct Step<V> {
 pub struct Gradients<V> {
     /// By the input product.
     pub input: Gates<V>,
-    /// By the recurrent product; the same unless the cell is [`SPLIT`](Pointwise::SPLIT).
+    /// By the recurrent product; the same unless the cell is [`SEPARATE_RECURRENT_GRAD`](Pointwise::SEPARATE_RECURRENT_GRAD).
     pub recurrent: Gates<V>,
     /// By the state before, without what goes through the recurrent product.
     pub state: States<V>,
 }
 
-/// [`late_input`](Pointwise::late_input) once more, and the gradients through it.
+/// [`candidate_input`](Pointwise::candidate_input) once more, and the gradients through it.
 #[derive(Clone, Copy, Debug)]
 pub struct Late<V> {
     /// What forward returned.

@@ -23,8 +23,8 @@ impl Pointwise for Rnn {
     const GATES: usize = 1;
     const STATES: usize = 1;
     const SAVED: usize = 0;
-    const READS_HIDDEN: bool = false;
-    const READS_OUTPUT: bool = true;
+    const USES_PREV_HIDDEN: bool = false;
+    const USES_OUTPUT: bool = true;
 
     #[inline(always)]
     fn forward<S: Simd>(

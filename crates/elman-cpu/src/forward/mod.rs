@@ -6,7 +6,7 @@ mod walk;
 mod weights;
 
 use crate::{
-    Isa, Kernel, Precision, Sequences, Variant, Zoneout,
+    Isa, Kernel, ScanOptions, Sequences, WeightDtype, Zoneout,
     kernel::Counts,
     layout::Layout,
     product::RowsThatFit,
@@ -33,10 +33,10 @@ pub struct Forward<'a> {
     /// The initial state; its [size](Sequences::state_len) is that of one time step.
     pub state: &'a [f32],
     /// What is done besides.
-    pub variant: Variant<'a>,
+    pub variant: ScanOptions<'a>,
 }
 
-/// Walks a batch of sequences: `s_t = cell(input_t, U h_{t-1} + b, s_{t-1})`, and what the [`Variant`] asks for.
+/// Walks a batch of sequences: `s_t = cell(input_t, U h_{t-1} + b, s_{t-1})`, and what the [`ScanOptions`] asks for.
 ///
 /// Writes every state to `states` (its size: [`Sequences::state_len`] of all time steps), and what
 /// [`backward`](crate::backward()) needs to `saved` ([`saved_len`](crate::saved_len)), if it is given. A row that has ended
@@ -57,7 +57,7 @@ pub fn forward(
     let counts = kernel.counts();
     let sequences = &from.sequences;
     let Sequences { time, batch, hidden, output, .. } = *sequences;
-    let Variant { projection, norm, .. } = from.variant;
+    let ScanOptions { projection, norm, .. } = from.variant;
     check(counts, sequences, from.weights, from.state, states, &from.variant);
     assert_eq!(from.input.len(), time * batch * counts.gates * hidden, "input: [T, B, G·H]");
     let rows = kernel.recurrent_rows(hidden);
@@ -69,7 +69,7 @@ pub fn forward(
 
     let (weights, bias, is_normalised) = (from.weights, from.bias, norm.is_some());
     let weights = Unpacked { hidden, output, weights, bias, projection, is_normalised };
-    let weights = Weights::pack(counts, isa, Precision::F32, weights);
+    let weights = Weights::pack(counts, isa, WeightDtype::F32, weights);
     let mut scratch =
         Scratch::new(counts, sequences, &weights, saved.is_some()).with_dropout(&from.variant, from.state);
     let (states, saved) = (Shared::new(states), saved.map(|saved| (Shared::new(saved), layout)));
@@ -98,7 +98,7 @@ pub(crate) fn check(
     weights: &[f32],
     state: &[f32],
     states: &[f32],
-    variant: &Variant<'_>,
+    variant: &ScanOptions<'_>,
 ) {
     let Sequences { time, batch, hidden, output, .. } = *sequences;
     sequences.check();

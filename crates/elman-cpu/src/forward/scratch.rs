@@ -1,6 +1,6 @@
 //! What a walk remembers of the step it is at.
 
-use crate::{Sequences, Variant, kernel::Counts, team::Shared};
+use crate::{ScanOptions, Sequences, kernel::Counts, team::Shared};
 
 use super::weights::Weights;
 
@@ -40,7 +40,7 @@ impl Scratch {
 
     /// With the hidden state before the first step, where there is recurrent dropout.
     #[must_use]
-    pub fn with_dropout(mut self, variant: &Variant<'_>, state: &[f32]) -> Self {
+    pub fn with_dropout(mut self, variant: &ScanOptions<'_>, state: &[f32]) -> Self {
         if let Some(dropout) = variant.dropout {
             self.fed = state.iter().zip(dropout).map(|(state, dropout)| state * dropout).collect();
             self.fed.resize(2 * dropout.len(), 0.0);

@@ -4,7 +4,7 @@ use pulp::Simd;
 
 use crate::{
     Sequences,
-    cell::{Gates, MOST_GATES, Pointwise},
+    cell::{Gates, MAX_GATES, Pointwise},
     multiply::Multiply,
     norm::Moments,
     panels::Tiles,
@@ -16,7 +16,7 @@ use super::walk::{Now, Walk, registers};
 
 impl<C: Pointwise> Walk<'_, C> {
     /// Gates whose recurrent product is that of the hidden state.
-    const EARLY: usize = C::GATES - C::LATE;
+    const EARLY: usize = C::GATES - C::CANDIDATE_GATES;
 
     /// The recurrent product of all gates, layer normalisation, and the cell.
     ///
@@ -35,17 +35,17 @@ impl<C: Pointwise> Walk<'_, C> {
             self.barrier.wait();
             if let Some(panels) = &self.weights.late {
                 for row in active {
-                    self.late_input(s, now, *row);
+                    self.candidate_input(s, now, *row);
                 }
                 self.barrier.wait();
                 let into = Slab::at(self.memory.gates, columns, width);
                 let (from, tiles) = (Slab::at(self.memory.late, 0, hidden), Tiles::at(now.t, &self.part.late));
-                Multiply { panels, columns: C::LATE * hidden, tiles, rows: active, from, into, add: false }
+                Multiply { panels, columns: C::CANDIDATE_GATES * hidden, tiles, rows: active, from, into, add: false }
                     .run(self.isa);
                 self.barrier.wait();
             }
             for row in active {
-                let moments = self.moments(s, *row, C::LATE > 0);
+                let moments = self.moments(s, *row, C::CANDIDATE_GATES > 0);
                 self.save(now, *row, moments);
                 for (unit, count) in registers::<S>(&self.part.units) {
                     let recurrent = self.recurrent(s, Some(now), *row, unit, count, moments);
@@ -60,7 +60,7 @@ impl<C: Pointwise> Walk<'_, C> {
     /// # Safety
     /// The early gates' product is complete.
     #[inline(always)]
-    unsafe fn late_input<S: Simd>(&self, s: S, now: Now, row: usize) {
+    unsafe fn candidate_input<S: Simd>(&self, s: S, now: Now, row: usize) {
         let Sequences { hidden, .. } = self.from.sequences;
         // SAFETY: as the caller promises; the units are this thread's.
         unsafe {
@@ -68,7 +68,7 @@ impl<C: Pointwise> Walk<'_, C> {
             for (unit, count) in registers::<S>(&self.part.units) {
                 let (input, fed) = (self.input(s, now, row, unit, count), self.fed(now).row(row).add(unit));
                 let recurrent = self.recurrent(s, None, row, unit, count, moments);
-                let late = self.cell.late_input(s, input, recurrent, load_some(s, fed, count));
+                let late = self.cell.candidate_input(s, input, recurrent, load_some(s, fed, count));
                 store_some(s, self.memory.late.at(row * hidden + unit), count, late);
             }
         }
@@ -87,7 +87,7 @@ impl<C: Pointwise> Walk<'_, C> {
             let place = self.memory.gates.at((row * C::GATES + start) * hidden);
             Moments::of(s, std::slice::from_raw_parts(place, gates * hidden), norm.epsilon)
         };
-        [of(0, Self::EARLY), if late { of(Self::EARLY, C::LATE) } else { Moments::default() }]
+        [of(0, Self::EARLY), if late { of(Self::EARLY, C::CANDIDATE_GATES) } else { Moments::default() }]
     }
 
     /// Saves the deviations, one thread for all.
@@ -120,7 +120,7 @@ impl<C: Pointwise> Walk<'_, C> {
         moments: [Moments; 2],
     ) -> Gates<S::f32s> {
         let Sequences { batch, hidden, .. } = self.from.sequences;
-        let mut recurrent = [s.splat_f32s(0.0); MOST_GATES];
+        let mut recurrent = [s.splat_f32s(0.0); MAX_GATES];
         for (gate, value) in recurrent.iter_mut().enumerate().take(C::GATES) {
             let column = gate * hidden + unit;
             // SAFETY: as the caller promises; `count` units from `unit` on are this thread's.

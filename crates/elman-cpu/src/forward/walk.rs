@@ -9,12 +9,12 @@ use pulp::{Simd, WithSimd};
 
 use crate::{
     Forward, Isa, Sequences, Zoneout,
-    cell::{Gates, MOST_GATES, MOST_STATES, Pointwise},
+    cell::{Gates, MAX_GATES, MAX_STATES, Pointwise},
     layout::Layout,
     multiply::Multiply,
     panels::Tiles,
     precision::{Encoding, F32},
-    product::{MOST_ROWS, load_some, product, rows_that_fit, store_some, with_block},
+    product::{MAX_ROWS, load_some, product, rows_that_fit, store_some, with_block},
     sequence::blocks,
     team::{Barrier, Shared, Slab},
 };
@@ -116,7 +116,7 @@ impl<C: Pointwise> Walk<'_, C> {
         let (panels, registers) = (&self.weights.early, NV / C::GATES);
         // SAFETY: as the caller promises.
         let fed = unsafe { self.fed(now) };
-        let mut sums = [[s.splat_f32s(0.0); NV]; MOST_ROWS];
+        let mut sums = [[s.splat_f32s(0.0); NV]; MAX_ROWS];
         for group in Tiles::at(now.t, &self.part.tiles).groups(NV, F32::GROUP, active.len()) {
             for block in blocks(active, rows_that_fit(S::REGISTER_COUNT, NV)) {
                 with_block!(group.count, block.len(), |NT, MR| {
@@ -143,7 +143,7 @@ impl<C: Pointwise> Walk<'_, C> {
                                 break;
                             }
                             let count = (self.part.units.end - unit).min(S::F32_LANES);
-                            let mut recurrent = [s.splat_f32s(0.0); MOST_GATES];
+                            let mut recurrent = [s.splat_f32s(0.0); MAX_GATES];
                             recurrent[..C::GATES].copy_from_slice(&sums[register * C::GATES..][..C::GATES]);
                             // SAFETY: `count` units from `unit` on are this thread's.
                             unsafe { self.advance(s, now, *row, unit, count, recurrent) };
@@ -203,7 +203,7 @@ impl<C: Pointwise> Walk<'_, C> {
         count: usize,
     ) -> Gates<S::f32s> {
         let Sequences { batch, hidden, .. } = self.from.sequences;
-        let mut input = [s.splat_f32s(0.0); MOST_GATES];
+        let mut input = [s.splat_f32s(0.0); MAX_GATES];
         for (gate, input) in input.iter_mut().enumerate().take(C::GATES) {
             let place = ((now.t * batch + row) * C::GATES + gate) * hidden + unit;
             // SAFETY: as the caller promises.
@@ -231,9 +231,9 @@ impl<C: Pointwise> Walk<'_, C> {
         // SAFETY: as the caller promises.
         unsafe {
             let input = self.input(s, now, row, unit, count);
-            let mut state = [s.splat_f32s(0.0); MOST_STATES];
+            let mut state = [s.splat_f32s(0.0); MAX_STATES];
             for (n, state) in state.iter_mut().enumerate().take(C::STATES) {
-                if n > 0 || C::READS_HIDDEN {
+                if n > 0 || C::USES_PREV_HIDDEN {
                     *state = load_some(s, self.before(n, now, row).add(unit), count);
                 }
             }

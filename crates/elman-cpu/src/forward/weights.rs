@@ -5,7 +5,7 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use crate::{
-    Isa, Precision, Sequences,
+    Isa, Sequences, WeightDtype,
     kernel::Counts,
     multiply::PlainTile,
     panels::{Column, Panels, Tile, share},
@@ -76,7 +76,7 @@ impl WithSimd for CellTile {
 impl Weights {
     /// Weights of another precision than float32 are multiplied before the cell acts, so that there is one such product and
     /// not one for every cell.
-    pub fn pack(counts: Counts, isa: Isa, precision: Precision, from: Unpacked<'_>) -> Self {
+    pub fn pack(counts: Counts, isa: Isa, precision: WeightDtype, from: Unpacked<'_>) -> Self {
         let Unpacked { hidden, output, is_normalised, .. } = from;
         let plain = isa.run(PlainTile);
         // with layer normalisation the bias comes later
@@ -85,7 +85,7 @@ impl Weights {
             let column = |row: usize| Column { start: (start + row) * output, step: 1, bias: start + row };
             Panels::plain(plain, precision, output, rows, from.weights, bias, column)
         };
-        let is_narrow = counts.recurrent && precision != Precision::F32;
+        let is_narrow = counts.recurrent && precision != WeightDtype::F32;
         let staged = counts.late > 0 || is_normalised || is_narrow;
         let early = counts.early() * hidden;
         Self {

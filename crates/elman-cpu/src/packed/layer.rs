@@ -8,7 +8,7 @@ use std::{
 
 use super::PackedLinear;
 use crate::{
-    Forward, Isa, Kernel, Norm, Precision, Sequences, Variant, Zoneout,
+    Forward, Isa, Kernel, LayerNorm, ScanOptions, Sequences, WeightDtype, Zoneout,
     forward::{Part, Scratch, Unpacked, Walking, Weights, plan},
     linear::Finish,
     product::RowsThatFit,
@@ -31,13 +31,13 @@ pub struct LayerWeights<'a> {
     /// `[G·H]`
     pub input_bias: Option<&'a [f32]>,
     /// Layer normalisation of the input product, before its bias.
-    pub input_norm: Option<Norm<'a>>,
+    pub input_norm: Option<LayerNorm<'a>>,
     /// What the hidden state is multiplied with, `[G·H, P]`; empty if the cell is not [recurrent](Kernel::is_recurrent).
     pub recurrent: &'a [f32],
     /// `[G·H]`
     pub recurrent_bias: Option<&'a [f32]>,
     /// Layer normalisation of the recurrent product, before its bias.
-    pub recurrent_norm: Option<Norm<'a>>,
+    pub recurrent_norm: Option<LayerNorm<'a>>,
     /// `[P, H]`
     pub projection: Option<&'a [f32]>,
     /// How much of each state stays as it was.
@@ -78,18 +78,18 @@ struct OwnNorm {
 }
 
 impl OwnNorm {
-    fn of(norm: Option<Norm<'_>>, bias: Option<&[f32]>) -> Option<Self> {
-        norm.map(|Norm { gain, epsilon }| Self { gain: gain.into(), epsilon, bias: bias.map(<[f32]>::to_vec) })
+    fn of(norm: Option<LayerNorm<'_>>, bias: Option<&[f32]>) -> Option<Self> {
+        norm.map(|LayerNorm { gain, epsilon }| Self { gain: gain.into(), epsilon, bias: bias.map(<[f32]>::to_vec) })
     }
 
-    fn get(&self) -> Norm<'_> {
-        Norm { gain: &self.gain, epsilon: self.epsilon }
+    fn get(&self) -> LayerNorm<'_> {
+        LayerNorm { gain: &self.gain, epsilon: self.epsilon }
     }
 }
 
 /// What is walked.
 #[derive(Clone, Copy, Debug)]
-pub struct Steps<'a> {
+pub struct SequenceBatch<'a> {
     /// `T`
     pub time: usize,
     /// `B`
@@ -136,7 +136,7 @@ impl PackedLayer {
     ///
     /// # Panics
     /// If a slice has another size, or the cell has no such variant.
-    pub fn new(kernel: Kernel, isa: Isa, precision: Precision, reverse: bool, from: LayerWeights<'_>) -> Self {
+    pub fn new(kernel: Kernel, isa: Isa, precision: WeightDtype, reverse: bool, from: LayerWeights<'_>) -> Self {
         let LayerWeights { width, hidden, output, .. } = from;
         let (rows, recurrent_rows) = (kernel.gates() * hidden, kernel.recurrent_rows(hidden));
         assert_eq!(from.input.len(), rows * width, "input weights: [G·H, I]");
@@ -223,12 +223,12 @@ impl PackedLayer {
     pub fn forward(
         &self,
         threads: usize,
-        steps: Steps<'_>,
+        steps: SequenceBatch<'_>,
         state: &mut [f32],
         into: &mut [f32],
         workspace: &mut Workspace,
     ) {
-        let Steps { time, batch, lengths, x } = steps;
+        let SequenceBatch { time, batch, lengths, x } = steps;
         let Self { hidden, output, reverse, .. } = *self;
         assert_eq!(x.len(), time * batch * self.inputs(), "x: [T, B, I]");
         assert_eq!(state.len(), self.state_len(batch), "state: [B, P] and [B, H]");
@@ -288,10 +288,10 @@ impl PackedLayer {
             weights: &[],
             bias: self.recurrent_norm.as_ref().and_then(|norm| norm.bias.as_deref()),
             state,
-            variant: Variant {
+            variant: ScanOptions {
                 norm: self.recurrent_norm.as_ref().map(OwnNorm::get),
                 zoneout: self.zoneout.map(Zoneout::Rates),
-                ..Variant::default()
+                ..ScanOptions::default()
             },
         };
         let (product, walked, memory) = (Shared::new(gates), Shared::new(states), scratch.shared());

@@ -1,7 +1,7 @@
 use std::{fmt, ops::Range};
 
 use crate::{
-    Isa, Precision,
+    Isa, WeightDtype,
     multiply::{Multiply, PlainTile},
     panels::{Column, Panels, Tiles},
     team::{Plan, Shared, Slab},
@@ -12,10 +12,10 @@ use crate::{
 /// Legend: `N` rows, `I` inputs, `R` outputs.
 ///
 /// ```
-/// use elman_cpu::{Isa, PackedLinear, Precision};
+/// use elman_cpu::{Isa, PackedLinear, WeightDtype};
 ///
 /// let weights = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]; // three outputs of two inputs
-/// let layer = PackedLinear::new(Isa::best(), Precision::F32, &weights, Some(&[0.5, 0.0, 0.0]), 2);
+/// let layer = PackedLinear::new(Isa::best(), WeightDtype::F32, &weights, Some(&[0.5, 0.0, 0.0]), 2);
 /// let mut y = [0.0; 3];
 /// layer.forward(1, &[1.0, -1.0], &mut y);
 /// assert_eq!(y, [-0.5, -1.0, -1.0]);
@@ -50,7 +50,7 @@ impl PackedLinear {
     ///
     /// # Panics
     /// If a slice has another size.
-    pub fn new(isa: Isa, precision: Precision, weights: &[f32], bias: Option<&[f32]>, width: usize) -> Self {
+    pub fn new(isa: Isa, precision: WeightDtype, weights: &[f32], bias: Option<&[f32]>, width: usize) -> Self {
         assert!(width > 0 && weights.len().is_multiple_of(width), "weights: [R, I]");
         let outputs = weights.len() / width;
         assert_eq!(bias.map_or(outputs, <[f32]>::len), outputs, "bias: [R]");

@@ -3,5 +3,5 @@
 mod layer;
 mod linear;
 
-pub use layer::{LayerWeights, PackedLayer, Steps, Workspace};
+pub use layer::{LayerWeights, PackedLayer, SequenceBatch, Workspace};
 pub use linear::PackedLinear;

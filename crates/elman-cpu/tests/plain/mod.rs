@@ -3,8 +3,8 @@
 #![allow(dead_code)] // each test that shares this file uses its own part of it
 
 use elman_cpu::{
-    Backward, BackwardInto, Forward, Isa, Kernel, Norm, Sequences, Variant, Zoneout, backward, cell::Activation,
-    forward, saved_len,
+    Backward, BackwardInto, Forward, Isa, Kernel, LayerNorm, ScanOptions, Sequences, Zoneout, backward,
+    cell::Activation, forward, saved_len,
 };
 
 pub const EPSILON: f32 = 1e-3;
@@ -48,7 +48,7 @@ impl Cell {
     }
 
     /// What the late gates' weights are multiplied with.
-    fn late_input(self, x: &[f64], h: &[f64], hidden: f64) -> f64 {
+    fn candidate_input(self, x: &[f64], h: &[f64], hidden: f64) -> f64 {
         sigmoid(x[0] + h[0]) * hidden
     }
 
@@ -168,11 +168,11 @@ impl Case {
         Sequences { time, batch, hidden, output, reverse, lengths: lengths.as_deref() }
     }
 
-    fn variant(&self) -> Variant<'_> {
+    fn variant(&self) -> ScanOptions<'_> {
         let [.., projection, gain] = &self.arguments;
-        Variant {
+        ScanOptions {
             projection: self.besides.projection.map(|_| &projection[..]),
-            norm: self.besides.norm.then_some(Norm { gain, epsilon: EPSILON }),
+            norm: self.besides.norm.then_some(LayerNorm { gain, epsilon: EPSILON }),
             dropout: self.besides.dropout.then_some(&self.dropout[..]),
             zoneout: self.besides.zoneout.map(|zoned| match zoned {
                 Zoned::Masks => Zoneout::Masks(&self.masks),
@@ -284,7 +284,7 @@ impl Case {
                         if cell.late() > 0 {
                             let gate = |unit: usize| (0..early).map(|g| h[g * hidden + unit]).collect::<Vec<_>>();
                             let with: Vec<f64> =
-                                (0..hidden).map(|u| cell.late_input(&x(u), &gate(u), fed[u])).collect();
+                                (0..hidden).map(|u| cell.candidate_input(&x(u), &gate(u), fed[u])).collect();
                             h.extend(products(early, gates, &with));
                         }
                     }

@@ -32,7 +32,7 @@ pub(crate) struct Backward<N: Float> {
     pub states: Box<[f32]>,
     /// What the cell saved, `[T, B, V, H]`.
     pub saved: Box<[N]>,
-    /// As [`Kept`](crate::layout::Kept) says.
+    /// As [`AuxLayout`](crate::layout::AuxLayout) says.
     pub kept: Box<[f32]>,
     /// By the state before the step that was walked back last, `[B, P]`, `[B, H]`, without what goes through the recurrent
     /// product: in the end by the initial state.
@@ -49,7 +49,7 @@ pub(crate) struct Backward<N: Float> {
     pub by_projected: ComptimeOption<Box<[N]>>,
     /// What the late gates' weights were multiplied with, `[T, B, H]`.
     pub late: ComptimeOption<Box<[N]>>,
-    pub raw_at: usize,
+    pub unprojected_offset: usize,
     pub products_at: usize,
     pub statistics_at: usize,
     pub time: usize,
@@ -178,7 +178,7 @@ pub(crate) fn zoneout<N: Float>(b: &Backward<N>, place: usize, #[comptime] n: us
 #[cube]
 pub(crate) fn output<N: Float>(b: &Backward<N>, t: usize, row: usize, unit: usize) -> f32 {
     if comptime!(b.flags.raw) {
-        b.kept[b.raw_at + (kept_step(t, true) * b.batch + row) * b.hidden + unit]
+        b.kept[b.unprojected_offset + (kept_step(t, true) * b.batch + row) * b.hidden + unit]
     } else {
         b.states[(t * b.batch + row) * b.output + unit]
     }

@@ -7,11 +7,11 @@ mod phases;
 use cubecl::{ir::ElemType, prelude::*};
 
 use crate::{
-    Buffer, Direction, Driver, Sequences, Walk, Walked,
+    Buffer, Direction, Driver, ScanArgs, ScanOutput, Sequences,
     cell::Pointwise,
     driver::{PER_UNIT, Plan},
     kernel::Counted,
-    layout::Kept,
+    layout::AuxLayout,
     pack::{Packing, pack},
     persistent::spoil,
     place::first_row,
@@ -81,14 +81,14 @@ pub(crate) fn resident<N: Float, C: Pointwise>(
 
 /// What the launches of a walk back read and write.
 struct Args<'a> {
-    walk: Walk<'a>,
+    walk: ScanArgs<'a>,
     gradient: &'a Buffer,
-    walked: &'a Walked,
+    walked: &'a ScanOutput,
     weights: Buffer,
     late_weights: Option<Buffer>,
     projection: Option<Buffer>,
     by: Gradients,
-    kept: Kept,
+    kept: AuxLayout,
     flags: Flags,
 }
 
@@ -134,26 +134,26 @@ impl Args<'_> {
 }
 
 /// The walk back of a cell with a recurrent product.
-pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, walked: &Walked, gradient: &Buffer) -> Gradients {
-    let Walk { client, sequences, operands, .. } = walk;
+pub(crate) fn walk<C: Pointwise>(walk: ScanArgs<'_>, walked: &ScanOutput, gradient: &Buffer) -> Gradients {
+    let ScanArgs { client, sequences, operands, .. } = walk;
     let variant = operands.variant();
     let Sequences { time, batch, hidden, output, .. } = *sequences;
-    let kept = Kept::of(Counted::of::<C>(), sequences, variant, true);
+    let kept = AuxLayout::of(Counted::of::<C>(), sequences, variant, true);
     let flags = Flags {
         gates: C::GATES,
-        late: C::LATE,
+        late: C::CANDIDATE_GATES,
         raw: kept.raw.is_some(),
         rates: operands.zoneout().0.is_some(),
         projection: variant.projection,
         norm: variant.norm,
-        both: sequences.direction == Direction::Both,
+        both: sequences.direction == Direction::Bidirectional,
     };
     let (weights, sides) = (operands.recurrent_weights(), sequences.sides());
-    let early = (C::GATES - C::LATE) * hidden;
+    let early = (C::GATES - C::CANDIDATE_GATES) * hidden;
     let packed = |offset: usize, len: usize| {
         pack(client, weights, sides, Packing { offset, columns: output, column_stride: 1, len, stride: output })
     };
-    let late_weights = (C::LATE > 0).then(|| packed(early * output, C::LATE * hidden));
+    let late_weights = (C::CANDIDATE_GATES > 0).then(|| packed(early * output, C::CANDIDATE_GATES * hidden));
     let weights = packed(0, early);
     let projection = operands.projection.as_ref().map(|projection| {
         let packing = Packing { offset: 0, columns: hidden, column_stride: 1, len: output, stride: hidden };
@@ -164,12 +164,12 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, walked: &Walked, gradient: &Buf
     let gates = || lines(C::GATES * hidden);
     let by = Gradients {
         input: gates(),
-        recurrent: (C::SPLIT || variant.norm).then(gates),
+        recurrent: (C::SEPARATE_RECURRENT_GRAD || variant.norm).then(gates),
         product: variant.norm.then(gates),
         gain: variant.norm.then(gates),
         state: Buffer::zeros(client, sequences.state_len(C::STATES, 1)),
         projected: variant.projection.then(|| lines(output)),
-        late: (C::LATE > 0).then(|| lines(hidden)),
+        late: (C::CANDIDATE_GATES > 0).then(|| lines(hidden)),
     };
     let args = Args { walk, gradient, walked, weights, late_weights, projection, by, kept, flags };
     let mut plan = Plan::of_columns(walk, true);
@@ -182,7 +182,7 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, walked: &Walked, gradient: &Buf
     let (dim, tile) = (plan.dim(), plan.tile);
     let launch = |walked: usize, phase: Phase| {
         let count = plan.step(phase.column_tiles(hidden, output, tile), sequences);
-        // SAFETY: the buffers are as long as the sizes ask for, which `Walk::check` has seen to
+        // SAFETY: the buffers are as long as the sizes ask for, which `ScanArgs::check` has seen to
         unsafe { step::launch_unchecked::<C>(client, count, dim, args.of(), walked, phase, tile, number) }
     };
     match plan.driver {

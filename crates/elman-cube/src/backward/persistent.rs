@@ -121,7 +121,7 @@ pub(super) fn launched<C: Pointwise>(args: &Args<'_>, plan: Plan) -> Option<Buff
     let pieces = (0..time).step_by(steps).map(|first| first..time.min(first + steps)).rev();
     launches.go(pieces.collect(), |count, meeting, piece| {
         let buffers = ExchangeLaunch::new(args.of(), bits.arg(), meeting);
-        // SAFETY: the buffers are as long as the sizes ask for, which `Walk::check` has seen to; the exchange is as long as the
+        // SAFETY: the buffers are as long as the sizes ask for, which `ScanArgs::check` has seen to; the exchange is as long as the
         // gates of two steps, and there is a count for each row of cubes
         unsafe {
             persistent::launch_unchecked::<C>(

@@ -6,7 +6,7 @@ use super::buffers::{
     Backward, ByLateProduct, ByProduct, ByProjected, Flags, by_recurrent, dropout, output, state_before, zoneout,
 };
 use crate::{
-    cell::{LateInput, MOST_GATES, MOST_STATES, Pointwise},
+    cell::{CandidateInput, MAX_GATES, MAX_STATES, Pointwise},
     driver::PER_UNIT,
     normalise::{standardised, total},
     place::{at, end_of, is_active, side_of, state_at, width_of},
@@ -25,7 +25,7 @@ pub(crate) enum Phase {
     /// Through the normalisation of the products that are late, or of those that are not.
     Normalisation { late: bool },
     /// The gradient through the late product and its input.
-    LateInput,
+    CandidateInput,
     /// Of the first step only: the gradient that comes through its recurrent product.
     Initial,
 }
@@ -38,7 +38,7 @@ impl Phase {
             if flags.norm {
                 phases.push(Self::Normalisation { late: true });
             }
-            phases.push(Self::LateInput);
+            phases.push(Self::CandidateInput);
         }
         if flags.norm {
             phases.push(Self::Normalisation { late: false });
@@ -50,7 +50,7 @@ impl Phase {
     pub fn column_tiles(self, hidden: usize, output: usize, tile: Tile) -> usize {
         match self {
             Self::Fused | Self::Projected | Self::Initial => output.div_ceil(tile.units * PER_UNIT),
-            Self::Cell | Self::LateInput => hidden.div_ceil(tile.units * PER_UNIT),
+            Self::Cell | Self::CandidateInput => hidden.div_ceil(tile.units * PER_UNIT),
             Self::Normalisation { .. } => tile.rows,
         }
     }
@@ -80,7 +80,7 @@ pub(crate) fn run<N: Float, C: Pointwise>(
             tile,
         );
     } else {
-        let columns = if comptime!(matches!(phase, Phase::Cell | Phase::LateInput)) { b.hidden } else { b.output };
+        let columns = if comptime!(matches!(phase, Phase::Cell | Phase::CandidateInput)) { b.hidden } else { b.output };
         let tiles = columns.div_ceil(comptime!(tile.units * PER_UNIT));
         let mut n = first;
         while n < tiles {
@@ -125,7 +125,7 @@ fn sums_of<N: Float>(
             }
             ComptimeOption::None => {}
         }
-    } else if comptime!(phase == Phase::LateInput) {
+    } else if comptime!(phase == Phase::CandidateInput) {
         let len = comptime!(b.flags.late) * b.hidden;
         let (columns, fours) = (b.hidden, len.div_ceil(4));
         let place = Place { walked, row, rows, side, column, stride, columns, len, fours };
@@ -165,8 +165,8 @@ pub(super) fn with_sum<N: Float, C: Pointwise>(
         projected::<N>(b, walked, row, unit, sum);
     } else if comptime!(phase == Phase::Cell) {
         cell::<N, C>(b, walked, row, unit, sum);
-    } else if comptime!(phase == Phase::LateInput) {
-        late_input::<N, C>(b, walked, row, unit, sum);
+    } else if comptime!(phase == Phase::CandidateInput) {
+        candidate_input::<N, C>(b, walked, row, unit, sum);
     } else {
         let place = row * b.output + unit;
         b.carried[place] = b.carried[place] + dropout::<N>(&*b, row, unit) * sum;
@@ -208,15 +208,15 @@ fn cell<N: Float, C: Pointwise>(b: &mut Backward<N>, walked: usize, row: usize, 
     let t = at(walked, b.time, row >= b.turn).t;
     let line = t * b.batch + row;
     let is_projected = comptime!(b.flags.projection);
-    let mut by_input = Array::<f32>::new(MOST_GATES);
-    let mut by_recurrent = Array::<f32>::new(MOST_GATES);
+    let mut by_input = Array::<f32>::new(MAX_GATES);
+    let mut by_recurrent = Array::<f32>::new(MAX_GATES);
     #[unroll]
     for g in 0..comptime!(C::GATES) {
         by_input[g] = 0.0f32.runtime();
         by_recurrent[g] = 0.0f32.runtime();
     }
-    let mut gradient = Array::<f32>::new(MOST_STATES);
-    let mut carried = Array::<f32>::new(MOST_STATES);
+    let mut gradient = Array::<f32>::new(MAX_STATES);
+    let mut carried = Array::<f32>::new(MAX_STATES);
     gradient[0] = by_first;
     if comptime!(C::STATES > 1) {
         let place = state_at(1usize, b.time, b.batch, b.output) + line * b.hidden + unit;
@@ -228,8 +228,8 @@ fn cell<N: Float, C: Pointwise>(b: &mut Backward<N>, walked: usize, row: usize, 
         carried[n] = gradient[n];
     }
     if is_active(&b.lengths, t, row) {
-        let mut before = Array::<f32>::new(MOST_STATES);
-        let mut by_state = Array::<f32>::new(MOST_STATES);
+        let mut before = Array::<f32>::new(MAX_STATES);
+        let mut by_state = Array::<f32>::new(MAX_STATES);
         #[unroll]
         for n in 0..comptime!(C::STATES) {
             if comptime!(n > 0 || !is_projected) {
@@ -241,13 +241,13 @@ fn cell<N: Float, C: Pointwise>(b: &mut Backward<N>, walked: usize, row: usize, 
                 gradient[n] = (1.0f32 - z) * gradient[n];
             }
         }
-        let mut saved = Array::<f32>::new(MOST_GATES);
+        let mut saved = Array::<f32>::new(MAX_GATES);
         #[unroll]
         for v in 0..comptime!(C::SAVED) {
             saved[v] = f32::cast_from(b.saved[(line * comptime!(C::SAVED) + v) * b.hidden + unit]);
         }
         let mut output_of = 0.0f32.runtime();
-        if comptime!(C::READS_OUTPUT) {
+        if comptime!(C::USES_OUTPUT) {
             output_of = output::<N>(&*b, t, row, unit);
         }
         C::backward(&saved, &before, output_of, &gradient, &mut by_input, &mut by_recurrent, &mut by_state);
@@ -269,7 +269,7 @@ fn cell<N: Float, C: Pointwise>(b: &mut Backward<N>, walked: usize, row: usize, 
     for g in 0..comptime!(C::GATES) {
         let place = (line * comptime!(C::GATES) + g) * b.hidden + unit;
         b.by_input[place] = N::cast_from(by_input[g]);
-        let of_recurrent = if comptime!(C::SPLIT) { by_recurrent[g] } else { by_input[g] };
+        let of_recurrent = if comptime!(C::SEPARATE_RECURRENT_GRAD) { by_recurrent[g] } else { by_input[g] };
         #[comptime]
         match &mut b.by_recurrent {
             ComptimeOption::Some(into) => into[place] = N::cast_from(of_recurrent),
@@ -280,21 +280,21 @@ fn cell<N: Float, C: Pointwise>(b: &mut Backward<N>, walked: usize, row: usize, 
 
 /// The late input of a unit, `sum` being the gradient by it.
 #[cube]
-fn late_input<N: Float, C: Pointwise>(b: &mut Backward<N>, walked: usize, row: usize, unit: usize, sum: f32) {
+fn candidate_input<N: Float, C: Pointwise>(b: &mut Backward<N>, walked: usize, row: usize, unit: usize, sum: f32) {
     let t = at(walked, b.time, row >= b.turn).t;
     let line = t * b.batch + row;
     let mut value = 0.0f32.runtime();
     if is_active(&b.lengths, t, row) {
         let mask = dropout::<N>(&*b, row, unit);
         let hidden = mask * state_before::<N>(&*b, walked, row, unit, 0usize);
-        let mut saved = Array::<f32>::new(MOST_GATES);
+        let mut saved = Array::<f32>::new(MAX_GATES);
         #[unroll]
         for v in 0..comptime!(C::SAVED) {
             saved[v] = f32::cast_from(b.saved[(line * comptime!(C::SAVED) + v) * b.hidden + unit]);
         }
-        let mut by_gates = Array::<f32>::new(MOST_GATES);
+        let mut by_gates = Array::<f32>::new(MAX_GATES);
         #[unroll]
-        for g in 0..comptime!(C::GATES - C::LATE) {
+        for g in 0..comptime!(C::GATES - C::CANDIDATE_GATES) {
             by_gates[g] = 0.0f32.runtime();
         }
         value = C::Late::again(&saved, hidden);
@@ -302,7 +302,7 @@ fn late_input<N: Float, C: Pointwise>(b: &mut Backward<N>, walked: usize, row: u
         let carried = row * b.output + unit;
         b.carried[carried] = b.carried[carried] + mask * by;
         #[unroll]
-        for g in 0..comptime!(C::GATES - C::LATE) {
+        for g in 0..comptime!(C::GATES - C::CANDIDATE_GATES) {
             let place = (line * comptime!(C::GATES) + g) * b.hidden + unit;
             b.by_input[place] = N::cast_from(f32::cast_from(b.by_input[place]) + by_gates[g]);
             #[comptime]
@@ -331,8 +331,8 @@ fn normalisation<N: Float, C: Pointwise>(
     #[comptime] late: bool,
     #[comptime] tile: Tile,
 ) {
-    let from = comptime!(if late { C::GATES - C::LATE } else { 0 });
-    let gates = comptime!(if late { C::LATE } else { C::GATES - C::LATE });
+    let from = comptime!(if late { C::GATES - C::CANDIDATE_GATES } else { 0 });
+    let gates = comptime!(if late { C::CANDIDATE_GATES } else { C::GATES - C::CANDIDATE_GATES });
     let len = gates * b.hidden;
     let units = comptime!(tile.units * tile.split);
     let t = at(walked, b.time, row >= b.turn).t;

@@ -1,6 +1,6 @@
 use cubecl::prelude::*;
 
-use super::{Counts, NoLate, Pointwise, sigmoid, through_sigmoid, through_tanh};
+use super::{Counts, NoCandidateInput, Pointwise, sigmoid, through_sigmoid, through_tanh};
 
 /// The gated recurrent unit with the reset gate after the product, as PyTorch and cuDNN have it; gates r, z, n. Saves r, z, n
 /// and the recurrent product of n.
@@ -16,8 +16,8 @@ impl Counts for Gru {
     const GATES: usize = 3;
     const STATES: usize = 1;
     const SAVED: usize = 4;
-    const SPLIT: bool = true;
-    type Late = NoLate;
+    const SEPARATE_RECURRENT_GRAD: bool = true;
+    type Late = NoCandidateInput;
 }
 
 #[cube]

@@ -1,6 +1,6 @@
 use cubecl::prelude::*;
 
-use super::{Counts, LateInput, Pointwise, sigmoid, through_sigmoid, through_tanh};
+use super::{CandidateInput, Counts, Pointwise, sigmoid, through_sigmoid, through_tanh};
 
 /// The gated recurrent unit with the reset gate before the product, as in the original paper (Cho et al. 2014, eq. 5–8);
 /// gates r, z, n, which are what it saves.
@@ -16,7 +16,7 @@ impl Counts for GruResetBefore {
     const GATES: usize = 3;
     const STATES: usize = 1;
     const SAVED: usize = 3;
-    const LATE: usize = 1;
+    const CANDIDATE_GATES: usize = 1;
     type Late = Self;
 }
 
@@ -58,7 +58,7 @@ impl Pointwise for GruResetBefore {
 }
 
 #[cube]
-impl LateInput for GruResetBefore {
+impl CandidateInput for GruResetBefore {
     fn forward(input: &Array<f32>, recurrent: &Array<f32>, hidden: f32) -> f32 {
         sigmoid(input[0] + recurrent[0]) * hidden
     }

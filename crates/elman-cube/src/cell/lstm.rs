@@ -1,6 +1,6 @@
 use cubecl::prelude::*;
 
-use super::{Counts, NoLate, Pointwise, sigmoid, through_sigmoid, through_tanh};
+use super::{Counts, NoCandidateInput, Pointwise, sigmoid, through_sigmoid, through_tanh};
 
 /// Long short-term memory with forget gate; gates i, f, g, o, which are what it saves.
 ///
@@ -14,8 +14,8 @@ impl Counts for Lstm {
     const GATES: usize = 4;
     const STATES: usize = 2;
     const SAVED: usize = 4;
-    const READS_HIDDEN: bool = false;
-    type Late = NoLate;
+    const USES_PREV_HIDDEN: bool = false;
+    type Late = NoCandidateInput;
 }
 
 #[cube]

@@ -2,7 +2,7 @@
 
 use cubecl::prelude::*;
 
-use super::{Counts, Linear, NoLate, Pointwise, sigmoid, through_sigmoid};
+use super::{Counts, Linear, NoCandidateInput, Pointwise, sigmoid, through_sigmoid};
 
 /// minGRU (Feng et al. 2024, section 3.1 and appendix B); gates z, h̃. Saves the shares and g(h̃).
 ///
@@ -16,7 +16,7 @@ impl Counts for MinGru {
     const GATES: usize = 2;
     const STATES: usize = 1;
     const SAVED: usize = 2;
-    type Late = NoLate;
+    type Late = NoCandidateInput;
 }
 
 #[cube]
@@ -74,7 +74,7 @@ impl Counts for MinLstm {
     const GATES: usize = 3;
     const STATES: usize = 1;
     const SAVED: usize = 4;
-    type Late = NoLate;
+    type Late = NoCandidateInput;
 }
 
 #[cube]

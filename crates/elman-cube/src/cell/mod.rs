@@ -20,29 +20,29 @@ pub use min::{MinGru, MinLstm};
 pub use rnn::{Activation, Relu, Rnn, Tanh};
 
 /// Most gates, and most saved values, of a cell.
-pub const MOST_GATES: usize = 4;
+pub const MAX_GATES: usize = 4;
 /// Most states of a cell.
-pub const MOST_STATES: usize = 2;
+pub const MAX_STATES: usize = 2;
 
 /// How much a cell has of what.
 pub trait Counts {
-    /// Gates per unit, at most [`MOST_GATES`].
+    /// Gates per unit, at most [`MAX_GATES`].
     const GATES: usize;
-    /// States per unit, at most [`MOST_STATES`]; the first is the hidden state, which is multiplied and given out.
+    /// States per unit, at most [`MAX_STATES`]; the first is the hidden state, which is multiplied and given out.
     const STATES: usize;
-    /// Values per unit and time step that backward needs besides the states, at most [`MOST_GATES`].
+    /// Values per unit and time step that backward needs besides the states, at most [`MAX_GATES`].
     const SAVED: usize;
     /// Whether the gradient by the recurrent product differs from that by the input product.
-    const SPLIT: bool = false;
+    const SEPARATE_RECURRENT_GRAD: bool = false;
     /// How many of the last gates have their recurrent product taken of [`Late`](Self::Late) instead of the hidden state.
-    const LATE: usize = 0;
+    const CANDIDATE_GATES: usize = 0;
     /// Whether the hidden state before is used beside the recurrent product. It is zero where this is false, and a cell of
     /// which it is true can have no projection.
-    const READS_HIDDEN: bool = true;
+    const USES_PREV_HIDDEN: bool = true;
     /// Whether [`Pointwise::backward`] uses the hidden state that forward returned; it is zero where this is false.
-    const READS_OUTPUT: bool = false;
-    /// What the late gates' weights are multiplied with; [`NoLate`] where there are none.
-    type Late: LateInput;
+    const USES_OUTPUT: bool = false;
+    /// What the late gates' weights are multiplied with; [`NoCandidateInput`] where there are none.
+    type Late: CandidateInput;
 }
 
 /// The pointwise mathematics of a cell, on one unit of one row. Arrays are registers: each has room for what any cell has,
@@ -60,7 +60,7 @@ pub trait Pointwise: Counts + Copy + Debug + Send + Sync + 'static {
 
     /// The gradients of one time step: from what was saved, the state before, the hidden state that forward returned and
     /// the gradient by the states that it returned, those by the input product, by the recurrent product (of cells that
-    /// are [split](Counts::SPLIT)) and by the state before, without what goes through the recurrent product.
+    /// are [split](Counts::SEPARATE_RECURRENT_GRAD)) and by the state before, without what goes through the recurrent product.
     fn backward(
         saved: &Array<f32>,
         before: &Array<f32>,
@@ -74,7 +74,7 @@ pub trait Pointwise: Counts + Copy + Debug + Send + Sync + 'static {
 
 /// What the late gates of a cell are multiplied with.
 #[cube]
-pub trait LateInput: 'static + Send + Sync {
+pub trait CandidateInput: 'static + Send + Sync {
     /// From the products of the other gates and the hidden state.
     fn forward(input: &Array<f32>, recurrent: &Array<f32>, hidden: f32) -> f32;
 
@@ -88,10 +88,10 @@ pub trait LateInput: 'static + Send + Sync {
 
 /// Of cells without late gates.
 #[derive(Clone, Copy, Debug)]
-pub struct NoLate;
+pub struct NoCandidateInput;
 
 #[cube]
-impl LateInput for NoLate {
+impl CandidateInput for NoCandidateInput {
     fn forward(_input: &Array<f32>, _recurrent: &Array<f32>, hidden: f32) -> f32 {
         hidden
     }

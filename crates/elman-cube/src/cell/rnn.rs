@@ -2,7 +2,7 @@ use std::{fmt::Debug, marker::PhantomData};
 
 use cubecl::prelude::*;
 
-use super::{Counts, NoLate, Pointwise, through_tanh};
+use super::{Counts, NoCandidateInput, Pointwise, through_tanh};
 
 /// What the simple recurrent cell does with its sum.
 #[cube]
@@ -51,9 +51,9 @@ impl<A: Activation> Counts for Rnn<A> {
     const GATES: usize = 1;
     const STATES: usize = 1;
     const SAVED: usize = 0;
-    const READS_HIDDEN: bool = false;
-    const READS_OUTPUT: bool = true;
-    type Late = NoLate;
+    const USES_PREV_HIDDEN: bool = false;
+    const USES_OUTPUT: bool = true;
+    type Late = NoCandidateInput;
 }
 
 #[cube]

@@ -31,9 +31,9 @@ pub(crate) struct Forward<N: Float> {
     pub states: Box<[f32]>,
     /// What the cell saves, `[T, B, V, H]`, where the walk is walked back later.
     pub saved: Box<[N]>,
-    /// As [`Kept`](crate::layout::Kept) says.
+    /// As [`AuxLayout`](crate::layout::AuxLayout) says.
     pub kept: Box<[f32]>,
-    pub raw_at: usize,
+    pub unprojected_offset: usize,
     pub products_at: usize,
     pub statistics_at: usize,
     pub late_at: usize,
@@ -103,6 +103,6 @@ pub(crate) struct Raw;
 impl<N: Float> Source<Forward<N>> for Raw {
     fn read(b: &Forward<N>, walked: usize, row: usize, unit: usize) -> f32 {
         let step = kept_step(at(walked, b.time, row >= b.turn).t, comptime!(b.flags.saves));
-        b.kept[b.raw_at + (step * b.batch + row) * b.hidden + unit]
+        b.kept[b.unprojected_offset + (step * b.batch + row) * b.hidden + unit]
     }
 }

@@ -8,11 +8,11 @@ mod units;
 use cubecl::{ir::ElemType, prelude::*};
 
 use crate::{
-    Buffer, Direction, Driver, Sequences, Walk,
+    Buffer, Direction, Driver, ScanArgs, Sequences,
     cell::Pointwise,
     driver::Plan,
     kernel::Counted,
-    layout::Kept,
+    layout::AuxLayout,
     pack::{Packing, pack},
     persistent::spoil,
     place::first_row,
@@ -24,7 +24,7 @@ pub(crate) use phases::Phase;
 
 /// The states of all time steps, and what is kept for the way back: the latter is empty unless it was asked for.
 #[derive(Clone, Debug)]
-pub struct Walked {
+pub struct ScanOutput {
     /// `[T, B, P]`, `[T, B, H]`
     pub states: Buffer,
     /// What the cell saves, stored as the input product is.
@@ -58,7 +58,7 @@ pub(crate) fn resident<N: Float, C: Pointwise>(
 ) {
     let mut scratch = scratch(comptime!(C::GATES), tile);
     let row = first_row(CUBE_POS_X as usize, b.turn, comptime!(tile.rows));
-    let phases = comptime!(Phase::of(C::LATE > 0, b.flags));
+    let phases = comptime!(Phase::of(C::CANDIDATE_GATES > 0, b.flags));
     for walked in first..end {
         #[unroll]
         for n in 0..comptime!(phases.len()) {
@@ -79,12 +79,12 @@ pub(crate) fn resident<N: Float, C: Pointwise>(
 
 /// What the launches of a walk read and write.
 struct Args<'a> {
-    walk: Walk<'a>,
+    walk: ScanArgs<'a>,
     input: &'a Buffer,
     weights: Buffer,
     projection: Option<Buffer>,
-    into: Walked,
-    kept: Kept,
+    into: ScanOutput,
+    kept: AuxLayout,
     flags: Flags,
 }
 
@@ -124,19 +124,19 @@ impl Args<'_> {
 }
 
 /// The walk forward of a cell with a recurrent product.
-pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, input: &Buffer, saves: bool) -> Walked {
-    let Walk { client, sequences, operands, .. } = walk;
+pub(crate) fn walk<C: Pointwise>(walk: ScanArgs<'_>, input: &Buffer, saves: bool) -> ScanOutput {
+    let ScanArgs { client, sequences, operands, .. } = walk;
     let variant = operands.variant();
     let Sequences { time, hidden, output, .. } = *sequences;
     let counts = Counted::of::<C>();
-    let kept = Kept::of(counts, sequences, variant, saves);
+    let kept = AuxLayout::of(counts, sequences, variant, saves);
     let flags = Flags {
         saves,
         raw: kept.raw.is_some(),
         rates: operands.zoneout().0.is_some(),
         projection: variant.projection,
         norm: variant.norm,
-        both: sequences.direction == Direction::Both,
+        both: sequences.direction == Direction::Bidirectional,
     };
     let (weights, sides) = (operands.recurrent_weights(), sequences.sides());
     let columns = C::GATES * hidden;
@@ -147,7 +147,7 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, input: &Buffer, saves: bool) ->
         pack(client, projection, sides, packing)
     });
     let (number, saved) = (input.number(), if saves { sequences.saved_len(counts) } else { 0 });
-    let into = Walked {
+    let into = ScanOutput {
         states: Buffer::empty(client, sequences.state_len(C::STATES, time)),
         saved: Buffer::empty_of(client, saved, number),
         kept: Buffer::empty(client, kept.len),
@@ -159,7 +159,7 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, input: &Buffer, saves: bool) ->
         counts = persistent::launched::<C>(&args, plan);
         plan = Plan::of(walk, C::GATES, counts.is_some());
     }
-    let (phases, number) = (Phase::of(C::LATE > 0, flags), number.elem());
+    let (phases, number) = (Phase::of(C::CANDIDATE_GATES > 0, flags), number.elem());
     let (dim, tile) = (plan.dim(), plan.tile);
     match plan.driver {
         Driver::Persistent => {}
@@ -167,7 +167,7 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, input: &Buffer, saves: bool) ->
             let steps = plan.steps(walk, C::GATES, phases.len());
             for first in (0..time).step_by(steps) {
                 let (count, end) = (plan.resident(sequences), time.min(first + steps));
-                // SAFETY: the buffers are as long as the sizes ask for, which `Walk::check` has seen to
+                // SAFETY: the buffers are as long as the sizes ask for, which `ScanArgs::check` has seen to
                 unsafe { resident::launch_unchecked::<C>(client, count, dim, args.of(), first, end, tile, number) }
             }
         }
@@ -181,9 +181,9 @@ pub(crate) fn walk<C: Pointwise>(walk: Walk<'_>, input: &Buffer, saves: bool) ->
             }
         }
     }
-    let Walked { states, saved, kept } = args.into;
+    let ScanOutput { states, saved, kept } = args.into;
     if let Some(counts) = counts {
         spoil(client, &counts, &[&states]);
     }
-    Walked { states, saved, kept: if saves { kept } else { Buffer::empty(client, 0) } }
+    ScanOutput { states, saved, kept: if saves { kept } else { Buffer::empty(client, 0) } }
 }

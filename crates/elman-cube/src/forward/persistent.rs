@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Buffer, Plan, Sequences,
-    cell::{MOST_GATES, Pointwise},
+    cell::{MAX_GATES, Pointwise},
     persistent::{Launches, Meeting, meet, met},
     place::{at, end_of, first_row, number, side_of},
     product::{Place, Source, Tile, product, scratch, sum},
@@ -80,7 +80,7 @@ pub(crate) fn persistent<N: Float, C: Pointwise>(
             product::<N, Exchange<N>, Exchanged>(&b, &b.walk.weights, place, &mut scratch, comptime!(C::GATES), tile);
             let mut r = UNIT_POS_Y as usize;
             while unit < b.walk.hidden && r < comptime!(tile.rows) && row + r < rows {
-                let mut recurrent = Array::<f32>::new(MOST_GATES);
+                let mut recurrent = Array::<f32>::new(MAX_GATES);
                 #[unroll]
                 for g in 0..comptime!(C::GATES) {
                     let sum = sum(&scratch, r, g, comptime!(C::GATES), tile);
@@ -111,7 +111,7 @@ pub(super) fn launched<C: Pointwise>(args: &Args<'_>, plan: Plan) -> Option<Buff
     let Args { walk, flags, .. } = *args;
     let number = args.input.number();
     let Sequences { time, batch, hidden, output, .. } = *walk.sequences;
-    if Phase::of(C::LATE > 0, flags) != [Phase::Fused] {
+    if Phase::of(C::CANDIDATE_GATES > 0, flags) != [Phase::Fused] {
         return None;
     }
     let bits = Buffer::empty(walk.client, 2 * batch * output);
@@ -125,7 +125,7 @@ pub(super) fn launched<C: Pointwise>(args: &Args<'_>, plan: Plan) -> Option<Buff
     let pieces = (0..time).step_by(steps).map(|first| first..time.min(first + steps));
     launches.go(pieces.collect(), |count, meeting, piece| {
         let buffers = ExchangeLaunch::new(args.of(), bits.arg(), meeting);
-        // SAFETY: the buffers are as long as the sizes ask for, which `Walk::check` has seen to; the exchange is as long as two
+        // SAFETY: the buffers are as long as the sizes ask for, which `ScanArgs::check` has seen to; the exchange is as long as two
         // hidden states, and there is a count for each row of cubes
         unsafe {
             persistent::launch_unchecked::<C>(

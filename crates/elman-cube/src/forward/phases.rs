@@ -7,7 +7,7 @@ use super::{
     units::{inputs, put, state_before, step_of, stored, with_bias},
 };
 use crate::{
-    cell::{LateInput, MOST_GATES, Pointwise},
+    cell::{CandidateInput, MAX_GATES, Pointwise},
     normalise::statistics,
     place::{at, end_of, side_of},
     product::{Place, Scratch, Source, Tile, product, sum},
@@ -23,7 +23,7 @@ pub(crate) enum Phase {
     /// Mean and deviation of the products of the gates that are not late, or of those that are.
     Statistics { late: bool },
     /// What the late gates' weights are multiplied with.
-    LateInput,
+    CandidateInput,
     /// The recurrent product of the late gates.
     LateProduct,
     /// The cell, from products that are there.
@@ -40,7 +40,7 @@ impl Phase {
             phases.push(Self::Statistics { late: false });
         }
         if late {
-            phases.extend([Self::LateInput, Self::LateProduct]);
+            phases.extend([Self::CandidateInput, Self::LateProduct]);
             if flags.norm {
                 phases.push(Self::Statistics { late: true });
             }
@@ -59,7 +59,7 @@ impl Phase {
         match self {
             Self::Fused | Self::Product | Self::LateProduct => hidden.div_ceil(tile.units),
             Self::Projection => output.div_ceil(tile.units),
-            Self::LateInput | Self::Cell => hidden.div_ceil(tile.units * tile.split),
+            Self::CandidateInput | Self::Cell => hidden.div_ceil(tile.units * tile.split),
             Self::Statistics { .. } => tile.rows,
         }
     }
@@ -94,8 +94,8 @@ pub(crate) fn run<N: Float, C: Pointwise>(
             comptime!(phase == Phase::Statistics { late: true }),
             tile,
         );
-    } else if comptime!(phase == Phase::LateInput) {
-        late_input::<N, C>(b, walked, row, first, step, tile);
+    } else if comptime!(phase == Phase::CandidateInput) {
+        candidate_input::<N, C>(b, walked, row, first, step, tile);
     } else if comptime!(phase == Phase::Cell) {
         cell::<N, C>(b, walked, row, first, step, tile);
     } else {
@@ -132,7 +132,7 @@ fn fused<N: Float, C: Pointwise>(
         product::<N, Forward<N>, Hidden>(&*b, &b.weights, place, scratch, comptime!(C::GATES), tile);
         let mut r = UNIT_POS_Y as usize;
         while unit < b.hidden && r < comptime!(tile.rows) && row + r < end {
-            let mut recurrent = Array::<f32>::new(MOST_GATES);
+            let mut recurrent = Array::<f32>::new(MAX_GATES);
             #[unroll]
             for g in 0..comptime!(C::GATES) {
                 let product = sum(&*scratch, r, g, comptime!(C::GATES), tile);
@@ -158,8 +158,8 @@ fn store<N: Float, C: Pointwise>(
     #[comptime] tile: Tile,
 ) {
     let end = end_of(row, b.turn, b.batch);
-    let from = comptime!(if late { C::GATES - C::LATE } else { 0 });
-    let gates = comptime!(if late { C::LATE } else { C::GATES - C::LATE });
+    let from = comptime!(if late { C::GATES - C::CANDIDATE_GATES } else { 0 });
+    let gates = comptime!(if late { C::CANDIDATE_GATES } else { C::GATES - C::CANDIDATE_GATES });
     let tiles = b.hidden.div_ceil(comptime!(tile.units));
     let kept = kept_step(at(walked, b.time, row >= b.turn).t, comptime!(b.flags.saves));
     let mut n = first;
@@ -206,8 +206,8 @@ fn rows_statistics<N: Float, C: Pointwise>(
     #[comptime] tile: Tile,
 ) {
     let end = end_of(row, b.turn, b.batch);
-    let from = comptime!(if late { C::GATES - C::LATE } else { 0 });
-    let gates = comptime!(if late { C::LATE } else { C::GATES - C::LATE });
+    let from = comptime!(if late { C::GATES - C::CANDIDATE_GATES } else { 0 });
+    let gates = comptime!(if late { C::CANDIDATE_GATES } else { C::GATES - C::CANDIDATE_GATES });
     let kept = kept_step(at(walked, b.time, row >= b.turn).t, comptime!(b.flags.saves));
     let mut r = first;
     while r < comptime!(tile.rows) {
@@ -226,7 +226,7 @@ fn rows_statistics<N: Float, C: Pointwise>(
 }
 
 #[cube]
-fn late_input<N: Float, C: Pointwise>(
+fn candidate_input<N: Float, C: Pointwise>(
     b: &mut Forward<N>,
     walked: usize,
     row: usize,
@@ -241,7 +241,7 @@ fn late_input<N: Float, C: Pointwise>(
         for r in 0..comptime!(tile.rows) {
             if row + r < end {
                 let input = inputs::<N, C>(&*b, walked, row + r, unit);
-                let recurrent = stored::<N, C>(&*b, walked, row + r, unit, comptime!(C::GATES - C::LATE));
+                let recurrent = stored::<N, C>(&*b, walked, row + r, unit, comptime!(C::GATES - C::CANDIDATE_GATES));
                 let hidden = <Hidden as Source<Forward<N>>>::read(&*b, walked, row + r, unit);
                 let value = C::Late::forward(&input, &recurrent, hidden);
                 let into = b.late_at + (row + r) * b.hidden + unit;

@@ -4,7 +4,7 @@ use cubecl::prelude::*;
 
 use super::buffers::{Forward, kept_step};
 use crate::{
-    cell::{MOST_GATES, MOST_STATES, Pointwise},
+    cell::{MAX_GATES, MAX_STATES, Pointwise},
     normalise::standardised,
     place::{at, is_active, number, side_of, state_at, width_of},
 };
@@ -24,7 +24,7 @@ fn of_side<N: Float, C: Pointwise>(b: &Forward<N>, row: usize, column: usize) ->
 #[cube]
 pub(super) fn inputs<N: Float, C: Pointwise>(b: &Forward<N>, walked: usize, row: usize, unit: usize) -> Array<f32> {
     let t = at(walked, b.time, row >= b.turn).t;
-    let mut input = Array::<f32>::new(MOST_GATES);
+    let mut input = Array::<f32>::new(MAX_GATES);
     #[unroll]
     for g in 0..comptime!(C::GATES) {
         input[g] = f32::cast_from(b.input[((t * b.batch + row) * comptime!(C::GATES) + g) * b.hidden + unit]);
@@ -43,7 +43,7 @@ pub(super) fn stored<N: Float, C: Pointwise>(
 ) -> Array<f32> {
     let step = kept_step(at(walked, b.time, row >= b.turn).t, comptime!(b.flags.saves));
     let line = step * b.batch + row;
-    let mut recurrent = Array::<f32>::new(MOST_GATES);
+    let mut recurrent = Array::<f32>::new(MAX_GATES);
     #[unroll]
     for g in 0..gates {
         let column = g * b.hidden + unit;
@@ -51,7 +51,7 @@ pub(super) fn stored<N: Float, C: Pointwise>(
         #[comptime]
         let product = match &b.gain {
             ComptimeOption::Some(gain) => {
-                let of = b.statistics_at + (line * 2 + comptime!(usize::from(g >= C::GATES - C::LATE))) * 2;
+                let of = b.statistics_at + (line * 2 + comptime!(usize::from(g >= C::GATES - C::CANDIDATE_GATES))) * 2;
                 standardised(product, b.kept[of], b.kept[of + 1]) * gain[of_side::<N, C>(b, row, column)]
             }
             ComptimeOption::None => product,
@@ -89,7 +89,7 @@ pub(super) fn step_of<N: Float, C: Pointwise>(
     recurrent: &Array<f32>,
 ) {
     let t = at(walked, b.time, row >= b.turn).t;
-    let mut before = Array::<f32>::new(MOST_STATES);
+    let mut before = Array::<f32>::new(MAX_STATES);
     // a projected hidden state has other units, and no cell that has one reads them
     let is_projected = comptime!(b.flags.projection);
     #[unroll]
@@ -99,14 +99,14 @@ pub(super) fn step_of<N: Float, C: Pointwise>(
             before[n] = state_before::<N>(&*b, walked, row, unit, n);
         }
     }
-    let mut next = Array::<f32>::new(MOST_STATES);
+    let mut next = Array::<f32>::new(MAX_STATES);
     #[unroll]
     for n in 0..comptime!(C::STATES) {
         next[n] = before[n];
     }
     if is_active(&b.lengths, t, row) {
         let input = inputs::<N, C>(&*b, walked, row, unit);
-        let mut saved = Array::<f32>::new(MOST_GATES);
+        let mut saved = Array::<f32>::new(MAX_GATES);
         C::forward(&input, recurrent, &before, &mut next, &mut saved);
         if comptime!(b.flags.saves) {
             #[unroll]
@@ -117,7 +117,7 @@ pub(super) fn step_of<N: Float, C: Pointwise>(
     }
     if comptime!(b.flags.raw) {
         let step = kept_step(t, comptime!(b.flags.saves));
-        b.kept[b.raw_at + (step * b.batch + row) * b.hidden + unit] = next[0];
+        b.kept[b.unprojected_offset + (step * b.batch + row) * b.hidden + unit] = next[0];
     }
     #[unroll]
     for n in 0..comptime!(C::STATES) {

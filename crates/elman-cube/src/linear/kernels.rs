@@ -3,7 +3,7 @@
 use cubecl::{ir::ElemType, prelude::*};
 
 use crate::{
-    cell::{Linear, MOST_GATES, MOST_STATES},
+    cell::{Linear, MAX_GATES, MAX_STATES},
     place::{at, is_active, number},
 };
 
@@ -88,7 +88,7 @@ fn state_before<N: Float>(b: &Buffers<N>, walked: usize, own: &Own) -> f32 {
 /// The gates of a step.
 #[cube]
 fn inputs<N: Float, C: Linear>(b: &Buffers<N>, t: usize, own: &Own) -> Array<f32> {
-    let mut input = Array::<f32>::new(MOST_GATES);
+    let mut input = Array::<f32>::new(MAX_GATES);
     #[unroll]
     for g in 0..comptime!(C::GATES) {
         let place = ((t * b.batch + own.row) * comptime!(C::GATES) + g) * b.hidden + own.channel;
@@ -100,7 +100,7 @@ fn inputs<N: Float, C: Linear>(b: &Buffers<N>, t: usize, own: &Own) -> Array<f32
 /// What the cell saved of a step.
 #[cube]
 fn saved_of<N: Float, C: Linear>(b: &Buffers<N>, t: usize, own: &Own) -> Array<f32> {
-    let mut saved = Array::<f32>::new(MOST_GATES);
+    let mut saved = Array::<f32>::new(MAX_GATES);
     #[unroll]
     for v in 0..comptime!(C::SAVED) {
         saved[v] =
@@ -140,10 +140,10 @@ fn through_stretches(
 #[cube(launch_unchecked)]
 pub(super) fn forward_kernel<N: Float, C: Linear>(mut b: Buffers<N>, #[define(N)] _number: ElemType) {
     let own = own::<N>(&b);
-    let nothing = Array::<f32>::new(MOST_GATES);
-    let mut before = Array::<f32>::new(MOST_STATES);
-    let mut next = Array::<f32>::new(MOST_STATES);
-    let mut saved = Array::<f32>::new(MOST_GATES);
+    let nothing = Array::<f32>::new(MAX_GATES);
+    let mut before = Array::<f32>::new(MAX_STATES);
+    let mut next = Array::<f32>::new(MAX_STATES);
+    let mut saved = Array::<f32>::new(MAX_GATES);
 
     let mut factor = 1.0f32.runtime();
     let mut offset = 0.0f32.runtime();
@@ -239,19 +239,19 @@ fn step_back<N: Float, C: Linear>(b: &mut Buffers<N>, walked: usize, own: &Own, 
     let place = line * b.hidden + own.channel;
     let by = *carried + number(&b.gradient, place, 0.0f32.runtime());
     *carried = by;
-    let mut by_input = Array::<f32>::new(MOST_GATES);
-    let mut by_recurrent = Array::<f32>::new(MOST_GATES);
+    let mut by_input = Array::<f32>::new(MAX_GATES);
+    let mut by_recurrent = Array::<f32>::new(MAX_GATES);
     #[unroll]
     for g in 0..comptime!(C::GATES) {
         by_input[g] = 0.0f32.runtime();
     }
     if is_active(&b.lengths, step.t, own.row) {
-        let mut before = Array::<f32>::new(MOST_STATES);
+        let mut before = Array::<f32>::new(MAX_STATES);
         before[0] = state_before::<N>(&*b, walked, own);
         let z = zoneout::<N>(&*b, place);
-        let mut through = Array::<f32>::new(MOST_STATES);
+        let mut through = Array::<f32>::new(MAX_STATES);
         through[0] = (1.0f32 - z) * by;
-        let mut by_state = Array::<f32>::new(MOST_STATES);
+        let mut by_state = Array::<f32>::new(MAX_STATES);
         let saved = saved_of::<N, C>(&*b, step.t, own);
         let output = b.states[place];
         C::backward(&saved, &before, output, &through, &mut by_input, &mut by_recurrent, &mut by_state);

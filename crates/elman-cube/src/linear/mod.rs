@@ -7,7 +7,7 @@ mod kernels;
 use cubecl::prelude::*;
 
 use self::kernels::{BuffersLaunch, CHANNELS, backward_kernel, forward_kernel};
-use crate::{Buffer, Gradients, Sequences, Walk, Walked, cell::Linear, kernel::Counted};
+use crate::{Buffer, Gradients, ScanArgs, ScanOutput, Sequences, cell::Linear, kernel::Counted};
 
 /// Steps of a launch. A unit goes through its part of them twice, and a driver in software has a limit: see
 /// [`Plan::steps`](crate::Plan).
@@ -22,7 +22,7 @@ struct Stretches {
 
 impl Stretches {
     /// Of all pieces, in the order of the walk.
-    fn of(walk: Walk<'_>) -> impl DoubleEndedIterator<Item = Self> {
+    fn of(walk: ScanArgs<'_>) -> impl DoubleEndedIterator<Item = Self> {
         let time = walk.sequences.time;
         let most = walk.client.properties().hardware.max_units_per_cube as usize / CHANNELS;
         // a stretch is walked twice, so it must be long enough to be worth it
@@ -37,10 +37,10 @@ impl Stretches {
 }
 
 /// The walk forward of a cell without a recurrent product.
-pub(crate) fn forward<C: Linear>(walk: Walk<'_>, input: &Buffer, saves: bool) -> Walked {
-    let Walk { client, sequences, .. } = walk;
+pub(crate) fn forward<C: Linear>(walk: ScanArgs<'_>, input: &Buffer, saves: bool) -> ScanOutput {
+    let ScanArgs { client, sequences, .. } = walk;
     let saved = if saves { sequences.saved_len(Counted::of::<C>()) } else { 0 };
-    let walked = Walked {
+    let walked = ScanOutput {
         states: Buffer::empty(client, sequences.state_len(1, sequences.time)),
         saved: Buffer::empty_of(client, saved, input.number()),
         kept: Buffer::empty(client, 0),
@@ -49,15 +49,15 @@ pub(crate) fn forward<C: Linear>(walk: Walk<'_>, input: &Buffer, saves: bool) ->
     for stretches in Stretches::of(walk) {
         let (count, dim) = stretches.grid(sequences);
         let b = buffers(walk, &walked, &stretches, saves, Some(input), None);
-        // SAFETY: the buffers are as long as the sizes ask for, which `Walk::check` has seen to
+        // SAFETY: the buffers are as long as the sizes ask for, which `ScanArgs::check` has seen to
         unsafe { forward_kernel::launch_unchecked::<C>(client, count, dim, b, number) };
     }
     walked
 }
 
 /// The walk back of a cell without a recurrent product.
-pub(crate) fn backward<C: Linear>(walk: Walk<'_>, walked: &Walked, gradient: &Buffer) -> Gradients {
-    let Walk { client, sequences, .. } = walk;
+pub(crate) fn backward<C: Linear>(walk: ScanArgs<'_>, walked: &ScanOutput, gradient: &Buffer) -> Gradients {
+    let ScanArgs { client, sequences, .. } = walk;
     let Sequences { time, batch, hidden, .. } = *sequences;
     let number = walked.saved.number();
     let input = Buffer::empty_of(client, time * batch * C::GATES * hidden, number);
@@ -72,8 +72,8 @@ pub(crate) fn backward<C: Linear>(walk: Walk<'_>, walked: &Walked, gradient: &Bu
 }
 
 fn buffers<N: Float>(
-    walk: Walk<'_>,
-    walked: &Walked,
+    walk: ScanArgs<'_>,
+    walked: &ScanOutput,
     stretches: &Stretches,
     saves: bool,
     input: Option<&Buffer>,

@@ -17,7 +17,7 @@ use cubecl::{features::AtomicUsage, ir::Type, prelude::*};
 
 pub(crate) use meeting::{Meeting, MeetingLaunch, meet, met};
 
-use crate::{Buffer, Driver, Operands, Plan, Walk, driver::is_software};
+use crate::{Buffer, Driver, Operands, Plan, ScanArgs, driver::is_software};
 
 /// How often cubes meet in a trial, once more in the end: so that one that does not wait is found out.
 const MEETINGS: usize = 16;
@@ -60,14 +60,14 @@ fn devices() -> MutexGuard<'static, HashMap<String, Device>> {
 impl Driver {
     /// How many walks, forward or back, have been [`Persistent`](Self::Persistent) on a device, of all that this process asked
     /// for: the others went another way.
-    pub fn persistent_walks(client: &Client) -> usize {
+    pub fn persistent_scans(client: &Client) -> usize {
         devices().get(&id(client)).map_or(0, |device| device.walks)
     }
 }
 
 /// A walk that is to be launched so.
 pub(crate) struct Launches<'a> {
-    pub walk: Walk<'a>,
+    pub walk: ScanArgs<'a>,
     pub plan: Plan,
     /// Cubes side by side on the same rows.
     pub columns: usize,
@@ -88,7 +88,7 @@ impl Launches<'_> {
         pieces: Vec<Range<usize>>,
         launch: impl Fn(CubeCount, MeetingLaunch, Range<usize>),
     ) -> Option<Buffer> {
-        let Walk { client, sequences, .. } = self.walk;
+        let ScanArgs { client, sequences, .. } = self.walk;
         if !has_device_scope(client) || client.is_capturing() {
             return None;
         }

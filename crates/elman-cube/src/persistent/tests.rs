@@ -3,7 +3,7 @@
 use cubecl::prelude::*;
 
 use super::{Launches, Meeting, has_device_scope, meet, met, spoil};
-use crate::{Buffer, Direction, Driver, Operands, Plan, Sequences, Tile, Walk, product::scratch};
+use crate::{Buffer, Direction, Driver, Operands, Plan, ScanArgs, Sequences, Tile, product::scratch};
 
 const TILE: Tile = Tile { rows: 1, units: 8, split: 1, staged: 1 };
 
@@ -36,7 +36,7 @@ fn counted(client: &Client, times: usize, cubes: u32) -> Option<Vec<f32>> {
         dropout: None,
         zoneout: None,
     };
-    let walk = Walk { client, plan: None, sequences: &sequences, operands: &operands };
+    let walk = ScanArgs { client, plan: None, sequences: &sequences, operands: &operands };
     let plan = Plan { driver: Driver::Persistent, tile: TILE };
     let launches = Launches { walk, plan, columns: 2, kernel: "only meet".into() };
     let into = Buffer::zeros(client, 2);

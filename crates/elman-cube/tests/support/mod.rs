@@ -1,7 +1,7 @@
 //! Numbers for a device, and from it.
 
 use cubecl::prelude::*;
-use elman_cube::{Buffer, Number};
+use elman_cube::{Buffer, StorageDtype};
 use half::{bf16, f16};
 
 /// Numbers between −1/2 and 1/2, always the same.
@@ -12,19 +12,19 @@ pub struct Numbers<'a> {
 
 impl Numbers<'_> {
     pub fn next(&mut self, len: usize, scale: f32) -> Buffer {
-        self.next_of(len, scale, Number::F32)
+        self.next_of(len, scale, StorageDtype::F32)
     }
 
     /// The same, however they are stored, of steps that all of them have.
-    pub fn next_of(&mut self, len: usize, scale: f32, number: Number) -> Buffer {
+    pub fn next_of(&mut self, len: usize, scale: f32, number: StorageDtype) -> Buffer {
         let mut one = || {
             self.state = self.state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             scale * ((self.state >> 24) as f32 / 256.0 - 0.5)
         };
         let bytes: Vec<u8> = match number {
-            Number::F32 => (0..len).flat_map(|_| one().to_ne_bytes()).collect(),
-            Number::F16 => (0..len).flat_map(|_| f16::from_f32(one()).to_ne_bytes()).collect(),
-            Number::Bf16 => (0..len).flat_map(|_| bf16::from_f32(one()).to_ne_bytes()).collect(),
+            StorageDtype::F32 => (0..len).flat_map(|_| one().to_ne_bytes()).collect(),
+            StorageDtype::F16 => (0..len).flat_map(|_| f16::from_f32(one()).to_ne_bytes()).collect(),
+            StorageDtype::Bf16 => (0..len).flat_map(|_| bf16::from_f32(one()).to_ne_bytes()).collect(),
         };
         Buffer::of(self.client.create_from_slice(&bytes), len, number)
     }
@@ -35,9 +35,9 @@ pub fn read(client: &Client, buffer: &Buffer) -> Vec<f32> {
     let bytes = client.read_one(buffer.clone().into_handle()).expect("the walk has ended");
     let two = |bytes: &[u8]| bytes.try_into().expect("two bytes");
     let numbers = bytes.chunks_exact(buffer.number().size()).map(|bytes| match buffer.number() {
-        Number::F32 => f32::from_ne_bytes(bytes.try_into().expect("four bytes")),
-        Number::F16 => f16::from_ne_bytes(two(bytes)).to_f32(),
-        Number::Bf16 => bf16::from_ne_bytes(two(bytes)).to_f32(),
+        StorageDtype::F32 => f32::from_ne_bytes(bytes.try_into().expect("four bytes")),
+        StorageDtype::F16 => f16::from_ne_bytes(two(bytes)).to_f32(),
+        StorageDtype::Bf16 => bf16::from_ne_bytes(two(bytes)).to_f32(),
     });
     numbers.take(buffer.len()).collect()
 }

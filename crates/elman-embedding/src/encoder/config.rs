@@ -122,7 +122,7 @@ impl EncoderConfig {
     /// Width of what the recurrent layers put out at each token.
     pub(crate) fn d_output(&self) -> usize {
         match (self.cell, self.bidirectional) {
-            (CellKind::Simple, _) | (_, false) => self.d_hidden, // the simple network's read-out takes both directions
+            (CellKind::Elman, _) | (_, false) => self.d_hidden, // the simple network's read-out takes both directions
             (_, true) => 2 * self.d_hidden,
         }
     }

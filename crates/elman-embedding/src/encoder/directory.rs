@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     config::EncoderConfig,
     model::EncoderModel,
-    stored::{self, WeightType},
+    stored::{self, StoredDtype},
 };
 use crate::error::EmbeddingError;
 
@@ -66,9 +66,9 @@ impl<'a> Files<'a> {
         let file = |name: &'static str, limit| match elman_files::read(path.join(name), limit) {
             Ok(bytes) => Ok(Cow::Owned(bytes)),
             Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&error.kind()) => {
-                Err(elman_lm::Error::NoModel { path: path.into(), file: name })
+                Err(elman_lm::LmError::NoModel { path: path.into(), file: name })
             }
-            Err(source) => Err(elman_lm::Error::Read { path: path.join(name), source }),
+            Err(source) => Err(elman_lm::LmError::Read { path: path.join(name), source }),
         };
         let (config, tokenizer) = (file(CONFIG, MAX_CONFIG_BYTES)?, file(TOKENIZER, u64::MAX)?);
         Ok(Self { path: path.into(), config, tokenizer, weights: file(WEIGHTS, u64::MAX)? })
@@ -89,16 +89,16 @@ impl<'a> Files<'a> {
         let tokenizer = TextTokenizer::from_bytes(&self.tokenizer, self.path.join(TOKENIZER))?;
         if tokenizer.vocab_size() > config.vocabulary {
             let (path, tokenizer, config) = (self.path.join(TOKENIZER), tokenizer.vocab_size(), config.vocabulary);
-            return Err(elman_lm::Error::Vocabulary { path, tokenizer, config }.into());
+            return Err(elman_lm::LmError::Vocabulary { path, tokenizer, config }.into());
         }
         let path = self.path.join(WEIGHTS);
         // before anything is allocated; a width is at most 2¹⁶ and a vocabulary 2³¹
         let (expected, found) = (config.vocabulary as u64 * config.d_embed as u64, self.weights.len() as u64);
         if found < expected {
-            return Err(elman_lm::Error::TooSmall { path, expected, found }.into());
+            return Err(elman_lm::LmError::TooSmall { path, expected, found }.into());
         }
         let weights = stored::read(&self.weights, &path)?;
-        let model = weights.load_into(config.init(device)?).map_err(elman_lm::Error::from)?;
+        let model = weights.load_into(config.init(device)?).map_err(elman_lm::LmError::from)?;
         Ok((model, tokenizer))
     }
 
@@ -123,7 +123,7 @@ fn read_config(text: &[u8], path: &Path) -> Result<EncoderConfig, EmbeddingError
     let config = |source| EmbeddingError::Config { path: path.into(), source };
     let Version { format_version: found } = serde_json::from_slice(text).map_err(config)?;
     if found > FORMAT_VERSION {
-        return Err(elman_lm::Error::Version { path: path.into(), found, supported: FORMAT_VERSION }.into());
+        return Err(elman_lm::LmError::Version { path: path.into(), found, supported: FORMAT_VERSION }.into());
     }
     let file: ConfigFile = serde_json::from_slice(text).map_err(config)?;
     let description = |source| EmbeddingError::Description { path: path.into(), source: Box::new(source) };
@@ -145,10 +145,10 @@ impl EncoderModel {
         path: impl AsRef<Path>,
         tokenizer: &TextTokenizer,
         card: &str,
-        weights: WeightType,
+        weights: StoredDtype,
     ) -> Result<(), EmbeddingError> {
         let path = path.as_ref();
-        let failed = |source| elman_lm::Error::Write { path: path.into(), source };
+        let failed = |source| elman_lm::LmError::Write { path: path.into(), source };
         fs::create_dir_all(path).map_err(failed)?;
         let weights = stored::store(self, weights)?;
         match fs::remove_file(path.join(WEIGHTS)) {
@@ -173,5 +173,5 @@ impl EncoderModel {
 /// Replaces a file at once or not at all.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), EmbeddingError> {
     let written = elman_files::replace(path, bytes);
-    Ok(written.map_err(|source| elman_lm::Error::Write { path: path.into(), source })?)
+    Ok(written.map_err(|source| elman_lm::LmError::Write { path: path.into(), source })?)
 }

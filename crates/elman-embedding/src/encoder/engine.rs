@@ -1,7 +1,7 @@
 use burn::tensor::{Tensor, TensorData};
 use elman_recurrence::{
     State,
-    packed::{Precision, Session},
+    packed::{Session, WeightDtype},
 };
 
 use super::{
@@ -29,7 +29,7 @@ pub(crate) enum Walk {
 }
 
 impl Engine {
-    pub fn new(model: EncoderModel, precision: Precision, host: bool) -> Result<Self, EmbeddingError> {
+    pub fn new(model: EncoderModel, precision: WeightDtype, host: bool) -> Result<Self, EmbeddingError> {
         Ok(if host { Self::Host(Box::new(HostModel::new(&model, precision)?)) } else { Self::Device(Box::new(model)) })
     }
 

@@ -3,7 +3,7 @@ use elman_lm::LanguageModel;
 use elman_recurrence::{
     CellKind,
     kernels::{Isa, PackedLinear, threads},
-    packed::{Packed, Precision, Session},
+    packed::{Packed, Session, WeightDtype},
 };
 
 use super::{config::EncoderConfig, engine::nothing, model::EncoderModel, pooled::Pooled};
@@ -22,7 +22,7 @@ pub(crate) struct HostModel {
 
 impl HostModel {
     /// Packs the weights; the embedding, of which a token reads one row, stays in float32.
-    pub fn new(model: &EncoderModel, precision: Precision) -> Result<Self, EmbeddingError> {
+    pub fn new(model: &EncoderModel, precision: WeightDtype) -> Result<Self, EmbeddingError> {
         let projection = model.projection.as_ref().map(|layer| {
             let weight = layer.weight.val().transpose();
             let (width, bias) = (weight.dims()[1], layer.bias.as_ref().map(Param::val).map(numbers));
@@ -30,7 +30,7 @@ impl HostModel {
         });
         Ok(Self {
             embedding: numbers(model.embedding.weight.val()),
-            network: model.network.pack(precision).map_err(elman_lm::Error::from)?,
+            network: model.network.pack(precision).map_err(elman_lm::LmError::from)?,
             attention: model.attention.as_ref().map(|layer| numbers(layer.weight.val())),
             projection,
             config: model.config.clone(),
@@ -40,7 +40,7 @@ impl HostModel {
     /// The first layers of a language model, whose outputs are pooled.
     pub fn of_layers(model: &LanguageModel, layers: usize, config: &EmbedderConfig) -> Result<Self, EmbeddingError> {
         let of = model.config();
-        let network = model.network().pack(Precision::F32).map_err(elman_lm::Error::from)?;
+        let network = model.network().pack(WeightDtype::F32).map_err(elman_lm::LmError::from)?;
         Ok(Self {
             embedding: numbers(model.embedding()),
             network: network.first_layers(layers),
@@ -131,7 +131,7 @@ impl HostModel {
 
 /// Units of the outputs that have been read backwards.
 pub(crate) fn back(config: &EncoderConfig) -> usize {
-    if config.bidirectional && config.cell != CellKind::Simple { config.d_hidden } else { 0 }
+    if config.bidirectional && config.cell != CellKind::Elman { config.d_hidden } else { 0 }
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {

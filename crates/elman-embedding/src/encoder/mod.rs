@@ -32,19 +32,19 @@ mod stored;
 use std::path::{Path, PathBuf};
 
 use burn::{module::Module, tensor::Device};
-use elman_layers::host::is_host;
-use elman_recurrence::packed::Precision;
+use elman_layers::cpu::is_cpu;
+use elman_recurrence::packed::WeightDtype;
 use elman_text::{TextTokenizer, Tokenizer};
 use rayon::prelude::*;
 
 pub use config::EncoderConfig;
 pub use directory::{Files, is_encoder};
 pub use model::EncoderModel;
-pub use reading::Reading;
-pub use stored::WeightType;
+pub use reading::StreamingEmbedding;
+pub use stored::StoredDtype;
 pub(crate) use {directory::replace, model::normalize};
 
-use crate::{config::Identity, error::EmbeddingError, finite};
+use crate::{config::ModelFingerprint, error::EmbeddingError, finite};
 use engine::Engine;
 
 /// Turns texts into vectors with a model that was trained for it.
@@ -81,7 +81,7 @@ impl Encoder {
     /// # Errors
     /// [`EmbeddingError::Model`] if they have different vocabularies, or the cell has no kernels for a processor.
     pub fn new(model: EncoderModel, tokenizer: TextTokenizer) -> Result<Self, EmbeddingError> {
-        Self::with_precision(model, tokenizer, Precision::F32)
+        Self::with_weight_dtype(model, tokenizer, WeightDtype::F32)
     }
 
     /// As [`new`](Self::new), with the recurrent and dense weights in fewer bits where they are packed for a processor: faster
@@ -89,17 +89,17 @@ impl Encoder {
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn with_precision(
+    pub fn with_weight_dtype(
         model: EncoderModel,
         tokenizer: TextTokenizer,
-        precision: Precision,
+        precision: WeightDtype,
     ) -> Result<Self, EmbeddingError> {
         let config = model.config().clone();
         if tokenizer.vocab_size() > config.vocabulary {
             let (tokenizer, config) = (tokenizer.vocab_size(), config.vocabulary);
-            return Err(elman_lm::Error::Vocabulary { path: "tokenizer.json".into(), tokenizer, config }.into());
+            return Err(elman_lm::LmError::Vocabulary { path: "tokenizer.json".into(), tokenizer, config }.into());
         }
-        let host = is_host(&model.embedding.weight.device());
+        let host = is_cpu(&model.embedding.weight.device());
         let engine = Engine::new(model.valid(), precision, host)?;
         Ok(Self { engine, tokenizer, config, fingerprint: None, path: PathBuf::new() })
     }
@@ -110,16 +110,16 @@ impl Encoder {
     /// [`EmbeddingError::Model`], [`EmbeddingError::Config`], [`EmbeddingError::Weights`],
     /// [`EmbeddingError::Text`] for a directory without the files, or with files that are damaged or disagree.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, EmbeddingError> {
-        Self::of(&Files::read(path)?, Precision::F32, device)
+        Self::from_files(&Files::read(path)?, WeightDtype::F32, device)
     }
 
-    /// Of a directory's files; see [`with_precision`](Self::with_precision).
+    /// Of a directory's files; see [`with_weight_dtype`](Self::with_weight_dtype).
     ///
     /// # Errors
     /// As [`load`](Self::load).
-    pub fn of(files: &Files<'_>, precision: Precision, device: &Device) -> Result<Self, EmbeddingError> {
+    pub fn from_files(files: &Files<'_>, precision: WeightDtype, device: &Device) -> Result<Self, EmbeddingError> {
         let (model, tokenizer) = files.model(device)?;
-        let encoder = Self::with_precision(model, tokenizer, precision)?;
+        let encoder = Self::with_weight_dtype(model, tokenizer, precision)?;
         Ok(Self { fingerprint: Some(files.fingerprint()), path: files.path().into(), ..encoder })
     }
 
@@ -208,8 +208,8 @@ impl Encoder {
     }
 
     /// Starts a vector that text is appended to.
-    pub fn start(&self) -> Reading<'_> {
-        Reading::new(self)
+    pub fn start(&self) -> StreamingEmbedding<'_> {
+        StreamingEmbedding::new(self)
     }
 
     pub(crate) fn tokens(&self, text: &str) -> Result<Vec<u32>, EmbeddingError> {
@@ -233,9 +233,9 @@ impl Encoder {
 
     /// What vectors are made with. A store remembers it and refuses vectors of another. The model is named only if it is of
     /// [`Files`].
-    pub fn identity(&self) -> Identity {
+    pub fn identity(&self) -> ModelFingerprint {
         let EncoderConfig { pooling, layers, normalize, .. } = self.config.clone();
-        Identity { model: self.fingerprint.clone().unwrap_or_default(), pooling, layer: layers, normalize }
+        ModelFingerprint { model: self.fingerprint.clone().unwrap_or_default(), pooling, layer: layers, normalize }
     }
 }
 

@@ -83,7 +83,7 @@ impl EncoderModel {
     /// The output after the last token that each direction reads.
     fn last(&self, output: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
         let last = ended(output.clone(), lengths);
-        if !self.config.bidirectional || self.config.cell == CellKind::Simple {
+        if !self.config.bidirectional || self.config.cell == CellKind::Elman {
             return last;
         }
         let (rows, half) = (lengths.len(), self.config.d_hidden);

@@ -13,7 +13,7 @@ use crate::{error::EmbeddingError, finite};
 /// The text is tokenised piece by piece, so the vector equals that of the whole text where the pieces are cut between
 /// tokens, as before white space.
 #[derive(Clone, Debug)]
-pub struct Reading<'a> {
+pub struct StreamingEmbedding<'a> {
     encoder: &'a Encoder,
     walk: Walk,
     pooled: Pooled,
@@ -23,7 +23,7 @@ pub struct Reading<'a> {
     known: bool,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> StreamingEmbedding<'a> {
     pub(super) fn new(encoder: &'a Encoder) -> Self {
         let (walk, pooled) = (encoder.engine.walk(), nothing(&encoder.config));
         Self { encoder, walk, pooled, waiting: Vec::new(), known: false }

@@ -11,7 +11,7 @@ use crate::error::EmbeddingError;
 
 /// In how many bits weights are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WeightType {
+pub enum StoredDtype {
     /// 32 bits, as they were trained.
     #[default]
     F32,
@@ -22,17 +22,17 @@ pub enum WeightType {
     Int8,
 }
 
-impl WeightType {
+impl StoredDtype {
     const ALL: [(Self, &'static str); 3] = [(Self::F32, "f32"), (Self::F16, "f16"), (Self::Int8, "int8")];
 }
 
-impl fmt::Display for WeightType {
+impl fmt::Display for StoredDtype {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(Self::ALL.iter().find(|(kind, _)| kind == self).map_or("", |(_, name)| name))
     }
 }
 
-impl FromStr for WeightType {
+impl FromStr for StoredDtype {
     type Err = EmbeddingError;
 
     fn from_str(text: &str) -> Result<Self, EmbeddingError> {
@@ -65,15 +65,15 @@ impl Stored {
 }
 
 /// The weights as a `.safetensors` file, named as PyTorch names them.
-pub(super) fn store(model: &EncoderModel, kind: WeightType) -> Result<Vec<u8>, EmbeddingError> {
-    let weights = StateDict::of(model);
+pub(super) fn store(model: &EncoderModel, kind: StoredDtype) -> Result<Vec<u8>, EmbeddingError> {
+    let weights = StateDict::from_module(model);
     let mut all = Vec::new();
     for (name, shape) in weights.shapes() {
-        let data = weights.data(name).map_err(elman_lm::Error::from)?.expect("the name is one of its own");
+        let data = weights.data(name).map_err(elman_lm::LmError::from)?.expect("the name is one of its own");
         let (values, shape) = (data.iter::<f32>().collect::<Vec<f32>>(), shape.to_vec());
         match (kind, shape.as_slice()) {
-            (WeightType::F32, _) | (WeightType::Int8, [] | [_]) => all.push(Stored::f32(name, shape, &values)),
-            (WeightType::F16, _) => {
+            (StoredDtype::F32, _) | (StoredDtype::Int8, [] | [_]) => all.push(Stored::f32(name, shape, &values)),
+            (StoredDtype::F16, _) => {
                 if !values.iter().all(|x| f16::from_f32(*x).is_finite()) {
                     return Err(EmbeddingError::Setting {
                         name: "the type of weights",
@@ -84,7 +84,7 @@ pub(super) fn store(model: &EncoderModel, kind: WeightType) -> Result<Vec<u8>, E
                 let bytes = values.iter().flat_map(|x| f16::from_f32(*x).to_le_bytes()).collect();
                 all.push(Stored { name: name.into(), dtype: Dtype::F16, shape, bytes });
             }
-            (WeightType::Int8, _) => {
+            (StoredDtype::Int8, _) => {
                 let width = shape[shape.len() - 1].max(1);
                 let (bytes, scales): (Vec<Vec<u8>>, Vec<f32>) = values.chunks_exact(width).map(quantise).unzip();
                 all.push(Stored::f32(format!("{name}{SCALE}"), vec![scales.len()], &scales));
@@ -113,7 +113,7 @@ fn serialize(all: &[Stored]) -> Vec<u8> {
 pub(super) fn read(bytes: &[u8], path: &Path) -> Result<StateDict, EmbeddingError> {
     let bad = |reason: String| EmbeddingError::Weights { path: path.into(), reason };
     let file = SafeTensors::deserialize(bytes).map_err(|e| bad(e.to_string()))?;
-    let from = |bytes: Vec<u8>| Ok(StateDict::from_safetensors(bytes, path).map_err(elman_lm::Error::from)?);
+    let from = |bytes: Vec<u8>| Ok(StateDict::from_safetensors(bytes, path).map_err(elman_lm::LmError::from)?);
     if file.iter().all(|(_, tensor)| tensor.dtype() != Dtype::I8) {
         return from(bytes.to_vec());
     }

@@ -44,7 +44,7 @@ pub(super) fn save(
         });
         safetensors::serialize(views, None).map_err(record::one_line)
     };
-    let bytes = bytes().map_err(|reason| elman_lm::Error::NotSaved { reason })?;
+    let bytes = bytes().map_err(|reason| elman_lm::LmError::NotSaved { reason })?;
     replace(path, &bytes)
 }
 
@@ -64,7 +64,7 @@ impl Saved {
     pub fn load(path: &Path) -> Result<Option<Self>, EmbeddingError> {
         let bytes = match elman_files::read(path, u64::MAX) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            bytes => bytes.map_err(|source| elman_lm::Error::Read { path: path.into(), source })?,
+            bytes => bytes.map_err(|source| elman_lm::LmError::Read { path: path.into(), source })?,
         };
         let parts = || {
             let file = SafeTensors::deserialize(&bytes).map_err(record::one_line)?;
@@ -100,7 +100,7 @@ impl Saved {
 
 /// There is one checkpoint at a time, so none to go on from in its place.
 fn bad(path: &Path, reason: String) -> EmbeddingError {
-    elman_lm::Error::Checkpoint { path: path.into(), reason: format!("{reason}; remove it to start over") }.into()
+    elman_lm::LmError::Checkpoint { path: path.into(), reason: format!("{reason}; remove it to start over") }.into()
 }
 
 pub(super) fn checksum(blobs: [&Vec<u8>; 3]) -> Vec<u8> {

@@ -104,8 +104,8 @@ impl<'a> Training<'a> {
     /// [`EmbeddingError::Setting`] for a setting out of range; [`EmbeddingError::Examples`], [`EmbeddingError::Count`],
     /// [`EmbeddingError::Width`], [`EmbeddingError::NotFinite`] for examples that do not fit;
     /// [`EmbeddingError::Model`] for a checkpoint that it cannot go on from, when the flag was set
-    /// ([`Interrupted`](elman_lm::Error::Interrupted)), and at a loss that is not finite
-    /// ([`Diverged`](elman_lm::Error::Diverged)); what the observer returns.
+    /// ([`Interrupted`](elman_lm::LmError::Interrupted)), and at a loss that is not finite
+    /// ([`Diverged`](elman_lm::LmError::Diverged)); what the observer returns.
     pub fn run(
         self,
         observer: &mut dyn FnMut(Event<'_>) -> Result<(), EmbeddingError>,
@@ -162,12 +162,12 @@ impl<'a> Training<'a> {
                 }
                 if stop {
                     let checkpoint = checkpoint.map(|(path, _)| path);
-                    return Err(elman_lm::Error::Interrupted { step: progress.step, checkpoint }.into());
+                    return Err(elman_lm::LmError::Interrupted { step: progress.step, checkpoint }.into());
                 }
             }
             let (loss, model) = (clock.epoch(progress.step)?, trainee.encoder.valid());
             if !is_finite(&model) {
-                return Err(elman_lm::Error::NotFinite.into());
+                return Err(elman_lm::LmError::NotFinite.into());
             }
             observer(Event::Epoch { epoch: epoch + 1, loss, model: &model, seconds: clock.seconds() })?;
         }
@@ -186,7 +186,7 @@ fn save(
     clock.settle(progress.step)?;
     // what has diverged must not take a good checkpoint's place
     if !is_finite(trainee) {
-        return Err(elman_lm::Error::NotFinite.into());
+        return Err(elman_lm::LmError::NotFinite.into());
     }
     progress.seconds = clock.seconds();
     checkpoint::save(path, progress, trainee, optimizer)?;
@@ -217,7 +217,7 @@ fn check(model: &EncoderModel, examples: &Examples, config: &EncoderTrainConfig)
 fn same(now: &Progress, was: &Progress, path: &std::path::Path) -> Result<(), EmbeddingError> {
     let other = |setting: &str, was: String, now: String| {
         let (path, setting) = (path.into(), setting.into());
-        Err(elman_lm::Error::OtherRun { path, setting, was, now }.into())
+        Err(elman_lm::LmError::OtherRun { path, setting, was, now }.into())
     };
     let json = |value: serde_json::Result<serde_json::Value>| value.expect("settings are valid JSON");
     let pairs = [
@@ -273,7 +273,7 @@ impl Clock {
         for (n, pair) in figures.as_chunks::<2>().0.iter().enumerate() {
             let [loss, gradient_norm] = *pair;
             if !loss.is_finite() || !gradient_norm.is_finite() {
-                return Err(elman_lm::Error::Diverged { step: first + n, loss, gradient_norm }.into());
+                return Err(elman_lm::LmError::Diverged { step: first + n, loss, gradient_norm }.into());
             }
             self.read.push(loss);
             self.sum = (self.sum.0 + f64::from(loss), self.sum.1 + 1);

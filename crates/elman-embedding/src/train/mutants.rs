@@ -74,7 +74,7 @@ fn forged_checkpoints_are_refused_or_gone_on_from() {
         fs::write(&path, mutant).unwrap();
         mutants.open(&path, || match run(&tokenizer, &path, None) {
             // finite numbers may be so large that a loss is not
-            Err(EmbeddingError::Model(elman_lm::Error::Diverged { .. } | elman_lm::Error::NotFinite)) => Ok(()),
+            Err(EmbeddingError::Model(elman_lm::LmError::Diverged { .. } | elman_lm::LmError::NotFinite)) => Ok(()),
             result => result.map(drop),
         });
     }

@@ -12,7 +12,7 @@ use elman_sqlite::{
 };
 use serde_json::Value;
 
-use crate::{config::StoreConfig, entry::MAX_D_EMBED, error::IndexError, local::rows::Rows};
+use crate::{config::StoreConfig, entry::MAX_DIM, error::IndexError, local::rows::Rows};
 
 /// "elmn": what `file` and others know such a database by.
 const APPLICATION: i32 = 0x656c_6d6e;
@@ -160,7 +160,7 @@ impl Database {
                 |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
             )
             .map_err(fail)?;
-        let d_embed = usize::try_from(d_embed).ok().filter(|&d_embed| (1..=MAX_D_EMBED).contains(&d_embed));
+        let d_embed = usize::try_from(d_embed).ok().filter(|&d_embed| (1..=MAX_DIM).contains(&d_embed));
         let model: Option<Value> = serde_json::from_str(&model).ok();
         match (d_embed, metric.parse(), model) {
             (Some(d_embed), Ok(metric), Some(model)) => Ok(StoreConfig { d_embed, metric, model }),

@@ -98,7 +98,7 @@ impl LocalStore {
     /// Makes an empty store and opens it for writing. The folder is made where it does not exist, with those above it.
     ///
     /// # Errors
-    /// If there is a store already, the length of vectors is 0 or above [`MAX_D_EMBED`](crate::MAX_D_EMBED), the
+    /// If there is a store already, the length of vectors is 0 or above [`MAX_DIM`](crate::MAX_DIM), the
     /// identity of the model is larger than 4096 bytes, or the folder cannot be written.
     pub fn create(folder: impl AsRef<Path>, config: StoreConfig) -> Result<Self, IndexError> {
         check_d_embed(config.d_embed)?;
@@ -173,7 +173,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl VectorStore for LocalStore {
-    fn d_embed(&self) -> usize {
+    fn dim(&self) -> usize {
         self.config.d_embed
     }
 

@@ -109,7 +109,7 @@ impl fmt::Debug for MilvusStore {
 }
 
 impl VectorStore for MilvusStore {
-    fn d_embed(&self) -> usize {
+    fn dim(&self) -> usize {
         self.config.d_embed
     }
 

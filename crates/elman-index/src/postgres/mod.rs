@@ -82,8 +82,8 @@ impl PostgresStore {
     /// [`ServerError`](crate::ServerError): the address is none, the server does not answer for five seconds, refuses the
     /// name or the password, has a table of this name, has no pgvector, or does not let this user make tables.
     pub fn create(address: &str, config: StoreConfig) -> Result<Self, IndexError> {
-        if !(1..=table::MAX_D_EMBED).contains(&config.d_embed) {
-            return Err(IndexError::Dimension { limit: table::MAX_D_EMBED, found: config.d_embed });
+        if !(1..=table::MAX_DIM).contains(&config.d_embed) {
+            return Err(IndexError::Dimension { limit: table::MAX_DIM, found: config.d_embed });
         }
         let sessions = sessions(address)?;
         table::create(&sessions, &config)?;
@@ -121,7 +121,7 @@ fn sessions(address: &str) -> Result<Sessions, IndexError> {
 }
 
 impl VectorStore for PostgresStore {
-    fn d_embed(&self) -> usize {
+    fn dim(&self) -> usize {
         self.config.d_embed
     }
 

@@ -15,7 +15,7 @@ use crate::{
 /// The version of the table below.
 const VERSION: u64 = 1;
 /// The most dimensions of pgvector's type `vector`.
-pub(super) const MAX_D_EMBED: usize = 16_000;
+pub(super) const MAX_DIM: usize = 16_000;
 /// The most dimensions of its HNSW index.
 const MAX_INDEXED: usize = 2_000;
 /// Held while the extension is made, which two at once may not. Any number will do that others do not use.
@@ -158,7 +158,7 @@ pub(super) fn open(sessions: &Sessions) -> Result<StoreConfig, ServerError> {
     }
     let Identity { d_embed, metric, model, .. } =
         serde_json::from_value(comment).map_err(|error| refused(format!("its comment makes no sense: {error}")))?;
-    if !(1..=MAX_D_EMBED).contains(&d_embed) {
+    if !(1..=MAX_DIM).contains(&d_embed) {
         return Err(refused(format!("its comment speaks of {d_embed} dimensions")));
     }
     match pgvector {

@@ -30,7 +30,7 @@ impl Binary {
     /// No vectors yet.
     ///
     /// # Errors
-    /// If `d_embed` is 0 or above [`MAX_D_EMBED`](crate::MAX_D_EMBED).
+    /// If `d_embed` is 0 or above [`MAX_DIM`](crate::MAX_DIM).
     pub fn new(d_embed: usize) -> Result<Self, IndexError> {
         check_d_embed(d_embed)?;
         Ok(Self { d_embed, words: Vec::new() })
@@ -43,7 +43,7 @@ impl Binary {
     /// `bytes`: `[count, ⌈d_embed / 8⌉]`.
     ///
     /// # Errors
-    /// If `d_embed` is 0 or above [`MAX_D_EMBED`](crate::MAX_D_EMBED), `bytes` are no whole number of vectors, or bits
+    /// If `d_embed` is 0 or above [`MAX_DIM`](crate::MAX_DIM), `bytes` are no whole number of vectors, or bits
     /// behind the last dimension are set.
     pub fn from_bytes(d_embed: usize, bytes: &[u8]) -> Result<Self, IndexError> {
         let mut collection = Self::new(d_embed)?;
@@ -153,7 +153,7 @@ fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
 }
 
 impl Collection for Binary {
-    fn d_embed(&self) -> usize {
+    fn dim(&self) -> usize {
         self.d_embed
     }
 

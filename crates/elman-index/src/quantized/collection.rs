@@ -6,7 +6,7 @@ use crate::error::IndexError;
 /// whatever the number of threads.
 pub trait Collection: Sync {
     /// The length of every vector.
-    fn d_embed(&self) -> usize;
+    fn dim(&self) -> usize;
 
     /// How many vectors there are.
     fn len(&self) -> usize;

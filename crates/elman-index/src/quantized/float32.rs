@@ -18,7 +18,7 @@ impl<'a> Float32<'a> {
     /// The vectors of length `d_embed` that stand one after another in `values`.
     ///
     /// # Errors
-    /// If `d_embed` is 0 or above [`MAX_D_EMBED`](crate::MAX_D_EMBED), `values` are no whole number of vectors, or one of
+    /// If `d_embed` is 0 or above [`MAX_DIM`](crate::MAX_DIM), `values` are no whole number of vectors, or one of
     /// them is not finite.
     pub fn new(d_embed: usize, values: &'a [f32]) -> Result<Self, IndexError> {
         check_d_embed(d_embed)?;
@@ -44,7 +44,7 @@ impl<'a> Float32<'a> {
 }
 
 impl Collection for Float32<'_> {
-    fn d_embed(&self) -> usize {
+    fn dim(&self) -> usize {
         self.d_embed
     }
 

@@ -22,7 +22,7 @@ const LARGEST: f32 = 127.0;
 /// coordinates of another space, in which dot products mean something else.
 ///
 /// [`nearest`](Collection::nearest) takes the query in 8 bits too: the products of two vectors are summed in `i32`, which
-/// holds those of [`MAX_D_EMBED`](crate::MAX_D_EMBED) dimensions, and the error above counts twice.
+/// holds those of [`MAX_DIM`](crate::MAX_DIM) dimensions, and the error above counts twice.
 #[derive(Clone, Debug)]
 pub struct Int8 {
     d_embed: usize,
@@ -36,7 +36,7 @@ impl Int8 {
     /// No vectors yet.
     ///
     /// # Errors
-    /// If `d_embed` is 0 or above [`MAX_D_EMBED`](crate::MAX_D_EMBED).
+    /// If `d_embed` is 0 or above [`MAX_DIM`](crate::MAX_DIM).
     pub fn new(d_embed: usize) -> Result<Self, IndexError> {
         Self::from_values(d_embed, Vec::new())
     }
@@ -47,7 +47,7 @@ impl Int8 {
     /// `values`: `[count, d_embed]`.
     ///
     /// # Errors
-    /// If `d_embed` is 0 or above [`MAX_D_EMBED`](crate::MAX_D_EMBED), or `values` are no whole number of vectors.
+    /// If `d_embed` is 0 or above [`MAX_DIM`](crate::MAX_DIM), or `values` are no whole number of vectors.
     pub fn from_values(d_embed: usize, values: Vec<i8>) -> Result<Self, IndexError> {
         check_d_embed(d_embed)?;
         if !values.len().is_multiple_of(d_embed) {
@@ -134,7 +134,7 @@ fn dot(a: &[i8], b: &[i8]) -> i32 {
 }
 
 impl Collection for Int8 {
-    fn d_embed(&self) -> usize {
+    fn dim(&self) -> usize {
         self.d_embed
     }
 

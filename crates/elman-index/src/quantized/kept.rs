@@ -1,4 +1,4 @@
-use super::{Binary, Collection, Float32, Int8, Precision};
+use super::{Binary, Collection, Float32, Int8, VectorDtype};
 use crate::{entry::check_d_embed, error::IndexError, memory::retain_rows};
 
 /// The vectors of a store, in one precision.
@@ -10,12 +10,12 @@ pub(super) enum Kept {
 }
 
 impl Kept {
-    pub(super) fn new(precision: Precision, d_embed: usize) -> Result<Self, IndexError> {
+    pub(super) fn new(precision: VectorDtype, d_embed: usize) -> Result<Self, IndexError> {
         check_d_embed(d_embed)?;
         Ok(match precision {
-            Precision::Float32 => Self::Float32 { d_embed, values: Vec::new() },
-            Precision::Int8 => Self::Int8(Int8::new(d_embed)?),
-            Precision::Binary => Self::Binary(Binary::new(d_embed)?),
+            VectorDtype::F32 => Self::Float32 { d_embed, values: Vec::new() },
+            VectorDtype::Int8 => Self::Int8(Int8::new(d_embed)?),
+            VectorDtype::Binary => Self::Binary(Binary::new(d_embed)?),
         })
     }
 
@@ -64,8 +64,8 @@ impl Kept {
 }
 
 impl Collection for Kept {
-    fn d_embed(&self) -> usize {
-        self.with(|kept| kept.d_embed())
+    fn dim(&self) -> usize {
+        self.with(|kept| kept.dim())
     }
 
     fn len(&self) -> usize {

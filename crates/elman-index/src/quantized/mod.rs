@@ -3,9 +3,9 @@
 //! Vectors of a few hundred numbers are searched as fast as memory is read, so what they are kept in decides over time as
 //! well as space:
 //!
-//! | [`Precision`] | bytes of a vector | what is kept |
+//! | [`VectorDtype`] | bytes of a vector | what is kept |
 //! |---|---|---|
-//! | `float32` ([`Float32`]) | 4·d | all |
+//! | `f32` ([`Float32`]) | 4·d | all |
 //! | `int8` ([`Int8`]) | d, and 4 for its length in memory | the direction, each number within 1/254 of the largest |
 //! | `binary` ([`Binary`]) | d/8 | the signs |
 //!
@@ -45,7 +45,7 @@ pub use binary::{Binary, hamming};
 pub use collection::Collection;
 pub use float32::Float32;
 pub use int8::Int8;
-pub use precision::Precision;
+pub use precision::VectorDtype;
 pub use rescored::nearest_rescored;
 pub use store::{QuantizedStore, QuantizedStoreConfig};
 

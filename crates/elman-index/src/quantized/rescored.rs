@@ -21,7 +21,7 @@ pub fn nearest_rescored(
     count: usize,
     oversampling: usize,
 ) -> Result<Vec<(usize, f32)>, IndexError> {
-    let [expected, found] = [first, second].map(|collection| [collection.len(), collection.d_embed()]);
+    let [expected, found] = [first, second].map(|collection| [collection.len(), collection.dim()]);
     if expected != found {
         return Err(IndexError::Collections { expected, found });
     }

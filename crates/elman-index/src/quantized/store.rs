@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
-use super::{Collection, Precision, kept::Kept, nearest_rescored};
+use super::{Collection, VectorDtype, kept::Kept, nearest_rescored};
 use crate::{
     entry::{Entry, Hit, check_entries, check_store_query},
     error::IndexError,
@@ -15,20 +15,20 @@ use crate::{
 /// What a [`QuantizedStore`] keeps, and how it searches.
 ///
 /// ```
-/// use elman_index::quantized::{Precision, QuantizedStoreConfig};
+/// use elman_index::quantized::{VectorDtype, QuantizedStoreConfig};
 ///
 /// let config = QuantizedStoreConfig { oversampling: 4, ..QuantizedStoreConfig::new(384) };
-/// assert_eq!((config.first, config.second), (Precision::Int8, Precision::Int8));
+/// assert_eq!((config.first, config.second), (VectorDtype::Int8, VectorDtype::Int8));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuantizedStoreConfig {
     /// The length of every vector.
     pub d_embed: usize,
     /// What every vector is compared in; int8 unless chosen otherwise.
-    pub first: Precision,
+    pub first: VectorDtype,
     /// What the candidates are compared in with the query as it is; int8 unless chosen otherwise. Vectors are kept twice
     /// if it is not that of the first stage.
-    pub second: Precision,
+    pub second: VectorDtype,
     /// Candidates for each hit that is asked for; 2 unless chosen otherwise.
     pub oversampling: usize,
 }
@@ -36,7 +36,7 @@ pub struct QuantizedStoreConfig {
 impl QuantizedStoreConfig {
     /// The settings for vectors of length `d_embed`.
     pub fn new(d_embed: usize) -> Self {
-        Self { d_embed, first: Precision::Int8, second: Precision::Int8, oversampling: 2 }
+        Self { d_embed, first: VectorDtype::Int8, second: VectorDtype::Int8, oversampling: 2 }
     }
 }
 
@@ -68,7 +68,7 @@ impl QuantizedStore {
     /// An empty store.
     ///
     /// # Errors
-    /// If `d_embed` is 0 or above [`MAX_D_EMBED`](crate::MAX_D_EMBED), or `oversampling` is 0.
+    /// If `d_embed` is 0 or above [`MAX_DIM`](crate::MAX_DIM), or `oversampling` is 0.
     pub fn new(config: QuantizedStoreConfig) -> Result<Self, IndexError> {
         let QuantizedStoreConfig { d_embed, first, second, oversampling } = config;
         if oversampling == 0 {
@@ -84,7 +84,7 @@ impl QuantizedStore {
 }
 
 impl VectorStore for QuantizedStore {
-    fn d_embed(&self) -> usize {
+    fn dim(&self) -> usize {
         self.config.d_embed
     }
 

@@ -6,13 +6,13 @@ use burn::{
 };
 
 use super::extension::{Bias, OutputLoss};
-use crate::{device::is_cube, host::is_host};
+use crate::{cpu::is_cpu, device::is_cube};
 
 /// Whether a kernel can do this.
 pub(super) fn fits(hidden: &Tensor<2>, weight: &Tensor<2>, bias: Option<&Tensor<1>>) -> bool {
     let device = hidden.device();
     let bias_fits = bias.is_none_or(|bias| bias.dtype() == DType::F32);
-    [hidden.dtype(), weight.dtype()] == [DType::F32; 2] && bias_fits && (is_host(&device) || is_cube(&device))
+    [hidden.dtype(), weight.dtype()] == [DType::F32; 2] && bias_fits && (is_cpu(&device) || is_cube(&device))
 }
 
 /// The mean loss, where that [fits].

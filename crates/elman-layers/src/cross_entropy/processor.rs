@@ -7,19 +7,19 @@ use burn::backend::{
 use elman_cpu::{Isa, LinearCrossEntropy, LinearCrossEntropyInto, linear_cross_entropy};
 
 use super::extension::{Bias, Loss, OutputKernels, OutputLoss};
-use crate::host::Host;
+use crate::cpu::CpuBackend;
 
 /// What the kernel reads.
-struct From<B: Host> {
-    hidden: B::Numbers,
-    weight: B::Numbers,
+struct From<B: CpuBackend> {
+    hidden: B::Values,
+    weight: B::Values,
     bias: Vec<f32>,
     targets: Vec<usize>,
     /// Whether the weight lies in memory as `[V, H]`.
     tied: bool,
 }
 
-impl<B: Host> From<B> {
+impl<B: CpuBackend> From<B> {
     fn of(targets: IntTensor<B>, hidden: FloatTensor<B>, weight: FloatTensor<B>, bias: Bias<B>) -> Self {
         let beyond = usize::MAX; // no class, which the kernel says
         let targets = read_sync(B::int_into_data(targets)).expect("a processor's numbers can be read");
@@ -28,10 +28,10 @@ impl<B: Host> From<B> {
         let turned = B::float_transpose(weight.clone());
         let tied = !B::is_row_major(&weight) && B::is_row_major(&turned);
         Self {
-            hidden: B::numbers(hidden),
-            weight: B::numbers(if tied { turned } else { weight }),
+            hidden: B::values(hidden),
+            weight: B::values(if tied { turned } else { weight }),
             bias: match bias {
-                Bias::Of(bias) => B::numbers(bias).to_vec(),
+                Bias::Of(bias) => B::values(bias).to_vec(),
                 Bias::None => vec![0.0; classes],
             },
             targets,
@@ -45,7 +45,7 @@ impl<B: Host> From<B> {
     }
 }
 
-fn loss<B: Host>(
+fn loss<B: CpuBackend>(
     targets: IntTensor<B>,
     hidden: FloatTensor<B>,
     weight: FloatTensor<B>,
@@ -56,7 +56,7 @@ fn loss<B: Host>(
     B::tensor(vec![linear_cross_entropy(Isa::best(), from.read(), None)], [1], &device)
 }
 
-fn gradients<B: Host>(
+fn gradients<B: CpuBackend>(
     targets: IntTensor<B>,
     hidden: FloatTensor<B>,
     weight: FloatTensor<B>,
@@ -84,8 +84,8 @@ fn gradients<B: Host>(
     }
 }
 
-fn scaled<B: Host>(gradient: FloatTensor<B>, by: FloatTensor<B>) -> FloatTensor<B> {
-    let factor = B::numbers(by)[0];
+fn scaled<B: CpuBackend>(gradient: FloatTensor<B>, by: FloatTensor<B>) -> FloatTensor<B> {
+    let factor = B::values(by)[0];
     if factor == 1.0 { gradient } else { B::float_mul_scalar(gradient, factor.into()) }
 }
 

@@ -3,17 +3,17 @@ use burn::{
     tensor::{Device, Tensor},
 };
 
-use super::rate::DropRate;
+use super::rate::DropoutRate;
 
 /// Dropout with a mask of its own for each element, `y_i = m_i·x_i / (1 − p)` with `m_i ~ Bernoulli(1 − p)` (Srivastava
 /// et al. 2014, in the form that scales in training rather than in use).
 ///
 /// As burn's own [`Dropout`](burn::nn::Dropout), and on processors faster: all threads draw, and the backward pass draws
 /// the mask once more from its seed instead of reading it. Unlike burn's, which acts where the input is on a device with autodiff,
-/// it goes by [one rule](super::DropRate#training-or-not) that has nothing to do with the input.
+/// it goes by [one rule](super::DropoutRate#training-or-not) that has nothing to do with the input.
 #[derive(Module, Debug)]
 pub struct Dropout {
-    rate: DropRate,
+    rate: DropoutRate,
 }
 
 impl Dropout {
@@ -22,7 +22,7 @@ impl Dropout {
     /// # Panics
     /// If `probability` is not in [0, 1).
     pub fn new(probability: f64) -> Self {
-        Self { rate: DropRate::new("Dropout", probability) }
+        Self { rate: DropoutRate::new("Dropout", probability) }
     }
 
     /// Drops elements, wherever `x` was made; returns `x` after `valid()` or `freeze()`.

@@ -4,14 +4,14 @@ use burn::{
     tensor::{Int, Tensor, module::embedding},
 };
 
-use super::rate::DropRate;
+use super::rate::DropoutRate;
 
 /// An embedding from which whole words are dropped, `y_{b,t} = m_w·E_w / (1 − p)` for the word `w` at `[b, t]`, with one
 /// `m_w ~ Bernoulli(1 − p)` for all places of the word (Gal & Ghahramani 2016, section 4.2; Merity et al. 2018,
 /// section 4.3).
 #[derive(Module, Debug)]
 pub struct EmbeddingDropout {
-    rate: DropRate,
+    rate: DropoutRate,
 }
 
 impl EmbeddingDropout {
@@ -20,7 +20,7 @@ impl EmbeddingDropout {
     /// # Panics
     /// If `probability` is not in [0, 1).
     pub fn new(probability: f64) -> Self {
-        Self { rate: DropRate::new("EmbeddingDropout", probability) }
+        Self { rate: DropoutRate::new("EmbeddingDropout", probability) }
     }
 
     /// Looks `tokens` up, in training with some words zero: where `words` is on a device with autodiff and the module was not

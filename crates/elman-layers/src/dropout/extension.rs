@@ -13,11 +13,11 @@ use burn::{
 };
 
 use super::mask::masked;
-use crate::host::{Host, is_host};
+use crate::cpu::{CpuBackend, is_cpu};
 
 /// Whether [`dropped`] can do this.
 pub fn fits<const D: usize>(x: &Tensor<D>) -> bool {
-    x.dtype() == DType::F32 && is_host(&x.device())
+    x.dtype() == DType::F32 && is_cpu(&x.device())
 }
 
 /// `x` times a mask, where that [fits].
@@ -44,9 +44,9 @@ pub trait MaskedOp: Backend {
     fn masked(x: FloatTensor<Self>, seed: u64, probability: f64) -> FloatTensor<Self>;
 }
 
-fn on_host<B: Host>(x: FloatTensor<B>, seed: u64, probability: f64) -> FloatTensor<B> {
+fn on_host<B: CpuBackend>(x: FloatTensor<B>, seed: u64, probability: f64) -> FloatTensor<B> {
     let (device, shape) = (x.device(), x.shape());
-    B::tensor(masked(seed, probability, &B::numbers(x)), shape, &device)
+    B::tensor(masked(seed, probability, &B::values(x)), shape, &device)
 }
 
 #[cfg(feature = "flex")]
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_turned_input_has_the_mask_of_a_straight_one() {
-        for device in devices().into_iter().filter(|device| is_host(&device.device)) {
+        for device in devices().into_iter().filter(|device| is_cpu(&device.device)) {
             let x = Tensor::<2>::ones([33, 65], &device.autodiff());
             let turned = x.clone().transpose().mul_scalar(1.0).transpose();
             let [straight, turned] = [x, turned].map(|x| with_seed(x, 5, 0.5).into_data());

@@ -3,7 +3,7 @@ use burn::{
     tensor::{Device, Tensor},
 };
 
-use super::rate::DropRate;
+use super::rate::DropoutRate;
 
 /// Dropout with one mask for all time steps, `y_{b,t,i} = m_{b,i}·x_{b,t,i} / (1 − p)` with `m_{b,i} ~ Bernoulli(1 − p)`
 /// (Gal & Ghahramani 2016, section 4; "variational dropout").
@@ -12,7 +12,7 @@ use super::rate::DropRate;
 /// averages out.
 #[derive(Module, Debug)]
 pub struct LockedDropout {
-    rate: DropRate,
+    rate: DropoutRate,
 }
 
 impl LockedDropout {
@@ -21,7 +21,7 @@ impl LockedDropout {
     /// # Panics
     /// If `probability` is not in [0, 1).
     pub fn new(probability: f64) -> Self {
-        Self { rate: DropRate::new("LockedDropout", probability) }
+        Self { rate: DropoutRate::new("LockedDropout", probability) }
     }
 
     /// Drops features, wherever `x` was made; returns `x` after `valid()` or `freeze()`.

@@ -14,5 +14,5 @@ mod weight;
 pub use elementwise::Dropout;
 pub use embedding::EmbeddingDropout;
 pub use locked::LockedDropout;
-pub use rate::DropRate;
+pub use rate::DropoutRate;
 pub use weight::WeightDrop;

@@ -11,13 +11,13 @@ use burn::{
 /// with autodiff besides, so that a network that was made on a plain device, which cannot be trained, draws nothing. Where
 /// the input was made makes no difference.
 #[derive(Module, Debug)]
-pub struct DropRate {
+pub struct DropoutRate {
     probability: f64,
     /// Named as in burn's dropout; `valid()` and `freeze()` clear it.
     training: Param<Flag>,
 }
 
-impl DropRate {
+impl DropoutRate {
     /// Drops with the given probability.
     ///
     /// # Panics
@@ -75,7 +75,7 @@ mod tests {
     fn a_mask_is_zero_or_the_inverse_of_keeping_and_one_on_average() {
         for device in devices() {
             let like = Tensor::<1>::zeros([1], &device.autodiff());
-            let rate = DropRate::new("test", 0.2);
+            let rate = DropoutRate::new("test", 0.2);
             let mask = rate.mask([200, 200], &like, None).expect("it is on");
             let values: Vec<f32> = mask.into_data().iter::<f32>().collect();
             assert!(values.iter().all(|&m| m == 0.0 || m == 1.25), "{device}: 0 or 1/(1 − 0.2)");
@@ -88,11 +88,11 @@ mod tests {
     #[test]
     fn nothing_is_dropped_outside_training() {
         for device in devices() {
-            let (rate, trained, plain) = (DropRate::new("test", 0.5), device.autodiff(), &device.device);
+            let (rate, trained, plain) = (DropoutRate::new("test", 0.5), device.autodiff(), &device.device);
             // wherever the input was made
             for made in [&trained, plain] {
                 let like = Tensor::<1>::zeros([1], made);
-                let draws = |rate: &DropRate, parameters| {
+                let draws = |rate: &DropoutRate, parameters| {
                     let mask = rate.mask([64], &like, parameters);
                     let x = Tensor::<1>::ones([64], made);
                     // equal with probability 2⁻⁶⁴
@@ -106,7 +106,7 @@ mod tests {
                     assert!(draws(&rate.valid().train(), parameters), "{device}: back to train()");
                     assert!(draws(&rate.clone().no_grad(), parameters), "{device}: no_grad()");
                     assert!(!draws(&rate.clone().freeze(), parameters), "{device}: freeze()");
-                    assert!(!draws(&DropRate::new("test", 0.0), parameters), "{device}: probability 0");
+                    assert!(!draws(&DropoutRate::new("test", 0.0), parameters), "{device}: probability 0");
                 }
                 assert!(!draws(&rate, Some(plain)), "{device}: parameters that cannot be trained");
             }
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn a_probability_outside_its_range_is_named() {
         for probability in [-0.1, 1.0, f64::NAN, f64::INFINITY] {
-            let panic = std::panic::catch_unwind(|| DropRate::new("LockedDropout", probability)).unwrap_err();
+            let panic = std::panic::catch_unwind(|| DropoutRate::new("LockedDropout", probability)).unwrap_err();
             let message = panic.downcast_ref::<String>().expect("a message");
             assert_eq!(*message, format!("LockedDropout: probability {probability} must be in [0, 1)"));
         }

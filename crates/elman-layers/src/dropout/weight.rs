@@ -1,6 +1,6 @@
 use burn::{module::Module, tensor::Tensor};
 
-use super::rate::DropRate;
+use super::rate::DropoutRate;
 
 /// DropConnect, `W′_{ij} = m_{ij}·W_{ij} / (1 − p)` with `m_{ij} ~ Bernoulli(1 − p)` (Wan et al. 2013), for
 /// hidden-to-hidden weights as Merity et al. 2018, section 2.
@@ -9,7 +9,7 @@ use super::rate::DropRate;
 /// sequence, and the recurrence itself, on whatever path, knows nothing of it.
 #[derive(Module, Debug)]
 pub struct WeightDrop {
-    rate: DropRate,
+    rate: DropoutRate,
 }
 
 impl WeightDrop {
@@ -18,7 +18,7 @@ impl WeightDrop {
     /// # Panics
     /// If `probability` is not in [0, 1).
     pub fn new(probability: f64) -> Self {
-        Self { rate: DropRate::new("WeightDrop", probability) }
+        Self { rate: DropoutRate::new("WeightDrop", probability) }
     }
 
     /// The weights for one sequence: with some of them zero in training, where `weight` is on a device with autodiff and the module

@@ -9,7 +9,7 @@ use elman_text::{DecodeStream, TextTokenizer, Tokenizer};
 use rand::{RngExt, SeedableRng, rngs::ChaCha12Rng};
 
 use self::stop::{Released, StopTexts};
-use crate::error::Error;
+use crate::error::LmError;
 
 pub use options::GenerateOptions;
 pub use reader::Reader;
@@ -37,18 +37,18 @@ pub struct Piece {
 /// for piece in generate(&model, &tokenizer, "To be", &GenerateOptions::default())? {
 ///     print!("{}", piece?.text);
 /// }
-/// # Ok::<(), elman_lm::Error>(())
+/// # Ok::<(), elman_lm::LmError>(())
 /// ```
 ///
 /// # Errors
-/// [`Error::Setting`] for an option out of range, [`Error::Text`] if the prompt cannot be encoded. The iterator gives
-/// [`Error::NotFinite`] if the model's output is no number, and ends.
+/// [`LmError::Setting`] for an option out of range, [`LmError::Text`] if the prompt cannot be encoded. The iterator gives
+/// [`LmError::NotFinite`] if the model's output is no number, and ends.
 pub fn generate<'a>(
     model: impl Into<Reader>,
     tokenizer: &'a TextTokenizer,
     prompt: &str,
     options: &GenerateOptions,
-) -> Result<Generation<'a>, Error> {
+) -> Result<Generation<'a>, LmError> {
     options.validate()?;
     let mut seen = tokenizer.encode(if prompt.is_empty() { "\n" } else { prompt })?;
     // what the prompt's last token is decides whether a space comes before the next word
@@ -88,7 +88,7 @@ pub struct Generation<'a> {
 }
 
 impl Generation<'_> {
-    fn piece(&mut self) -> Result<Piece, Error> {
+    fn piece(&mut self) -> Result<Piece, LmError> {
         let mut logits = self.model.logits(&self.seen[self.seen.len() - self.unread..])?;
         self.options.filter(&mut logits, &self.seen);
         let token = self.choose(&logits)?;
@@ -109,7 +109,7 @@ impl Generation<'_> {
     }
 
     /// The most likely token at temperature 0, else one drawn by its probability.
-    fn choose(&mut self, logits: &[f32]) -> Result<u32, Error> {
+    fn choose(&mut self, logits: &[f32]) -> Result<u32, LmError> {
         if self.options.temperature == 0.0 {
             let best = logits.iter().enumerate().rev().max_by(|a, b| a.1.total_cmp(b.1));
             return Ok(best.map_or(0, |(token, _)| token as u32));
@@ -124,12 +124,12 @@ impl Generation<'_> {
                 break;
             }
         }
-        drawn.ok_or(Error::NotFinite)
+        drawn.ok_or(LmError::NotFinite)
     }
 }
 
 impl Iterator for Generation<'_> {
-    type Item = Result<Piece, Error>;
+    type Item = Result<Piece, LmError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.done || self.options.max_tokens == 0 {

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::filter;
 use crate::{
-    error::Error,
+    error::LmError,
     setting::{check, not_negative},
 };
 
@@ -16,7 +16,7 @@ use crate::{
 ///
 /// let options = GenerateOptions { temperature: 0.8, top_p: 0.95, ..GenerateOptions::default() };
 /// options.validate()?;
-/// # Ok::<(), elman_lm::Error>(())
+/// # Ok::<(), elman_lm::LmError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GenerateOptions {
@@ -58,8 +58,8 @@ impl GenerateOptions {
     /// Checks that every setting is in its range.
     ///
     /// # Errors
-    /// [`Error::Setting`] with the first that is not.
-    pub fn validate(&self) -> Result<(), Error> {
+    /// [`LmError::Setting`] with the first that is not.
+    pub fn validate(&self) -> Result<(), LmError> {
         not_negative("the temperature", f64::from(self.temperature))?;
         check("top-p", "above 0 and at most 1", self.top_p, self.top_p > 0.0 && self.top_p <= 1.0)?;
         check("min-p", "0 to 1", self.min_p, (0.0..=1.0).contains(&self.min_p))?;

@@ -1,9 +1,9 @@
 use burn::module::Module;
-use elman_layers::host::is_host;
-use elman_recurrence::{Output, Sequence, State, packed::Precision};
+use elman_layers::cpu::is_cpu;
+use elman_recurrence::{Output, Sequence, State, packed::WeightDtype};
 
 use crate::{
-    error::Error,
+    error::LmError,
     model::LanguageModel,
     packed::{PackedModel, PackedSession},
 };
@@ -19,7 +19,7 @@ enum Reads {
 
 impl From<&LanguageModel> for Reader {
     fn from(model: &LanguageModel) -> Self {
-        let packed = is_host(&model.device()).then(|| model.pack(Precision::F32).ok()).flatten();
+        let packed = is_cpu(&model.device()).then(|| model.pack(WeightDtype::F32).ok()).flatten();
         packed.map_or_else(
             || Self(Reads::Tensors { model: Box::new(model.valid()), state: None }),
             |packed| (&packed).into(),
@@ -35,7 +35,7 @@ impl From<&PackedModel> for Reader {
 
 impl Reader {
     /// Reads on, and returns the logits after the last token.
-    pub(super) fn logits(&mut self, tokens: &[u32]) -> Result<Vec<f32>, Error> {
+    pub(super) fn logits(&mut self, tokens: &[u32]) -> Result<Vec<f32>, LmError> {
         /// Tokens of a long prompt that are read at once; bounds the memory.
         const AT_ONCE: usize = 256;
         let mut last = None;
@@ -56,6 +56,6 @@ impl Reader {
             (Reads::Tensors { model, .. }, Some(hidden)) => model.logits(hidden).into_data().iter::<f32>().collect(),
             (Reads::Tensors { .. }, None) => unreachable!("there is always a token that the model has not read"),
         };
-        if logits.iter().all(|logit| logit.is_finite()) { Ok(logits) } else { Err(Error::NotFinite) }
+        if logits.iter().all(|logit| logit.is_finite()) { Ok(logits) } else { Err(LmError::NotFinite) }
     }
 }

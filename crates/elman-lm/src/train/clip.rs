@@ -3,7 +3,7 @@ use burn::{
     optim::GradientsParams,
     tensor::Tensor,
 };
-use elman_layers::host::is_host;
+use elman_layers::cpu::is_cpu;
 
 use super::numbers::Numbers;
 use crate::evaluate::read;
@@ -23,7 +23,7 @@ pub fn clip_by_global_norm<M: Module>(
     let norm = Tensor::cat(sums, 0).sum().sqrt();
     let Some(limit) = limit else { return (gradients, norm) };
     let factor = ((norm.clone() + 1e-6).recip() * limit).clamp_max(1.0);
-    let known = is_host(&factor.device()).then(|| factor.clone().into_scalar::<f32>());
+    let known = is_cpu(&factor.device()).then(|| factor.clone().into_scalar::<f32>());
     if known == Some(1.0) {
         return (gradients, norm);
     }

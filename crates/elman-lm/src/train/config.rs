@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Optimizer, Schedule};
 use crate::{
-    error::Error,
+    error::LmError,
     setting::{at_least_one, not_negative, positive},
 };
 
@@ -56,8 +56,8 @@ impl TrainConfig {
     /// Checks that every setting is in its range.
     ///
     /// # Errors
-    /// [`Error::Setting`] with the first that is not.
-    pub fn validate(&self) -> Result<(), Error> {
+    /// [`LmError::Setting`] with the first that is not.
+    pub fn validate(&self) -> Result<(), LmError> {
         at_least_one("the batch", self.batch)?;
         at_least_one("bptt", self.bptt)?;
         at_least_one("the number of epochs", self.epochs)?;

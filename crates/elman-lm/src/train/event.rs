@@ -3,7 +3,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{Resumed, TrainConfig};
-use crate::{config::LanguageModelConfig, error::Error, evaluate::Evaluation, model::LanguageModel};
+use crate::{config::LanguageModelConfig, error::LmError, evaluate::Evaluation, model::LanguageModel};
 
 /// What happens in training, in the order in which it happens.
 #[derive(Clone, Copy, Debug)]
@@ -30,26 +30,26 @@ pub trait Observer {
     ///
     /// # Errors
     /// What fails here stops training.
-    fn observe(&mut self, event: Event<'_>) -> Result<(), Error>;
+    fn observe(&mut self, event: Event<'_>) -> Result<(), LmError>;
 }
 
 /// Follows nothing.
 impl Observer for () {
-    fn observe(&mut self, _event: Event<'_>) -> Result<(), Error> {
+    fn observe(&mut self, _event: Event<'_>) -> Result<(), LmError> {
         Ok(())
     }
 }
 
 /// A closure that is called with every event.
-impl<F: FnMut(Event<'_>) -> Result<(), Error>> Observer for F {
-    fn observe(&mut self, event: Event<'_>) -> Result<(), Error> {
+impl<F: FnMut(Event<'_>) -> Result<(), LmError>> Observer for F {
+    fn observe(&mut self, event: Event<'_>) -> Result<(), LmError> {
         self(event)
     }
 }
 
 /// All of them, in order.
 impl<O: Observer + ?Sized> Observer for Vec<Box<O>> {
-    fn observe(&mut self, event: Event<'_>) -> Result<(), Error> {
+    fn observe(&mut self, event: Event<'_>) -> Result<(), LmError> {
         self.iter_mut().try_for_each(|observer| observer.observe(event))
     }
 }
@@ -137,7 +137,7 @@ impl History {
 
 /// Gathers intervals and epochs.
 impl Observer for History {
-    fn observe(&mut self, event: Event<'_>) -> Result<(), Error> {
+    fn observe(&mut self, event: Event<'_>) -> Result<(), LmError> {
         match event {
             Event::Interval(interval) => self.intervals.push(interval.clone()),
             Event::Epoch(epoch, _) => self.epochs.push(epoch.clone()),

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{Epoch, Event, Interval, Observer, Resumed, Start};
 use crate::{
-    error::Error,
+    error::LmError,
     files,
     generate::{GenerateOptions, generate},
     model::LanguageModel,
@@ -68,7 +68,7 @@ impl<'a> LogFile<'a> {
         Self { tokenizer: Some(tokenizer), ..self }
     }
 
-    fn begin(&mut self, start: &Start) -> Result<(), Error> {
+    fn begin(&mut self, start: &Start) -> Result<(), LmError> {
         let mut kept = match &start.resumed {
             Some(resumed) => self.kept(resumed.step)?,
             None => String::new(),
@@ -87,10 +87,10 @@ impl<'a> LogFile<'a> {
     }
 
     /// The lines of a log up to a step. The last line of a process that was killed may be cut off.
-    fn kept(&self, step: usize) -> Result<String, Error> {
+    fn kept(&self, step: usize) -> Result<String, LmError> {
         let text = match elman_files::read(&self.path, u64::MAX) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
-            text => text.map_err(|source| Error::Read { path: self.path.clone(), source })?,
+            text => text.map_err(|source| LmError::Read { path: self.path.clone(), source })?,
         };
         let keep = |line: &&str| {
             let value: Option<Value> = serde_json::from_str(line).ok();
@@ -100,7 +100,7 @@ impl<'a> LogFile<'a> {
         Ok(text.lines().filter(keep).flat_map(|line| [line, "\n"]).collect())
     }
 
-    fn sample(&self, model: &LanguageModel, epoch: &Epoch) -> Result<Option<String>, Error> {
+    fn sample(&self, model: &LanguageModel, epoch: &Epoch) -> Result<Option<String>, LmError> {
         let Some(tokenizer) = self.tokenizer else { return Ok(None) };
         let options = GenerateOptions { max_tokens: SAMPLE, temperature: 0.8, ..GenerateOptions::default() };
         let mut text = String::new();
@@ -114,13 +114,13 @@ impl<'a> LogFile<'a> {
         Ok(Some(line(&Line::Sample { epoch: epoch.epoch, step: epoch.step, text })))
     }
 
-    fn write(&mut self, text: &str) -> Result<(), Error> {
+    fn write(&mut self, text: &str) -> Result<(), LmError> {
         let Some(file) = &mut self.file else { return Ok(()) };
         file.write_all(text.as_bytes()).map_err(|source| self.failed(source))
     }
 
-    fn failed(&self, source: io::Error) -> Error {
-        Error::Write { path: self.path.clone(), source }
+    fn failed(&self, source: io::Error) -> LmError {
+        LmError::Write { path: self.path.clone(), source }
     }
 }
 
@@ -129,7 +129,7 @@ fn line(line: &Line<'_>) -> String {
 }
 
 impl Observer for LogFile<'_> {
-    fn observe(&mut self, event: Event<'_>) -> Result<(), Error> {
+    fn observe(&mut self, event: Event<'_>) -> Result<(), LmError> {
         match event {
             Event::Start(start) => self.begin(start),
             Event::Interval(interval) => self.write(&line(&Line::Interval(interval))),

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::{Epoch, Interval};
-use crate::{error::Error, evaluate::read};
+use crate::{error::LmError, evaluate::read};
 
 /// Measures training: losses and norms wait on the device and are read together, so that a GPU is not stopped at every
 /// step.
@@ -119,8 +119,8 @@ impl Meter {
     /// Reads the waiting steps, `step` being the last of them.
     ///
     /// # Errors
-    /// [`Error::Diverged`] at the first figure that is not finite.
-    pub(super) fn settle(&mut self, step: usize) -> Result<(), Error> {
+    /// [`LmError::Diverged`] at the first figure that is not finite.
+    pub(super) fn settle(&mut self, step: usize) -> Result<(), LmError> {
         let waiting = std::mem::take(&mut self.waiting);
         let first = step + 1 - waiting.len();
         let counts: Vec<(usize, usize)> = waiting.iter().map(|w| (w.steps, w.rows)).collect();
@@ -128,7 +128,7 @@ impl Meter {
         for (n, (figures, (steps, rows))) in figures.chunks_exact(2).zip(counts).enumerate() {
             let [loss, gradient_norm] = [figures[0], figures[1]];
             if !loss.is_finite() || !gradient_norm.is_finite() {
-                return Err(Error::Diverged { step: first + n, loss, gradient_norm });
+                return Err(LmError::Diverged { step: first + n, loss, gradient_norm });
             }
             self.figures.push(Figures { loss, gradient_norm, steps, rows });
         }
@@ -136,7 +136,7 @@ impl Meter {
     }
 
     /// Closes the interval, `step` being the last of it.
-    pub(super) fn interval(&mut self, epoch: usize, step: usize, learning_rate: f64) -> Result<Interval, Error> {
+    pub(super) fn interval(&mut self, epoch: usize, step: usize, learning_rate: f64) -> Result<Interval, LmError> {
         self.settle(step)?;
         let figures = std::mem::take(&mut self.figures);
         let (mut loss_sum, mut norm_sum, mut steps, mut tokens) = (0.0, 0.0, 0, 0);

@@ -19,7 +19,7 @@ mod training;
 
 use elman_text::Tokens;
 
-use crate::{error::Error, model::LanguageModel};
+use crate::{error::LmError, model::LanguageModel};
 
 pub use checkpoint::{Changed, Checkpoints, Every, Resumed};
 pub use clip::{clip_by_global_norm, is_finite};
@@ -44,7 +44,7 @@ pub fn train(
     validation: Option<&Tokens>,
     config: &TrainConfig,
     observer: &mut dyn Observer,
-) -> Result<Trained, Error> {
+) -> Result<Trained, LmError> {
     let mut training = Training::new(model, text, config);
     if let Some(validation) = validation {
         training = training.with_validation(validation);

@@ -2,7 +2,7 @@
 //! are one thread each.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use elman_layers::host::is_host;
+use elman_layers::cpu::is_cpu;
 use rayon::prelude::*;
 
 /// Numbers that a thread works on at a time.
@@ -20,7 +20,7 @@ pub(super) struct Numbers {
 impl Numbers {
     /// Whether tensors of this kind can be.
     pub fn fit<const D: usize>(tensor: &Tensor<D>) -> bool {
-        tensor.dtype() == DType::F32 && is_host(&tensor.device())
+        tensor.dtype() == DType::F32 && is_cpu(&tensor.device())
     }
 
     /// The numbers of a tensor that [fits](Self::fit): themselves where nothing else holds the tensor, else a copy.
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_sum_of_squares_takes_each_number_once() {
-        for device in devices().into_iter().filter(|device| is_host(&device.device)) {
+        for device in devices().into_iter().filter(|device| is_cpu(&device.device)) {
             for len in [0, 1, LANES + 1, CHUNK, 2 * CHUNK + 3] {
                 let x = Tensor::<1>::ones([len], &device.device) * 2.0;
                 assert_eq!(Numbers::of(x).sum_of_squares(), 4.0 * len as f32, "{device}: {len} numbers");
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn what_others_hold_stays_as_it_is() {
-        for device in devices().into_iter().filter(|device| is_host(&device.device)) {
+        for device in devices().into_iter().filter(|device| is_cpu(&device.device)) {
             let x = Tensor::<2>::from_data([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], &device.device);
             let turned = Numbers::of(x.clone().transpose()).each(|x| *x *= 10.0).tensor::<2>();
             turned.into_data().assert_eq(&TensorData::from([[10.0, 40.0], [20.0, 50.0], [30.0, 60.0f32]]), true);

@@ -2,7 +2,7 @@ use elman_text::printable::message;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Changed, Epoch, Event, Observer, Resumed};
-use crate::error::Error;
+use crate::error::LmError;
 
 /// Draws a progress bar on standard error, with loss, perplexity, tokens per second and the time left, and prints a
 /// line for each epoch. Without a terminal only the lines are printed.
@@ -33,7 +33,7 @@ impl Default for Progress {
 }
 
 impl Observer for Progress {
-    fn observe(&mut self, event: Event<'_>) -> Result<(), Error> {
+    fn observe(&mut self, event: Event<'_>) -> Result<(), LmError> {
         match event {
             Event::Start(start) => {
                 self.epochs = start.epochs;

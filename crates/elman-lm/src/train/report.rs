@@ -5,7 +5,7 @@ use indicatif::HumanCount;
 use serde_json::Value;
 
 use super::{Event, Interval, Observer, RunLog, TrainConfig};
-use crate::{config::LanguageModelConfig, error::Error, files};
+use crate::{config::LanguageModelConfig, error::LmError, files};
 
 /// Keeps a page about a run, and a drawing of its loss, next to its log: [`report`] and [`curves`], anew after every
 /// epoch and once a minute between.
@@ -29,7 +29,7 @@ impl Report {
         Self { log: log.as_ref().into(), page: page.as_ref().into(), curves: curves.as_ref().into(), drawn: 0.0 }
     }
 
-    fn draw(&mut self, seconds: f64) -> Result<(), Error> {
+    fn draw(&mut self, seconds: f64) -> Result<(), LmError> {
         self.drawn = seconds;
         let log = RunLog::open(&self.log)?;
         files::replace(&self.page, report(&log).to_html().as_bytes())?;
@@ -38,7 +38,7 @@ impl Report {
 }
 
 impl Observer for Report {
-    fn observe(&mut self, event: Event<'_>) -> Result<(), Error> {
+    fn observe(&mut self, event: Event<'_>) -> Result<(), LmError> {
         match event {
             Event::Epoch(epoch, _) => self.draw(epoch.seconds),
             Event::Interval(interval) if interval.seconds - self.drawn >= PAUSE => self.draw(interval.seconds),

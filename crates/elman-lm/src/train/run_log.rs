@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Epoch, Interval, Resumed, Start};
-use crate::error::Error;
+use crate::error::LmError;
 
 /// A training run as its [`LogFile`](super::LogFile) tells it.
 #[derive(Clone, Debug)]
@@ -53,12 +53,12 @@ impl RunLog {
     /// Reads a log. A last line that was cut off, as a process that is killed leaves it, is passed over.
     ///
     /// # Errors
-    /// [`Error::Read`], [`Error::Log`] with the line that is not one of a log.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+    /// [`LmError::Read`], [`LmError::Log`] with the line that is not one of a log.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, LmError> {
         let path = path.as_ref();
-        let bytes = elman_files::read(path, u64::MAX).map_err(|source| Error::Read { path: path.into(), source })?;
+        let bytes = elman_files::read(path, u64::MAX).map_err(|source| LmError::Read { path: path.into(), source })?;
         let text = String::from_utf8_lossy(&bytes);
-        let bad = |line: usize, reason: String| Error::Log { path: path.into(), line, reason };
+        let bad = |line: usize, reason: String| LmError::Log { path: path.into(), line, reason };
         let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
         let mut lines = (1..).zip(whole);
         let parse = |(number, line)| serde_json::from_str(line).map_err(|error| bad(number, error.to_string()));

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use elman_text::TextTokenizer;
 
 use super::{Event, Observer};
-use crate::{card::ModelCard, error::Error, files};
+use crate::{card::ModelCard, error::LmError, files};
 
 /// Saves the best model so far into a directory, with its figures on the model card: what is trained is not lost when
 /// training is interrupted.
@@ -22,7 +22,7 @@ impl<'a> SaveBest<'a> {
 }
 
 impl Observer for SaveBest<'_> {
-    fn observe(&mut self, event: Event<'_>) -> Result<(), Error> {
+    fn observe(&mut self, event: Event<'_>) -> Result<(), LmError> {
         match event {
             Event::Start(_) => files::remove_leftovers(&self.path),
             Event::Best(model, epoch) => {

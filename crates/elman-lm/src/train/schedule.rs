@@ -2,7 +2,7 @@ use std::{f64::consts::PI, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{error::Error, setting::check};
+use crate::{error::LmError, setting::check};
 
 /// How the learning rate changes over training. Written and read as `constant`, `cosine:warmup=100`,
 /// `plateau:factor=4`.
@@ -12,7 +12,7 @@ use crate::{error::Error, setting::check};
 ///
 /// let schedule: Schedule = "cosine:warmup=100".parse()?;
 /// assert_eq!(schedule, Schedule::Cosine { warmup: 100 });
-/// # Ok::<(), elman_lm::Error>(())
+/// # Ok::<(), elman_lm::LmError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -46,7 +46,7 @@ impl Schedule {
         }
     }
 
-    pub(crate) fn validate(&self) -> Result<(), Error> {
+    pub(crate) fn validate(&self) -> Result<(), LmError> {
         match *self {
             Self::Plateau { factor } => {
                 check("the plateau's factor", "a number above 1", factor, factor.is_finite() && factor > 1.0)
@@ -75,10 +75,10 @@ impl fmt::Display for Schedule {
 }
 
 impl FromStr for Schedule {
-    type Err = Error;
+    type Err = LmError;
 
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let unknown = || Error::UnknownSchedule { found: text.into() };
+    fn from_str(text: &str) -> Result<Self, LmError> {
+        let unknown = || LmError::UnknownSchedule { found: text.into() };
         let schedule = match text.split_once(':') {
             None => match text {
                 "constant" => Self::Constant,
@@ -102,9 +102,9 @@ impl FromStr for Schedule {
 }
 
 impl TryFrom<String> for Schedule {
-    type Error = Error;
+    type Error = LmError;
 
-    fn try_from(text: String) -> Result<Self, Error> {
+    fn try_from(text: String) -> Result<Self, LmError> {
         text.parse()
     }
 }

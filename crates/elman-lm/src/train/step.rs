@@ -3,7 +3,7 @@ use elman_recurrence::State;
 use elman_text::BpttBatch;
 
 use super::{TrainConfig, clip::clip_by_global_norm, meter::Meter};
-use crate::{error::Error, model::LanguageModel};
+use crate::{error::LmError, model::LanguageModel};
 
 /// What changes from step to step.
 pub(super) struct Stepper<'a> {
@@ -27,7 +27,7 @@ impl Stepper<'_> {
     }
 
     /// One step of the optimizer; returns the detached state.
-    pub fn step(&mut self, batch: &BpttBatch, state: Option<State>) -> Result<State, Error> {
+    pub fn step(&mut self, batch: &BpttBatch, state: Option<State>) -> Result<State, LmError> {
         // each step has a seed of its own, so the dropout masks after a checkpoint need no memory of those before it
         let model = self.model();
         model.device().seed(self.config.seed ^ (self.step as u64).rotate_left(32));

@@ -13,7 +13,7 @@ use super::{
     clip::is_finite, meter::Meter, step::Stepper,
 };
 use crate::{
-    error::Error,
+    error::LmError,
     evaluate::{Evaluation, validate},
     model::LanguageModel,
     size,
@@ -105,16 +105,16 @@ impl<'a> Training<'a> {
     /// Trains.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a setting out of range; [`Error::Text`] if the text is too short for the batch or has a
-    /// token that the model does not; [`Error::TooLarge`]; [`Error::PlateauWithoutValidation`]; [`Error::Checkpoint`], [`Error::OtherRun`] for
-    /// a checkpoint that training cannot go on from. [`Error::Interrupted`] when the flag was set.
-    /// [`Error::Diverged`] at the first loss or gradient that is not finite, what an observer returns, and a checkpoint that
-    /// cannot be written; where checkpoints are written, within [`Error::Stopped`], which names the last good one.
-    pub fn run(self, observer: &mut dyn Observer) -> Result<Trained, Error> {
+    /// [`LmError::Setting`] for a setting out of range; [`LmError::Text`] if the text is too short for the batch or has a
+    /// token that the model does not; [`LmError::TooLarge`]; [`LmError::PlateauWithoutValidation`]; [`LmError::Checkpoint`], [`LmError::OtherRun`] for
+    /// a checkpoint that training cannot go on from. [`LmError::Interrupted`] when the flag was set.
+    /// [`LmError::Diverged`] at the first loss or gradient that is not finite, what an observer returns, and a checkpoint that
+    /// cannot be written; where checkpoints are written, within [`LmError::Stopped`], which names the last good one.
+    pub fn run(self, observer: &mut dyn Observer) -> Result<Trained, LmError> {
         self.config.validate()?;
         self.checkpoints.as_ref().map_or(Ok(()), Checkpoints::validate)?;
         if matches!(self.config.schedule, Schedule::Plateau { .. }) && self.validation.is_none() {
-            return Err(Error::PlateauWithoutValidation);
+            return Err(LmError::PlateauWithoutValidation);
         }
         let batches = BpttBatches::new(self.text, self.config.batch, self.config.bptt)?;
         size::check(&self.model, self.config.batch, self.config.bptt.min(batches.tokens() / self.config.batch))?;
@@ -131,9 +131,9 @@ impl<'a> Training<'a> {
         let mut reader = Reader::begin(self, start)?;
         match reader.read(observer) {
             Ok(()) => Ok(Trained { model: reader.best, history: reader.history }),
-            Err(error @ Error::Interrupted { .. }) => Err(error),
+            Err(error @ LmError::Interrupted { .. }) => Err(error),
             Err(error) if reader.checkpoints.is_none() => Err(error),
-            Err(error) => Err(Error::Stopped { checkpoint: reader.saved, source: error.into() }),
+            Err(error) => Err(LmError::Stopped { checkpoint: reader.saved, source: error.into() }),
         }
     }
 }
@@ -161,7 +161,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// At the text's begin, or where a checkpoint was written.
-    fn begin(training: Training<'a>, start: Start) -> Result<Self, Error> {
+    fn begin(training: Training<'a>, start: Start) -> Result<Self, LmError> {
         let Training { model, text, validation, config, checkpoints, resume, interrupt } = training;
         let stepper = Stepper {
             optimizer: config.optimizer.init(config.weight_decay),
@@ -194,7 +194,7 @@ impl<'a> Reader<'a> {
         Ok(reader)
     }
 
-    fn read(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+    fn read(&mut self, observer: &mut dyn Observer) -> Result<(), LmError> {
         self.checkpoints.as_ref().map_or(Ok(()), |(checkpoints, _)| checkpoints.begin(self.stepper.step))?;
         observer.observe(Event::Start(&self.start))?;
         if let Some(epoch) = self.history.best() {
@@ -208,7 +208,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads what is left of an epoch.
-    fn read_epoch(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+    fn read_epoch(&mut self, observer: &mut dyn Observer) -> Result<(), LmError> {
         let batches = BpttBatches::new(self.text, self.stepper.config.batch, self.stepper.config.bptt)?;
         let last = batches.len();
         if self.in_epoch == 0 {
@@ -235,7 +235,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Validates, and turns to the next epoch.
-    fn end_epoch(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+    fn end_epoch(&mut self, observer: &mut dyn Observer) -> Result<(), LmError> {
         let stepper = &self.stepper;
         let mut report = stepper.meter.epoch(self.epoch, stepper.step, stepper.last_learning_rate());
         let model = stepper.model().valid();
@@ -245,7 +245,7 @@ impl<'a> Reader<'a> {
         }
         report.best = is_best(&report, &self.history);
         if report.best && !is_finite(&model) {
-            return Err(Error::NotFinite);
+            return Err(LmError::NotFinite);
         }
         report.seconds = self.stepper.meter.seconds();
         if let (Schedule::Plateau { factor }, false) = (self.stepper.config.schedule, report.best) {
@@ -268,7 +268,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The validation text's figures; none without a text, or when interrupted.
-    fn validate(&self, model: &LanguageModel) -> Result<Option<Evaluation>, Error> {
+    fn validate(&self, model: &LanguageModel) -> Result<Option<Evaluation>, LmError> {
         let Some(text) = self.validation else { return Ok(None) };
         validate(model, text, self.stepper.config.bptt, || !self.interrupted())
     }
@@ -277,14 +277,14 @@ impl<'a> Reader<'a> {
         self.interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 
-    /// Saves, if anything is saved, and returns [`Error::Interrupted`].
-    fn stop(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+    /// Saves, if anything is saved, and returns [`LmError::Interrupted`].
+    fn stop(&mut self, observer: &mut dyn Observer) -> Result<(), LmError> {
         self.save_if(|_, _| true, observer)?;
         Err(self.interruption())
     }
 
-    fn interruption(&self) -> Error {
-        Error::Interrupted { step: self.stepper.step, checkpoint: self.saved.clone() }
+    fn interruption(&self) -> LmError {
+        LmError::Interrupted { step: self.stepper.step, checkpoint: self.saved.clone() }
     }
 
     fn is_due(&self, every: Every) -> bool {
@@ -295,7 +295,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Writes a checkpoint if checkpoints are written and one is due.
-    fn save_if(&mut self, due: impl Fn(&Self, Every) -> bool, observer: &mut dyn Observer) -> Result<(), Error> {
+    fn save_if(&mut self, due: impl Fn(&Self, Every) -> bool, observer: &mut dyn Observer) -> Result<(), LmError> {
         let Some((checkpoints, run)) = &self.checkpoints else { return Ok(()) };
         if !due(self, checkpoints.every()) {
             return Ok(());
@@ -303,9 +303,9 @@ impl<'a> Reader<'a> {
         // what has diverged must not take a good checkpoint's place
         self.stepper.meter.settle(self.stepper.step)?;
         if !is_finite(self.stepper.model()) {
-            return Err(Error::NotFinite);
+            return Err(LmError::NotFinite);
         }
-        let snapshot = self.snapshot(run).map_err(|reason| Error::NotSaved { reason })?;
+        let snapshot = self.snapshot(run).map_err(|reason| LmError::NotSaved { reason })?;
         let path = checkpoints.save(&snapshot)?;
         self.saved_at = Instant::now();
         observer.observe(Event::Checkpoint(&path, self.stepper.step))?;
@@ -322,7 +322,7 @@ fn is_best(report: &Epoch, history: &History) -> bool {
     }
 }
 
-fn emit(event: Event<'_>, observer: &mut dyn Observer, history: &mut History) -> Result<(), Error> {
+fn emit(event: Event<'_>, observer: &mut dyn Observer, history: &mut History) -> Result<(), LmError> {
     history.observe(event)?;
     observer.observe(event)
 }

@@ -34,18 +34,18 @@ impl Cell for GruCell {
     const GATES: usize = 3;
     const STATES: usize = 1;
 
-    fn sums_biases(&self) -> bool {
+    fn biases_can_be_merged(&self) -> bool {
         self.reset == Reset::Before // after: r multiplies b_hn
     }
 
-    fn late_gates(&self) -> usize {
+    fn candidate_gates(&self) -> usize {
         match self.reset {
             Reset::After => 0,
             Reset::Before => 1,
         }
     }
 
-    fn late_input(&self, input: &Tensor<2>, recurrent: &Tensor<2>, state: &[Tensor<2>]) -> Tensor<2> {
+    fn candidate_input(&self, input: &Tensor<2>, recurrent: &Tensor<2>, state: &[Tensor<2>]) -> Tensor<2> {
         let d_hidden = input.dims()[1] / Self::GATES;
         let r = sigmoid(input.clone().narrow(1, 0, d_hidden) + recurrent.clone().narrow(1, 0, d_hidden));
         r * state[0].clone()

@@ -70,13 +70,13 @@ pub trait Cell: Clone + Debug + Send + Sync + 'static {
 
     /// Whether the recurrent bias only ever enters as part of the sum of both products, so that it can be added to the
     /// input product once for all time steps.
-    fn sums_biases(&self) -> bool {
+    fn biases_can_be_merged(&self) -> bool {
         true
     }
 
-    /// How many of the last gates have their recurrent product taken from [`late_input`](Cell::late_input) instead of
+    /// How many of the last gates have their recurrent product taken from [`candidate_input`](Cell::candidate_input) instead of
     /// from `h_{t-1}`.
-    fn late_gates(&self) -> usize {
+    fn candidate_gates(&self) -> usize {
         0
     }
 
@@ -84,10 +84,10 @@ pub trait Cell: Clone + Debug + Send + Sync + 'static {
     ///
     /// # Shapes
     /// - `input`: `[B, GATES·H]`
-    /// - `recurrent`: `[B, (GATES − late_gates)·H]`
+    /// - `recurrent`: `[B, (GATES − candidate_gates)·H]`
     /// - `state`: `STATES` tensors of `[B, H]`
     /// - returned: `[B, H]`
-    fn late_input(&self, input: &Tensor<2>, recurrent: &Tensor<2>, state: &[Tensor<2>]) -> Tensor<2> {
+    fn candidate_input(&self, input: &Tensor<2>, recurrent: &Tensor<2>, state: &[Tensor<2>]) -> Tensor<2> {
         let _ = (input, recurrent);
         state[0].clone()
     }
@@ -131,8 +131,8 @@ pub trait Cell: Clone + Debug + Send + Sync + 'static {
     ///     const GATES: usize = 1;
     ///     const STATES: usize = 1;
     ///     const SAVED: usize = 0;
-    ///     const READS_HIDDEN: bool = false;
-    ///     const READS_OUTPUT: bool = true;
+    ///     const USES_PREV_HIDDEN: bool = false;
+    ///     const USES_OUTPUT: bool = true;
     ///
     ///     #[inline(always)]
     ///     fn forward<S: Simd>(

@@ -6,7 +6,7 @@ mod weights;
 use std::sync::Arc;
 
 use elman_cpu::{Isa, PackedLayer, PackedLinear};
-pub use elman_cpu::{Precision, UnknownPrecision};
+pub use elman_cpu::{UnknownWeightDtype, WeightDtype};
 
 pub use session::Session;
 pub(crate) use weights::{numbers, pack};
@@ -19,10 +19,10 @@ pub(crate) use weights::{numbers, pack};
 ///
 /// ```
 /// use burn::tensor::Device;
-/// use elman_recurrence::{LstmConfig, packed::Precision};
+/// use elman_recurrence::{LstmConfig, packed::WeightDtype};
 ///
 /// let lstm = LstmConfig::new(3, 5).with_layers(2).init(&Device::flex());
-/// let mut session = lstm.pack(Precision::F32)?.session(1);
+/// let mut session = lstm.pack(WeightDtype::F32)?.session(1);
 ///
 /// let first = session.step(&[0.1, 0.2, 0.3]).to_vec(); // the hidden state of the last layer
 /// let second = session.step(&[0.3, 0.2, 0.1]).to_vec();
@@ -89,7 +89,7 @@ impl Packed {
     }
 
     /// With a dense layer after the last one: its weights `[d_output, D·P]` and its bias.
-    pub(crate) fn with_read_out(self, weights: &[f32], bias: Option<&[f32]>, precision: Precision) -> Self {
+    pub(crate) fn with_read_out(self, weights: &[f32], bias: Option<&[f32]>, precision: WeightDtype) -> Self {
         let width = self.d_output();
         let Weights { layers, widths, .. } = Arc::into_inner(self.0).expect("nobody has a clone yet");
         let read_out = PackedLinear::new(Isa::best(), precision, weights, bias, width);
@@ -115,6 +115,6 @@ pub enum PackError {
         /// The layer, from 0.
         layer: usize,
         /// What was asked for.
-        precision: Precision,
+        precision: WeightDtype,
     },
 }

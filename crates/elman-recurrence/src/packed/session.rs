@@ -1,7 +1,7 @@
 use std::fmt;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use elman_cpu::{PackedLayer, Steps, Workspace, threads};
+use elman_cpu::{PackedLayer, SequenceBatch, Workspace, threads};
 
 use super::Packed;
 use crate::{scan::check_lengths, state::State};
@@ -160,7 +160,7 @@ impl Session {
         let Self { network, batch, states, sides, buffers: [from, into], read } = self;
         let (batch, threads) = (*batch, threads());
         for (l, layer) in network.0.layers.iter().enumerate() {
-            let steps = Steps { time, batch, lengths, x: if l == 0 { x } else { from } };
+            let steps = SequenceBatch { time, batch, lengths, x: if l == 0 { x } else { from } };
             let outputs = layer[0].outputs();
             let states = &mut states[l * layer.len()..][..layer.len()];
             into.resize(time * batch * layer.len() * outputs, 0.0);
@@ -198,7 +198,7 @@ impl Session {
 }
 
 /// One of two directions.
-fn walk(layer: &PackedLayer, threads: usize, steps: Steps<'_>, state: &mut [f32], side: &mut Side) {
+fn walk(layer: &PackedLayer, threads: usize, steps: SequenceBatch<'_>, state: &mut [f32], side: &mut Side) {
     side.output.resize(steps.time * steps.batch * layer.outputs(), 0.0);
     layer.forward(threads, steps, state, &mut side.output, &mut side.workspace);
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use elman_cpu::{Isa, LayerWeights, Norm, PackedLayer, Precision};
+use elman_cpu::{Isa, LayerNorm, LayerWeights, PackedLayer, WeightDtype};
 
 use super::{PackError, Packed, Weights};
 use crate::{
@@ -15,7 +15,7 @@ pub(crate) fn pack<C: Cell>(
     cell: &C,
     layers: Vec<Vec<Direction>>,
     zoneout: Option<[f64; 2]>,
-    precision: Precision,
+    precision: WeightDtype,
 ) -> Result<Packed, PackError> {
     let has_projection = layers[0][0].weight_hr.is_some();
     let kernel = kernel_of(cell).filter(|kernel| !has_projection || kernel.has_projection());
@@ -31,7 +31,7 @@ pub(crate) fn pack<C: Cell>(
             }
             None => (vec![], None, None, None),
         };
-        if precision == Precision::Int8 {
+        if precision == WeightDtype::Int8 {
             let all =
                 [("weight_ih", Some(&input)), ("weight_hh", Some(&recurrent)), ("weight_hr", projection.as_ref())];
             for (weights, values) in all {
@@ -40,8 +40,8 @@ pub(crate) fn pack<C: Cell>(
                 }
             }
         }
-        fn norm(gain: &Option<Vec<f32>>) -> Option<Norm<'_>> {
-            gain.as_ref().map(|gain| Norm { gain, epsilon: EPSILON as f32 })
+        fn norm(gain: &Option<Vec<f32>>) -> Option<LayerNorm<'_>> {
+            gain.as_ref().map(|gain| LayerNorm { gain, epsilon: EPSILON as f32 })
         }
         let weights = LayerWeights {
             width,

@@ -8,7 +8,7 @@ pub(super) fn walk<C: Cell>(cell: &C, scan: ScanInput, keep: usize) -> ScanOutpu
     let ScanInput { input, recurrent, mut state, active, reverse, dropout, zoneout } = scan;
     let time = input.dims()[0];
     let d_hidden = input.dims()[2] / C::GATES;
-    let product = recurrent.map(|weights| Product::new(weights, cell.late_gates() * d_hidden));
+    let product = recurrent.map(|weights| Product::new(weights, cell.candidate_gates() * d_hidden));
     let inputs = steps(input);
 
     let mut order: Vec<usize> = (0..time).collect();
@@ -88,7 +88,7 @@ impl Product {
         match &self.late {
             None => early,
             Some(late) => {
-                let late = late.of(cell.late_input(input, &early, state));
+                let late = late.of(cell.candidate_input(input, &early, state));
                 Tensor::cat(vec![early, late], 1)
             }
         }

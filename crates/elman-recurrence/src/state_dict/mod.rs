@@ -98,7 +98,7 @@ impl StateDict {
     }
 
     /// Collects a module's weights.
-    pub fn of<M: Module>(module: &M) -> Self {
+    pub fn from_module<M: Module>(module: &M) -> Self {
         let mut tensors = module.collect(None, Some(Box::new(BurnToPyTorchAdapter)), true);
         tensors.iter_mut().for_each(|tensor| tensor.name = torch_name(&tensor.name));
         Self::from_tensors(tensors, Path::new(""))

@@ -2,7 +2,7 @@ use std::{path::Path, str, sync::Arc};
 
 use serde_json::Value;
 
-use super::{Columns, Place, Source, Values};
+use super::{Columns, RowLocation, Source, Values};
 use crate::{error::TextError, lines::Lines};
 
 /// Lines of JSON: objects, or arrays by position.
@@ -36,7 +36,7 @@ impl Json {
         }
     }
 
-    fn values(&mut self, place: Place, row: Value) -> Result<Vec<Option<String>>, TextError> {
+    fn values(&mut self, place: RowLocation, row: Value) -> Result<Vec<Option<String>>, TextError> {
         let columns = self.columns.clone();
         let (names, required) = (columns.names(), columns.required());
         match row {
@@ -68,7 +68,7 @@ impl Json {
         }
     }
 
-    fn text(&self, place: Place, column: usize, value: Option<Value>) -> Result<Option<String>, TextError> {
+    fn text(&self, place: RowLocation, column: usize, value: Option<Value>) -> Result<Option<String>, TextError> {
         let found = match value {
             Some(Value::String(text)) => return Ok(Some(text)),
             Some(Value::Number(number)) => return Ok(Some(number.to_string())),
@@ -88,7 +88,7 @@ impl Source for Json {
         let Some((line, bytes)) = line.map_err(|error| TextError::reading(&self.path, error))? else {
             return self.end().map(|()| None);
         };
-        let place = Place::Line(line);
+        let place = RowLocation::Line(line);
         let text = str::from_utf8(bytes).map_err(|error| {
             malformed(&self.path, place, format!("invalid UTF-8 at column {}", error.valid_up_to() + 1))
         })?;
@@ -99,7 +99,7 @@ impl Source for Json {
     }
 }
 
-fn malformed(path: &Path, place: Place, reason: String) -> TextError {
+fn malformed(path: &Path, place: RowLocation, reason: String) -> TextError {
     TextError::Malformed { path: path.into(), place: Some(place), expected: "a row of JSON", reason }
 }
 

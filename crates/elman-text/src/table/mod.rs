@@ -14,7 +14,7 @@ mod separator;
 use std::{fmt, io::Read, path::Path, sync::Arc};
 
 pub use columns::Columns;
-pub use row::{Place, Row};
+pub use row::{Row, RowLocation};
 
 use self::format::Format;
 use crate::{
@@ -66,7 +66,7 @@ pub struct Table {
 }
 
 /// What a format gives for a row: where it stands, and a value for each column that is there.
-type Values = (Place, Vec<Option<String>>);
+type Values = (RowLocation, Vec<Option<String>>);
 
 /// A file of some format.
 trait Source: Send {

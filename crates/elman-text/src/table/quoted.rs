@@ -3,7 +3,7 @@
 
 use std::{io::BufRead, path::Path, sync::Arc};
 
-use super::{Place, record::Record, separator::Separator};
+use super::{RowLocation, record::Record, separator::Separator};
 use crate::{error::TextError, input::Reader};
 
 /// Bytes of the longest field in quotes: what is longer has lost its closing quote.
@@ -165,7 +165,7 @@ fn closed_late(path: &Path, opened: u64, closed: u64) -> TextError {
 fn malformed(path: &Path, opened: u64, what: String) -> TextError {
     TextError::Malformed {
         path: path.into(),
-        place: Some(Place::Line(opened)),
+        place: Some(RowLocation::Line(opened)),
         expected: "a row with quotes",
         reason: format!("the quote that opens there {what}"),
     }

@@ -7,20 +7,20 @@ use crate::{error::TextError, table::Columns};
 pub struct Row {
     path: Arc<Path>,
     columns: Arc<Columns>,
-    place: Place,
+    place: RowLocation,
     values: Vec<Option<String>>,
 }
 
 /// Where in a table something stands, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum RowLocation {
     /// The line of a text file where a row begins.
     Line(u64),
     /// A row of a file that has no lines.
     Row(u64),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for RowLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(number) => write!(f, "line {number}"),
@@ -30,12 +30,12 @@ impl fmt::Display for Place {
 }
 
 impl Row {
-    pub(crate) fn new(path: Arc<Path>, columns: Arc<Columns>, place: Place, values: Vec<Option<String>>) -> Self {
+    pub(crate) fn new(path: Arc<Path>, columns: Arc<Columns>, place: RowLocation, values: Vec<Option<String>>) -> Self {
         Self { path, columns, place, values }
     }
 
     /// Where it stands.
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> RowLocation {
         self.place
     }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Columns, Place, Source, Values,
+    Columns, RowLocation, Source, Values,
     quoted::Quoted,
     record::Record,
     row::shortened,
@@ -143,7 +143,7 @@ impl Separated {
     }
 
     fn values(&self, layout: &Layout) -> Result<Vec<Option<String>>, TextError> {
-        let (count, place) = (self.record.len(), Place::Line(self.record.line));
+        let (count, place) = (self.record.len(), RowLocation::Line(self.record.line));
         let (names, required) = (self.columns.names(), self.columns.required());
         let wrong = |expected| TextError::Fields { path: self.path.to_path_buf(), place, expected, found: count };
         match layout {
@@ -191,6 +191,6 @@ impl Source for Separated {
             }
         }
         let layout = self.layout.as_ref().unwrap_or(&Layout::Positions);
-        Ok(Some((Place::Line(self.record.line), self.values(layout)?)))
+        Ok(Some((RowLocation::Line(self.record.line), self.values(layout)?)))
     }
 }

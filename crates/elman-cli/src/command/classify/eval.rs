@@ -12,7 +12,7 @@ use crate::{
 
 /// Measure how often a classifier is right.
 ///
-/// Precision is the share of the texts given a label that have it, recall the share of the texts with a label that are
+/// WeightDtype is the share of the texts given a label that have it, recall the share of the texts with a label that are
 /// given it, and F1 the harmonic mean of both.
 #[derive(Args, Debug)]
 #[command(after_help = TABLES)]

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use elman::embedding::encoder::{Files, WeightType};
+use elman::embedding::encoder::{Files, StoredDtype};
 
 use crate::{
     arguments::{DeviceOption, one_of},
@@ -27,8 +27,8 @@ pub struct Export {
     out: OutOption,
 
     /// In how many bits weights are saved: f32, f16 (half the size) or int8 (a quarter)
-    #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = one_of::<WeightType, _>(&["f32", "f16", "int8"]))]
-    weights: WeightType,
+    #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = one_of::<StoredDtype, _>(&["f32", "f16", "int8"]))]
+    weights: StoredDtype,
 
     /// Leave out what is for Python, as for a cell that torch does not have
     #[arg(long)]

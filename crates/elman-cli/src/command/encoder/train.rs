@@ -10,7 +10,7 @@ use elman::{
     burn::tensor::Device,
     embedding::{
         VectorFile,
-        encoder::{EncoderModel, Files, WeightType},
+        encoder::{EncoderModel, Files, StoredDtype},
         train::{Event, Training},
     },
     text::{Corpus, TextTokenizer, Tokenizer, TokenizerConfig, Unit},
@@ -75,8 +75,8 @@ pub struct Train {
     checkpoint_every: u64,
 
     /// In how many bits weights are saved
-    #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = one_of::<WeightType, _>(&["f32", "f16", "int8"]))]
-    weights: WeightType,
+    #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = one_of::<StoredDtype, _>(&["f32", "f16", "int8"]))]
+    weights: StoredDtype,
 
     /// Seed of the first weights, of dropout and of the batches
     #[arg(long, value_name = "N", default_value_t = 1)]

@@ -46,7 +46,7 @@ impl Duplicates {
             vectors.extend(entry.vector);
             named.push((entry.id, entry.text));
         })?;
-        let width = store.d_embed();
+        let width = store.dim();
         let vector = |position: usize| &vectors[position * width..(position + 1) * width];
         let groups: Vec<Vec<Member>> = near_duplicates(&vectors, width, self.threshold)?
             .into_iter()

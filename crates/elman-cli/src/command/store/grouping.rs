@@ -48,7 +48,7 @@ impl Grouping {
         let (mut vectors, mut named) = (Vec::new(), Vec::new());
         if self.filter.is_none() {
             // in one piece, rather than doubling; that there is too little room is found out soon enough
-            let _ = vectors.try_reserve_exact(store.count()?.saturating_mul(store.d_embed()));
+            let _ = vectors.try_reserve_exact(store.count()?.saturating_mul(store.dim()));
         }
         store.visit(self.filter.as_ref(), &mut |entry| {
             vectors.extend(entry.vector);
@@ -60,13 +60,13 @@ impl Grouping {
             _ => (),
         }
         let count = self.k.map_or_else(|| usual(named.len()), NonZeroUsize::get);
-        let clusters = clusters(&vectors, store.d_embed(), count, self.seed)?;
+        let clusters = clusters(&vectors, store.dim(), count, self.seed)?;
         let texts = |cluster: &Cluster| {
             let positions: Vec<usize> = cluster.members.iter().map(|&(position, _)| position).collect();
             positions.into_iter().map(|position| named[position].1.as_str())
         };
         let words = words::telling(clusters.iter().map(texts), WORDS);
-        Ok(Grouped { named, vectors, d_embed: store.d_embed(), clusters, words })
+        Ok(Grouped { named, vectors, d_embed: store.dim(), clusters, words })
     }
 
     /// A note on standard error: how many there are, and how to have others.

@@ -35,7 +35,7 @@ impl Info {
         let store = self.folder.store.open_read_only()?;
         let report = Report {
             entries: store.count()?,
-            d_embedding: store.d_embed(),
+            d_embedding: store.dim(),
             metric: store.metric().name(),
             model: StoreModel::of(&*store, &self.folder.store)?.name(),
             fields: store.fields()?,

@@ -1,6 +1,6 @@
 use std::{fmt, str::FromStr, time::Duration};
 
-use crate::error::Error;
+use crate::error::LmError;
 
 /// How often a checkpoint is written. Written and read as a number of steps (`500`) or as a time (`10m`, `90s`,
 /// `1h 30m`).
@@ -11,7 +11,7 @@ use crate::error::Error;
 ///
 /// assert_eq!("500".parse::<Every>()?, Every::Steps(500));
 /// assert_eq!("10m".parse::<Every>()?, Every::Time(Duration::from_secs(600)));
-/// # Ok::<(), elman_lm::Error>(())
+/// # Ok::<(), elman_lm::LmError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Every {
@@ -31,15 +31,17 @@ impl fmt::Display for Every {
 }
 
 impl FromStr for Every {
-    type Err = Error;
+    type Err = LmError;
 
-    fn from_str(text: &str) -> Result<Self, Error> {
+    fn from_str(text: &str) -> Result<Self, LmError> {
         let every = match text.parse() {
             Ok(steps) => Some(Self::Steps(steps)),
             Err(_) => humantime::parse_duration(text).ok().map(Self::Time),
         };
         match every {
-            None | Some(Self::Steps(0) | Self::Time(Duration::ZERO)) => Err(Error::UnknownEvery { found: text.into() }),
+            None | Some(Self::Steps(0) | Self::Time(Duration::ZERO)) => {
+                Err(LmError::UnknownEvery { found: text.into() })
+            }
             Some(every) => Ok(every),
         }
     }

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{error::Error, files, setting::at_least_one};
+use crate::{error::LmError, files, setting::at_least_one};
 
 pub use every::Every;
 pub(super) use resume::Run;
@@ -60,13 +60,13 @@ impl Checkpoints {
     /// The checkpoints that are there, the latest last.
     ///
     /// # Errors
-    /// [`Error::Read`] where the folder is there and cannot be read.
-    pub fn list(&self) -> Result<Vec<PathBuf>, Error> {
+    /// [`LmError::Read`] where the folder is there and cannot be read.
+    pub fn list(&self) -> Result<Vec<PathBuf>, LmError> {
         Ok(self.steps()?.into_iter().map(|(_, path)| path).collect())
     }
 
-    fn steps(&self) -> Result<Vec<(usize, PathBuf)>, Error> {
-        let read = |source| Error::Read { path: self.folder.clone(), source };
+    fn steps(&self) -> Result<Vec<(usize, PathBuf)>, LmError> {
+        let read = |source| LmError::Read { path: self.folder.clone(), source };
         let entries = match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(read)?,
@@ -84,37 +84,37 @@ impl Checkpoints {
     /// Removes all checkpoints: a run that begins anew must not be continued from another's.
     ///
     /// # Errors
-    /// [`Error::Read`], [`Error::Write`].
-    pub fn clear(&self) -> Result<(), Error> {
+    /// [`LmError::Read`], [`LmError::Write`].
+    pub fn clear(&self) -> Result<(), LmError> {
         self.list()?.into_iter().try_for_each(remove)
     }
 
     /// Checks that at least one stays.
     ///
     /// # Errors
-    /// [`Error::Setting`].
-    pub fn validate(&self) -> Result<(), Error> {
+    /// [`LmError::Setting`].
+    pub fn validate(&self) -> Result<(), LmError> {
         at_least_one("the number of checkpoints to keep", self.keep)
     }
 
     /// Makes the folder, and clears it of what a process that was killed has left.
-    pub(super) fn begin(&self, step: usize) -> Result<(), Error> {
+    pub(super) fn begin(&self, step: usize) -> Result<(), LmError> {
         files::make_dir(&self.folder)?;
         files::remove_leftovers(&self.folder);
         self.remove_old(step)
     }
 
     /// Writes a checkpoint; older ones are removed when it is whole.
-    pub(super) fn save(&self, snapshot: &Snapshot) -> Result<PathBuf, Error> {
+    pub(super) fn save(&self, snapshot: &Snapshot) -> Result<PathBuf, LmError> {
         let path = self.folder.join(format!("{PREFIX}{:09}{SUFFIX}", snapshot.progress.position.step));
-        let bytes = snapshot.to_bytes().map_err(|reason| Error::NotSaved { reason })?;
+        let bytes = snapshot.to_bytes().map_err(|reason| LmError::NotSaved { reason })?;
         files::replace(&path, &bytes)?;
         self.remove_old(snapshot.progress.position.step)?;
         Ok(path)
     }
 
     /// Removes all but the latest up to a step. Those after it, which could not be used, count for nothing.
-    fn remove_old(&self, step: usize) -> Result<(), Error> {
+    fn remove_old(&self, step: usize) -> Result<(), LmError> {
         let mut all = self.steps()?;
         all.retain(|(at, _)| *at <= step);
         all.truncate(all.len().saturating_sub(self.keep));
@@ -124,13 +124,13 @@ impl Checkpoints {
     /// Reads a checkpoint, whose sum is right then.
     ///
     /// # Errors
-    /// [`Error::Read`], [`Error::Checkpoint`].
-    pub(super) fn read(path: &Path) -> Result<Snapshot, Error> {
-        let bytes = elman_files::read(path, u64::MAX).map_err(|source| Error::Read { path: path.into(), source })?;
-        Snapshot::from_bytes(&bytes).map_err(|reason| Error::Checkpoint { path: path.into(), reason })
+    /// [`LmError::Read`], [`LmError::Checkpoint`].
+    pub(super) fn read(path: &Path) -> Result<Snapshot, LmError> {
+        let bytes = elman_files::read(path, u64::MAX).map_err(|source| LmError::Read { path: path.into(), source })?;
+        Snapshot::from_bytes(&bytes).map_err(|reason| LmError::Checkpoint { path: path.into(), reason })
     }
 }
 
-fn remove(path: PathBuf) -> Result<(), Error> {
-    fs::remove_file(&path).map_err(|source| Error::Write { path, source })
+fn remove(path: PathBuf) -> Result<(), LmError> {
+    fs::remove_file(&path).map_err(|source| LmError::Write { path, source })
 }

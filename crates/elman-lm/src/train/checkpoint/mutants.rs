@@ -12,7 +12,7 @@ use elman_text::Tokens;
 
 use super::{Checkpoints, Every, Snapshot};
 use crate::{
-    Error, LanguageModelConfig, TrainConfig,
+    LanguageModelConfig, LmError, TrainConfig,
     train::{Event, Optimizer, Resumed, Trained, Training},
 };
 
@@ -22,7 +22,7 @@ fn text() -> Tokens {
 }
 
 /// Trains on from the checkpoints of a folder, until done or until `stop_at` steps are.
-fn run(folder: &Path, optimizer: Optimizer, stop_at: Option<usize>) -> Result<(Trained, Option<Resumed>), Error> {
+fn run(folder: &Path, optimizer: Optimizer, stop_at: Option<usize>) -> Result<(Trained, Option<Resumed>), LmError> {
     let settings = TrainConfig {
         batch: 4,
         bptt: 8, // 4 steps in an epoch, the last of 5 tokens
@@ -52,7 +52,7 @@ fn run(folder: &Path, optimizer: Optimizer, stop_at: Option<usize>) -> Result<(T
 /// A checkpoint after six steps.
 fn checkpoint(optimizer: Optimizer) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
-    assert!(matches!(run(folder.path(), optimizer, Some(6)), Err(Error::Interrupted { .. })));
+    assert!(matches!(run(folder.path(), optimizer, Some(6)), Err(LmError::Interrupted { .. })));
     fs::read(folder.path().join("step-000000006.safetensors")).unwrap()
 }
 
@@ -95,7 +95,7 @@ fn forged_checkpoints_are_refused_or_gone_on_from() {
         mutants.open(folder.path(), || {
             let (trained, _) = run(folder.path(), *optimizer, None)?;
             assert!(trained.history.epochs.iter().all(|epoch| epoch.train_loss.is_finite()));
-            Ok::<_, Error>(())
+            Ok::<_, LmError>(())
         });
     }
     mutants.end();

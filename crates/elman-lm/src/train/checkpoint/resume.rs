@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{config::LanguageModelConfig, error::Error, files::hexadecimal, train::TrainConfig};
+use crate::{config::LanguageModelConfig, error::LmError, files::hexadecimal, train::TrainConfig};
 
 /// How training went on after an interruption.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,10 +62,10 @@ impl Run {
     /// The settings that are not those of the run that wrote a checkpoint.
     ///
     /// # Errors
-    /// [`Error::OtherRun`] where this run cannot go on from it.
-    pub fn changed_from(&self, was: &Run, checkpoint: &Path) -> Result<Vec<Changed>, Error> {
+    /// [`LmError::OtherRun`] where this run cannot go on from it.
+    pub fn changed_from(&self, was: &Run, checkpoint: &Path) -> Result<Vec<Changed>, LmError> {
         let other = |Changed { setting, was, now }: Changed| {
-            Err(Error::OtherRun { path: checkpoint.into(), setting, was, now })
+            Err(LmError::OtherRun { path: checkpoint.into(), setting, was, now })
         };
         if let Some(difference) = differences(&self.model, &was.model).into_iter().next() {
             return other(difference);

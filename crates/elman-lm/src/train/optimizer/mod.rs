@@ -10,7 +10,7 @@ use burn::optim::ModuleOptimizer;
 use serde::{Deserialize, Serialize};
 
 use self::{adam::Adam, sgd::Sgd};
-use crate::error::Error;
+use crate::error::LmError;
 
 /// The optimizers, with PyTorch's settings: β₁ = 0.9, β₂ = 0.999, ε = 1e-8 for Adam and AdamW.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -57,11 +57,11 @@ impl fmt::Display for Optimizer {
 }
 
 impl FromStr for Optimizer {
-    type Err = Error;
+    type Err = LmError;
 
-    fn from_str(name: &str) -> Result<Self, Error> {
+    fn from_str(name: &str) -> Result<Self, LmError> {
         let named = [Self::Sgd, Self::Adam, Self::AdamW].into_iter().find(|o| o.to_string() == name);
-        named.ok_or_else(|| Error::UnknownOptimizer { found: name.into() })
+        named.ok_or_else(|| LmError::UnknownOptimizer { found: name.into() })
     }
 }
 

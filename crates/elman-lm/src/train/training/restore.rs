@@ -5,7 +5,7 @@ use elman_recurrence::Sequence;
 
 use super::Reader;
 use crate::{
-    error::Error,
+    error::LmError,
     model::LanguageModel,
     train::{
         Checkpoints, History, Resumed, TrainConfig,
@@ -21,7 +21,7 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// That of the latest if none can be.
-    pub(super) fn resume(&mut self) -> Result<(), Error> {
+    pub(super) fn resume(&mut self) -> Result<(), LmError> {
         let Some((checkpoints, run)) = &self.checkpoints else { return Ok(()) };
         let (run, mut damaged) = (run.clone(), Vec::new());
         for path in checkpoints.list()?.into_iter().rev() {
@@ -29,24 +29,24 @@ impl Reader<'_> {
                 let Progress { model, settings, text, position, .. } = &snapshot.progress;
                 let was = Run { model: model.clone(), settings: settings.clone(), text: text.clone() };
                 let (changed, step) = (run.changed_from(&was, &path)?, position.step);
-                self.restore(snapshot).map_err(|reason| Error::Checkpoint { path: path.clone(), reason })?;
+                self.restore(snapshot).map_err(|reason| LmError::Checkpoint { path: path.clone(), reason })?;
                 Ok((changed, step))
             });
             match restored {
                 Ok((changed, step)) => {
-                    let damaged = damaged.iter().map(Error::to_string).collect();
+                    let damaged = damaged.iter().map(LmError::to_string).collect();
                     self.start.resumed = Some(Resumed { checkpoint: path.clone(), step, changed, damaged });
                     self.saved = Some(path);
                     return Ok(());
                 }
-                Err(error @ Error::Checkpoint { .. }) => damaged.push(error),
+                Err(error @ LmError::Checkpoint { .. }) => damaged.push(error),
                 Err(error) => return Err(error),
             }
         }
         match damaged.into_iter().next() {
-            Some(Error::Checkpoint { path, reason }) => {
+            Some(LmError::Checkpoint { path, reason }) => {
                 let reason = format!("{reason}; no older one can be used: train without resuming");
-                Err(Error::Checkpoint { path, reason })
+                Err(LmError::Checkpoint { path, reason })
             }
             _ => Ok(()),
         }

@@ -1,7 +1,7 @@
 //! Both directions of a layer as one walk, on graphics cards.
 
 use burn::{backend::Dispatch, tensor::Tensor};
-use elman_cube::cell::MOST_GATES;
+use elman_cube::cell::MAX_GATES;
 
 use super::{
     super::{RecurrentWeights, ScanInput, ScanOutput, Zoneout},
@@ -17,8 +17,8 @@ pub(in crate::scan) fn both_fit<'a>(kernel: &Kernels, mut scans: impl Iterator<I
         && scans.all(|scan| {
             let [time, batch, _] = scan.input.dims();
             let hidden = scan.recurrent.as_ref().map_or(0, |of| of.hidden.dims()[0]) / kernel.gates();
-            let largest = 2 * time * batch * MOST_GATES * hidden * size_of::<f32>();
-            let most = elman_layers::device::largest_tensor(&scan.input.device());
+            let largest = 2 * time * batch * MAX_GATES * hidden * size_of::<f32>();
+            let most = elman_layers::device::max_tensor_bytes(&scan.input.device());
             fits(kernel, scan) && most.is_none_or(|most| largest as u64 <= most)
         })
 }

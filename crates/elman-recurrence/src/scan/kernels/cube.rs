@@ -7,7 +7,7 @@ use burn::{
     tensor::{DType, FloatDType, Shape, Slice},
 };
 use burn_cubecl::{CubeBackend, kernel::into_contiguous, tensor::CubeTensor};
-use elman_cube::{Buffer, Direction, Kernel, Number, Operands, Sequences, Variant, Zoneout};
+use elman_cube::{Buffer, Direction, Kernel, Number, Operands, ScanOptions, Sequences, Zoneout};
 
 use super::{
     extension::{ByInputs, Inputs, Recurrence, ScanKernels, Walk, Walked},
@@ -63,8 +63,8 @@ impl Walk {
     fn sizes(&self) -> Sequences {
         let Self { time, batch, hidden, output, reverse, both_ways, .. } = *self;
         let direction = match (both_ways, reverse) {
-            (true, _) => Direction::Both,
-            (false, true) => Direction::Back,
+            (true, _) => Direction::Bidirectional,
+            (false, true) => Direction::Reverse,
             (false, false) => Direction::Forward,
         };
         Sequences { time, batch, hidden, output, direction, lengths: None }
@@ -79,7 +79,7 @@ impl Walk {
     }
 
     /// How many numbers are saved and kept for the way back.
-    pub(super) fn kept(&self, variant: Variant) -> [usize; 2] {
+    pub(super) fn kept(&self, variant: ScanOptions) -> [usize; 2] {
         self.cube().kept(&self.sizes(), variant)
     }
 
@@ -97,7 +97,8 @@ impl Walk {
 
     fn run(&self, input: CubeTensor, inputs: Inputs<B>, save: bool) -> Walked<B> {
         let (sequences, operands) = (self.sequences_on(&input), self.operands(inputs));
-        let walk = elman_cube::Walk { client: &input.client, plan: None, sequences: &sequences, operands: &operands };
+        let walk =
+            elman_cube::ScanArgs { client: &input.client, plan: None, sequences: &sequences, operands: &operands };
         let walked = self.cube().forward(walk, &buffer(input.clone()), save);
         let flat = |buffer: Buffer| {
             let shape = Shape::new([buffer.len()]);
@@ -110,9 +111,10 @@ impl Walk {
         let like = gradient.clone();
         let [_, weights_wanted, bias_wanted, _, projection_wanted, gain_wanted] = wanted;
         let (sequences, operands) = (self.sequences_on(&like), self.operands(inputs.clone()));
-        let walk = elman_cube::Walk { client: &like.client, plan: None, sequences: &sequences, operands: &operands };
+        let walk =
+            elman_cube::ScanArgs { client: &like.client, plan: None, sequences: &sequences, operands: &operands };
         let [states, saved, kept] = [&walked.states, &walked.saved, &walked.kept].map(|part| buffer(part.clone()));
-        let by = self.cube().backward(walk, &elman_cube::Walked { states, saved, kept }, &buffer(gradient));
+        let by = self.cube().backward(walk, &elman_cube::ScanOutput { states, saved, kept }, &buffer(gradient));
 
         let (lines, rows) = (self.time * self.batch, self.kernel.gates() * self.hidden);
         let gates = |buffer: Buffer| tensor(buffer, Shape::new([lines, rows]), &like);
@@ -123,7 +125,7 @@ impl Walk {
         let weights = weights_wanted.then(|| self.by_weights(&by_product, late.as_ref(), &inputs, &walked.states));
         let bias = bias_wanted.then(|| self.sum_of_lines(&by_recurrent));
         let projection = (projection_wanted && !is_empty(&inputs.projection)).then(|| {
-            let start = self.cube().raw_at(walk).expect("what is projected is kept");
+            let start = self.cube().unprojected_offset(walk).expect("what is projected is kept");
             let raw = B::float_slice(walked.kept.clone(), &[Slice::from(start..start + lines * self.hidden)]);
             let raw = B::float_reshape(raw, Shape::new([lines, self.hidden]));
             let by = tensor(by.projected.expect("there is a projection"), Shape::new([lines, self.output]), &like);
@@ -177,7 +179,7 @@ impl Walk {
             let (by_product, fed) = (self.side(by_product, side), self.side(&fed, side));
             let Some(late) = late else { return product(by_product, fed) };
             let rows = by_product.shape()[1];
-            let first = rows - self.cube().late_gates() * self.hidden;
+            let first = rows - self.cube().candidate_gates() * self.hidden;
             let part =
                 |from: usize, to: usize| B::float_slice(by_product.clone(), &[Slice::from(..), Slice::from(from..to)]);
             B::float_cat(vec![product(part(0, first), fed), product(part(first, rows), self.side(late, side))], 0)

@@ -4,8 +4,10 @@ use burn::{
     backend::{TensorMetadata, tensor::FloatTensor},
     tensor::Shape,
 };
-use elman_cpu::{BackwardInto, Forward, Isa, Kernel, Norm, Sequences, Variant, Zoneout, backward, forward, saved_len};
-use elman_layers::host::Host;
+use elman_cpu::{
+    BackwardInto, Forward, Isa, Kernel, LayerNorm, ScanOptions, Sequences, Zoneout, backward, forward, saved_len,
+};
+use elman_layers::cpu::CpuBackend;
 
 use super::{
     super::norm::EPSILON,
@@ -15,34 +17,34 @@ use super::{
 };
 
 /// The numbers of [`Inputs`].
-pub(super) struct Numbers<B: Host> {
-    pub weights: B::Numbers,
-    pub bias: B::Numbers,
-    pub state: B::Numbers,
-    projection: B::Numbers,
-    gain: B::Numbers,
-    dropout: B::Numbers,
-    pub zoneout: B::Numbers,
+pub(super) struct Numbers<B: CpuBackend> {
+    pub weights: B::Values,
+    pub bias: B::Values,
+    pub state: B::Values,
+    projection: B::Values,
+    gain: B::Values,
+    dropout: B::Values,
+    pub zoneout: B::Values,
 }
 
-impl<B: Host> Numbers<B> {
+impl<B: CpuBackend> Numbers<B> {
     pub fn of(inputs: Inputs<B>) -> Self {
         Self {
-            weights: B::numbers(inputs.weights),
-            bias: B::numbers(inputs.bias),
-            state: B::numbers(inputs.state),
-            projection: B::numbers(inputs.projection),
-            gain: B::numbers(inputs.gain),
-            dropout: B::numbers(inputs.dropout),
-            zoneout: B::numbers(inputs.zoneout),
+            weights: B::values(inputs.weights),
+            bias: B::values(inputs.bias),
+            state: B::values(inputs.state),
+            projection: B::values(inputs.projection),
+            gain: B::values(inputs.gain),
+            dropout: B::values(inputs.dropout),
+            zoneout: B::values(inputs.zoneout),
         }
     }
 
-    pub fn variant(&self, walk: &Walk) -> Variant<'_> {
+    pub fn variant(&self, walk: &Walk) -> ScanOptions<'_> {
         let masks = some(&self.zoneout).map(Zoneout::Masks);
-        Variant {
+        ScanOptions {
             projection: some(&self.projection),
-            norm: some(&self.gain).map(|gain| Norm { gain, epsilon: EPSILON as f32 }),
+            norm: some(&self.gain).map(|gain| LayerNorm { gain, epsilon: EPSILON as f32 }),
             dropout: some(&self.dropout),
             zoneout: masks.or(walk.rates.map(Zoneout::Rates)),
         }
@@ -64,9 +66,9 @@ impl Walk {
     }
 
     /// The states, and what is saved if it is asked for.
-    fn forward<B: Host>(&self, input: FloatTensor<B>, inputs: Inputs<B>, save: bool) -> Walked<B> {
+    fn forward<B: CpuBackend>(&self, input: FloatTensor<B>, inputs: Inputs<B>, save: bool) -> Walked<B> {
         let device = input.device();
-        let (input, numbers) = (B::numbers(input), Numbers::of(inputs));
+        let (input, numbers) = (B::values(input), Numbers::of(inputs));
         let (sequences, variant) = (self.sequences(), numbers.variant(self));
         let from = Forward {
             sequences,
@@ -87,7 +89,7 @@ impl Walk {
         Walked { states, saved, kept }
     }
 
-    fn backward<B: Host>(
+    fn backward<B: CpuBackend>(
         &self,
         wanted: [bool; 6],
         inputs: Inputs<B>,
@@ -100,7 +102,7 @@ impl Walk {
             [&inputs.weights, &inputs.bias, &inputs.state, &inputs.projection, &inputs.gain].map(|of| of.shape());
         let shapes = [shape, weights, bias, state, projection, gain];
         let numbers = Numbers::of(inputs);
-        let [states, saved, gradient] = [walked.states, walked.saved, gradient].map(B::numbers);
+        let [states, saved, gradient] = [walked.states, walked.saved, gradient].map(B::values);
         let from = elman_cpu::Backward {
             sequences: self.sequences(),
             weights: &numbers.weights,

@@ -22,11 +22,11 @@ impl Kernels {
     #[allow(unused_variables)] // where no backend is compiled in that has kernels of this kind
     pub fn of<C: Cell>(cell: &C, device: &Device) -> Option<Self> {
         #[cfg(any(feature = "flex", feature = "ndarray"))]
-        if elman_layers::host::is_host(device) {
+        if elman_layers::cpu::is_cpu(device) {
             return kernel_of(cell).map(Self::Processor);
         }
         #[cfg(feature = "cube")]
-        if elman_layers::device::most_buffers(device).is_some_and(|most| most >= elman_cube::BUFFERS) {
+        if elman_layers::device::max_buffers(device).is_some_and(|most| most >= elman_cube::MAX_BUFFERS) {
             let kernel = cell.cube_kernel()?;
             assert_eq!(
                 (kernel.gates(), kernel.states()),

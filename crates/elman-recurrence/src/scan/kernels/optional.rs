@@ -9,7 +9,7 @@ use burn::{
     tensor::Shape,
 };
 #[cfg(any(feature = "flex", feature = "ndarray"))]
-use elman_layers::host::Host;
+use elman_layers::cpu::CpuBackend;
 
 /// The numbers, if there are any.
 #[cfg(any(feature = "flex", feature = "ndarray"))]
@@ -25,7 +25,7 @@ pub(super) fn asked(into: &mut [f32]) -> Option<&mut [f32]> {
 
 /// Tensors of these shapes, empty where there are no numbers.
 #[cfg(any(feature = "flex", feature = "ndarray"))]
-pub(super) fn tensors<B: Host, const N: usize>(
+pub(super) fn tensors<B: CpuBackend, const N: usize>(
     values: [Vec<f32>; N],
     shapes: [Shape; N],
     device: &B::Device,

@@ -7,10 +7,10 @@ use burn::{
     tensor::Shape,
 };
 use elman_cpu::{
-    BackwardInto, Forward, Isa, Linear, LinearInto, Variant, Zoneout, backward, forward, linear, linear_backward,
+    BackwardInto, Forward, Isa, Linear, LinearInto, ScanOptions, Zoneout, backward, forward, linear, linear_backward,
     saved_len, threads,
 };
-use elman_layers::host::Host;
+use elman_layers::cpu::CpuBackend;
 
 use super::{
     extension::{Inputs, Walk},
@@ -24,7 +24,7 @@ const ROWS: usize = 512;
 const STEPS: usize = 64;
 
 /// A layer in one direction.
-pub(super) struct Layer<B: Host> {
+pub(super) struct Layer<B: CpuBackend> {
     walk: Walk,
     rows: Rows,
     operands: product::Numbers<B>,
@@ -43,12 +43,12 @@ struct Piece {
 }
 
 /// The states of all time steps, and those before each piece, in the order in which they are computed.
-pub(super) struct Chunked<B: Host> {
+pub(super) struct Chunked<B: CpuBackend> {
     pub states: FloatTensor<B>,
     pub starts: FloatTensor<B>,
 }
 
-impl<B: Host> Layer<B> {
+impl<B: CpuBackend> Layer<B> {
     pub fn new(walk: Walk, rows: Rows, operands: Operands<B>, inputs: Inputs<B>) -> Self {
         let (o, i) = (&operands, &inputs);
         let differentiated =
@@ -83,7 +83,7 @@ impl<B: Host> Layer<B> {
     /// The gradients that are wanted of the input, the weights, bias and gain of its product, and the recurrent weights, their bias,
     /// the initial state, the projection and the recurrent gain; empty where none was asked for.
     pub fn backward(&self, wanted: [bool; 9], starts: FloatTensor<B>, gradient: FloatTensor<B>) -> [FloatTensor<B>; 9] {
-        let [starts, gradient] = [starts, gradient].map(B::numbers);
+        let [starts, gradient] = [starts, gradient].map(B::values);
         let (isa, step) = (Isa::best(), self.walk.batch * self.operands.width);
         let sizes: [usize; 9] = std::array::from_fn(|n| if wanted[n] { self.shapes[n].num_elements() } else { 0 });
         let [x_size, w_size, b_size, g_size, hidden_size, bias_size, _, projection_size, gain_size] = sizes;
@@ -209,9 +209,9 @@ impl<B: Host> Layer<B> {
         (states, saved)
     }
 
-    fn variant<'a>(&'a self, piece: &'a Piece) -> Variant<'a> {
+    fn variant<'a>(&'a self, piece: &'a Piece) -> ScanOptions<'a> {
         let of_all = self.inputs.variant(&self.walk);
-        Variant { zoneout: some(&piece.zoneout).map(Zoneout::Masks).or(of_all.zoneout), ..of_all }
+        ScanOptions { zoneout: some(&piece.zoneout).map(Zoneout::Masks).or(of_all.zoneout), ..of_all }
     }
 }
 

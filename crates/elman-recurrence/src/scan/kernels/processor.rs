@@ -4,7 +4,7 @@ use burn::{
     backend::Dispatch,
     tensor::{DType, Tensor},
 };
-use elman_layers::host::is_host;
+use elman_layers::cpu::is_cpu;
 
 use super::{
     super::{Active, InputWeights, ScanInput, ScanOutput},
@@ -28,7 +28,7 @@ pub(in crate::scan) fn recomputed(kernel: Kernels, with: InputWeights, scan: Sca
 /// Whether the kernel of the input product can do this.
 pub(in crate::scan) fn product_fits(x: &Tensor<3>, with: &InputWeights) -> bool {
     let InputWeights { weights, bias, gain } = with;
-    is_host(&x.device())
+    is_cpu(&x.device())
         && [x.dtype(), weights.dtype()] == [DType::F32; 2]
         && bias.iter().chain(gain).all(|one| one.dtype() == DType::F32)
 }

@@ -10,8 +10,8 @@ use burn::backend::{
     backend_extension,
     tensor::FloatTensor,
 };
-use elman_cpu::{Isa, Linear, LinearInto, Norm, linear, linear_backward};
-use elman_layers::host::Host;
+use elman_cpu::{Isa, LayerNorm, Linear, LinearInto, linear, linear_backward};
+use elman_layers::cpu::CpuBackend;
 
 use super::{
     super::norm::EPSILON,
@@ -65,19 +65,19 @@ pub trait InputProduct: Backend {
 }
 
 /// The numbers of [`Operands`].
-pub(super) struct Numbers<B: Host> {
+pub(super) struct Numbers<B: CpuBackend> {
     pub width: usize,
-    pub x: B::Numbers,
-    weights: B::Numbers,
-    bias: B::Numbers,
-    gain: B::Numbers,
+    pub x: B::Values,
+    weights: B::Values,
+    bias: B::Values,
+    gain: B::Values,
 }
 
-impl<B: Host> Numbers<B> {
+impl<B: CpuBackend> Numbers<B> {
     pub fn of(operands: Operands<B>) -> Self {
         let Operands { x, weights, bias, gain } = operands;
         let width = x.shape()[2];
-        Self { width, x: B::numbers(x), weights: B::numbers(weights), bias: B::numbers(bias), gain: B::numbers(gain) }
+        Self { width, x: B::values(x), weights: B::values(weights), bias: B::values(bias), gain: B::values(gain) }
     }
 
     pub fn linear<'a>(&'a self, rows: &'a Rows) -> Linear<'a> {
@@ -85,14 +85,14 @@ impl<B: Host> Numbers<B> {
             x: &self.x,
             weights: &self.weights,
             bias: some(&self.bias),
-            norm: some(&self.gain).map(|gain| Norm { gain, epsilon: EPSILON as f32 }),
+            norm: some(&self.gain).map(|gain| LayerNorm { gain, epsilon: EPSILON as f32 }),
             rows: rows.as_deref(),
             width: self.width,
         }
     }
 }
 
-fn forward<B: Host>(rows: Rows, save: bool, operands: Operands<B>) -> Product<B> {
+fn forward<B: CpuBackend>(rows: Rows, save: bool, operands: Operands<B>) -> Product<B> {
     let device = operands.x.device();
     let (shape, outputs) = (operands.x.shape(), operands.weights.shape()[0]);
     let numbers = Numbers::of(operands);
@@ -107,7 +107,7 @@ fn forward<B: Host>(rows: Rows, save: bool, operands: Operands<B>) -> Product<B>
     }
 }
 
-fn backward<B: Host>(
+fn backward<B: CpuBackend>(
     rows: Rows,
     wanted: [bool; 4],
     operands: Operands<B>,
@@ -117,7 +117,7 @@ fn backward<B: Host>(
     let device = operands.x.device();
     let shapes = [&operands.x, &operands.weights, &operands.bias, &operands.gain].map(|tensor| tensor.shape());
     let numbers = Numbers::of(operands);
-    let [saved, gradient] = [saved, gradient].map(B::numbers);
+    let [saved, gradient] = [saved, gradient].map(B::values);
     let mut into: [Vec<f32>; 4] =
         std::array::from_fn(|n| vec![0.0; if wanted[n] { shapes[n].num_elements() } else { 0 }]);
     let [x, weights, bias, gain] = into.each_mut().map(|into| asked(into));

@@ -11,7 +11,7 @@ use burn::backend::{
     backend_extension,
     tensor::FloatTensor,
 };
-use elman_layers::host::Host;
+use elman_layers::cpu::CpuBackend;
 
 use super::{
     extension::{Inputs, Walk},
@@ -50,7 +50,7 @@ on_host!(burn::backend::NdArray);
 #[derive(Debug)]
 struct LayerBackward;
 
-impl<B: Host> Backward<B, 9> for LayerBackward {
+impl<B: CpuBackend> Backward<B, 9> for LayerBackward {
     /// The layer, and the states before each piece of it.
     type State = (Walk, Rows, Operands<B>, Inputs<B>, FloatTensor<B>);
 
@@ -63,7 +63,7 @@ impl<B: Host> Backward<B, 9> for LayerBackward {
     }
 }
 
-impl<B: Host + Recomputed, C: CheckpointStrategy> Recomputed for Autodiff<B, C> {
+impl<B: CpuBackend + Recomputed, C: CheckpointStrategy> Recomputed for Autodiff<B, C> {
     fn recomputed(walk: Walk, rows: Rows, operands: Operands<Self>, inputs: Inputs<Self>) -> FloatTensor<Self> {
         let Operands { x, weights, bias, gain } = &operands;
         let nodes =

@@ -4,7 +4,7 @@ use burn::{
     backend::fusion::custom::TensorSpec,
     tensor::{DType, Shape},
 };
-use elman_cube::Variant;
+use elman_cube::ScanOptions;
 
 use super::extension::{ByInputsMetadata, InputsMetadata, Walk, WalkedMetadata};
 
@@ -15,7 +15,7 @@ fn numbers(len: usize, dtype: DType) -> TensorSpec {
 pub(super) fn walked(walk: &Walk, input: &TensorSpec, inputs: &InputsMetadata) -> WalkedMetadata {
     let is_there = |tensor: &TensorSpec| tensor.shape.num_elements() > 0;
     let zoneout = walk.rates.is_some() || is_there(&inputs.zoneout);
-    let variant = Variant { projection: is_there(&inputs.projection), norm: is_there(&inputs.gain), zoneout };
+    let variant = ScanOptions { projection: is_there(&inputs.projection), norm: is_there(&inputs.gain), zoneout };
     let [saved, kept] = walk.kept(variant);
     WalkedMetadata {
         states: numbers(walk.state_len(), DType::F32),

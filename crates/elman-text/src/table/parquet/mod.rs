@@ -16,7 +16,7 @@ use parquet::{
 };
 
 use self::checked::Checked;
-use super::{Columns, Place, Source, Values, row::shortened};
+use super::{Columns, RowLocation, Source, Values, row::shortened};
 use crate::{error::TextError, guard, input::Watched, tokenizer::one_line};
 
 /// Some columns of a Parquet file, of which one row group's are open at a time.
@@ -80,10 +80,10 @@ impl Parquet {
         {
             file.check().map_err(|error| TextError::reading(&self.path, error))?;
         }
-        row.map_err(|error| malformed(&self.path, Some(Place::Row(self.number)), &error))
+        row.map_err(|error| malformed(&self.path, Some(RowLocation::Row(self.number)), &error))
     }
 
-    fn text(&self, place: Place, column: usize, field: Option<Field>) -> Result<Option<String>, TextError> {
+    fn text(&self, place: RowLocation, column: usize, field: Option<Field>) -> Result<Option<String>, TextError> {
         let (expected, found) = match field {
             Some(Field::Str(text)) => return Ok(Some(text)),
             Some(Field::Bytes(bytes)) => match std::str::from_utf8(bytes.data()) {
@@ -102,7 +102,7 @@ impl Parquet {
 impl Source for Parquet {
     fn next(&mut self) -> Result<Option<Values>, TextError> {
         let Some(mut fields) = self.row()?.map(Row::into_columns) else { return Ok(None) };
-        let place = Place::Row(self.number);
+        let place = RowLocation::Row(self.number);
         let mut value = |(column, name): (usize, &String)| {
             let field = fields.iter().position(|(field, _)| field == name).map(|at| fields.swap_remove(at).1);
             self.text(place, column, field)
@@ -140,7 +140,7 @@ fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, Parqu
     guard::guarded(AssertUnwindSafe(read)).unwrap_or_else(|reason| Err(ParquetError::General(reason)))
 }
 
-fn malformed(path: &Path, place: Option<Place>, error: &ParquetError) -> TextError {
+fn malformed(path: &Path, place: Option<RowLocation>, error: &ParquetError) -> TextError {
     TextError::Malformed {
         path: path.into(),
         place,

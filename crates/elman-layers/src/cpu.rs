@@ -7,8 +7,8 @@ use burn::{
     tensor::{Device, Shape, TensorData},
 };
 
-/// Whether tensors of this device are a [`Host`]'s, with autodiff or without.
-pub fn is_host(device: &Device) -> bool {
+/// Whether tensors of this device are a [`CpuBackend`]'s, with autodiff or without.
+pub fn is_cpu(device: &Device) -> bool {
     match device.clone().without_autodiff().as_dispatch() {
         #[cfg(feature = "flex")]
         DispatchDevice::Flex(_) => true,
@@ -20,14 +20,14 @@ pub fn is_host(device: &Device) -> bool {
 }
 
 /// A backend whose tensors lie in this process's memory.
-pub trait Host: Backend {
-    /// Numbers that are read where they are.
-    type Numbers: Deref<Target = [f32]>;
+pub trait CpuBackend: Backend {
+    /// Values that are read where they are.
+    type Values: Deref<Target = [f32]>;
 
     /// The numbers of a float32 tensor in row-major order; copied where they lie in another.
-    fn numbers(tensor: FloatTensor<Self>) -> Self::Numbers;
+    fn values(tensor: FloatTensor<Self>) -> Self::Values;
 
-    /// Whether the numbers lie in row-major order, so that [`numbers`](Self::numbers) need not copy them.
+    /// Whether the numbers lie in row-major order, so that [`values`](Self::values) need not copy them.
     fn is_row_major(tensor: &FloatTensor<Self>) -> bool;
 
     /// A tensor of these numbers.
@@ -44,9 +44,9 @@ mod flex {
 
     /// A tensor in row-major order.
     #[derive(Debug)]
-    pub struct Numbers(FloatTensor<Flex>);
+    pub struct Values(FloatTensor<Flex>);
 
-    impl Deref for Numbers {
+    impl Deref for Values {
         type Target = [f32];
 
         fn deref(&self) -> &[f32] {
@@ -54,11 +54,11 @@ mod flex {
         }
     }
 
-    impl Host for Flex {
-        type Numbers = Numbers;
+    impl CpuBackend for Flex {
+        type Values = Values;
 
-        fn numbers(tensor: FloatTensor<Self>) -> Numbers {
-            Numbers(tensor.to_contiguous())
+        fn values(tensor: FloatTensor<Self>) -> Values {
+            Values(tensor.to_contiguous())
         }
 
         fn is_row_major(tensor: &FloatTensor<Self>) -> bool {
@@ -77,9 +77,9 @@ mod ndarray {
 
     /// An array in row-major order.
     #[derive(Debug)]
-    pub struct Numbers(SharedArray<f32>);
+    pub struct Values(SharedArray<f32>);
 
-    impl Deref for Numbers {
+    impl Deref for Values {
         type Target = [f32];
 
         fn deref(&self) -> &[f32] {
@@ -87,13 +87,13 @@ mod ndarray {
         }
     }
 
-    impl Host for NdArray {
-        type Numbers = Numbers;
+    impl CpuBackend for NdArray {
+        type Values = Values;
 
-        fn numbers(tensor: FloatTensor<Self>) -> Numbers {
+        fn values(tensor: FloatTensor<Self>) -> Values {
             let NdArrayTensor::F32(storage) = tensor else { panic!("the kernels are for float32") };
             let array = storage.into_shared();
-            Numbers(if array.is_standard_layout() {
+            Values(if array.is_standard_layout() {
                 array
             } else {
                 array.as_standard_layout().into_owned().into_shared()
