@@ -21,7 +21,7 @@ chapters! {
     guide_device = "src/guide/device.md";
     guide_search = "src/guide/search.md";
     guide_encoder = "src/guide/encoder.md";
-    guide_fewer_bits = "src/guide/fewer_bits.md";
+    guide_quantized_embeddings = "src/guide/quantized_embeddings.md";
     guide_classify = "src/guide/classify.md";
     guide_import = "src/guide/import.md";
     guide_own_cell = "src/guide/own_cell.md";

@@ -8,14 +8,14 @@ use std::{
 use burn::tensor::Device;
 use elman_fuzz::{checked, folder};
 use elman_lm::{
-    Error, LanguageModelConfig, TrainConfig,
+    LmError, LanguageModelConfig, TrainConfig,
     train::{Checkpoints, Event, Every, Optimizer, Trained, Training},
 };
 use elman_text::Tokens;
 use libfuzzer_sys::fuzz_target;
 
 /// Trains on from the checkpoints of a folder, until done or until `stop_at` steps are.
-fn run(folder: &Path, stop_at: Option<usize>) -> Result<Trained, Error> {
+fn run(folder: &Path, stop_at: Option<usize>) -> Result<Trained, LmError> {
     let settings =
         TrainConfig { batch: 4, bptt: 8, epochs: 3, optimizer: Optimizer::Adam, learning_rate: 0.05, ..TrainConfig::default() };
     let sizes = LanguageModelConfig { d_embed: 3, d_hidden: 4, layers: 1, ..LanguageModelConfig::new(7) };

@@ -155,7 +155,7 @@ fn a_long_text_equals_its_pieces() {
 }
 
 #[test]
-fn weights_in_fewer_bits_are_nearly_those() {
+fn quantized_weights_are_close_to_f32() {
     let device = device();
     let folder = tempfile::tempdir().unwrap();
     let tokenizer = tokenizer(&folder);

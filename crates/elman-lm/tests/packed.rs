@@ -75,7 +75,7 @@ fn model_of(tokenizer: &TextTokenizer) -> LanguageModel {
 }
 
 #[test]
-fn perplexity_is_the_models_and_fewer_bits_change_it_little() {
+fn packed_perplexity_equals_the_models_and_quantization_changes_it_little() {
     let (tokenizer, tokens) = text(Unit::Char);
     let model = model_of(&tokenizer);
     for (batch, bptt) in [(1, 35), (4, 7)] {
@@ -105,7 +105,7 @@ fn a_packed_model_writes_as_well() {
 }
 
 #[test]
-fn fewer_bits_take_less_memory() {
+fn quantized_weights_take_less_memory() {
     let (tokenizer, _) = text(Unit::Char);
     let [f32, bf16, int8] = WeightDtype::ALL.map(|p| model_of(&tokenizer).pack(p).unwrap().bytes());
     assert!(f32 > bf16 && bf16 > int8, "{f32} {bf16} {int8}");

@@ -1,63 +1,63 @@
-//! Which device to compute on: names for what Cargo features compiled in.
+//! Devices by name, for the backends that Cargo features compile in.
 
 use burn::tensor::{Device, DeviceType};
 
 /// A device that this build can use on this machine.
 #[derive(Clone, Debug)]
 pub struct DeviceInfo {
-    /// What [`device`] and the command line's `--device` take: `flex`, `wgpu:0`.
+    /// The name that [`device`] and the command line's `--device` accept: `flex`, `wgpu:0`.
     pub name: String,
     /// The backend's Cargo feature.
     pub backend: &'static str,
-    /// What the driver calls it, or what it is.
+    /// The driver's name of the device, or a short description.
     pub description: String,
-    /// Whether it is a graphics card, and not a processor or a driver that imitates a card on one.
+    /// Whether it is a hardware GPU, and not a CPU or a software driver that runs on one.
     pub hardware_gpu: bool,
     /// The device, without autodiff.
     pub device: Device,
 }
 
-/// Why a device could not be chosen.
+/// An error of [`device`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeviceError {
     /// No backend has that name.
     #[error("unknown device '{name}': expected auto, or one of {known} with an optional index, as in wgpu:1")]
     Unknown {
-        /// What was asked for.
+        /// The requested name.
         name: String,
         /// The names of all backends.
         known: String,
     },
-    /// The backend's feature is off.
+    /// The backend's Cargo feature is disabled.
     #[error("the device '{name}' is not compiled in: build with `--features {feature}` (this build has {compiled})")]
     NotCompiled {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// The Cargo feature that brings it.
+        /// The Cargo feature that enables the backend.
         feature: String,
-        /// The backends of this build.
+        /// The backends that this build has.
         compiled: String,
     },
-    /// The backend is there and the device is not.
-    #[error("there is no device '{name}': {backend} finds {found} on this machine")]
+    /// The backend has no device with that index.
+    #[error("no device '{name}': {backend} finds {found} on this machine")]
     Absent {
-        /// What was asked for.
+        /// The requested name.
         name: String,
         /// The backend.
         backend: &'static str,
-        /// How many devices it has.
+        /// The number of devices that it has.
         found: usize,
     },
-    /// No backend is compiled in at all.
-    #[error("no backend is compiled in: build with one of the features {known}")]
+    /// No backend is compiled in.
+    #[error("no backend is compiled in: enable one of the features {known}")]
     NoBackend {
         /// The names of all backends.
         known: String,
     },
 }
 
-/// Every backend's name, graphics cards first, in the order in which `auto` prefers them.
+/// The names of all backends, in the order in which `auto` prefers them: GPUs first.
 const BACKENDS: [&str; 8] = ["cuda", "rocm", "metal", "vulkan", "wgpu", "webgpu", "flex", "ndarray"];
 
 /// The devices of one backend; `None` if it is not compiled in.
@@ -86,8 +86,8 @@ fn enumerate(backend: &str) -> Option<Vec<Device>> {
 
 fn describe(backend: &'static str, index: usize, device: Device) -> DeviceInfo {
     let (name, description, hardware_gpu) = match backend {
-        "flex" => (backend.into(), "CPU, burn's pure-Rust backend".into(), false),
-        "ndarray" => (backend.into(), "CPU, through ndarray".into(), false),
+        "flex" => (backend.into(), "CPU, burn's Flex backend".into(), false),
+        "ndarray" => (backend.into(), "CPU, burn's NdArray backend".into(), false),
         _ => {
             let (description, hardware) = identify(&device);
             (format!("{backend}:{index}"), description, hardware)
@@ -124,21 +124,21 @@ fn identify(device: &Device) -> (String, bool) {
     (format!("{device:?}"), false)
 }
 
-/// Every device that this build can use on this machine, in the order in which `auto` prefers them. Opens each one.
+/// All devices that this build can use on this machine, in the order in which `auto` prefers them. Opens each of them.
 pub fn devices() -> Vec<DeviceInfo> {
-    let of = |backend: &'static str| {
+    let devices_of = |backend: &'static str| {
         let devices = enumerate(backend).unwrap_or_default();
         devices.into_iter().enumerate().map(move |(i, d)| describe(backend, i, d))
     };
-    BACKENDS.into_iter().flat_map(of).collect()
+    BACKENDS.into_iter().flat_map(devices_of).collect()
 }
 
-/// The device of that name: `auto`, a backend's name for its first device, or `backend:N`.
+/// Opens a device by name: `auto`, a backend's name for its first device, or `backend:N`.
 ///
-/// `auto` is a graphics card if one is compiled in and present, else the CPU.
+/// `auto` is a GPU if a GPU backend is compiled in and finds one, else the CPU.
 ///
 /// # Errors
-/// [`DeviceError`], each with what would work.
+/// [`DeviceError`] for a name that is unknown, not compiled in or not present. The message lists valid names.
 ///
 /// ```
 /// let device = elman::device("auto")?;
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_listed_device_can_be_chosen_by_its_name() {
+    fn every_listed_device_opens_by_name() {
         let all = devices();
         assert!(!all.is_empty());
         for info in all {
@@ -191,13 +191,13 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_what_would_work() {
+    fn errors_name_valid_devices() {
         let message = |name| device(name).expect_err("must fail").to_string();
         assert!(message("gpu").contains("expected auto, or one of cuda"));
         assert!(message("wgpu:x").contains("as in wgpu:1"));
         #[cfg(not(feature = "cuda"))]
         assert!(message("cuda:0").starts_with("the device 'cuda:0' is not compiled in: build with `--features cuda`"));
         #[cfg(feature = "flex")]
-        assert_eq!(message("flex:3"), "there is no device 'flex:3': flex finds 1 on this machine");
+        assert_eq!(message("flex:3"), "no device 'flex:3': flex finds 1 on this machine");
     }
 }

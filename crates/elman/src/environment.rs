@@ -3,29 +3,29 @@ use std::time::SystemTime;
 use serde::Serialize;
 use sysinfo::{CpuRefreshKind, RefreshKind, System};
 
-/// What measured figures depend on besides the code: the machine, and how this program was built.
+/// The machine and the build: what measurements depend on, apart from the code.
 #[derive(Clone, Debug, Serialize)]
 pub struct Environment {
-    /// When this was read, in UTC (RFC 3339).
+    /// The time of this reading, in UTC (RFC 3339).
     pub date: String,
     /// The operating system and the architecture.
     pub system: String,
-    /// The processor.
+    /// The model of the CPU.
     pub cpu: String,
-    /// Its cores.
+    /// Physical cores.
     pub cores: usize,
-    /// Threads that the CPU backends compute with.
+    /// Threads that the CPU backends use.
     pub threads: usize,
-    /// `dev` or `release`.
+    /// The Cargo profile: `dev` or `release`.
     pub profile: &'static str,
     /// The backends that are compiled in.
     pub features: Vec<&'static str>,
-    /// elman's version.
+    /// The version of elman.
     pub elman: &'static str,
 }
 
 impl Environment {
-    /// Looks at this machine and this build.
+    /// Describes this machine and this build.
     pub fn read() -> Self {
         let system = System::new_with_specifics(RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing()));
         let features = [
@@ -41,7 +41,7 @@ impl Environment {
         Self {
             date: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
             system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-            cpu: system.cpus().first().map_or("unknown processor", |cpu| cpu.brand()).trim().into(),
+            cpu: system.cpus().first().map_or("unknown CPU", |cpu| cpu.brand()).trim().into(),
             cores: System::physical_core_count().unwrap_or(system.cpus().len()),
             threads: rayon::current_num_threads(),
             profile: if cfg!(debug_assertions) { "dev" } else { "release" },
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_environment_is_known() {
+    fn environment_is_complete() {
         let environment = Environment::read();
         assert!(environment.cores > 0 && environment.threads > 0);
         assert!(environment.date.ends_with('Z') && environment.date.starts_with("20"), "{}", environment.date);

@@ -23,6 +23,6 @@ fi
 [ -e "$work/encoder/model.safetensors" ] && [ ! -e "$work/encoder/checkpoint.safetensors" ] ||
     "$ELMAN" encoder train "$work/texts.txt" --teacher "$work/teacher/texts.npy" \
         --tokenizer "$work/teacher/tokenizer.json" --token-vectors "$work/teacher/tokens.npy" \
-        --cell gru --embed 256 --hidden 512 --width 384 --matryoshka 64,128,256 \
+        --cell gru --embed 256 --hidden 512 --dim 384 --matryoshka 64,128,256 \
         --out "$work/encoder" --resume "$@"
-"$ELMAN" encoder export "$work/encoder" --weights int8 --out "$work/elman-small-en" --force
+"$ELMAN" encoder export "$work/encoder" --weight-dtype int8 --out "$work/elman-small-en" --force

@@ -2,7 +2,7 @@
 
     pip install numpy scikit-learn
     cut -d , -f 1 stsb/dev.csv | grep -v '"' | sort -u | head -600 >sentences.txt
-    elman embed sentences.txt --precision int8 -o vectors.npy
+    elman embed sentences.txt --vector-dtype int8 -o vectors.npy
     python clusters.py vectors.npy
 
 `vectors`: `[600, 32]`, the first numbers of the vectors of 600 sentences of the STS benchmark. `inertia`: for each number of
