@@ -1,4 +1,4 @@
-//! `cargo run --release --bin quantized-vectors`: what vectors in fewer bits lose, and what they gain.
+//! `cargo run --release --bin quantized-vectors`: recall, size and speed of quantized vectors.
 
 use std::process::ExitCode;
 

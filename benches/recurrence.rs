@@ -1,5 +1,4 @@
-//! `cargo bench -p elman-bench`: every recurrent layer, forward and training, beside burn-nn's,
-//! PyTorch's and ONNX Runtime's.
+//! `cargo bench -p elman-bench`: recurrent layers, forward and training, against burn-nn, PyTorch and ONNX Runtime.
 
 use std::process::ExitCode;
 

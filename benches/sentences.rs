@@ -1,4 +1,4 @@
-//! `cargo run --release --bin quantized-vectors`: what vectors in fewer bits lose, and what they gain.
+//! `cargo run --release --bin sentences`: throughput of an encoder against sentence-transformers.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `cargo run --release --features graph --bin vector-search`: searching a store in a folder beside faiss, hnswlib and usearch.
+//! `cargo run --release --features graph --bin vector-search`: a local store against faiss, hnswlib and usearch.
 
 use std::process::ExitCode;
 

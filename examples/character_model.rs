@@ -1,6 +1,6 @@
-//! A language model of characters, trained on this project's README in seconds: it learns to spell some of it.
+//! A character language model, trained on this project's README in seconds. It learns to spell some of its words.
 //!
-//! For a text of your own, and a model to keep: `cargo run -- train FILE --out DIR`.
+//! To train and save a model of your own text: `cargo run -- train FILE --out DIR`.
 //!
 //! ```text
 //! cargo run --release --example character_model
@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let corpus = Corpus::open([README])?;
     let tokenizer = TokenizerConfig::new(Unit::Char).train(&corpus)?;
     let text = corpus.encode(&tokenizer)?;
-    println!("{} characters, {} different ones", text.len(), tokenizer.vocab_size());
+    println!("{} characters, vocabulary of {}", text.len(), tokenizer.vocab_size());
 
     let config = LanguageModelConfig::new(tokenizer.vocab_size());
     let config = LanguageModelConfig { d_embed: 32, d_hidden: 128, layers: 1, ..config };
@@ -38,15 +38,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let trained = train(config.init(&device)?, &text, None, &settings, &mut Progress::new())?;
 
-    let figures = evaluate(&trained.model, &text, 1, settings.bptt)?;
-    let guessing = (tokenizer.vocab_size() as f64).log2();
-    println!("{:.2} bits per character on its training text; guessing needs {guessing:.2}", figures.bits_per_character);
+    let metrics = evaluate(&trained.model, &text, 1, settings.bptt)?;
+    let uniform = (tokenizer.vocab_size() as f64).log2();
+    println!(
+        "{:.2} bits per character on the training text; uniform guessing: {uniform:.2}",
+        metrics.bits_per_character
+    );
 
     let options = GenerateOptions { temperature: 0.5, max_tokens: 200, ..GenerateOptions::default() };
     let prompt = "The ";
-    print!("\nThe network goes on from '{prompt}':\n{prompt}");
-    for piece in generate(&trained.model, &tokenizer, prompt, &options)? {
-        print!("{}", piece?.text);
+    print!("\nText generated from '{prompt}':\n{prompt}");
+    for token in generate(&trained.model, &tokenizer, prompt, &options)? {
+        print!("{}", token?.text);
     }
     println!();
     Ok(())

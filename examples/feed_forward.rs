@@ -1,8 +1,8 @@
 //! A feed-forward network learns a function from examples, by backpropagation.
 //!
-//! One hidden layer of tanh neurons is shown points of the sine. The gradient of the squared error with respect to every
-//! weight says how to change it so that the error falls. At the end the network is asked about points that lie between
-//! and beyond those that it has seen: it interpolates well, and knows nothing of what lies outside.
+//! A network with one hidden layer of tanh units is trained on points of the sine. Adam updates the weights with the
+//! gradient of the squared error. Finally, the network is evaluated inside and outside the training interval: it
+//! interpolates well, but does not extrapolate.
 //!
 //! ```text
 //! cargo run --release --example feed_forward
@@ -38,11 +38,11 @@ fn main() -> Result<(), elman::DeviceError> {
         network = adam.step(0.01, network, gradients);
     }
 
-    let network = network.valid(); // weights without a graph
+    let network = network.valid(); // without autodiff
     println!("\n     x   sin x  network  error");
     for x in [-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0_f64] {
         let y = network.forward(Tensor::<2>::from_data([[x]], &device)).into_scalar::<f32>();
-        let outside = if x.abs() > PI { "  outside of what it was shown" } else { "" };
+        let outside = if x.abs() > PI { "  outside the training interval" } else { "" };
         println!("{x:6.1}  {:+.3}   {y:+.3}  {:+.3}{outside}", x.sin(), f64::from(y) - x.sin());
     }
     Ok(())

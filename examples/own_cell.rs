@@ -1,8 +1,8 @@
-//! A recurrent cell of one's own, trained to remember.
+//! A custom recurrent cell, trained on a memory task.
 //!
-//! The cell is one `impl Cell` of a few lines; layers, directions, lengths, initial states and gradients come with it.
-//! The task: the first of ten numbers is +1 or -1, the others are noise; after the last, say which it was. Guessing
-//! gets half of them right.
+//! The cell is an `impl Cell` of a few lines; stacked layers, directions, ragged batches, initial states and gradients
+//! come for free. The task: the first of ten values is +1 or -1, the others are noise; after the last value, predict
+//! the first. Chance is 50 %.
 //!
 //! ```text
 //! cargo run --release --example own_cell
@@ -10,7 +10,7 @@
 
 use elman::{
     burn::{
-        self, // derive(Module) looks for the name `burn`
+        self, // derive(Module) needs the name `burn`
         module::Module,
         nn::{Linear, LinearConfig},
         optim::{AdamConfig, GradientsParams},
@@ -28,7 +28,7 @@ impl Cell for UgrnnCell {
     const STATES: usize = 1;
 
     fn forward(&self, input: Tensor<2>, recurrent: Option<Tensor<2>>, state: &[Tensor<2>]) -> Vec<Tensor<2>> {
-        let gates = input + recurrent.expect("a cell with a recurrent product gets it");
+        let gates = input + recurrent.expect("the cell has a recurrent product");
         let [u, n] = gates.chunk(2, 1).try_into().expect("two gates");
         let u = sigmoid(u);
         vec![u.clone() * state[0].clone() + (-u + 1.0) * n.tanh()]
@@ -49,7 +49,7 @@ impl Memory {
     }
 }
 
-/// Sequences `[batch, 10, 1]` and what they began with, `[batch, 1]`.
+/// Sequences `[batch, 10, 1]` and their first values `[batch, 1]`.
 fn task(batch: usize, device: &Device) -> (Tensor<3>, Tensor<2>) {
     let sign = Tensor::<3>::random([batch, 1, 1], Distribution::Normal(0.0, 1.0), device).sign();
     let noise = Tensor::random([batch, 9, 1], Distribution::Normal(0.0, 0.5), device);
@@ -68,8 +68,8 @@ fn main() -> Result<(), elman::DeviceError> {
         let loss = (model.forward(x) - sign).square().mean();
         if step % 10 == 0 {
             let (x, sign) = task(1000, &device);
-            let right = (model.valid().forward(x) * sign).greater_elem(0.0).float().mean().into_scalar::<f32>();
-            println!("step {step:2}: loss {:.3}, {:.1} % right", loss.clone().into_scalar::<f32>(), 100.0 * right);
+            let acc = (model.valid().forward(x) * sign).greater_elem(0.0).float().mean().into_scalar::<f32>();
+            println!("step {step:2}: loss {:.3}, accuracy {:.1} %", loss.clone().into_scalar::<f32>(), 100.0 * acc);
         }
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
         model = adam.step(0.01, model, gradients);

@@ -1,4 +1,4 @@
-//! Which sentences mean the same? With the encoder that comes with elman: nothing is trained, nothing downloaded.
+//! Sentence similarity with the encoder bundled with elman: no training, no download.
 //!
 //! ```text
 //! cargo run --release --example sentence_encoder
@@ -25,13 +25,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (sentence, vector) in SENTENCES.iter().zip(&vectors) {
         let others = SENTENCES.iter().zip(&vectors).filter(|(other, _)| *other != sentence);
         let scored = others.map(|(other, vector_of_other)| (cosine(vector, vector_of_other), other));
-        let (score, nearest) = scored.max_by(|a, b| a.0.total_cmp(&b.0)).ok_or("there are several")?;
+        let (score, nearest) = scored.max_by(|a, b| a.0.total_cmp(&b.0)).ok_or("no other sentence")?;
         println!("{sentence}\n  {score:.2}  {nearest}");
     }
-    // the first numbers of a vector are a vector too, a quarter of the size and nearly as good
+    // Matryoshka embeddings: a vector truncated to a quarter is nearly as accurate
     let short = cosine(&vectors[0][..96], &vectors[1][..96]);
     println!(
-        "\nthe first two: {:.2} by {} numbers, {short:.2} by the first 96",
+        "\nthe first two sentences: {:.2} with {} dimensions, {short:.2} with the first 96",
         cosine(&vectors[0], &vectors[1]),
         vectors[0].len()
     );

@@ -1,8 +1,8 @@
-//! Search by meaning, with a network that was trained only to predict the next word.
+//! Semantic search with a network that was trained only to predict the next word.
 //!
-//! The sentences are of four topics that are never named. Before training a sentence finds those with the same words.
-//! After training it finds its topic also in sentences with which it has no word in common, where guessing would be right
-//! for 3 of 36: the hidden state holds what may come next, and that is alike where the topic is.
+//! The sentences have four topics, which are never named. Before training, a query finds sentences with the same words.
+//! After training, it also finds sentences of its topic without a common word, where chance is 3 of 36: the hidden
+//! state predicts which words can follow, and these are similar within a topic.
 //!
 //! ```text
 //! cargo run --release --example sentence_search
@@ -20,11 +20,11 @@ use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 const TOPICS: [[[&str; 3]; 3]; 4] = [
     [["cook", "baker", "waiter"], ["peels", "fries", "tastes"], ["potatoes", "onions", "mushrooms"]],
     [["sailor", "captain", "fisherman"], ["steers", "repairs", "paints"], ["boat", "ship", "ferry"]],
-    [["pianist", "singer", "violinist"], ["practises", "performs", "rehearses"], ["sonata", "waltz", "song"]],
-    [["gardener", "farmer", "neighbour"], ["plants", "waters", "prunes"], ["roses", "vines", "trees"]],
+    [["pianist", "singer", "violinist"], ["practices", "performs", "rehearses"], ["sonata", "waltz", "song"]],
+    [["gardener", "farmer", "neighbor"], ["plants", "waters", "prunes"], ["roses", "vines", "trees"]],
 ];
 
-/// Every sentence of each topic, with the topic's number.
+/// All sentences of all topics, with the index of the topic.
 fn sentences() -> impl Iterator<Item = (usize, String)> {
     (0..TOPICS.len() * 27).map(|n| {
         let [who, does, what] = TOPICS[n / 27];
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     device.seed(1);
     let mut sentences: Vec<_> = sentences().collect();
     sentences.shuffle(&mut StdRng::seed_from_u64(1));
-    let queries = sentences.split_off(72); // 36, neither trained on nor in the index
+    let queries = sentences.split_off(72); // 36 sentences, neither in the training data nor in the index
     let lines: Vec<&str> = sentences.iter().map(|s| s.1.as_str()).collect();
 
     let folder = tempfile::tempdir()?;
@@ -64,16 +64,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut on_topic = 0;
         for (n, (topic, query)) in queries.iter().enumerate() {
             let hits = store.search(&embedder.embed_one(query)?, lines.len())?;
-            let foreign = |hit: &&Hit| query.split(' ').all(|word| word == "the" || !hit.text.contains(word));
-            let best = hits.iter().find(foreign).ok_or("every sentence has a word of the query")?;
+            let shares_no_word = |hit: &&Hit| query.split(' ').all(|word| word == "the" || !hit.text.contains(word));
+            let best = hits.iter().find(shares_no_word).ok_or("every sentence shares a word with the query")?;
             on_topic += usize::from(sentences[best.id.parse::<usize>()?].0 == *topic);
             if n == 0 {
                 println!("{name}: {query}?");
                 hits.iter().take(4).for_each(|hit| println!("  {:.3}  {}", hit.score, hit.text));
-                println!("  {:.3}  {}   <- the best without a common word", best.score, best.text);
+                println!("  {:.3}  {}   <- the best hit without a common word", best.score, best.text);
             }
         }
-        println!("  that one is on the query's topic for {on_topic} of {} queries\n", queries.len());
+        println!("  that hit has the query's topic for {on_topic} of {} queries\n", queries.len());
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
-//! The recurrent network of the textbooks, written out: `h = tanh(w0 [x; h])`, `y = w1 h`, the hidden state passed along.
+//! The textbook recurrent network, step by step: `h = tanh(w0 [x; h])`, `y = w1 h`.
 //!
-//! It learns to spell "abracadabra" letter by letter. After an "a" comes b, c, d, b or the end: the letter alone does not
-//! tell which, so the network has to keep in `h` what it has read. Training goes back through all steps of the word.
+//! It learns to spell "abracadabra" letter by letter. An "a" is followed by b, c, d, b or the end, so the letter alone
+//! does not determine the next one: the network has to remember the previous letters in `h`. Training backpropagates
+//! through all time steps.
 //!
 //! ```text
 //! cargo run --release --example textbook_rnn
@@ -19,14 +20,14 @@ const WORD: &str = "abracadabra.";
 const LETTERS: [char; 6] = ['a', 'b', 'c', 'd', 'r', '.'];
 const HIDDEN: usize = 8;
 
-/// A row with a 1 where the letter stands in the alphabet.
+/// The one-hot vector of a letter, `[1, 6]`.
 fn one_hot(letter: char, device: &Device) -> Tensor<2> {
     Tensor::from_data([LETTERS.map(|l| if l == letter { 1.0 } else { 0.0 })], device)
 }
 
-/// One time step: the letter and the hidden state go in, scores of the next letter and the new hidden state come out.
+/// One time step: from the letter and the hidden state to the logits of the next letter and the new hidden state.
 fn step(rnn: &ElmanNetwork, x: Tensor<2>, h: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
-    let w0 = &rnn.w0[0][0]; // the first layer, forwards
+    let w0 = &rnn.w0[0][0]; // first layer, forward direction
     let h = w0.forward(Tensor::cat(vec![x, h], 1)).tanh();
     (rnn.w1.forward(h.clone()), h)
 }
@@ -54,7 +55,7 @@ fn main() -> Result<(), elman::DeviceError> {
         rnn = adam.step(0.02, rnn, gradients);
     }
 
-    // the network spells: its most probable letter is what it reads next
+    // greedy decoding: the most probable letter is the next input
     let (mut letter, mut h) = ('a', Tensor::zeros([1, HIDDEN], &device));
     let (mut xs, mut ys) = (Vec::new(), Vec::new());
     println!("\nletter  hidden state{:46}next", "");
@@ -70,9 +71,9 @@ fn main() -> Result<(), elman::DeviceError> {
         letter = next;
     }
 
-    // the layer reads the whole sequence at once, with the same numbers
-    let (together, _) = rnn.forward(Tensor::stack(xs, 1), None);
-    let difference = (together - Tensor::stack(ys, 1)).abs().max().into_scalar::<f32>();
-    println!("\nlargest difference to ElmanNetwork::forward: {difference:.1e}");
+    // the module computes the whole sequence, with the same result
+    let (whole, _) = rnn.forward(Tensor::stack(xs, 1), None);
+    let difference = (whole - Tensor::stack(ys, 1)).abs().max().into_scalar::<f32>();
+    println!("\nmaximum difference from ElmanNetwork::forward: {difference:.1e}");
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! One network with one set of weights on every device of this build gives the same numbers, up to rounding.
+//! One network gives the same results on every device of this build, up to rounding.
 //!
-//! Code takes a `Device` and never names a backend; Cargo features say which are compiled in, so with `flex` alone there
-//! is one. Reading a sequence at once and step by step is compared as well: two ways to the same numbers on one device.
+//! Code uses a `Device` and never names a backend; Cargo features select the backends that are compiled in. With `flex`
+//! alone there is one device. The example also compares a whole sequence with single steps on the same device.
 //!
 //! ```text
 //! cargo run --release --features ndarray --example two_devices
@@ -16,13 +16,13 @@ use elman::{
     recurrence::{Lstm, LstmConfig},
 };
 
-/// The output `[batch, time, d_output]`, computed on that device.
-fn at_once(lstm: &Lstm, x: &Tensor<3>, device: &Device) -> Tensor<3> {
+/// The output `[batch, time, d_output]`, computed on `device`.
+fn whole_sequence(lstm: &Lstm, x: &Tensor<3>, device: &Device) -> Tensor<3> {
     let (lstm, x) = (lstm.clone().to_device(device), x.clone().to_device(device));
     lstm.forward(x, None).0
 }
 
-/// The same, one time step after the other, with the state passed along.
+/// The same output, computed one time step at a time.
 fn step_by_step(lstm: &Lstm, x: &Tensor<3>) -> Tensor<3> {
     let mut state = None;
     let mut outputs = Vec::new();
@@ -42,7 +42,7 @@ fn main() -> Result<(), elman::DeviceError> {
     let reference = lstm.forward(x.clone(), None).0;
     println!("an LSTM with {} weights, 4 sequences of 50 steps\n", lstm.num_params());
 
-    println!("{:<24}{:<34}largest difference", "", "last output, first three units");
+    println!("{:<24}{:<34}maximum difference", "", "last output, first three units");
     let row = |name: &str, y: Tensor<3>| {
         let y = y.to_device(&home);
         let shown: String =
@@ -52,7 +52,7 @@ fn main() -> Result<(), elman::DeviceError> {
     };
     let devices = elman::devices();
     for device in &devices {
-        row(&device.name, at_once(&lstm, &x, &device.device));
+        row(&device.name, whole_sequence(&lstm, &x, &device.device));
     }
     row("step by step", step_by_step(&lstm, &x));
 

@@ -1,5 +1,5 @@
-"""Times ONNX Runtime's RNN, GRU and LSTM operators, which only run forward, on processors. Needs onnxruntime and onnx;
-see peer.py."""
+"""Times ONNX Runtime's RNN, GRU and LSTM operators: forward only, on the CPU. Needs onnxruntime and onnx; see
+peer.py."""
 
 import numpy
 import onnx
@@ -10,7 +10,7 @@ import peer
 
 OPSET = [helper.make_opsetid("", 14)]
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
-# `linear_before_reset` is PyTorch's and elman's GRU
+# `linear_before_reset` matches PyTorch's and elman's GRU
 SETTINGS = {"rnn": {}, "gru": {"linear_before_reset": 1}, "lstm": {}}
 VARIANTS = {"plain": {}, "ragged": {}, "bidirectional": {"direction": "bidirectional"}}
 
@@ -27,7 +27,7 @@ def prepare(options):
         return random.uniform(-bound, bound, (directions, *shape)).astype(numpy.float32)
 
     weights = {"W": weight(rows, d_input), "R": weight(rows, d_hidden), "B": weight(2 * rows)}
-    # the operators want time first, and give [time, direction, batch, hidden]
+    # the operators are time-major and return [time, direction, batch, hidden]
     feed = {"X": random.standard_normal((steps, batch, d_input), dtype=numpy.float32)}
     inputs = [helper.make_tensor_value_info("X", TensorProto.FLOAT, feed["X"].shape)]
     if options.lengths:
@@ -40,7 +40,7 @@ def prepare(options):
     output = helper.make_tensor_value_info("Y", TensorProto.FLOAT, [steps, directions, batch, d_hidden])
     initializers = [numpy_helper.from_array(value, name) for name, value in weights.items()]
     graph = helper.make_graph([layer], options.cell, inputs, [output], initializers)
-    # the oldest file format that will do, because a runtime may be older than the package `onnx`
+    # the oldest IR version that works: the runtime may be older than the package `onnx`
     model = helper.make_model(graph, opset_imports=OPSET, ir_version=helper.find_min_ir_version_for(OPSET))
     onnx.checker.check_model(model)
 

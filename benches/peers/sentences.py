@@ -1,5 +1,6 @@
-"""Times a sentence-transformers model on the lines of a file: in torch, as the library runs it, and its network in ONNX Runtime,
-with the same tokenizer, mean and scaling. Prints JSON. Needs sentence-transformers; onnx and onnxruntime for the latter."""
+"""Times a sentence-transformers model on the lines of a file: in torch, as the library runs it, and its network in ONNX
+Runtime, with the same tokenizer, mean pooling and normalization. Prints JSON. Needs sentence-transformers; onnx and
+onnxruntime for the latter."""
 
 import argparse
 import contextlib
@@ -22,10 +23,10 @@ options = parser.parse_args()
 BATCH = 64
 torch.set_num_threads(options.threads)
 
-import sentence_transformers  # after the threads are set
+import sentence_transformers  # after the thread count is set
 
 texts = open(options.file, encoding="utf8", newline="\n").read().split("\n")[:-1]
-# what is compiled and loaded for every length is not what is timed
+# warm-up over all lengths: compilation and loading are not timed
 warm = sorted(texts, key=len)[:: max(1, len(texts) // (4 * BATCH))]
 
 
@@ -86,7 +87,7 @@ def onnx_runtime(folder):
         return numpy.stack(vectors)
 
     rate, vectors = timed(encode)
-    assert numpy.abs(vectors - expected).max() < 1e-3, "both must give the same vectors"
+    assert numpy.abs(vectors - expected).max() < 1e-3, "both must compute the same vectors"
     return {"name": f"onnxruntime {onnxruntime.__version__}", "per_second": rate}
 
 

@@ -1,4 +1,4 @@
-"""Times torch.nn.RNN, GRU and LSTM as the Rust program times elman's layers. Needs torch; see peer.py."""
+"""Times torch.nn.RNN, GRU and LSTM the same way as the Rust program times elman's layers. Needs torch; see peer.py."""
 
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -16,21 +16,21 @@ VARIANTS = {
 
 
 def place(options):
-    """A CUDA device (which is also what PyTorch calls ROCm's) is found by its number or by its name."""
-    kind, _, number = options.device.partition(":")
+    """Finds a CUDA device by index or name; ROCm devices are `cuda` in PyTorch, too."""
+    kind, _, index = options.device.partition(":")
     if kind == "mps" and not torch.backends.mps.is_available():
         raise peer.Absent(f"torch {torch.__version__} finds no Metal device")
     if kind != "cuda":
         return {"device": options.device}
     if not torch.cuda.is_available():
         raise peer.Absent(f"torch {torch.__version__} finds no CUDA device")
-    names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    if number:
-        found = [int(number)] if int(number) < len(names) else []
+    names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    if index:
+        found = [int(index)] if int(index) < len(names) else []
     else:
         found = [i for i, name in enumerate(names) if not options.card or same_card(name, options.card)]
     if not found:
-        raise peer.Absent(f"none of torch's CUDA devices ({', '.join(names)}) is '{number or options.card}'")
+        raise peer.Absent(f"none of torch's CUDA devices ({', '.join(names)}) is '{index or options.card}'")
     cudnn = torch.backends.cudnn
     return {
         "device": f"cuda:{found[0]}",
@@ -41,7 +41,7 @@ def place(options):
 
 
 def same_card(a, b):
-    """Drivers say more or less of the same name."""
+    """Drivers may abbreviate the name of a GPU."""
     a, b = a.lower(), b.lower()
     return a in b or b in a
 
@@ -53,7 +53,7 @@ def prepare(options):
     settings = VARIANTS[options.variant]
     layer = LAYERS[options.cell](d_input, d_hidden, batch_first=True, device=device, **settings)
     x = torch.randn(batch, steps, d_input, device=device, dtype=settings.get("dtype"))
-    lengths = options.lengths and torch.tensor(options.lengths)  # stay on the host, as PyTorch wants them
+    lengths = options.lengths and torch.tensor(options.lengths)  # on the CPU, as pack_padded_sequence requires
 
     def outputs():
         if lengths is None:

@@ -1,9 +1,11 @@
-"""Builds an index of vectors and searches it. Prints JSON, null if the library is not there. Needs numpy, and the library.
+"""Builds an index of vectors and searches it. Prints JSON, or null if the library is not installed. Needs numpy and the
+library.
 
     vector_search.py --threads N FOLDER WIDTH hnswlib|usearch|faiss-hnsw|faiss-flat
 
-FOLDER has `vectors` and `queries`, float32 of length 1, and `exact`, the ten true neighbours of each query as int32. The index
-is written to a file and opened by a process of its own, whose memory is that of searching.
+FOLDER contains `vectors` and `queries` (float32, normalized), and `exact`, the ten true neighbors of each query as
+int32. The index is written to a file and opened by a separate process, so that only the memory of searching is
+measured.
 """
 
 import argparse
@@ -21,7 +23,7 @@ CONNECTIVITY, EXPANSION_ADD, K = 16, 128, 10
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--threads", type=int, required=True)
-parser.add_argument("--search", action="store_true", help="search the index that has been written")
+parser.add_argument("--search", action="store_true", help="search an existing index")
 parser.add_argument("folder")
 parser.add_argument("width", type=int)
 parser.add_argument("peer")
@@ -112,7 +114,7 @@ def searched(peer):
     for expansion in [None] if options.peer == "faiss-flat" else EXPANSIONS:
         peer.search(queries, options.threads, expansion)
         begin = time.perf_counter()
-        # one after another, as they come
+        # one query at a time
         found = numpy.concatenate([peer.search(queries[n : n + 1], 1, expansion) for n in range(len(queries))])
         one = time.perf_counter() - begin
         begin = time.perf_counter()
@@ -140,5 +142,5 @@ else:
     output = subprocess.run([sys.executable, *sys.argv, "--search"], check=True, stdout=subprocess.PIPE)
     size = os.path.getsize(path)
     os.remove(path)
-    figures = {"name": options.peer, "build_seconds": built, "bytes": size, "searched": json.loads(output.stdout)}
-    print(json.dumps(figures))
+    results = {"name": options.peer, "build_seconds": built, "bytes": size, "searched": json.loads(output.stdout)}
+    print(json.dumps(results))

@@ -4,19 +4,19 @@ use clap::Parser;
 use elman::{DeviceInfo, recurrence::CellKind};
 
 use crate::{
-    case::{Case, QUICK, STANDARD, graphics},
+    case::{Case, QUICK, STANDARD, gpu_work},
     error::BenchError,
     grid::Grid,
     peer::Peers,
-    place::Wanted,
+    peer_device::DeviceRequest,
     script::Python,
     target::Target,
     variant::Variant,
 };
 
-/// Times every recurrent layer, forward and training, beside burn-nn's, PyTorch's and ONNX Runtime's.
+/// Benchmark recurrent layers, forward and training, against burn-nn, PyTorch and ONNX Runtime.
 ///
-/// All figures are medians in milliseconds. A ratio is the peer's time divided by elman's: above 1, elman is faster.
+/// All times are medians in milliseconds. A ratio is the peer's time divided by elman's: above 1, elman is faster.
 #[derive(Debug, Parser)]
 #[command(name = "recurrence", bin_name = "cargo bench -p elman-bench --", max_term_width = 100)]
 pub struct Arguments {
@@ -25,68 +25,67 @@ pub struct Arguments {
     cells: Vec<String>,
 
     /// Sizes as "batch,time,d_input,d_hidden;…" [default: 1,64,256,256; 1,64,1024,1024; 32,64,256,256;
-    /// 32,64,512,512; 64,256,512,512; on graphics cards 16,1024,768,768; 64,256,512,512; 256,256,128,128;
-    /// 32,256,128,128; 1,256,128,128; and for the min- cells 16,4096,512,512]
+    /// 32,64,512,512; 64,256,512,512; on GPUs 16,1024,768,768; 64,256,512,512; 256,256,128,128;
+    /// 32,256,128,128; 1,256,128,128; and 16,4096,512,512 for min-gru and min-lstm]
     #[arg(long, value_name = "B,T,I,H;…")]
     cases: Option<String>,
 
-    /// Every combination of batch sizes, time steps and widths, with as many inputs as hidden units, after those of
-    /// --cases or alone, as "B=1,32,256;T=1,64,1024;H=32,512,2048", the largest of which take minutes a repeat
+    /// All combinations of batch sizes, time steps and hidden sizes (the input size equals the hidden size), in
+    /// addition to --cases, as "B=1,32,256;T=1,64,1024;H=32,512,2048"; the largest take minutes per repeat
     #[arg(long, value_name = "B=…;T=…;H=…")]
     grid: Option<String>,
 
-    /// Variants to compare with the plain layers, separated by commas: ragged (lengths uniform from 1 to the time
-    /// steps), bidirectional (as many hidden units in each direction), layer-norm, dropout (of the recurrence),
-    /// zoneout, recompute (trains with less memory); on graphics cards f16 and bf16 (how numbers are stored); on
-    /// processors packed, packed-bf16, packed-int8 (forward alone, the weights packed beforehand) and read-weights
-    /// (reads those of packed once a time step, and nothing else) [default: plain alone]
+    /// Variants to compare with the plain layers, separated by commas: ragged (lengths uniform from 1 to T),
+    /// bidirectional (H hidden units in each direction), layer-norm, dropout (of the recurrence), zoneout, recompute
+    /// (trains with less memory); on GPUs f16 and bf16 (storage dtypes); on CPUs packed, packed-bf16, packed-int8
+    /// (forward only, with prepacked weights) and read-weights (only reads the packed weights once per time step)
+    /// [default: only plain]
     #[arg(long, value_name = "VARIANT,…", value_delimiter = ',')]
     variants: Vec<String>,
 
-    /// Devices, separated by commas, as 'elman devices' lists them [default: all that are compiled in]
+    /// Devices, separated by commas, as 'elman devices' lists them [default: all of this build]
     #[arg(long, value_name = "DEVICE,…", value_delimiter = ',')]
     devices: Vec<String>,
 
-    /// Seconds to spend on each figure [default: 1, on graphics cards 0.2]
+    /// Seconds per measurement [default: 1, on GPUs 0.2]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     seconds: Option<f64>,
 
-    /// Seconds to spend on each device: no row is begun after them, and those left out are named [default: 150 for
-    /// the default sizes on graphics cards, else none]
+    /// Time budget per device in seconds: no row starts after it, and skipped rows are listed [default: 150 for the
+    /// default sizes on GPUs, otherwise none]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     budget: Option<f64>,
 
-    /// Two tiny sizes and no repeats to speak of: shows that everything runs, not how fast
+    /// Smoke test: two tiny sizes, hardly any repeats; the times are meaningless
     #[arg(long)]
     quick: bool,
 
-    /// Also write the rows as JSON, one object a line; with '-' to standard output, and the table to standard
-    /// error
+    /// Also write the rows as JSON Lines; '-' writes them to standard output, and the table to standard error
     #[arg(long, value_name = "FILE|-")]
     json: Option<PathBuf>,
 
-    /// Also time torch.nn and ONNX Runtime, as far as this Python has them
+    /// Python interpreter with which to time torch.nn and ONNX Runtime, if installed
     #[arg(long, value_name = "PATH")]
     peer_python: Option<PathBuf>,
 
-    /// Where torch.nn computes beside every device: cpu, cuda, cuda:1, mps [default: on the same hardware]
+    /// PyTorch device: cpu, cuda, cuda:1, mps [default: the hardware of each elman device]
     #[arg(long, value_name = "DEVICE", requires = "peer_python")]
     peer_device: Option<String>,
 
-    /// What `cargo bench` passes. Without it, as `cargo test --benches` runs the program, it is quick.
+    /// Passed by `cargo bench`. Without it, as in `cargo test --benches`, `--quick` is implied.
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// What is to be measured.
+/// What to measure.
 pub(crate) struct Plan {
     pub targets: Vec<Target>,
-    /// The plain one first.
+    /// Starts with the plain variant.
     pub variants: Vec<Variant>,
 }
 
 impl Arguments {
-    /// Checks everything that can be wrong before anything is measured.
+    /// Validates all arguments before anything is measured.
     pub(crate) fn plan(&self) -> Result<Plan, BenchError> {
         for (option, found) in [("--seconds", self.seconds), ("--budget", self.budget)] {
             if let Some(found) = found.filter(|found| !(0.0..=3600.0).contains(found)) {
@@ -109,11 +108,12 @@ impl Arguments {
     }
 
     fn target(&self, device: DeviceInfo, peers: Peers, cells: &[CellKind], cases: Option<&[Case]>) -> Target {
-        let of = |cases: &[Case]| cells.iter().flat_map(|cell| cases.iter().map(|case| (*cell, *case))).collect();
+        let all_cells =
+            |cases: &[Case]| cells.iter().flat_map(|cell| cases.iter().map(|case| (*cell, *case))).collect();
         let (work, budget) = match cases {
-            Some(cases) => (of(cases), f64::INFINITY),
-            None if device.hardware_gpu => (graphics(cells), 150.0),
-            None => (of(&STANDARD), f64::INFINITY),
+            Some(cases) => (all_cells(cases), f64::INFINITY),
+            None if device.hardware_gpu => (gpu_work(cells), 150.0),
+            None => (all_cells(&STANDARD), f64::INFINITY),
         };
         let seconds = match () {
             () if self.is_quick() => 0.01,
@@ -124,7 +124,7 @@ impl Arguments {
         Target { device, work, peers, seconds, budget }
     }
 
-    /// Those that were asked for, if any were.
+    /// The cases that the command line selects, `None` for the defaults.
     fn cases(&self) -> Result<Option<Vec<Case>>, BenchError> {
         let mut cases = match &self.cases {
             Some(cases) => cases.split(';').map(str::parse).collect::<Result<_, _>>()?,
@@ -138,26 +138,26 @@ impl Arguments {
         Ok(Some(cases))
     }
 
-    /// Of each device. Those in the same place are asked once.
+    /// The peers of each device. Devices that map to the same peer device share one query.
     fn peers(&self, devices: &[DeviceInfo]) -> Result<Vec<Peers>, BenchError> {
         let Some(program) = &self.peer_python else { return Ok(vec![Peers::default(); devices.len()]) };
         let python = Python::new(program)?;
-        let mut known: Vec<(Wanted, Peers)> = Vec::new();
+        let mut known: Vec<(DeviceRequest, Peers)> = Vec::new();
         let mut all = Vec::new();
         for device in devices {
-            let wanted = Wanted::beside(device, self.peer_device.as_deref());
-            let peers = match known.iter().find(|(place, _)| *place == wanted) {
+            let request = DeviceRequest::for_device(device, self.peer_device.as_deref());
+            let peers = match known.iter().find(|(other, _)| *other == request) {
                 Some((_, peers)) => peers.clone(),
-                None => Peers::find(&python, &wanted)?,
+                None => Peers::find(&python, &request)?,
             };
             all.push(peers.clone());
-            known.push((wanted, peers));
+            known.push((request, peers));
         }
-        Peers::none(program, &all)?;
+        Peers::require_any(program, &all)?;
         Ok(all)
     }
 
-    /// Those that were asked for, after the one that they are compared with.
+    /// The plain variant, followed by the selected ones.
     fn variants(&self) -> Result<Vec<Variant>, BenchError> {
         let mut variants = vec![Variant::PLAIN];
         for name in &self.variants {
@@ -182,7 +182,7 @@ impl Arguments {
         Ok(chosen)
     }
 
-    /// Where the rows go as JSON.
+    /// Output of the JSON rows.
     pub(crate) fn json(&self) -> Option<&Path> {
         self.json.as_deref()
     }
@@ -199,12 +199,12 @@ mod tests {
     }
 
     #[test]
-    fn the_definition_of_the_command_line_is_consistent() {
+    fn command_line_definition_is_valid() {
         Arguments::command().debug_assert();
     }
 
     #[test]
-    fn all_is_measured_unless_less_is_asked_for() {
+    fn everything_is_measured_by_default() {
         let all = plan(&[]).unwrap();
         assert_eq!((all.targets.len(), all.variants.len()), (elman::devices().len(), 1));
         for Target { device, work, peers, seconds, budget } in all.targets {
@@ -221,52 +221,52 @@ mod tests {
     }
 
     #[test]
-    fn a_graphics_card_has_cases_of_its_own_and_limited_time() {
-        let on_a_card = |arguments: &[&str]| {
+    fn gpu_has_its_own_cases_and_a_time_budget() {
+        let on_gpu = |arguments: &[&str]| {
             let arguments = Arguments::try_parse_from(["bench", "--bench"].iter().chain(arguments)).unwrap();
             let device = DeviceInfo { hardware_gpu: true, ..elman::devices().remove(0) };
             let cases = arguments.cases().unwrap();
             arguments.target(device, Peers::default(), &[CellKind::MinGru], cases.as_deref())
         };
-        let usual = on_a_card(&[]);
-        assert_eq!((usual.work, usual.seconds, usual.budget), (graphics(&[CellKind::MinGru]), 0.2, 150.0));
-        let asked = on_a_card(&["--cases", "1,2,3,4"]);
+        let usual = on_gpu(&[]);
+        assert_eq!((usual.work, usual.seconds, usual.budget), (gpu_work(&[CellKind::MinGru]), 0.2, 150.0));
+        let asked = on_gpu(&["--cases", "1,2,3,4"]);
         assert_eq!((asked.work.len(), asked.budget), (1, f64::INFINITY));
     }
 
     #[test]
-    fn a_grid_takes_the_place_of_the_usual_cases_and_joins_those_that_were_asked_for() {
+    fn grid_replaces_default_cases_and_extends_given_ones() {
         let cases = |arguments: &[&str]| {
             let arguments = [&["--cells", "lstm"], arguments].concat();
             plan(&arguments).unwrap().targets.remove(0).work.into_iter().map(|(_, case)| case).collect::<Vec<_>>()
         };
         let grid = ["--grid", "B=1,2;T=3;H=4"];
-        assert_eq!(cases(&grid), [Case::of(1, 3, 4), Case::of(2, 3, 4)]);
+        assert_eq!(cases(&grid), [Case::square(1, 3, 4), Case::square(2, 3, 4)]);
         assert_eq!(cases(&[&grid[..], &["--cases", "9,9,9,9"]].concat()).len(), 3);
     }
 
     #[test]
-    fn the_plain_variant_is_always_there_and_once() {
+    fn plain_variant_is_always_included_once() {
         let names = |list| plan(&["--variants", list]).unwrap().variants.iter().map(|v| v.name).collect::<Vec<_>>();
         assert_eq!(names("ragged"), ["plain", "ragged"]);
         assert_eq!(names("bidirectional, plain,ragged,ragged"), ["plain", "bidirectional", "ragged"]);
     }
 
     #[test]
-    fn without_cargo_bench_it_is_quick() {
+    fn quick_is_implied_without_cargo_bench() {
         let target = Arguments::try_parse_from(["bench"]).unwrap().plan().unwrap().targets.remove(0);
         assert_eq!((target.work[0].1, target.work.len()), (QUICK[0], 6 * QUICK.len()));
         assert!(target.seconds < 0.1);
     }
 
     #[test]
-    fn a_mistake_is_one_line_that_blames_the_command_line() {
+    fn invalid_argument_is_a_one_line_usage_error() {
         for (arguments, expected) in [
             (["--cells", "lstn"], "unknown cell 'lstn': expected elman, rnn"),
             (["--devices", "gpu"], "unknown device 'gpu': expected auto"),
-            (["--cases", "1,2"], "'1,2' is no case: expected batch,time,d_input,d_hidden"),
-            (["--grid", "B=1;T=2"], "the grid 'B=1;T=2' has H 0 times: expected B, T and H"),
-            (["--grid", "B=1;T=2;H=x"], "'H=x' is no part of a grid: expected B=, T= or H="),
+            (["--cases", "1,2"], "invalid case '1,2': expected batch,time,d_input,d_hidden"),
+            (["--grid", "B=1;T=2"], "invalid grid 'B=1;T=2': H occurs 0 times; expected B, T and H"),
+            (["--grid", "B=1;T=2;H=x"], "invalid grid part 'H=x': expected B=, T= or H="),
             (["--variants", "ragged,raged"], "unknown variant 'raged': expected plain, ragged, bidirectional"),
             (["--seconds", "-1"], "--seconds must be a number from 0 to 3600, not -1"),
             (["--budget", "3601"], "--budget must be a number from 0 to 3600, not 3601"),

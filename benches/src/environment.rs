@@ -1,15 +1,15 @@
 use serde::Serialize;
 use sysinfo::System;
 
-/// What a figure depends on besides the code.
+/// The environment that the measurements depend on.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Environment {
     #[serde(flatten)]
     pub machine: elman::Environment,
-    /// How many processes wanted a core in the minute before; far above 0, the figures are noise.
+    /// One-minute load average before the run; far above 0, the measurements are unreliable.
     pub load: f64,
     pub burn: &'static str,
-    /// The libraries that take part beside burn-nn, with their versions.
+    /// The peer libraries, apart from burn-nn, with their versions.
     pub peers: Vec<String>,
 }
 
@@ -19,7 +19,7 @@ impl Environment {
     }
 }
 
-/// The version of a package that this program was built with.
+/// The version of a package in `Cargo.lock`.
 fn locked(package: &str) -> &'static str {
     const LOCK: &str = include_str!("../../Cargo.lock");
     let head = format!("name = \"{package}\"\nversion = \"");
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_those_of_the_lock_file() {
+    fn versions_match_the_lock_file() {
         assert_eq!(locked("burn").split('.').count(), 3, "{}", locked("burn"));
         assert_eq!(locked("no such package"), "unknown");
     }

@@ -2,61 +2,62 @@ use std::{io, path::PathBuf};
 
 use elman::{DeviceError, embedding::EmbeddingError, index::IndexError, recurrence::UnknownCell};
 
-/// What the peers' scripts import.
-const PEERS: &str = "torch, or onnxruntime and onnx, or all of them";
+/// Python packages that the peers' scripts import.
+const PEERS: &str = "torch, or onnxruntime and onnx, or all three";
 
-/// Why a benchmark could not be run.
+/// Errors of the benchmarks.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BenchError {
-    /// A name that is no cell.
+    /// Unknown cell name.
     #[error(transparent)]
     Cell(#[from] UnknownCell),
-    /// A name that is no device of this build.
+    /// Unknown device name, or a device that this build does not support.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// An encoder that cannot be loaded, or a text that it cannot read.
+    /// The encoder cannot be loaded, or cannot embed a text.
     #[error(transparent)]
     Embedding(#[from] EmbeddingError),
-    /// Sentences that cannot be read.
+    /// The file of sentences cannot be read.
     #[error("cannot read '{}': {source}", path.display())]
     Sentences {
         /// The file.
         path: PathBuf,
-        /// The operating system's reason.
+        /// The I/O error.
         source: io::Error,
     },
-    /// A text that is no case.
+    /// Invalid case.
     #[error(
-        "'{found}' is no case: expected batch,time,d_input,d_hidden, each from 1 to 1048576, as in '32,64,256,256'; \
-         several are separated by semicolons"
+        "invalid case '{found}': expected batch,time,d_input,d_hidden, each from 1 to 1048576, as in '32,64,256,256'; \
+         separate several with semicolons"
     )]
     Case {
         /// The text.
         found: String,
     },
-    /// A text that is no part of a grid.
+    /// Invalid part of a grid.
     #[error(
-        "'{found}' is no part of a grid: expected B=, T= or H= and numbers from 1 to 1048576, as in \
+        "invalid grid part '{found}': expected B=, T= or H= and integers from 1 to 1048576, as in \
          'B=1,32;T=64;H=256,512'"
     )]
     GridPart {
         /// The part.
         found: String,
     },
-    /// A grid without one of its lists, or with one twice.
+    /// An axis of the grid is missing or repeated.
     #[error(
-        "the grid '{found}' has {axis} {times} times: expected B, T and H once each, as in 'B=1,32;T=64;H=256,512'"
+        "invalid grid '{found}': {axis} occurs {times} times; expected B, T and H once each, as in \
+         'B=1,32;T=64;H=256,512'"
     )]
     GridAxis {
         /// The grid.
         found: String,
         /// B, T or H.
         axis: char,
-        /// How often it is there.
+        /// Number of occurrences.
         times: usize,
     },
-    /// A name that is no variant.
+    /// Unknown variant name.
     #[error("unknown variant '{found}': expected {known}")]
     Variant {
         /// The name.
@@ -64,128 +65,126 @@ pub enum BenchError {
         /// The names of all variants.
         known: String,
     },
-    /// A time that cannot be spent.
+    /// Duration out of range.
     #[error("{option} must be a number from 0 to 3600, not {found}")]
     Seconds {
-        /// The option that it was given to.
+        /// The command-line option.
         option: &'static str,
-        /// The number.
+        /// The value.
         found: f64,
     },
-    /// The peers' programs could not be laid out for Python.
-    #[error("cannot write the peers' programs to a temporary folder: {source}")]
+    /// The peers' scripts cannot be written to a temporary directory.
+    #[error("cannot write the peers' scripts to a temporary directory: {source}")]
     Scripts {
-        /// The operating system's reason.
+        /// The I/O error.
         source: io::Error,
     },
-    /// The peer's Python could not be started.
-    #[error("cannot start the peer '{}': {source}; --peer-python names a Python that has {peers}", python.display(), peers = PEERS)]
+    /// The peer's Python interpreter cannot be started.
+    #[error("cannot start the peer '{}': {source}; --peer-python must be a Python with {peers}", python.display(), peers = PEERS)]
     Start {
-        /// The program.
+        /// The Python interpreter.
         python: PathBuf,
-        /// The operating system's reason.
+        /// The I/O error.
         source: io::Error,
     },
-    /// The Python has none of the peers' libraries.
-    #[error("the peer '{}' has no library to time ({reasons}); --peer-python names a Python that has {peers}", python.display(), peers = PEERS)]
+    /// The Python interpreter has none of the peer libraries.
+    #[error("the peer '{}' has no library to time ({reasons}); --peer-python must be a Python with {peers}", python.display(), peers = PEERS)]
     NoPeer {
-        /// The program.
+        /// The Python interpreter.
         python: PathBuf,
-        /// Why there is none, of each library.
+        /// Why each library is unavailable.
         reasons: String,
     },
-    /// The peer's program failed.
+    /// The peer's script failed.
     #[error("the peer '{}' failed: {reason}", python.display())]
     Peer {
-        /// The program.
+        /// The Python interpreter.
         python: PathBuf,
-        /// The last line that it wrote on standard error.
+        /// The last line of its standard error.
         reason: String,
     },
-    /// The peer's program printed something else than its figures.
-    #[error("the peer '{}' printed no figures: {source}", python.display())]
-    Figures {
-        /// The program.
+    /// The peer's script printed invalid measurements.
+    #[error("the peer '{}' printed invalid measurements: {source}", python.display())]
+    Output {
+        /// The Python interpreter.
         python: PathBuf,
-        /// What is wrong with the JSON.
+        /// The JSON error.
         source: serde_json::Error,
     },
-    /// A file of vectors or of pairs could not be read.
+    /// A file of vectors or pairs cannot be read.
     #[error("cannot read '{}': {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// The operating system's reason, or what is wrong with the file.
+        /// The I/O or format error.
         source: io::Error,
     },
-    /// A file of vectors holds something else.
-    #[error("'{}' must hold a float32 array [vectors, width], in C's order, and holds {found}", path.display())]
+    /// A file of vectors has the wrong dtype, shape or order.
+    #[error("'{}' must contain an f32 array [vectors, dim] in C order, not {found}", path.display())]
     Array {
         /// The file.
         path: PathBuf,
-        /// The type, shape and order of its array.
+        /// Dtype, shape and order of the array.
         found: String,
     },
-    /// There are no vectors to search in, none to search for, or fewer than neighbours are asked for.
-    #[error("{found} vectors are too few for {queries} queries that each look for {k} of the others")]
+    /// No vectors, no queries, or fewer vectors than requested neighbors.
+    #[error("{found} vectors are too few for {queries} queries with {k} neighbors each")]
     TooFew {
-        /// All vectors.
+        /// Number of vectors.
         found: usize,
-        /// Those that are searched for.
+        /// Number of queries.
         queries: usize,
-        /// The neighbours of each.
+        /// Neighbors per query.
         k: usize,
     },
-    /// A line of a file of pairs does not end with a score.
-    #[error("line {line} of '{}' has no score behind its last comma, but '{}'", path.display(), found.escape_debug())]
+    /// A line of a file of pairs does not end in a score.
+    #[error("line {line} of '{}': expected a score after the last comma, found '{}'", path.display(), found.escape_debug())]
     Score {
         /// The file.
         path: PathBuf,
         /// The line, counted from 1.
         line: usize,
-        /// What is there.
+        /// The text found.
         found: String,
     },
-    /// The vectors are not those of the pairs.
-    #[error(
-        "{pairs} pairs need {expected} vectors, the first texts' and then the second texts', and there are {found}"
-    )]
+    /// The number of vectors does not match the pairs.
+    #[error("{pairs} pairs need {expected} vectors (all first texts, then all second texts), found {found}")]
     Pairs {
-        /// The pairs.
+        /// Number of pairs.
         pairs: usize,
-        /// Twice as many.
+        /// Twice the number of pairs.
         expected: usize,
-        /// The vectors.
+        /// Number of vectors found.
         found: usize,
     },
-    /// Vectors that cannot be compared.
+    /// The vectors cannot be compared.
     #[error(transparent)]
     Index(#[from] IndexError),
-    /// The process that searches failed.
-    #[error("the process that searches failed: {reason}")]
+    /// The search process failed.
+    #[error("the search process failed: {reason}")]
     Searcher {
-        /// What it said.
+        /// Its error message.
         reason: String,
     },
-    /// The report, or what contestants are given, could not be written.
+    /// The report, or a contestant's input, cannot be written.
     #[error("cannot write '{}': {source}", path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// The operating system's reason.
+        /// The I/O error.
         source: io::Error,
     },
 }
 
 impl BenchError {
-    /// Whether the command line is at fault, and not the run.
+    /// Whether the command line is invalid, rather than the run having failed.
     pub fn is_usage(&self) -> bool {
         match self {
             Self::Cell(_) | Self::Device(_) | Self::Variant { .. } => true,
             Self::Case { .. } | Self::GridPart { .. } | Self::GridAxis { .. } | Self::Seconds { .. } => true,
             Self::Start { .. } | Self::NoPeer { .. } | Self::TooFew { .. } => true,
             Self::Read { .. } | Self::Array { .. } | Self::Score { .. } | Self::Pairs { .. } | Self::Index(_) => false,
-            Self::Scripts { .. } | Self::Peer { .. } | Self::Figures { .. } | Self::Write { .. } => false,
+            Self::Scripts { .. } | Self::Peer { .. } | Self::Output { .. } | Self::Write { .. } => false,
             Self::Embedding(_) | Self::Sentences { .. } | Self::Searcher { .. } => false,
         }
     }

@@ -5,14 +5,14 @@ use crate::{
     error::BenchError,
 };
 
-/// Every combination of some batch sizes, time steps and widths.
+/// All combinations of batch sizes, time steps and hidden sizes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Grid(pub Vec<Case>);
 
 impl FromStr for Grid {
     type Err = BenchError;
 
-    /// Reads `B=1,32;T=1,64;H=32,512`, the parts in any order. There are as many inputs as hidden units.
+    /// Parses `B=1,32;T=1,64;H=32,512`, the parts in any order. The input size equals the hidden size.
     fn from_str(text: &str) -> Result<Self, BenchError> {
         let parts = text.split(';').map(part).collect::<Result<Vec<_>, _>>()?;
         let list = |axis: char| {
@@ -25,18 +25,18 @@ impl FromStr for Grid {
                 }
             }
         };
-        let [batches, times, widths] = [list('B')?, list('T')?, list('H')?];
-        let mut cases = Vec::with_capacity(batches.len() * times.len() * widths.len());
+        let [batches, times, hidden_sizes] = [list('B')?, list('T')?, list('H')?];
+        let mut cases = Vec::with_capacity(batches.len() * times.len() * hidden_sizes.len());
         for &batch in batches {
             for &time in times {
-                cases.extend(widths.iter().map(|&width| Case::of(batch, time, width)));
+                cases.extend(hidden_sizes.iter().map(|&size| Case::square(batch, time, size)));
             }
         }
         Ok(Self(cases))
     }
 }
 
-/// Reads `H=32,512`.
+/// Parses `H=32,512`.
 fn part(text: &str) -> Result<(char, Vec<usize>), BenchError> {
     let part = text.split_once('=').and_then(|(axis, list)| {
         let axis = ['B', 'T', 'H'].into_iter().find(|name| axis.trim().eq_ignore_ascii_case(&name.to_string()))?;
@@ -50,21 +50,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_grid_is_every_combination_in_the_order_of_its_lists() {
+    fn grid_is_every_combination_in_list_order() {
         let Grid(cases) = "B=1,32; T=64 ;h=512,32".parse().unwrap();
-        assert_eq!(cases, [Case::of(1, 64, 512), Case::of(1, 64, 32), Case::of(32, 64, 512), Case::of(32, 64, 32)]);
-        assert_eq!("H=4;B=2;T=3".parse::<Grid>().unwrap().0, [Case::of(2, 3, 4)]);
+        let expected = [(1, 64, 512), (1, 64, 32), (32, 64, 512), (32, 64, 32)];
+        assert_eq!(cases, expected.map(|(batch, time, size)| Case::square(batch, time, size)));
+        assert_eq!("H=4;B=2;T=3".parse::<Grid>().unwrap().0, [Case::square(2, 3, 4)]);
     }
 
     #[test]
-    fn a_mistake_is_one_line_that_names_the_part() {
+    fn error_is_one_line_that_names_the_part() {
         for (wrong, expected) in [
-            ("", "'' is no part of a grid: expected B=, T= or H= "),
-            ("B=1;T=;H=2", "'T=' is no part of a grid"),
-            ("B=1;T=2;H=2,0", "'H=2,0' is no part of a grid"),
-            ("B=1;T=2;D=2", "'D=2' is no part of a grid"),
-            ("B=1;T=2", "the grid 'B=1;T=2' has H 0 times: expected B, T and H once each"),
-            ("B=1;T=2;H=3;B=4", "the grid 'B=1;T=2;H=3;B=4' has B 2 times"),
+            ("", "invalid grid part '': expected B=, T= or H= "),
+            ("B=1;T=;H=2", "invalid grid part 'T='"),
+            ("B=1;T=2;H=2,0", "invalid grid part 'H=2,0'"),
+            ("B=1;T=2;D=2", "invalid grid part 'D=2'"),
+            ("B=1;T=2", "invalid grid 'B=1;T=2': H occurs 0 times; expected B, T and H once each"),
+            ("B=1;T=2;H=3;B=4", "invalid grid 'B=1;T=2;H=3;B=4': B occurs 2 times"),
         ] {
             let error = wrong.parse::<Grid>().unwrap_err().to_string();
             assert!(error.starts_with(expected) && error.lines().count() == 1, "{error}");

@@ -17,16 +17,16 @@ use crate::{
     variant::{self, Problem},
 };
 
-/// What is timed of a layer.
+/// The pass of a layer that is timed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Pass {
     /// Outputs without gradients.
     Forward,
-    /// Outputs, their sum, and its gradient by every parameter.
+    /// Outputs, their sum, and its gradient with respect to every parameter.
     Training,
 }
 
-/// What the layers that are timed together read, on a device fit for the pass.
+/// Input of the layers that are timed together, on a device with autodiff if the pass needs it.
 pub(crate) struct Input {
     pass: Pass,
     device: Device,
@@ -45,10 +45,11 @@ impl Input {
     }
 }
 
-/// elman's layer at work.
+/// A closure that runs elman's layer.
 pub(crate) fn elman(problem: &Problem, input: &Input) -> Work {
     let layer = cast(problem.layer.init(&input.device), problem.stored);
-    let pack = |precision| layer.pack(precision).expect("every kind of cell has kernels, and the weights are finite");
+    let pack =
+        |weight_dtype| layer.pack(weight_dtype).expect("every cell has packed kernels, and the weights are finite");
     match problem.work {
         variant::Work::Run => {
             let sequence =
@@ -56,32 +57,37 @@ pub(crate) fn elman(problem: &Problem, input: &Input) -> Work {
             let input = Input { x: input.x.clone().cast(problem.stored), device: input.device.clone(), ..*input };
             work(&input, layer, move |net, x| net.forward_with(x, sequence.clone()).output)
         }
-        variant::Work::Packed(precision) => {
-            let mut session = pack(precision).session(problem.case.batch);
+        variant::Work::Packed(weight_dtype) => {
+            let mut session = pack(weight_dtype).session(problem.case.batch);
             let x: Vec<f32> = input.x.clone().swap_dims(0, 1).into_data().iter::<f32>().collect();
             Box::new(move || {
                 session.reset();
-                assert!(session.forward(&x).iter().rev().take(1).all(|last| last.is_finite()), "not a number");
+                assert!(
+                    session.forward(&x).iter().rev().take(1).all(|last| last.is_finite()),
+                    "the output is NaN or infinite"
+                );
             })
         }
         variant::Work::ReadWeights => {
             let weights = vec![1.0f32; pack(WeightDtype::F32).bytes() / size_of::<f32>()];
             let time = problem.case.time;
-            Box::new(move || (0..time).for_each(|_| assert!(black_box(sum(black_box(&weights))) > 0.0, "not a sum")))
+            Box::new(move || {
+                (0..time).for_each(|_| assert!(black_box(sum(black_box(&weights))) > 0.0, "the sum is not positive"))
+            })
         }
     }
 }
 
-/// As many sums side by side as keep a processor's adders busy.
-fn sum(numbers: &[f32]) -> f32 {
+/// Sums in 64 independent accumulators, to hide the latency of additions.
+fn sum(values: &[f32]) -> f32 {
     let mut sums = [0.0; 64];
-    for numbers in numbers.chunks_exact(sums.len()) {
-        sums.iter_mut().zip(numbers).for_each(|(sum, number)| *sum += number);
+    for chunk in values.chunks_exact(sums.len()) {
+        sums.iter_mut().zip(chunk).for_each(|(sum, value)| *sum += value);
     }
     sums.iter().sum()
 }
 
-/// burn-nn's layer of the same kind at work; `None` where it has none.
+/// A closure that runs burn-nn's equivalent layer; `None` if it has none.
 pub(crate) fn burn_nn(problem: &Problem, input: &Input) -> Option<Work> {
     let NetworkConfig { cell, d_input: i, d_hidden: h, bidirectional, .. } = problem.layer;
     let known = NetworkConfig::new(cell, i, h).with_bidirectional(bidirectional);
@@ -110,7 +116,7 @@ pub(crate) fn burn_nn(problem: &Problem, input: &Input) -> Option<Work> {
     Some(work)
 }
 
-/// `outputs` gives `[batch, time, d_output]`, from a state of zeros.
+/// `outputs` returns `[batch, time, d_output]`, from a zero initial state.
 fn work<L: Module + 'static>(input: &Input, layer: L, outputs: impl Fn(&L, Tensor<3>) -> Tensor<3> + 'static) -> Work {
     let Input { pass, device, x } = input;
     let (pass, device, x) = (*pass, device.clone(), x.clone());
@@ -118,23 +124,23 @@ fn work<L: Module + 'static>(input: &Input, layer: L, outputs: impl Fn(&L, Tenso
         let output = outputs(&layer, x.clone());
         match pass {
             Pass::Forward => {
-                let [batch, time, width] = output.dims();
-                read_back(output.slice([batch - 1..batch, time - 1..time, width - 1..width]));
+                let [batch, time, d_output] = output.dims();
+                read_back(output.slice([batch - 1..batch, time - 1..time, d_output - 1..d_output]));
             }
             Pass::Training => {
                 let loss = output.cast(FloatDType::F32).sum();
-                // new ones each time, so there are none to set to zero
+                // gradients are fresh each time: no zero_grad is needed
                 let _gradients = GradientsParams::from_grads(loss.backward(), &layer);
                 read_back(loss);
             }
         }
-        device.sync().expect("the device has finished its work");
+        device.sync().expect("the device synchronizes");
     })
 }
 
-/// Waits for the one element, so that a device that computes only what is asked for has computed it.
+/// Reads one element back, which forces lazy backends to compute it.
 pub(crate) fn read_back<const D: usize>(element: Tensor<D>) {
-    assert!(element.into_scalar::<f32>().is_finite(), "a result is not a number");
+    assert!(element.into_scalar::<f32>().is_finite(), "a result is NaN or infinite");
 }
 
 #[cfg(test)]
@@ -167,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn burn_nn_takes_part_where_it_computes_the_same() {
+    fn burn_nn_takes_part_only_in_equivalent_layers() {
         let device = elman::device("auto").unwrap();
         let input = Input::random("2,3,4,5".parse().unwrap(), Pass::Forward, &device);
         let takes_part = |variant: &str, cell| burn_nn(&problem(&variant.parse().unwrap(), cell), &input).is_some();
@@ -181,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn both_libraries_have_as_many_parameters_where_they_compute_the_same() {
+    fn equivalent_layers_have_equal_parameter_counts() {
         let device = elman::device("auto").unwrap();
         let ours = |cell| NetworkConfig::new(cell, 4, 5).init(&device).num_params();
         assert_eq!(ours(CellKind::Rnn), nn::RnnConfig::new(4, 5, true).init(&device).num_params());

@@ -1,14 +1,13 @@
-//! Times elman's recurrent layers beside the peers that they are measured against, and, in [`quantized`], measures what
-//! vectors lose in fewer bits.
+//! Times elman's recurrent layers against peer libraries; [`quantized`] measures the recall of quantized vectors.
 //!
-//! `cargo bench -p elman-bench -- --help` explains the program; `docs/src/benchmarks.md` has figures.
+//! `cargo bench -p elman-bench -- --help` explains the program; `docs/src/benchmarks.md` has results.
 //!
 //! # Method
-//! A figure is the median over repeats, after a warm-up that is not counted. Every contestant of a row does the same
-//! work on the same input: *forward* runs a layer without gradients; *training* runs it and then backward from the sum
-//! of its outputs to every parameter. Each repeat ends when the device has finished and a result has been read back.
-//! elman's and burn-nn's repeats alternate, so that a machine that slows down slows both; PyTorch and ONNX Runtime, in
-//! processes of their own, run right after them. What counts is a ratio of one row, not a time.
+//! A reported time is the median over repeats, after a warm-up that is discarded. All contestants of a row do the
+//! same work on the same input: *forward* runs a layer without gradients; *training* runs forward, then backward from
+//! the sum of its outputs to every parameter. Each repeat ends when the device has synchronized and a result has been
+//! read back. elman's and burn-nn's repeats alternate, so that thermal throttling affects both; PyTorch and ONNX
+//! Runtime run right after them, in separate processes. Compare ratios within a row, not absolute times.
 
 mod arguments;
 mod case;
@@ -20,7 +19,7 @@ mod layer;
 mod library;
 mod operations;
 mod peer;
-mod place;
+mod peer_device;
 pub mod quantized;
 mod report;
 mod row;
@@ -42,11 +41,10 @@ use std::time::Instant;
 
 use crate::{ceilings::Ceilings, environment::Environment, report::Report, row::Setting, table::Table, target::Target};
 
-/// Times every cell on every case on every device that was asked for, and reports each row as soon as it is there.
+/// Times every selected cell, case and device, and reports each row as soon as it is measured.
 ///
 /// # Errors
-/// [`BenchError`]: a name or a number on the command line that cannot be used, a peer that fails, a report that cannot
-/// be written.
+/// [`BenchError`] if a command-line argument is invalid, a peer fails, or the report cannot be written.
 pub fn run(arguments: &Arguments) -> Result<(), BenchError> {
     let plan = arguments.plan()?;
     let mut names: Vec<String> = Vec::new();
@@ -65,17 +63,17 @@ pub fn run(arguments: &Arguments) -> Result<(), BenchError> {
         let ceilings = Ceilings::measure(device, *seconds);
         report.device(device, &ceilings, peers, table(&peers.libraries()))?;
         let setting = Setting { target, ceilings, variants: &plan.variants };
-        let mut left_out = Vec::new();
+        let mut skipped = Vec::new();
         for (cell, case) in &target.work {
             if begin.elapsed().as_secs_f64() > *budget {
-                left_out.push((*cell, *case));
+                skipped.push((*cell, *case));
                 continue;
             }
             for row in setting.measure(*cell, *case)? {
                 report.row(&row)?;
             }
         }
-        report.left_out(*budget, &left_out)?;
+        report.skipped(*budget, &skipped)?;
     }
     report.finish()
 }

@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-/// Whose layers elman's are compared with.
+/// A library that elman is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Library {
@@ -11,7 +11,7 @@ pub(crate) enum Library {
 }
 
 impl Library {
-    /// What the table calls it.
+    /// Column name in the table.
     pub const fn column(self) -> &'static str {
         match self {
             Self::BurnNn => "burn-nn",
@@ -20,7 +20,7 @@ impl Library {
         }
     }
 
-    /// What people call it.
+    /// Display name.
     pub const fn title(self) -> &'static str {
         match self {
             Self::BurnNn => "burn-nn",

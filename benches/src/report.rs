@@ -12,7 +12,7 @@ use crate::{
     case::Case, ceilings::Ceilings, environment::Environment, error::BenchError, peer::Peers, row::Row, table::Table,
 };
 
-/// The table, which grows row by row, and the rows as JSON.
+/// Writes rows to the table and as JSON.
 pub(crate) struct Report {
     table: Table,
     text: Output,
@@ -20,7 +20,7 @@ pub(crate) struct Report {
     environment: Environment,
 }
 
-/// A row with what it depends on, so that each line of JSON can be read alone.
+/// A row with its environment, so that each line of JSON is self-contained.
 #[derive(Serialize)]
 struct Line<'a> {
     #[serde(flatten)]
@@ -29,7 +29,7 @@ struct Line<'a> {
 }
 
 impl Report {
-    /// Prints what holds for all devices. The table has the columns of all of them.
+    /// Prints the header for all devices. The table has the columns of all of them.
     pub fn begin(json: Option<&Path>, environment: Environment, table: Table) -> Result<Self, BenchError> {
         let to_stdout = json.is_some_and(|path| path == Path::new("-"));
         let json = match json {
@@ -44,7 +44,7 @@ impl Report {
         Ok(report)
     }
 
-    /// Prints the head of a device's rows, with a line for each peer that is not measured. The table has its columns.
+    /// Prints the header of a device, with a line for each peer that is not measured. The table has its columns.
     pub fn device(
         &mut self,
         device: &DeviceInfo,
@@ -62,31 +62,31 @@ impl Report {
         self.text.line(&self.table.row(row))?;
         if let Some(json) = &mut self.json {
             let line = Line { row, environment: &self.environment };
-            json.line(&serde_json::to_string(&line).expect("figures are valid JSON"))?;
+            json.line(&serde_json::to_string(&line).expect("rows serialize to JSON"))?;
         }
         Ok(())
     }
 
-    /// Says which rows there was no time for, if there are any.
-    pub fn left_out(&mut self, budget: f64, rows: &[(CellKind, Case)]) -> Result<(), BenchError> {
+    /// Lists the rows that the time budget did not allow.
+    pub fn skipped(&mut self, budget: f64, rows: &[(CellKind, Case)]) -> Result<(), BenchError> {
         if rows.is_empty() {
             return Ok(());
         }
         let names: Vec<_> = rows.iter().map(|(cell, case)| format!("{cell} {case}")).collect();
-        self.text.line(&format!("not measured, {budget} seconds are over: {}", names.join("; ")))
+        self.text.line(&format!("not measured, the budget of {budget} s is used up: {}", names.join("; ")))
     }
 
-    /// Puts the JSON file in its place.
+    /// Commits the JSON file.
     pub fn finish(self) -> Result<(), BenchError> {
         self.json.map_or(Ok(()), Output::commit)
     }
 }
 
-/// Where lines go.
+/// Destination of lines.
 enum Output {
     Stdout,
     Stderr,
-    /// Replaced at once, when it is complete.
+    /// Replaced atomically when complete.
     File(AtomicWriteFile, PathBuf),
 }
 
@@ -129,7 +129,7 @@ fn device_head(device: &DeviceInfo, ceilings: &Ceilings, peers: &Peers) -> Strin
     let Ceilings { product, copy } = ceilings;
     let ([m, k, n], mebibytes) = (product.size, copy.bytes >> 20);
     let (gflop, gb) = (product.gflop_per_second, copy.gb_per_second);
-    let torch = peers.torch_on().map(|place| format!("PyTorch on {}\n", place.describe()));
+    let torch = peers.torch_on().map(|device| format!("PyTorch on {}\n", device.describe()));
     let absent = peers.absent.iter().map(|line| format!("{line}\n"));
     format!(
         "\n{}: {}\n{gflop:.1} GFLOP/s in a large matrix product, {m}×{k} by {k}×{n}; \
@@ -147,7 +147,7 @@ mod tests {
     };
 
     #[test]
-    fn the_head_names_the_peers_and_the_peak() {
+    fn header_names_peers_and_ceilings() {
         let head = head(&Environment::read(vec!["torch 2.0".into(), "onnxruntime 1.0".into()]));
         assert!(head.contains(", torch 2.0, onnxruntime 1.0, features "), "{head}");
         let product = Product { gflop_per_second: 76.24, size: [2048, 1024, 512] };
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_json_can_be_read_alone() {
+    fn json_line_is_self_contained() {
         let (row, environment) = (row("ragged"), Environment::read(vec!["torch 2.0".into()]));
         let line = serde_json::to_string(&Line { row: &row, environment: &environment }).unwrap();
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();

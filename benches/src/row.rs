@@ -10,14 +10,14 @@ use crate::{
     layer::{self, Input, Pass},
     library::Library,
     operations::gflop,
-    place::Place,
+    peer_device::PeerDevice,
     target::Target,
-    timing::{Figure, alternate},
+    timing::{Timing, alternate},
     traffic::gigabytes,
     variant::{Problem, Variant, Work},
 };
 
-/// One cell in one variant on one case on one device.
+/// Results for one cell, variant, case and device.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Row {
     pub device: String,
@@ -25,42 +25,42 @@ pub(crate) struct Row {
     #[serde(flatten)]
     pub case: Case,
     pub variant: &'static str,
-    /// Of the device's large matrix product.
+    /// Throughput of the device's large matrix product.
     pub peak_gflop_per_second: f64,
-    /// Of the device's large copy, 10⁹ bytes read and written.
+    /// Bandwidth of the device's large copy, in 10⁹ bytes read and written per second.
     pub copy_gb_per_second: f64,
-    /// Where PyTorch computes, if it takes part.
-    pub torch_on: Option<Place>,
+    /// The device of PyTorch, if it takes part.
+    pub torch_on: Option<PeerDevice>,
     pub forward: Contest,
-    /// `None` where there is nothing to train.
+    /// `None` for variants that do not train.
     pub training: Option<Contest>,
 }
 
-/// The same work done by several libraries.
+/// The same work in several libraries.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Contest {
-    pub elman: Figure,
-    /// Billions of floating-point operations per second, of elman's matrix products.
+    pub elman: Timing,
+    /// Throughput of elman's matrix products.
     pub gflop_per_second: f64,
-    /// Those divided by the device's peak.
+    /// `gflop_per_second` divided by the device's peak.
     pub peak_share: f64,
-    /// 10⁹ bytes per second, of what elman has to read and write at least.
+    /// Lower bound of elman's memory traffic, in 10⁹ bytes per second.
     pub gb_per_second: f64,
-    /// Those divided by the device's large copy.
+    /// `gb_per_second` divided by the bandwidth of the device's large copy.
     pub copy_share: f64,
     /// elman's time divided by that of the plain variant.
     pub plain_ratio: f64,
     #[serde(flatten)]
     pub peers: BTreeMap<Library, Versus>,
-    /// The fastest of the peers, if there is any.
+    /// The fastest peer, if any.
     pub best: Option<Best>,
 }
 
-/// A peer beside elman.
+/// A peer compared with elman.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Versus {
     #[serde(flatten)]
-    pub figure: Figure,
+    pub timing: Timing,
     /// The peer's time divided by elman's.
     pub ratio: f64,
 }
@@ -72,35 +72,35 @@ pub(crate) struct Best {
     pub ratio: f64,
 }
 
-/// What all rows of a device share.
+/// What the rows of a device have in common.
 pub(crate) struct Setting<'a> {
     pub target: &'a Target,
     pub ceilings: Ceilings,
     pub variants: &'a [Variant],
 }
 
-/// What a pass has to do.
+/// Work of a pass.
 #[derive(Clone, Copy)]
-struct Needs {
+struct Cost {
     gflop: f64,
     gigabytes: f64,
 }
 
-impl Needs {
-    fn of(problem: &Problem, pass: Pass) -> Self {
+impl Cost {
+    fn new(problem: &Problem, pass: Pass) -> Self {
         Self { gflop: gflop(problem, pass), gigabytes: gigabytes(problem, pass) }
     }
 }
 
-/// The times of a contest.
+/// Timings of a contest.
 struct Times {
-    elman: Figure,
-    peers: BTreeMap<Library, Figure>,
+    elman: Timing,
+    peers: BTreeMap<Library, Timing>,
 }
 
 impl Setting<'_> {
-    /// A row for each variant that the cell has. elman and burn-nn take turns in all of them, then follow the peers that
-    /// are processes of their own.
+    /// Measures a row for each variant of the cell. elman and burn-nn alternate over all variants; the peers in
+    /// separate processes run afterwards.
     pub fn measure(&self, cell: CellKind, case: Case) -> Result<Vec<Row>, BenchError> {
         let Target { device: info, peers, seconds, .. } = self.target;
         let device = &info.device;
@@ -114,33 +114,33 @@ impl Setting<'_> {
             .zip(&trained)
             .map(|(times, problem)| (problem.variant, times))
             .collect();
-        for (at, problem) in problems.iter().enumerate() {
+        for (index, problem) in problems.iter().enumerate() {
             for peer in &peers.present {
-                if let Some(figures) = peer.measure(problem, *seconds)? {
-                    forward[at].peers.insert(peer.library, figures.forward);
+                if let Some(timings) = peer.measure(problem, *seconds)? {
+                    forward[index].peers.insert(peer.library, timings.forward);
                     if let Some(times) = training.get_mut(problem.variant) {
-                        times.peers.extend(figures.training.map(|figure| (peer.library, figure)));
+                        times.peers.extend(timings.training.map(|timing| (peer.library, timing)));
                     }
                 }
             }
         }
         let contest = |problem: &Problem, times: &Times, plain: &Times, pass| {
-            Contest::new(times, plain.elman.ms, Needs::of(problem, pass), self.ceilings)
+            Contest::new(times, plain.elman.ms, Cost::new(problem, pass), self.ceilings)
         };
         let train = |problem: &Problem| {
             let (times, plain) = (training.get(problem.variant)?, training.get(Variant::PLAIN.name)?);
             Some(contest(problem, times, plain, Pass::Training))
         };
-        let row = |at: usize| Row {
+        let row = |index: usize| Row {
             device: info.name.clone(),
             cell,
             case,
-            variant: problems[at].variant,
+            variant: problems[index].variant,
             peak_gflop_per_second: self.ceilings.product.gflop_per_second,
             copy_gb_per_second: self.ceilings.copy.gb_per_second,
             torch_on: peers.torch_on().cloned(),
-            forward: contest(&problems[at], &forward[at], &forward[0], Pass::Forward),
-            training: train(&problems[at]),
+            forward: contest(&problems[index], &forward[index], &forward[0], Pass::Forward),
+            training: train(&problems[index]),
         };
         Ok((0..problems.len()).map(row).collect())
     }
@@ -155,8 +155,8 @@ impl Setting<'_> {
             burn_nn.push(peer.is_some());
             contestants.extend(peer);
         }
-        let mut figures = alternate(&mut contestants, self.target.seconds).into_iter();
-        let mut next = || figures.next().expect("a figure for each contestant");
+        let mut timings = alternate(&mut contestants, self.target.seconds).into_iter();
+        let mut next = || timings.next().expect("one timing per contestant");
         let times = |burn_nn: bool| Times {
             elman: next(),
             peers: burn_nn.then(|| (Library::BurnNn, next())).into_iter().collect(),
@@ -166,14 +166,14 @@ impl Setting<'_> {
 }
 
 impl Contest {
-    fn new(times: &Times, plain_ms: f64, needs: Needs, ceilings: Ceilings) -> Self {
+    fn new(times: &Times, plain_ms: f64, cost: Cost, ceilings: Ceilings) -> Self {
         let elman = times.elman;
-        let versus = |figure: &Figure| Versus { figure: *figure, ratio: figure.ms / elman.ms };
-        let peers: BTreeMap<_, _> = times.peers.iter().map(|(library, figure)| (*library, versus(figure))).collect();
+        let versus = |timing: &Timing| Versus { timing: *timing, ratio: timing.ms / elman.ms };
+        let peers: BTreeMap<_, _> = times.peers.iter().map(|(library, timing)| (*library, versus(timing))).collect();
         let best = peers.iter().min_by(|a, b| a.1.ratio.total_cmp(&b.1.ratio));
         let best = best.map(|(peer, versus)| Best { peer: *peer, ratio: versus.ratio });
         let per_second = |amount: f64| amount / (elman.ms / 1e3);
-        let (gflop_per_second, gb_per_second) = (per_second(needs.gflop), per_second(needs.gigabytes));
+        let (gflop_per_second, gb_per_second) = (per_second(cost.gflop), per_second(cost.gigabytes));
         Self {
             elman,
             gflop_per_second,
@@ -202,23 +202,23 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_by_elmans_time_and_the_best_peer_is_the_fastest() {
-        let figure = |ms| Figure { ms, low: ms, high: ms, runs: 3 };
+    fn ratios_are_relative_to_elman_and_the_best_peer_is_the_fastest() {
+        let timing = |ms| Timing { ms, low: ms, high: ms, runs: 3 };
         let peers =
-            [(Library::BurnNn, figure(40.0)), (Library::Torch, figure(5.0)), (Library::OnnxRuntime, figure(8.0))];
-        let times = Times { elman: figure(10.0), peers: peers.into() };
-        let needs = Needs { gflop: 2.0, gigabytes: 0.1 };
-        let contest = Contest::new(&times, 4.0, needs, ceilings(500.0, 40.0));
+            [(Library::BurnNn, timing(40.0)), (Library::Torch, timing(5.0)), (Library::OnnxRuntime, timing(8.0))];
+        let times = Times { elman: timing(10.0), peers: peers.into() };
+        let cost = Cost { gflop: 2.0, gigabytes: 0.1 };
+        let contest = Contest::new(&times, 4.0, cost, ceilings(500.0, 40.0));
         assert_eq!(contest.peers.values().map(|versus| versus.ratio).collect::<Vec<_>>(), [4.0, 0.5, 0.8]);
         assert_eq!(contest.best.map(|best| (best.peer, best.ratio)), Some((Library::Torch, 0.5)));
         assert_eq!((contest.gflop_per_second, contest.peak_share, contest.plain_ratio), (200.0, 0.4, 2.5));
         assert_eq!((contest.gb_per_second, contest.copy_share), (10.0, 0.25));
-        let alone = Contest::new(&Times { peers: BTreeMap::new(), ..times }, 10.0, needs, ceilings(500.0, 40.0));
+        let alone = Contest::new(&Times { peers: BTreeMap::new(), ..times }, 10.0, cost, ceilings(500.0, 40.0));
         assert!(alone.best.is_none());
     }
 
     #[test]
-    fn every_variant_has_a_row_beside_the_plain_one() {
+    fn every_supported_variant_has_a_row() {
         let device = elman::devices().remove(0);
         let target = Target { device, work: Vec::new(), peers: Peers::default(), seconds: 0.0, budget: 0.0 };
         let device = &target.device;

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::error::BenchError;
 
-/// The peers' programs, which the binary carries so that it runs where its sources are not.
+/// The peers' scripts, embedded so that the binary does not need its source tree.
 const FILES: [(&str, &str); 5] = [
     ("peer.py", include_str!("../peers/peer.py")),
     (TORCH, include_str!("../peers/torch_rnn.py")),
@@ -24,29 +24,29 @@ pub(crate) const ONNX_RUNTIME: &str = "ort_rnn.py";
 pub(crate) const SENTENCES: &str = "sentences.py";
 pub(crate) const VECTOR_SEARCH: &str = "vector_search.py";
 
-/// Somebody's Python, and the programs that it is to run, in a folder of their own that goes when nobody needs it.
+/// A Python interpreter, and the peers' scripts in a temporary directory, which is deleted with the last clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Python {
     program: PathBuf,
-    folder: Arc<TempDir>,
+    dir: Arc<TempDir>,
 }
 
 impl Python {
-    /// Lays the programs out for it.
+    /// Writes the scripts to a temporary directory.
     pub fn new(program: &Path) -> Result<Self, BenchError> {
-        let written = tempfile::Builder::new().prefix("elman-bench-").tempdir().and_then(|folder| {
-            FILES.iter().try_for_each(|(name, text)| fs::write(folder.path().join(name), text))?;
-            Ok(folder)
+        let written = tempfile::Builder::new().prefix("elman-bench-").tempdir().and_then(|dir| {
+            FILES.iter().try_for_each(|(name, text)| fs::write(dir.path().join(name), text))?;
+            Ok(dir)
         });
-        let folder = written.map_err(|source: io::Error| BenchError::Scripts { source })?;
-        Ok(Self { program: program.into(), folder: Arc::new(folder) })
+        let dir = written.map_err(|source: io::Error| BenchError::Scripts { source })?;
+        Ok(Self { program: program.into(), dir: Arc::new(dir) })
     }
 
-    /// Runs one of the programs to its end and reads what it printed.
+    /// Runs a script to completion and parses its standard output as JSON.
     pub fn run<T: DeserializeOwned>(&self, script: &str, arguments: &[String]) -> Result<T, BenchError> {
         let python = || self.program.clone();
         let output = Command::new(&self.program)
-            .arg(self.folder.path().join(script))
+            .arg(self.dir.path().join(script))
             .arg(format!("--threads={}", rayon::current_num_threads()))
             .args(arguments)
             .stdin(Stdio::null())
@@ -58,7 +58,7 @@ impl Python {
             let reason = reason.unwrap_or_else(|| output.status.to_string());
             return Err(BenchError::Peer { python: python(), reason });
         }
-        serde_json::from_slice(&output.stdout).map_err(|source| BenchError::Figures { python: python(), source })
+        serde_json::from_slice(&output.stdout).map_err(|source| BenchError::Output { python: python(), source })
     }
 }
 
@@ -67,15 +67,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn programs_are_there_as_long_as_anybody_needs_them() {
+    fn scripts_exist_until_the_last_clone_is_dropped() {
         let python = Python::new(Path::new("python")).unwrap();
-        let folder = python.folder.path().to_owned();
+        let dir = python.dir.path().to_owned();
         let other = python.clone();
         drop(python);
         for (name, text) in FILES {
-            assert_eq!(fs::read_to_string(folder.join(name)).unwrap(), text);
+            assert_eq!(fs::read_to_string(dir.join(name)).unwrap(), text);
         }
         drop(other);
-        assert!(!folder.exists());
+        assert!(!dir.exists());
     }
 }

@@ -1,4 +1,4 @@
-//! Sentences per second of an encoder beside a sentence-transformers model in torch and in ONNX Runtime.
+//! Throughput of an encoder against a sentence-transformers model in PyTorch and in ONNX Runtime.
 //!
 //! `cargo run --release --bin sentences -- --help` explains the program.
 
@@ -14,9 +14,10 @@ use crate::{
     script::{Python, SENTENCES},
 };
 
-/// How many sentences a second become vectors, beside a sentence-transformers model in torch and in ONNX Runtime, in one run.
+/// Sentences embedded per second, against a sentence-transformers model in PyTorch and in ONNX Runtime.
 ///
-/// Each reads all lines of the file, on all threads, and the median of three times counts; loading is not counted, tokenising is.
+/// Each contestant embeds all lines of the file on all threads; the result is the median of three repeats. Tokenization
+/// is included, loading is not.
 #[derive(Debug, Parser)]
 #[command(name = "sentences", max_term_width = 100)]
 pub struct Arguments {
@@ -24,15 +25,15 @@ pub struct Arguments {
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// The encoder: a directory [default: elman-small-en]
+    /// Model directory of the encoder [default: elman-small-en]
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
 
-    /// A Python with sentence-transformers, and with onnx and onnxruntime to time those too
+    /// Python interpreter with sentence-transformers, and optionally onnx and onnxruntime
     #[arg(long, value_name = "PATH", requires = "peer_model")]
     peer_python: Option<PathBuf>,
 
-    /// The model that it runs: a directory or a name, as sentence-transformers takes it
+    /// The sentence-transformers model to compare with: a directory or a name
     #[arg(long, value_name = "MODEL", requires = "peer_python")]
     peer_model: Option<String>,
 }
@@ -48,7 +49,7 @@ struct Peer {
 /// Prints a table.
 ///
 /// # Errors
-/// [`BenchError`]: a file that cannot be read, a model that cannot be loaded, a peer that fails.
+/// [`BenchError`] if the file cannot be read, the model cannot be loaded, or a peer fails.
 pub fn run(arguments: &Arguments) -> Result<(), BenchError> {
     let path = &arguments.file;
     let text = fs::read_to_string(path).map_err(|source| BenchError::Sentences { path: path.clone(), source })?;
@@ -70,7 +71,7 @@ pub fn run(arguments: &Arguments) -> Result<(), BenchError> {
     }
     seconds.sort_by(f64::total_cmp);
     let rate = texts.len() as f64 / seconds[REPEATS / 2];
-    println!("| | sentences/s | elman is faster by |\n|---|--:|--:|\n| elman | {rate:.0} | |");
+    println!("| | sentences/s | speedup of elman |\n|---|--:|--:|\n| elman | {rate:.0} | |");
     if let (Some(python), Some(model)) = (&arguments.peer_python, &arguments.peer_model) {
         let arguments = [path.display().to_string(), model.clone()];
         for Peer { name, per_second } in Python::new(python)?.run::<Vec<Peer>>(SENTENCES, &arguments)? {
@@ -87,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_definition_of_the_command_line_is_consistent() {
+    fn command_line_definition_is_valid() {
         Arguments::command().debug_assert();
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     variant::Variant,
 };
 
-/// The columns of the table: as many as say something in this run.
+/// The columns of the table that apply to this run.
 pub(crate) struct Table(Vec<Column>);
 
 #[derive(Clone, Copy)]
@@ -22,7 +22,7 @@ enum Column {
 }
 
 impl Table {
-    /// With the peers beside burn-nn, and with variants beside the plain one or without.
+    /// `peers` are those in addition to burn-nn; `variants` adds the comparison with the plain variant.
     pub fn new(peers: &[Library], variants: bool) -> Self {
         let mut columns = vec![Column::Elman];
         for library in [Library::BurnNn].iter().chain(peers) {
@@ -34,19 +34,19 @@ impl Table {
         Self(columns)
     }
 
-    /// The columns' names.
+    /// The header line.
     pub fn names(&self) -> String {
         let sizes = format!("{:<8} {:>4} {:>4} {:>4} {:>4}", "cell", "B", "T", "I", "H");
         line(&sizes, "pass", self.0.iter().map(|column| (*column, column.name().to_owned())))
     }
 
-    /// What the names do not say.
+    /// Explains the column names.
     pub fn legend(&self) -> String {
         let explanations = self.0.iter().filter_map(|column| match column {
             Column::Peer(Library::OnnxRuntime) => Some("ort: ONNX Runtime"),
-            Column::Best => Some("best: that of the fastest peer"),
+            Column::Best => Some("best: ratio of the fastest peer"),
             Column::Peak => Some("peak: share of the large product's GFLOP/s"),
-            Column::Copy => Some("copy: that of the large copy's GB/s"),
+            Column::Copy => Some("copy: share of the large copy's GB/s"),
             Column::Plain => Some("/plain: elman's time / the plain layer's"),
             _ => None,
         });
@@ -61,13 +61,13 @@ impl Table {
         legend
     }
 
-    /// A line for each pass.
+    /// One line per pass.
     pub fn row(&self, row: &Row) -> String {
         let Row { cell, case, variant, forward, training, .. } = row;
         let problem = if *variant == Variant::PLAIN.name {
             format!("{cell:<8} {:>4} {:>4} {:>4} {:>4}", case.batch, case.time, case.d_input, case.d_hidden)
         } else {
-            format!("{cell:<8} {variant:>19}") // the plain row above it has the sizes
+            format!("{cell:<8} {variant:>19}") // the sizes are in the plain row above
         };
         let pass = |name, contest: &Contest| line(&problem, name, self.0.iter().map(|c| (*c, c.value(contest))));
         let training = training.as_ref().map(|training| format!("\n{}", pass("training", training)));
@@ -98,7 +98,7 @@ impl Column {
         match self {
             Self::Peer(Library::BurnNn) | Self::GflopPerSecond => 7,
             Self::Elman | Self::Peer(Library::Torch) | Self::Plain => 6,
-            Self::Peer(Library::OnnxRuntime) => 5, // forward alone, so its figures are small
+            Self::Peer(Library::OnnxRuntime) => 5, // only forward, so its times are short
             Self::Ratio(_) | Self::Best | Self::GbPerSecond => 5,
             Self::Peak | Self::Copy => 4,
         }
@@ -107,7 +107,7 @@ impl Column {
     fn value(self, contest: &Contest) -> String {
         let value = match self {
             Self::Elman => Some(ms(contest.elman.ms)),
-            Self::Peer(library) => contest.peers.get(&library).map(|peer| ms(peer.figure.ms)),
+            Self::Peer(library) => contest.peers.get(&library).map(|peer| ms(peer.timing.ms)),
             Self::Ratio(library) => contest.peers.get(&library).map(|peer| ratio(peer.ratio)),
             Self::Best => contest.best.map(|best| ratio(best.ratio)),
             Self::GflopPerSecond => {
@@ -122,7 +122,7 @@ impl Column {
     }
 }
 
-/// Two decimals, as long as there is room for them.
+/// Two decimals, or none from 100.
 fn ratio(value: f64) -> String {
     match value {
         100.0.. => format!("{value:.0}"),
@@ -130,12 +130,12 @@ fn ratio(value: f64) -> String {
     }
 }
 
-/// Three significant digits, but no more than two decimals.
+/// Three significant digits, but at most two decimals.
 fn rate(value: f64) -> String {
     if value < 1.0 { format!("{value:.2}") } else { ms(value) }
 }
 
-/// Three significant digits, or as many as there are before the point.
+/// Three significant digits, or all digits of the integer part.
 fn ms(value: f64) -> String {
     match value {
         100.0.. => format!("{value:.0}"),
@@ -151,16 +151,16 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::{
-        place::Place,
+        peer_device::PeerDevice,
         row::{Best, Versus},
-        timing::Figure,
+        timing::Timing,
     };
 
-    /// Training takes a hundred times as long, and ONNX Runtime does not do it.
+    /// Training takes a hundred times as long as forward, and ONNX Runtime does not train.
     pub fn row(variant: &'static str) -> Row {
-        let figure = |ms| Figure { ms, low: ms, high: ms, runs: 3 };
+        let timing = |ms| Timing { ms, low: ms, high: ms, runs: 3 };
         let contest = |scale: f64, peers: &[(Library, f64)]| Contest {
-            elman: figure(12.34 * scale),
+            elman: timing(12.34 * scale),
             gflop_per_second: 43.21,
             peak_share: 0.567,
             gb_per_second: 9.876,
@@ -168,7 +168,7 @@ pub(crate) mod tests {
             plain_ratio: 1.9,
             peers: peers
                 .iter()
-                .map(|(l, ratio)| (*l, Versus { figure: figure(ratio * 12.34), ratio: *ratio }))
+                .map(|(l, ratio)| (*l, Versus { timing: timing(ratio * 12.34), ratio: *ratio }))
                 .collect(),
             best: Some(Best { peer: Library::Torch, ratio: 0.5 }),
         };
@@ -179,7 +179,12 @@ pub(crate) mod tests {
             variant,
             peak_gflop_per_second: 76.2,
             copy_gb_per_second: 12.5,
-            torch_on: Some(Place { device: "cuda:0".into(), card: Some("A Card".into()), kernels: None, tf32: None }),
+            torch_on: Some(PeerDevice {
+                device: "cuda:0".into(),
+                card: Some("A Card".into()),
+                kernels: None,
+                tf32: None,
+            }),
             forward: contest(1.0, &[(Library::BurnNn, 2.0), (Library::Torch, 0.5), (Library::OnnxRuntime, 0.7)]),
             training: Some(contest(100.0, &[(Library::BurnNn, 2.0), (Library::Torch, 0.5)])),
         }
@@ -208,14 +213,14 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_variant_stands_below_the_sizes() {
+    fn variant_replaces_the_sizes() {
         let table = Table::new(&[], true);
         assert!(table.row(&row("plain")).starts_with("lstm       32   64  256  512 forward  "));
         assert!(table.row(&row("ragged")).starts_with("lstm                  ragged forward  "));
     }
 
     #[test]
-    fn numbers_keep_to_their_columns() {
+    fn values_fit_their_columns() {
         assert_eq!([0.1234, 1.234, 12.34, 123.4, 1234.0].map(ms), ["0.123", "1.23", "12.3", "123", "1234"]);
         assert_eq!([0.1234, 1.234, 12.34, 123.4, 1234.0].map(ratio), ["0.12", "1.23", "12.34", "123", "1234"]);
     }

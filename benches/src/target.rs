@@ -2,14 +2,14 @@ use elman::{DeviceInfo, recurrence::CellKind};
 
 use crate::{case::Case, peer::Peers};
 
-/// A device, and what is measured on it.
+/// A device and the work to measure on it.
 pub(crate) struct Target {
     pub device: DeviceInfo,
     pub work: Vec<(CellKind, Case)>,
-    /// In the order of their columns.
+    /// In column order.
     pub peers: Peers,
-    /// For each figure.
+    /// Seconds per measurement.
     pub seconds: f64,
-    /// Seconds after which no other row is begun.
+    /// Seconds after which no new row starts.
     pub budget: f64,
 }

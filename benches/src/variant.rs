@@ -16,32 +16,36 @@ pub(crate) struct Variant {
     /// Whether the rows of a batch have different lengths.
     ragged: bool,
     work: Work,
-    /// How input and parameters are stored.
+    /// Storage dtype of input and parameters.
     stored: FloatDType,
-    /// Makes the variant's layer of the plain one; `None` where the cell has no such variant.
+    /// Derives the variant's layer from the plain one; `None` if the cell lacks the variant.
     configure: fn(NetworkConfig) -> Option<NetworkConfig>,
 }
 
-/// What is done with the layer.
+/// The work that is timed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Work {
     /// Both passes, on tensors.
     Run,
-    /// Forward with weights packed beforehand, on a processor.
+    /// Forward with prepacked weights, on a CPU.
     Packed(WeightDtype),
-    /// Nothing but reading the packed weights once a time step: what a recurrence with one row cannot be faster than.
+    /// Only reads the packed weights once per time step: a lower bound for a recurrence with one row.
     ReadWeights,
 }
 
-/// Every variant. The peers' scripts say which of these names they have; what is no peer's is timed without them.
+/// Every variant. The peers' scripts list the names that they support; the others are timed without peers.
 pub(crate) const VARIANTS: &[Variant] = &[
     Variant::PLAIN,
     Variant { name: "ragged", ragged: true, ..Variant::PLAIN },
     Variant { name: "bidirectional", configure: |layer| Some(layer.with_bidirectional(true)), ..Variant::PLAIN },
-    Variant { name: "layer-norm", configure: |layer| besides(layer.with_layer_norm(true)), ..Variant::PLAIN },
-    Variant { name: "dropout", configure: |layer| besides(layer.with_recurrent_dropout(0.25)), ..Variant::PLAIN },
-    Variant { name: "zoneout", configure: |layer| besides(layer.with_zoneout(0.1, 0.1)), ..Variant::PLAIN },
-    Variant { name: "recompute", configure: |layer| besides(layer.with_recompute(true)), ..Variant::PLAIN },
+    Variant { name: "layer-norm", configure: |layer| recurrent_only(layer.with_layer_norm(true)), ..Variant::PLAIN },
+    Variant {
+        name: "dropout",
+        configure: |layer| recurrent_only(layer.with_recurrent_dropout(0.25)),
+        ..Variant::PLAIN
+    },
+    Variant { name: "zoneout", configure: |layer| recurrent_only(layer.with_zoneout(0.1, 0.1)), ..Variant::PLAIN },
+    Variant { name: "recompute", configure: |layer| recurrent_only(layer.with_recompute(true)), ..Variant::PLAIN },
     Variant { name: "f16", stored: FloatDType::F16, ..Variant::PLAIN },
     Variant { name: "bf16", stored: FloatDType::BF16, ..Variant::PLAIN },
     Variant { name: "packed", work: Work::Packed(WeightDtype::F32), ..Variant::PLAIN },
@@ -50,12 +54,12 @@ pub(crate) const VARIANTS: &[Variant] = &[
     Variant { name: "read-weights", work: Work::ReadWeights, ..Variant::PLAIN },
 ];
 
-/// What cells with recurrent weights have, but the simple network.
-fn besides(layer: NetworkConfig) -> Option<NetworkConfig> {
+/// Variants of cells with recurrent weights, other than the Elman network.
+fn recurrent_only(layer: NetworkConfig) -> Option<NetworkConfig> {
     matches!(layer.cell, CellKind::Rnn | CellKind::Gru | CellKind::Lstm).then_some(layer)
 }
 
-/// A layer to be timed, and on what.
+/// A layer and the input it is timed on.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
     pub case: Case,
@@ -63,16 +67,16 @@ pub(crate) struct Problem {
     pub layer: NetworkConfig,
     pub work: Work,
     pub stored: FloatDType,
-    /// Of each row, if they differ.
+    /// Length of each row of a ragged batch.
     pub lengths: Option<Vec<usize>>,
 }
 
 impl Variant {
-    /// One direction, with biases, every row as long as the others: what the other variants are compared with.
+    /// The baseline: one direction, biases, rows of equal length.
     pub const PLAIN: Self =
         Self { name: "plain", ragged: false, work: Work::Run, stored: FloatDType::F32, configure: Some };
 
-    /// The variant of a cell's layer; `None` where the cell does not have it.
+    /// This variant of a cell's layer; `None` if the cell lacks it.
     pub fn problem(&self, cell: CellKind, case: Case) -> Option<Problem> {
         let layer = (self.configure)(NetworkConfig::new(cell, case.d_input, case.d_hidden))?;
         let lengths = self.ragged.then(|| lengths(case));
@@ -92,14 +96,14 @@ impl FromStr for Variant {
     }
 }
 
-/// Uniform in 1..=time, the same in every run.
+/// Uniform in `1..=time`, with a fixed seed.
 fn lengths(case: Case) -> Vec<usize> {
     let mut rng = ChaCha12Rng::seed_from_u64(0);
     (0..case.batch).map(|_| rng.random_range(1..=case.time)).collect()
 }
 
 impl Problem {
-    /// What the peers call this, whose layers are all they run; `None` where they have nothing to do.
+    /// The variant that peers run for comparison; `None` if they do not take part.
     pub fn peers_name(&self) -> Option<&'static str> {
         match self.work {
             Work::Run => Some(self.variant),
@@ -108,13 +112,13 @@ impl Problem {
         }
     }
 
-    /// Whether a device has kernels for it.
+    /// Whether the device supports the work and the dtype.
     pub fn fits(&self, device: &Device) -> bool {
         (self.work == Work::Run || is_cpu(device))
             && (self.stored == FloatDType::F32 || (is_cube(device) && device.supports_dtype(DType::from(self.stored))))
     }
 
-    /// Time steps that are computed, of all rows together.
+    /// Time steps computed, summed over all rows.
     pub fn steps(&self) -> usize {
         self.lengths.as_ref().map_or(self.case.batch * self.case.time, |lengths| lengths.iter().sum())
     }
@@ -125,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_and_differ() {
+    fn names_parse_and_are_unique() {
         for variant in VARIANTS {
             assert_eq!(variant.name.parse::<Variant>().unwrap().name, variant.name);
             assert_eq!(VARIANTS.iter().filter(|other| other.name == variant.name).count(), 1);
@@ -135,8 +139,8 @@ mod tests {
     }
 
     #[test]
-    fn lengths_cover_the_time_axis_and_are_those_of_every_run() {
-        let case = Case::of(500, 8, 1);
+    fn lengths_cover_the_time_axis_and_are_reproducible() {
+        let case = Case::square(500, 8, 1);
         let lengths = lengths(case);
         assert!((1..=8).all(|length| (30..=100).contains(&lengths.iter().filter(|l| **l == length).count())));
         let ragged: Variant = "ragged".parse().unwrap();
@@ -145,18 +149,18 @@ mod tests {
     }
 
     #[test]
-    fn a_variant_may_be_one_cells_alone() {
-        let lstm_alone: fn(NetworkConfig) -> Option<_> = |layer| (layer.cell == CellKind::Lstm).then_some(layer);
-        let variant = Variant { name: "lstm-alone", configure: lstm_alone, ..Variant::PLAIN };
-        let has = |cell| variant.problem(cell, Case::of(2, 3, 4)).is_some();
+    fn variant_may_be_specific_to_one_cell() {
+        let lstm_only: fn(NetworkConfig) -> Option<_> = |layer| (layer.cell == CellKind::Lstm).then_some(layer);
+        let variant = Variant { name: "lstm-only", configure: lstm_only, ..Variant::PLAIN };
+        let has = |cell| variant.problem(cell, Case::square(2, 3, 4)).is_some();
         assert!(has(CellKind::Lstm) && !has(CellKind::Gru));
     }
 
     #[test]
-    fn plain_is_what_is_measured_of_all_cells_and_first() {
+    fn plain_comes_first_and_applies_to_all_cells() {
         assert_eq!(VARIANTS[0].name, Variant::PLAIN.name);
         for cell in CellKind::ALL {
-            let problem = Variant::PLAIN.problem(cell, Case::of(2, 3, 4)).unwrap();
+            let problem = Variant::PLAIN.problem(cell, Case::square(2, 3, 4)).unwrap();
             assert_eq!((problem.steps(), problem.layer), (6, NetworkConfig::new(cell, 4, 4)));
         }
     }

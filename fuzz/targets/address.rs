@@ -3,7 +3,7 @@ use elman_fuzz::checked;
 use elman_index::Location;
 use libfuzzer_sys::fuzz_target;
 
-// Addresses of stores. What is shown of one never has its password.
+// Store addresses. The displayed form must not contain the password.
 fuzz_target!(|text: &str| {
     if let Some(location) = checked(Location::new(text)) {
         let shown = location.to_string();

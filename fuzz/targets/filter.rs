@@ -3,7 +3,7 @@ use elman_fuzz::checked;
 use elman_index::{Entry, Filter, MemoryStore, Metric, VectorStore};
 use libfuzzer_sys::fuzz_target;
 
-// A condition of --filter, and a search with it.
+// A --filter expression, and a search with it.
 fuzz_target!(|text: &str| {
     let Some(filter) = checked(text.parse::<Filter>()) else { return };
     let mut store = MemoryStore::new(2, Metric::Cosine).unwrap();

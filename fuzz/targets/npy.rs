@@ -3,7 +3,7 @@ use elman_embedding::VectorFile;
 use elman_fuzz::{checked, file};
 use libfuzzer_sys::fuzz_target;
 
-// Vectors in a file: .npy, or .safetensors if the first byte is odd.
+// A file of vectors: .npy, or .safetensors if the first byte is odd.
 fuzz_target!(|bytes: &[u8]| {
     let Some((kind, bytes)) = bytes.split_first() else { return };
     let name = if kind % 2 == 0 { "vectors.npy" } else { "vectors.safetensors" };

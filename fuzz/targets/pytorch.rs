@@ -3,7 +3,7 @@ use elman_fuzz::{checked, file};
 use elman_recurrence::StateDict;
 use libfuzzer_sys::fuzz_target;
 
-// A state_dict that PyTorch saved, in any of its formats.
+// A PyTorch state_dict, in any of its file formats.
 fuzz_target!(|bytes: &[u8]| {
     let Some(weights) = checked(StateDict::open(file("weights.pt", bytes))) else { return };
     let names: Vec<String> = weights.shapes().map(|(name, _)| name.to_owned()).collect();

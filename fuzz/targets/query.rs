@@ -5,7 +5,7 @@ use elman_fuzz::folder;
 use elman_index::{Entry, LocalStore, StoreConfig, VectorStore};
 use libfuzzer_sys::fuzz_target;
 
-// Words that are searched for: any text is a query.
+// A full-text query. Every text is a valid query.
 fuzz_target!(|text: &str| {
     static STORE: OnceLock<Mutex<LocalStore>> = OnceLock::new();
     let store = STORE.get_or_init(|| {
@@ -16,5 +16,5 @@ fuzz_target!(|text: &str| {
         Mutex::new(store)
     });
     let store = store.lock().unwrap();
-    store.search_text(text, 3, None).expect("any text can be searched for");
+    store.search_text(text, 3, None).expect("every text is a valid query");
 });

@@ -4,8 +4,8 @@ use elman_fuzz::{checked, file, finite};
 use elman_recurrence::State;
 use libfuzzer_sys::fuzz_target;
 
-// A hidden state in a file.
+// A file with a hidden state.
 fuzz_target!(|bytes: &[u8]| {
     let Some(state) = checked(State::load(file("state.safetensors", bytes), &Device::flex())) else { return };
-    state.parts().iter().for_each(|part| finite(&part.to_data().to_vec::<f32>().expect("float32")));
+    state.parts().iter().for_each(|part| finite(&part.to_data().to_vec::<f32>().expect("f32")));
 });

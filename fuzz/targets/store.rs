@@ -5,8 +5,8 @@ use elman_fuzz::{checked, finite, folder};
 use elman_index::{Entry, LocalStore, StoreConfig, VectorStore};
 use libfuzzer_sys::fuzz_target;
 
-// A store's database with some bytes replaced: an input is a list of (offset, value) of five bytes each. What is read must
-// be an error or what was written.
+// A store's database with some bytes replaced. The input is a list of (offset, value) pairs of five bytes each. Reading
+// must fail or return what was written.
 fuzz_target!(|bytes: &[u8]| {
     static GOOD: OnceLock<Vec<u8>> = OnceLock::new();
     let path = folder().join("damaged");
@@ -29,7 +29,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Some(store) = checked(LocalStore::open_read_only(&path)) else { return };
     for hit in checked(store.search(&[1.0, 7.0], 5)).into_iter().flatten() {
         finite(&[hit.score]);
-        let number: usize = hit.id.strip_prefix("t:").and_then(|n| n.parse().ok()).expect("an id that was written");
+        let number: usize = hit.id.strip_prefix("t:").and_then(|n| n.parse().ok()).expect("an id of this store");
         assert_eq!(hit.text, format!("the text {number} about harbours"));
     }
     if let Some(hits) = checked(store.search_text("harbours", 100, None)) {

@@ -3,7 +3,7 @@ use elman_fuzz::{checked, file};
 use elman_text::{Columns, Table};
 use libfuzzer_sys::fuzz_target;
 
-// A table of any format, which the first byte chooses.
+// A table. The first byte selects the format.
 fuzz_target!(|bytes: &[u8]| {
     let Some((kind, bytes)) = bytes.split_first() else { return };
     let endings = ["csv", "tsv", "jsonl", "parquet", "csv.gz", "jsonl.gz", "txt"];

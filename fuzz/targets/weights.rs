@@ -2,5 +2,5 @@
 use elman_fuzz::model_with;
 use libfuzzer_sys::fuzz_target;
 
-// A model.safetensors beside a good configuration and a good tokenizer.
+// A model.safetensors with a valid configuration and a valid tokenizer.
 fuzz_target!(|bytes: &[u8]| model_with("model.safetensors", bytes));

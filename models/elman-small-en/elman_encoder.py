@@ -1,8 +1,8 @@
-"""A sentence encoder that elman has trained, for sentence-transformers:
+"""A sentence encoder trained by elman, for sentence-transformers:
 
     SentenceTransformer("DIRECTORY", trust_remote_code=True).encode(["a cat sat on the mat"])
 
-It reads the directory's config.json, tokenizer.json and model.safetensors, weights in 32, 16 or 8 bits.
+Loads config.json, tokenizer.json and model.safetensors (f32, f16 or int8 weights) from the directory.
 """
 
 import json
@@ -62,7 +62,7 @@ class Encoder(nn.Module):
         ids, mask = features["input_ids"], features["attention_mask"].bool()
         lengths = mask.sum(1)
         vectors = torch.zeros(len(ids), self.width, device=ids.device)
-        some = lengths > 0  # a text without tokens has a vector of zeros
+        some = lengths > 0  # a text without tokens has a zero vector
         if some.any():
             vectors[some] = self.vectors(ids[some], mask[some], lengths[some])
         features["sentence_embedding"] = vectors

@@ -6,30 +6,30 @@ use elman::{
     },
 };
 
-use super::kept::Kept;
+use super::stored::QuantizedVectors;
 use crate::{error::BenchError, vectors::Vectors};
 
-/// Prints Spearman's ρ between the pairs' scores and the cosines of their vectors in each precision.
+/// Prints Spearman's ρ between the pairs' scores and the cosine similarities of their vectors in each dtype.
 pub(super) fn print(vectors: &Vectors, scores: &[f64]) -> Result<(), BenchError> {
-    let (pairs, width) = (scores.len(), vectors.width);
+    let (pairs, dim) = (scores.len(), vectors.dim);
     if vectors.count() != 2 * pairs {
         return Err(BenchError::Pairs { pairs, expected: 2 * pairs, found: vectors.count() });
     }
     let rows: Vec<&[f32]> = vectors.rows().collect();
-    let Kept { float32, int8, binary } = Kept::new(width, &vectors.values)?;
-    println!("{pairs} pairs of vectors of {width} numbers\n");
+    let QuantizedVectors { float32, int8, binary } = QuantizedVectors::new(dim, &vectors.values)?;
+    println!("{pairs} pairs of vectors of dimension {dim}\n");
     println!("| first | second | Spearman's ρ · 100 |\n|---|---|--:|");
     let row = |first: VectorDtype, second: VectorDtype, similarity: &dyn Fn(usize) -> Result<f32, BenchError>| {
         let similarities: Vec<f64> = (0..pairs).map(|n| similarity(n).map(f64::from)).collect::<Result<_, _>>()?;
         println!("| {first} | {second} | {:.2} |", 100.0 * spearman(&similarities, scores));
         Ok::<_, BenchError>(())
     };
-    let with = |kept: &dyn Collection, n: usize| Ok(kept.cosines(rows[n], &[n + pairs])?[0]);
+    let asymmetric = |stored: &dyn Collection, n: usize| Ok(stored.cosines(rows[n], &[n + pairs])?[0]);
     use VectorDtype::{Binary, F32, Int8};
-    row(F32, F32, &|n| with(&float32, n))?;
-    row(F32, Int8, &|n| with(&int8, n))?;
+    row(F32, F32, &|n| asymmetric(&float32, n))?;
+    row(F32, Int8, &|n| asymmetric(&int8, n))?;
     row(Int8, Int8, &|n| Ok(cosine(&int8.vector(n), &int8.vector(n + pairs))))?;
-    row(F32, Binary, &|n| with(&binary, n))?;
+    row(F32, Binary, &|n| asymmetric(&binary, n))?;
     row(Binary, Binary, &|n| Ok(-(hamming(binary.words(n), binary.words(n + pairs)) as f32)))
 }
 
@@ -38,9 +38,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_vectors_must_be_those_of_the_pairs() {
-        let vectors = Vectors { width: 2, values: vec![1.0; 6] };
+    fn vector_count_must_match_the_pairs() {
+        let vectors = Vectors { dim: 2, values: vec![1.0; 6] };
         let error = print(&vectors, &[1.0]).unwrap_err().to_string();
-        assert_eq!(error, "1 pairs need 2 vectors, the first texts' and then the second texts', and there are 3");
+        assert_eq!(error, "1 pairs need 2 vectors (all first texts, then all second texts), found 3");
     }
 }

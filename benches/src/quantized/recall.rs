@@ -9,21 +9,21 @@ use elman::index::{
     },
 };
 
-use super::kept::Kept;
+use super::stored::QuantizedVectors;
 use crate::{error::BenchError, vectors::Vectors};
 
 /// A kind of search.
 struct Search {
     first: VectorDtype,
-    /// What candidates are compared with, and how many there are for each neighbour that is asked for.
+    /// Dtype that candidates are rescored in, and candidates per requested neighbor.
     rescored: Option<(VectorDtype, usize)>,
 }
 
 impl Search {
-    /// Every kind, the exact one first.
+    /// Every kind, exact search first.
     fn all() -> Vec<Self> {
-        let alone = |first| Self { first, rescored: None };
-        let mut all = vec![alone(F32), alone(Int8), alone(Binary)];
+        let single = |first| Self { first, rescored: None };
+        let mut all = vec![single(F32), single(Int8), single(Binary)];
         for second in [Int8, F32] {
             all.push(Self { first: Int8, rescored: Some((second, 2)) });
         }
@@ -40,44 +40,46 @@ impl Search {
         }
     }
 
-    /// Of a vector, in a file.
-    fn bytes(&self, width: usize) -> usize {
+    /// Stored bytes per vector.
+    fn bytes(&self, dim: usize) -> usize {
         let second = self.rescored.map(|(second, _)| second).filter(|&second| second != self.first);
-        self.first.bytes(width) + second.map_or(0, |second| second.bytes(width))
+        self.first.bytes(dim) + second.map_or(0, |second| second.bytes(dim))
     }
 
-    fn run(&self, kept: &Kept<'_>, query: &[f32], k: usize) -> Result<Vec<(usize, f32)>, IndexError> {
-        let of = |precision| -> &dyn Collection {
-            match precision {
-                Int8 => &kept.int8,
-                Binary => &kept.binary,
-                F32 => &kept.float32,
+    fn run(&self, stored: &QuantizedVectors<'_>, query: &[f32], k: usize) -> Result<Vec<(usize, f32)>, IndexError> {
+        let collection = |dtype| -> &dyn Collection {
+            match dtype {
+                Int8 => &stored.int8,
+                Binary => &stored.binary,
+                F32 => &stored.float32,
             }
         };
         match self.rescored {
-            Some((second, oversampling)) => nearest_rescored(of(self.first), of(second), query, k, oversampling),
-            None => of(self.first).nearest(query, k),
+            Some((second, oversampling)) => {
+                nearest_rescored(collection(self.first), collection(second), query, k, oversampling)
+            }
+            None => collection(self.first).nearest(query, k),
         }
     }
 }
 
 /// Prints a row for each kind of search.
 pub(super) fn print(vectors: &Vectors, queries: usize, k: usize) -> Result<(), BenchError> {
-    let (found, width) = (vectors.count(), vectors.width);
+    let (found, dim) = (vectors.count(), vectors.dim);
     if queries == 0 || k == 0 || queries >= found || k > found - queries {
         return Err(BenchError::TooFew { found, queries, k });
     }
-    let (among, asked) = vectors.values.split_at((found - queries) * width);
-    let kept = Kept::new(width, among)?;
-    println!("{} vectors of {width} numbers, {queries} queries that are not among them\n", kept.float32.len());
-    println!("| search | bytes of a vector | MB | recall@{k} | queries/s |\n|---|--:|--:|--:|--:|");
+    let (corpus, query_values) = vectors.values.split_at((found - queries) * dim);
+    let stored = QuantizedVectors::new(dim, corpus)?;
+    println!("{} vectors of dimension {dim}, {queries} queries that are not among them\n", stored.float32.len());
+    println!("| search | bytes per vector | MB | recall@{k} | queries/s |\n|---|--:|--:|--:|--:|");
     let mut exact = Vec::new();
     for search in Search::all() {
         let mut seconds = Vec::with_capacity(queries);
         let mut share = 0.0;
-        for (n, query) in asked.chunks_exact(width).enumerate() {
+        for (n, query) in query_values.chunks_exact(dim).enumerate() {
             let begin = Instant::now();
-            let nearest = search.run(&kept, query, k)?;
+            let nearest = search.run(&stored, query, k)?;
             seconds.push(begin.elapsed().as_secs_f64());
             let positions: Vec<usize> = nearest.into_iter().map(|(position, _)| position).collect();
             if exact.len() < queries {
@@ -86,8 +88,8 @@ pub(super) fn print(vectors: &Vectors, queries: usize, k: usize) -> Result<(), B
             share += recall(&exact[n], &positions);
         }
         let (recall, speed) = (share / queries as f64, 1.0 / median(seconds));
-        let (name, bytes) = (search.name(), search.bytes(width));
-        let megabytes = (bytes * kept.float32.len()) as f64 / 1e6;
+        let (name, bytes) = (search.name(), search.bytes(dim));
+        let megabytes = (bytes * stored.float32.len()) as f64 / 1e6;
         println!("| {name} | {bytes} | {megabytes:.1} | {recall:.3} | {speed:.0} |");
     }
     Ok(())
@@ -108,23 +110,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_and_medians() {
+    fn recall_and_median() {
         assert_eq!(recall(&[1, 2, 3, 4], &[4, 9, 1]), 0.5);
         assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
     }
 
     #[test]
-    fn every_search_has_a_name_and_a_size_of_its_own_kind() {
+    fn searches_have_names_and_sizes() {
         let all = Search::all();
         let row = |n: usize| (all[n].name(), all[n].bytes(384));
-        assert_eq!(row(0), ("float32".into(), 1536));
+        assert_eq!(row(0), ("f32".into(), 1536));
         assert_eq!(row(3), ("int8, 2·k rescored in int8".into(), 384));
-        assert_eq!(row(all.len() - 1), ("binary, 8·k rescored in float32".into(), 1584));
+        assert_eq!(row(all.len() - 1), ("binary, 8·k rescored in f32".into(), 1584));
     }
 
     #[test]
-    fn the_numbers_must_leave_something_to_search() {
-        let vectors = Vectors { width: 2, values: [1.0, 2.0].repeat(4) };
+    fn queries_and_k_must_leave_vectors_to_search() {
+        let vectors = Vectors { dim: 2, values: [1.0, 2.0].repeat(4) };
         for (queries, k) in [(0, 1), (4, 1), (1, 0), (1, 4)] {
             assert!(matches!(print(&vectors, queries, k), Err(BenchError::TooFew { found: 4, .. })));
         }

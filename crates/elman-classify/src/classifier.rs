@@ -2,28 +2,28 @@ use serde_json::Value;
 
 use crate::{
     error::ClassifyError,
-    examples::check,
-    objective::{outputs, sigmoid, softmax},
+    examples::check_vector,
+    objective::{num_outputs, sigmoid, softmax},
 };
 
-/// A trained classifier: labels, and the weights that choose among them.
+/// A trained classifier: labels and the weights of a logistic regression.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Classifier {
     pub(crate) labels: Vec<String>,
     pub(crate) width: usize,
-    /// `[outputs, width]`; one output where there are two labels, whose logit is the second's.
+    /// `[outputs, width]`. Two labels have one output, the logit of the second label.
     pub(crate) weights: Vec<f32>,
     /// `[outputs]`.
     pub(crate) biases: Vec<f32>,
     pub(crate) model: Value,
 }
 
-/// What a classifier makes of a vector.
+/// The prediction for one vector.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
-    /// The most probable class: where its label stands among [`Classifier::labels`].
+    /// The most probable class, an index into [`Classifier::labels`].
     pub class: usize,
-    /// The probability of each class; they add up to 1.
+    /// The probability of each class; they sum to 1.
     pub probabilities: Vec<f64>,
 }
 
@@ -35,20 +35,20 @@ impl Prediction {
 }
 
 impl Classifier {
-    /// Parameters are the weights `[outputs, width]` and the biases `[outputs]`.
+    /// `parameters` are the weights `[outputs, width]` followed by the biases `[outputs]`.
     pub(crate) fn new(labels: Vec<String>, width: usize, parameters: &[f64]) -> Self {
         let parameters: Vec<f32> = parameters.iter().map(|p| *p as f32).collect();
-        let (weights, biases) = parameters.split_at(outputs(labels.len()) * width);
+        let (weights, biases) = parameters.split_at(num_outputs(labels.len()) * width);
         Self { labels, width, weights: weights.into(), biases: biases.into(), model: Value::Null }
     }
 
-    /// Remembers what made the vectors, in any words that tell two models apart.
+    /// Sets the identity of the model that computes the vectors: any JSON that differs between models.
     #[must_use]
     pub fn with_model(self, model: impl Into<Value>) -> Self {
         Self { model: model.into(), ..self }
     }
 
-    /// What made the vectors that it was trained on; null if that was not said.
+    /// The identity of the model that computed the training vectors; null if it was not set.
     pub fn model(&self) -> &Value {
         &self.model
     }
@@ -58,7 +58,7 @@ impl Classifier {
         &self.labels
     }
 
-    /// The class of a label.
+    /// The class of a label, its index in [`labels`](Self::labels).
     ///
     /// # Errors
     /// [`ClassifyError::UnknownLabel`].
@@ -67,27 +67,27 @@ impl Classifier {
         self.labels.iter().position(|known| known == label).ok_or_else(unknown)
     }
 
-    /// The length of the vectors that it reads.
+    /// The dimension of the vectors.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// The weights, row by row `[outputs, width]`: one row for each label, or for the second of two.
+    /// The weights `[outputs, width]` in row-major order: one row per label; with two labels, one row for the second.
     pub fn weights(&self) -> &[f32] {
         &self.weights
     }
 
-    /// The biases, one for each row of weights.
+    /// The biases, one per row of weights.
     pub fn biases(&self) -> &[f32] {
         &self.biases
     }
 
-    /// The class of a vector; the first of those that are equally probable.
+    /// Predicts the class of a vector; of equally probable classes, the first.
     ///
     /// # Errors
     /// [`ClassifyError::Width`], [`ClassifyError::NotFinite`].
     pub fn predict(&self, vector: &[f32]) -> Result<Prediction, ClassifyError> {
-        check(vector, self.width)?;
+        check_vector(vector, self.width)?;
         let dot = |row: &[f32]| row.iter().zip(vector).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum::<f64>();
         let logit = |(output, bias): (usize, &f32)| {
             dot(&self.weights[output * self.width..(output + 1) * self.width]) + f64::from(*bias)
@@ -97,8 +97,8 @@ impl Classifier {
             [z] => probabilities = vec![sigmoid(-z), sigmoid(*z)],
             _ => drop(softmax(&mut probabilities)),
         }
-        let larger = |best: usize, class: usize| if probabilities[class] > probabilities[best] { class } else { best };
-        let class = (0..probabilities.len()).fold(0, larger);
+        let argmax = |best: usize, class: usize| if probabilities[class] > probabilities[best] { class } else { best };
+        let class = (0..probabilities.len()).fold(0, argmax);
         Ok(Prediction { class, probabilities })
     }
 }

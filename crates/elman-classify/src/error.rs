@@ -1,69 +1,69 @@
 use std::{io, path::PathBuf};
 
-/// Why a classifier could not be made, used or kept.
+/// An error of training, using, saving or loading a classifier.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClassifyError {
-    /// Nothing to learn from.
+    /// There are no training examples.
     #[error("there are no examples to learn from")]
     NoExamples,
-    /// Nothing to tell apart.
+    /// All examples have the same label.
     #[error("all examples have the label '{label}': a classifier needs at least two labels")]
     OneLabel {
         /// The label.
         label: String,
     },
-    /// An example without a label.
+    /// An example has an empty label.
     #[error("a label is empty")]
     EmptyLabel,
     /// A label that the classifier was not trained with.
-    #[error("the label '{found}' is unknown: the classifier has {}", listed(expected))]
+    #[error("unknown label '{found}': the classifier has {}", format_labels(expected))]
     UnknownLabel {
         /// The label.
         found: String,
-        /// Those that it has.
+        /// The labels of the classifier.
         expected: Vec<String>,
     },
-    /// A vector of another length.
-    #[error("a vector of {found} numbers where {expected} are expected")]
+    /// A vector has the wrong dimension.
+    #[error("expected a vector of dimension {expected}, found {found}")]
     Width {
-        /// The length that all vectors have.
+        /// The expected dimension.
         expected: usize,
-        /// The length that was found.
+        /// The dimension of the vector.
         found: usize,
     },
-    /// A vector with a number that is infinite or none.
-    #[error("a vector has {found} at position {position}: every number must be finite")]
+    /// A vector contains an infinite value or NaN.
+    #[error("a vector has {found} at position {position}: all values must be finite")]
     NotFinite {
-        /// Where, counted from 0.
+        /// The position, from 0.
         position: usize,
-        /// The number.
+        /// The value.
         found: f32,
     },
-    /// A setting out of range.
+    /// A setting is out of range.
     #[error("{name} must be {expected}, not {found}")]
     Setting {
         /// The setting.
         name: &'static str,
-        /// What is possible.
+        /// The valid range.
         expected: &'static str,
-        /// What was found.
+        /// The value.
         found: String,
     },
-    /// A label is too rare to be in every fold.
+    /// A label has fewer examples than there are folds.
     #[error(
-        "{folds} folds need at least {folds} examples of each label, and '{label}' has {found}: give more examples, or choose fewer folds"
+        "{folds} folds need at least {folds} examples of each label, but '{label}' has {found}: add examples or use fewer folds"
     )]
     Folds {
-        /// Folds that were asked for.
+        /// The requested number of folds.
         folds: usize,
         /// The rarest label.
         label: String,
-        /// Its examples.
+        /// The number of its examples.
         found: usize,
     },
-    /// Numbers so large that the loss is none.
-    #[error("the regression has no finite loss: scale the vectors to length 1, or lower the strength")]
+    /// The values are so large that the loss is not finite.
+    #[error("the loss is not finite: scale the vectors to length 1, or lower C")]
     Diverged,
     /// A file cannot be read.
     #[error("cannot read '{}': {source}", path.display())]
@@ -81,33 +81,34 @@ pub enum ClassifyError {
         /// The operating system's reason.
         source: io::Error,
     },
-    /// A file is no classifier, or damaged.
-    #[error("'{}' is no classifier: {reason}", path.display())]
+    /// A file is not a classifier, or is damaged.
+    #[error("'{}' is not a classifier: {reason}", path.display())]
     NotAClassifier {
         /// The file.
         path: PathBuf,
-        /// Why, on one line.
+        /// The reason, on one line.
         reason: String,
     },
-    /// A file of a later version.
+    /// A file has a newer format version.
     #[error("'{}' has format version {found}, and this build reads {supported}: use a newer elman", path.display())]
     Version {
         /// The file.
         path: PathBuf,
         /// Its version.
         found: u64,
-        /// The newest that is read.
+        /// The newest supported version.
         supported: u64,
     },
 }
 
-/// Labels that a message names before it only counts the others.
-const NAMED: usize = 8;
+/// Labels that a message lists; the others are only counted.
+const MAX_LISTED_LABELS: usize = 8;
 
-fn listed(labels: &[String]) -> String {
-    let mut text = labels.iter().take(NAMED).map(|label| format!("'{label}'")).collect::<Vec<_>>().join(", ");
-    if labels.len() > NAMED {
-        text += &format!(" and {} more", labels.len() - NAMED);
+fn format_labels(labels: &[String]) -> String {
+    let mut text =
+        labels.iter().take(MAX_LISTED_LABELS).map(|label| format!("'{label}'")).collect::<Vec<_>>().join(", ");
+    if labels.len() > MAX_LISTED_LABELS {
+        text += &format!(" and {} more", labels.len() - MAX_LISTED_LABELS);
     }
     text
 }
@@ -117,9 +118,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_labels_are_counted() {
+    fn long_lists_of_labels_are_truncated() {
         let labels: Vec<String> = (0..10).map(|n| n.to_string()).collect();
-        assert_eq!(listed(&labels[..2]), "'0', '1'");
-        assert!(listed(&labels).ends_with("'7' and 2 more"));
+        assert_eq!(format_labels(&labels[..2]), "'0', '1'");
+        assert!(format_labels(&labels).ends_with("'7' and 2 more"));
     }
 }

@@ -2,7 +2,7 @@ use indexmap::IndexSet;
 
 use crate::error::ClassifyError;
 
-/// Vectors of one length, each with a label.
+/// Vectors of one dimension, each with a label.
 #[derive(Clone, Debug)]
 pub struct Examples {
     width: usize,
@@ -10,21 +10,22 @@ pub struct Examples {
     values: Vec<f32>,
     labels: IndexSet<String>,
     /// The label of each example, as an index into `labels`.
-    of: Vec<usize>,
+    label_ids: Vec<usize>,
 }
 
 impl Examples {
-    /// No examples yet, of vectors of `width` numbers.
+    /// An empty set of examples whose vectors have dimension `width`.
     pub fn new(width: usize) -> Self {
-        Self { width, values: Vec::new(), labels: IndexSet::new(), of: Vec::new() }
+        Self { width, values: Vec::new(), labels: IndexSet::new(), label_ids: Vec::new() }
     }
 
     /// Adds an example.
     ///
     /// # Errors
-    /// [`ClassifyError::Width`], [`ClassifyError::NotFinite`], [`ClassifyError::EmptyLabel`]; nothing is added then.
+    /// [`ClassifyError::Width`], [`ClassifyError::NotFinite`], [`ClassifyError::EmptyLabel`]; the examples are
+    /// unchanged then.
     pub fn push(&mut self, vector: &[f32], label: &str) -> Result<(), ClassifyError> {
-        check(vector, self.width)?;
+        check_vector(vector, self.width)?;
         if label.is_empty() {
             return Err(ClassifyError::EmptyLabel);
         }
@@ -33,21 +34,21 @@ impl Examples {
             None => self.labels.insert_full(label.into()).0,
         };
         self.values.extend_from_slice(vector);
-        self.of.push(label);
+        self.label_ids.push(label);
         Ok(())
     }
 
     /// Number of examples.
     pub fn len(&self) -> usize {
-        self.of.len()
+        self.label_ids.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.of.is_empty()
+        self.label_ids.is_empty()
     }
 
-    /// The length of every vector.
+    /// The dimension of the vectors.
     pub fn width(&self) -> usize {
         self.width
     }
@@ -62,22 +63,22 @@ impl Examples {
     /// The vector of an example.
     ///
     /// # Panics
-    /// If there are not so many.
+    /// If `index` is out of range.
     pub fn vector(&self, index: usize) -> &[f32] {
         &self.values[index * self.width..(index + 1) * self.width]
     }
 
-    /// The class of each example: where its label stands among [`labels`](Self::labels).
+    /// The class of each example, an index into [`labels`](Self::labels).
     pub fn classes(&self) -> Vec<usize> {
         let sorted = self.labels();
         let class = |label: &String| sorted.binary_search(label).expect("sorted has every label");
         let classes: Vec<usize> = self.labels.iter().map(class).collect();
-        self.of.iter().map(|label| classes[*label]).collect()
+        self.label_ids.iter().map(|label| classes[*label]).collect()
     }
 }
 
-/// Refuses a vector of another length or with numbers that are none.
-pub(crate) fn check(vector: &[f32], expected: usize) -> Result<(), ClassifyError> {
+/// Rejects a vector of another dimension, or with infinite values or NaN.
+pub(crate) fn check_vector(vector: &[f32], expected: usize) -> Result<(), ClassifyError> {
     if vector.len() != expected {
         return Err(ClassifyError::Width { expected, found: vector.len() });
     }

@@ -2,12 +2,12 @@ use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use crate::{confusion::Confusion, error::ClassifyError, examples::Examples, logistic::LogisticConfig};
 
-/// What cross-validation found.
+/// The result of cross-validation.
 #[derive(Clone, Debug)]
 pub struct CrossValidation {
-    /// The accuracy on each fold, of a classifier that was trained on the others.
+    /// The accuracy on each fold of a classifier trained on the other folds.
     pub accuracies: Vec<f64>,
-    /// All examples, each judged by the classifier that had not seen it.
+    /// The confusion matrix over all examples, each predicted by the classifier that was not trained on it.
     pub confusion: Confusion,
 }
 
@@ -24,12 +24,12 @@ impl CrossValidation {
     }
 }
 
-/// Cuts the examples into folds of equal size with the labels in equal shares, and judges each by a classifier that is
-/// trained on the others. The seed decides who is in which fold.
+/// Stratified k-fold cross-validation: splits the examples into folds of equal size and equal label proportions, and
+/// evaluates on each fold a classifier trained on the others. The seed determines the folds.
 ///
 /// # Errors
-/// As [`LogisticConfig::train`]; [`ClassifyError::Setting`] for fewer than two folds; [`ClassifyError::Folds`] if a
-/// label has fewer examples than there are folds.
+/// Those of [`LogisticConfig::train`]; [`ClassifyError::Setting`] for fewer than two folds; [`ClassifyError::Folds`] if
+/// a label has fewer examples than there are folds.
 pub fn cross_validate(
     config: &LogisticConfig,
     examples: &Examples,
@@ -40,28 +40,28 @@ pub fn cross_validate(
     let mut counts = vec![0; labels.len()];
     classes.iter().for_each(|class| counts[*class] += 1);
     check_folds(folds, labels.iter().map(String::as_str).zip(counts))?;
-    let fold = assign(&classes, labels.len(), folds, seed);
+    let fold = assign_folds(&classes, labels.len(), folds, seed);
 
     let mut confusion = Confusion::new(&labels);
     let mut accuracies = Vec::with_capacity(folds);
     for held_out in 0..folds {
         let (valid, train): (Vec<usize>, Vec<usize>) = (0..classes.len()).partition(|row| fold[*row] == held_out);
         let classifier = config.train_on(examples, &classes, &train)?.classifier;
-        let mut right = 0;
+        let mut correct = 0;
         for row in &valid {
             let predicted = classifier.predict(examples.vector(*row))?.class;
             confusion.add(classes[*row], predicted);
-            right += usize::from(predicted == classes[*row]);
+            correct += usize::from(predicted == classes[*row]);
         }
-        accuracies.push(right as f64 / valid.len() as f64);
+        accuracies.push(correct as f64 / valid.len() as f64);
     }
     Ok(CrossValidation { accuracies, confusion })
 }
 
-/// Checks that examples with so many of each label can be cut into folds, before there are vectors.
+/// Checks that examples with these label counts can be split into folds. It needs no vectors.
 ///
 /// # Errors
-/// As [`cross_validate`].
+/// [`ClassifyError::Setting`], [`ClassifyError::Folds`], as [`cross_validate`].
 pub fn check_folds<'a>(folds: usize, counts: impl IntoIterator<Item = (&'a str, usize)>) -> Result<(), ClassifyError> {
     if folds < 2 {
         return Err(ClassifyError::Setting { name: "folds", expected: "at least 2", found: folds.to_string() });
@@ -72,8 +72,8 @@ pub fn check_folds<'a>(folds: usize, counts: impl IntoIterator<Item = (&'a str, 
     }
 }
 
-/// The fold of each example. The labels are dealt out one after another, each from where the one before ended.
-fn assign(classes: &[usize], count: usize, folds: usize, seed: u64) -> Vec<usize> {
+/// The fold of each example. Shuffled examples are dealt to the folds round-robin, one label after another.
+fn assign_folds(classes: &[usize], count: usize, folds: usize, seed: u64) -> Vec<usize> {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut rows: Vec<Vec<usize>> = vec![Vec::new(); count];
     classes.iter().enumerate().for_each(|(row, class)| rows[*class].push(row));
@@ -88,16 +88,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folds_have_equal_shares() {
+    fn folds_are_stratified() {
         let classes: Vec<usize> = (0..103).map(|row| if row < 70 { 0 } else { 1 + row % 2 }).collect();
-        let fold = assign(&classes, 3, 5, 1);
+        let fold = assign_folds(&classes, 3, 5, 1);
         for held_out in 0..5 {
-            let of = |class| (0..103).filter(|row| fold[*row] == held_out && class == classes[*row]).count();
-            assert_eq!(of(0), 14);
-            assert!([3, 4].contains(&of(1)) && [3, 4].contains(&of(2)), "{} {}", of(1), of(2));
-            assert!([20, 21].contains(&(of(0) + of(1) + of(2))));
+            let count = |class| (0..103).filter(|row| fold[*row] == held_out && class == classes[*row]).count();
+            assert_eq!(count(0), 14);
+            assert!([3, 4].contains(&count(1)) && [3, 4].contains(&count(2)), "{} {}", count(1), count(2));
+            assert!([20, 21].contains(&(count(0) + count(1) + count(2))));
         }
-        assert_eq!(fold, assign(&classes, 3, 5, 1));
-        assert_ne!(fold, assign(&classes, 3, 5, 2));
+        assert_eq!(fold, assign_folds(&classes, 3, 5, 1));
+        assert_ne!(fold, assign_folds(&classes, 3, 5, 2));
     }
 }

@@ -1,7 +1,7 @@
-//! Vectors to labels: logistic regression for two labels and more, on vectors that stay as they are. No tensors.
+//! Classifiers for embeddings: logistic regression for two or more labels, on fixed vectors. It uses no tensors.
 //!
-//! [`Examples`] are vectors with labels, [`LogisticConfig`] makes a [`Classifier`] of them, [`cross_validate`] tells how
-//! well that will do on others, and [`Confusion`] counts what it did.
+//! [`Examples`] are vectors with labels, [`LogisticConfig`] trains a [`Classifier`] on them, [`cross_validate`]
+//! estimates its accuracy on unseen vectors, and [`Confusion`] is a confusion matrix.
 //!
 //! ```
 //! use elman_classify::{Examples, LogisticConfig};

@@ -1,17 +1,17 @@
 use crate::{classifier::Classifier, error::ClassifyError, examples::Examples, objective::Objective, solver::minimize};
 
-/// How a classifier is trained: logistic regression with an L2 penalty, minimised by L-BFGS.
+/// How a classifier is trained: logistic regression with an L2 penalty, minimized by L-BFGS.
 ///
-/// Two labels get one row of weights and the logistic function, more get one row each and the softmax. The same
-/// minimum as scikit-learn's `LogisticRegression`. It is unique, so nothing is drawn.
+/// Two labels use one row of weights and the logistic function; more use one row per label and the softmax. The minimum
+/// is that of scikit-learn's `LogisticRegression`. It is unique, so training uses no random numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogisticConfig {
-    /// How much the examples count against the penalty, scikit-learn's C: the loss is Σ −log p(label) +
-    /// ‖W‖² / (2 · strength). 10 unless chosen otherwise, for vectors of length 1.
+    /// Inverse regularization strength, scikit-learn's C: the loss is Σ −log p(label) + ‖W‖² / (2 · strength). The
+    /// default is 10, for vectors of length 1.
     pub strength: f64,
-    /// Training ends where the norm of the mean loss's gradient is below this.
+    /// Training converges when the norm of the gradient of the mean loss is at most this.
     pub tolerance: f64,
-    /// Training ends, with a warning in [`Trained::converged`], after so many steps.
+    /// Maximum number of iterations; if it is reached first, [`Trained::converged`] is false.
     pub max_iterations: u64,
 }
 
@@ -21,19 +21,19 @@ impl Default for LogisticConfig {
     }
 }
 
-/// A classifier and how its training ended.
+/// A trained classifier and the outcome of its training.
 #[derive(Clone, Debug)]
 pub struct Trained {
     /// The classifier.
     pub classifier: Classifier,
-    /// Steps taken.
+    /// Number of iterations.
     pub iterations: u64,
-    /// Whether the gradient has become as small as it should.
+    /// Whether the norm of the gradient reached the tolerance.
     pub converged: bool,
 }
 
 impl LogisticConfig {
-    /// Sets the strength.
+    /// Sets [`strength`](Self::strength).
     #[must_use]
     pub fn with_strength(self, strength: f64) -> Self {
         Self { strength, ..self }
@@ -44,15 +44,15 @@ impl LogisticConfig {
     /// # Errors
     /// [`ClassifyError::Setting`].
     pub fn validate(&self) -> Result<(), ClassifyError> {
-        let error = |name, expected, found| Err(ClassifyError::Setting { name, expected, found });
+        let invalid = |name, expected, found| Err(ClassifyError::Setting { name, expected, found });
         if !(self.strength > 0.0 && self.strength.is_finite()) {
-            return error("the strength", "a number above 0", self.strength.to_string());
+            return invalid("C", "a number above 0", self.strength.to_string());
         }
         if !(self.tolerance >= 0.0 && self.tolerance.is_finite()) {
-            return error("the tolerance", "a number that is not negative", self.tolerance.to_string());
+            return invalid("the tolerance", "a number of at least 0", self.tolerance.to_string());
         }
         if self.max_iterations == 0 {
-            return error("the largest number of iterations", "at least 1", "0".into());
+            return invalid("the maximum number of iterations", "at least 1", "0".into());
         }
         Ok(())
     }
@@ -61,12 +61,12 @@ impl LogisticConfig {
     ///
     /// # Errors
     /// [`ClassifyError::Setting`], [`ClassifyError::NoExamples`], [`ClassifyError::OneLabel`],
-    /// [`ClassifyError::Diverged`] for numbers beyond reason.
+    /// [`ClassifyError::Diverged`] if the loss is not finite.
     pub fn train(&self, examples: &Examples) -> Result<Trained, ClassifyError> {
         self.train_on(examples, &examples.classes(), &(0..examples.len()).collect::<Vec<_>>())
     }
 
-    /// Trains on some rows of the examples, among which every label occurs.
+    /// Trains on a subset of the examples in which every label occurs.
     pub(crate) fn train_on(
         &self,
         examples: &Examples,

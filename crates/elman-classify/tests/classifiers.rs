@@ -1,10 +1,10 @@
-//! What must hold of every classifier, and what its errors say.
+//! Invariants of classifiers, and their error messages.
 
 use std::fs;
 
 use elman_classify::{Classifier, ClassifyError, Confusion, Examples, LogisticConfig, cross_validate};
 
-/// Points in the plane around one centre for each label, whose spread is `spread`.
+/// Points in the plane around one center per label, at distances up to `spread`.
 fn examples(labels: &[&str], count: usize, spread: f32) -> Examples {
     let mut examples = Examples::new(2);
     for n in 0..count {
@@ -17,7 +17,7 @@ fn examples(labels: &[&str], count: usize, spread: f32) -> Examples {
 }
 
 #[test]
-fn whatever_the_strength_training_ends() {
+fn training_terminates_for_any_strength() {
     for labels in [&["a", "b"][..], &["a", "b", "c", "d", "e"]] {
         for spread in [0.0, 0.1, 1.0, 3.0] {
             for strength in [1e-9, 1.0, 1e3, 1e6, 1e12] {
@@ -38,7 +38,7 @@ fn whatever_the_strength_training_ends() {
 }
 
 #[test]
-fn numbers_of_any_size_end_in_a_classifier_or_an_error() {
+fn values_of_any_magnitude_give_a_classifier_or_an_error() {
     for scale in [1e-30, 1e-3, 1e3, 1e10, 1e30, 3e38] {
         let mut examples = Examples::new(2);
         for n in 0..100 {
@@ -53,29 +53,29 @@ fn numbers_of_any_size_end_in_a_classifier_or_an_error() {
 }
 
 #[test]
-fn the_order_of_examples_and_labels_changes_nothing() {
-    let forth = examples(&["b", "a", "c"], 90, 0.8);
-    let mut back = Examples::new(2);
-    for row in (0..forth.len()).rev() {
-        back.push(forth.vector(row), &forth.labels()[forth.classes()[row]]).unwrap();
+fn the_order_of_examples_does_not_matter() {
+    let forward = examples(&["b", "a", "c"], 90, 0.8);
+    let mut reversed = Examples::new(2);
+    for row in (0..forward.len()).rev() {
+        reversed.push(forward.vector(row), &forward.labels()[forward.classes()[row]]).unwrap();
     }
     let config = LogisticConfig { tolerance: 1e-9, ..LogisticConfig::default() };
-    let [forth, back] = [&forth, &back].map(|examples| config.train(examples).unwrap().classifier);
-    assert_eq!(forth.labels(), ["a", "b", "c"]);
-    for (a, b) in forth.weights().iter().zip(back.weights()) {
+    let [forward, reversed] = [&forward, &reversed].map(|examples| config.train(examples).unwrap().classifier);
+    assert_eq!(forward.labels(), ["a", "b", "c"]);
+    for (a, b) in forward.weights().iter().zip(reversed.weights()) {
         assert!((a - b).abs() < 1e-4, "{a} {b}");
     }
 }
 
 #[test]
-fn cross_validation_judges_what_was_not_learned() {
+fn cross_validation_evaluates_on_unseen_examples() {
     let config = LogisticConfig::default();
     let easy = examples(&["a", "b", "c"], 90, 0.1);
     let validation = cross_validate(&config, &easy, 5, 0).unwrap();
     assert_eq!((validation.accuracies.len(), validation.mean(), validation.deviation()), (5, 1.0, 0.0));
     assert_eq!(validation.confusion.scores().examples, 90);
 
-    // labels that have nothing to do with the vectors can be learned by heart, and not foreseen
+    // labels independent of the vectors can be memorized, but not predicted
     let mut noise = Examples::new(40);
     for n in 0_u32..120 {
         let hash = |j: u32| ((n * 40 + j).wrapping_mul(2_654_435_769) >> 7) % 1000;
@@ -90,7 +90,7 @@ fn cross_validation_judges_what_was_not_learned() {
 }
 
 #[test]
-fn a_file_gives_back_the_classifier() {
+fn a_saved_classifier_loads_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("classifier");
     for labels in [&["no", "yes"][..], &["b \"1\"", "c", "ä"]] {
@@ -100,22 +100,22 @@ fn a_file_gives_back_the_classifier() {
         assert_eq!(Classifier::load(&path).unwrap(), classifier);
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    assert!(matches!(trained_on_two().save(folder.path().join("no/such")), Err(ClassifyError::Write { .. })));
+    assert!(matches!(two_label_classifier().save(folder.path().join("no/such")), Err(ClassifyError::Write { .. })));
 }
 
-fn trained_on_two() -> Classifier {
+fn two_label_classifier() -> Classifier {
     LogisticConfig::default().train(&examples(&["a", "b"], 20, 0.5)).unwrap().classifier
 }
 
 #[test]
-fn a_file_that_is_damaged_is_an_error() {
+fn damaged_files_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("classifier");
     let message = || Classifier::load(&path).unwrap_err().to_string();
     assert!(message().contains("cannot read") && message().contains("No such file"));
     fs::write(&path, "hello").unwrap();
-    assert!(message().contains("is no classifier"), "{}", message());
-    trained_on_two().save(&path).unwrap();
+    assert!(message().contains("is not a classifier"), "{}", message());
+    two_label_classifier().save(&path).unwrap();
     let good = fs::read(&path).unwrap();
     for end in 0..good.len() {
         fs::write(&path, &good[..end]).unwrap();
@@ -125,7 +125,7 @@ fn a_file_that_is_damaged_is_an_error() {
         let mut bad = good.clone();
         bad[at] ^= 0x15;
         fs::write(&path, &bad).unwrap();
-        drop(Classifier::load(&path)); // whatever it is, no panic
+        drop(Classifier::load(&path)); // must not panic
     }
     let replaced = |from: &str, to: &str| {
         let text = String::from_utf8_lossy(&good[8..]).replace(from, to);
@@ -140,7 +140,7 @@ fn a_file_that_is_damaged_is_an_error() {
 }
 
 #[test]
-fn mistakes_are_told() {
+fn invalid_arguments_are_errors() {
     let config = LogisticConfig::default();
     let error = |error: ClassifyError| error.to_string();
     assert_eq!(error(config.train(&Examples::new(2)).unwrap_err()), "there are no examples to learn from");
@@ -151,25 +151,25 @@ fn mistakes_are_told() {
     let two = examples(&["a", "b"], 7, 1.0);
     assert_eq!(
         error(cross_validate(&config, &two, 4, 0).unwrap_err()),
-        "4 folds need at least 4 examples of each label, and 'b' has 3: give more examples, or choose fewer folds"
+        "4 folds need at least 4 examples of each label, but 'b' has 3: add examples or use fewer folds"
     );
     assert_eq!(error(cross_validate(&config, &two, 1, 0).unwrap_err()), "folds must be at least 2, not 1");
     for strength in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let text = error(config.clone().with_strength(strength).train(&two).unwrap_err());
-        assert!(text.starts_with("the strength must be a number above 0, not "), "{text}");
+        assert!(text.starts_with("C must be a number above 0, not "), "{text}");
     }
     let mut examples = two;
-    assert_eq!(error(examples.push(&[1.0], "a").unwrap_err()), "a vector of 1 numbers where 2 are expected");
+    assert_eq!(error(examples.push(&[1.0], "a").unwrap_err()), "expected a vector of dimension 2, found 1");
     assert_eq!(error(examples.push(&[1.0, 2.0], "").unwrap_err()), "a label is empty");
     assert!(error(examples.push(&[1.0, f32::NAN], "a").unwrap_err()).contains("NaN at position 1"));
     assert_eq!(examples.len(), 7);
     let classifier = config.train(&examples).unwrap().classifier;
-    assert_eq!(error(classifier.class("c").unwrap_err()), "the label 'c' is unknown: the classifier has 'a', 'b'");
+    assert_eq!(error(classifier.class("c").unwrap_err()), "unknown label 'c': the classifier has 'a', 'b'");
     assert!(classifier.predict(&[0.0]).is_err());
 }
 
 #[test]
-fn a_label_that_never_occurs_has_scores_of_0() {
+fn labels_that_never_occur_score_0() {
     let mut confusion = Confusion::new(&["a", "b", "c"].map(String::from));
     assert_eq!(confusion.scores().accuracy, 0.0);
     for (truth, predicted) in [(0, 0), (0, 1), (1, 1)] {

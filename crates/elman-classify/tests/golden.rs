@@ -1,14 +1,14 @@
-//! Weights, probabilities and scores beside scikit-learn's.
+//! Weights, probabilities and scores compared with scikit-learn's; see `golden/logistic.py`.
 
 use elman_classify::{Classifier, Confusion, Examples, LogisticConfig};
 use serde::Deserialize;
 
-/// Both solvers stop where the gradient vanishes; weights of some tens are kept in float32.
-const WEIGHTS: f64 = 2e-5;
-const PROBABILITIES: f64 = 1e-6;
-/// Where training stops at the default tolerance, it is as near as matters.
-const DEFAULT: f64 = 1e-3;
-/// Shares of counts, in float64.
+/// Both solvers stop at a vanishing gradient; weights of some tens are stored in f32.
+const WEIGHT_TOLERANCE: f64 = 2e-5;
+const PROBABILITY_TOLERANCE: f64 = 1e-6;
+/// Probabilities at the default tolerance.
+const DEFAULT_TOLERANCE: f64 = 1e-3;
+/// Ratios of counts, in f64.
 const ROUNDING: f64 = 1e-12;
 
 #[derive(Deserialize)]
@@ -45,7 +45,12 @@ fn cases() -> Vec<(String, Case, Examples)> {
     cases.into_iter().map(with_examples).collect()
 }
 
-fn close(what: &str, found: impl IntoIterator<Item = f64>, expected: impl IntoIterator<Item = f64>, tolerance: f64) {
+fn assert_close(
+    what: &str,
+    found: impl IntoIterator<Item = f64>,
+    expected: impl IntoIterator<Item = f64>,
+    tolerance: f64,
+) {
     let (found, expected): (Vec<f64>, Vec<f64>) = (found.into_iter().collect(), expected.into_iter().collect());
     assert_eq!(found.len(), expected.len(), "{what}");
     for (found, expected) in found.iter().zip(&expected) {
@@ -58,7 +63,7 @@ fn probabilities(classifier: &Classifier, case: &Case, probed: usize) -> Vec<f64
 }
 
 #[test]
-fn regressions_are_scikit_learns() {
+fn regressions_match_scikit_learn() {
     for (name, case, examples) in cases() {
         for regression in &case.regressions {
             let what = format!("{name}, strength {}", regression.strength);
@@ -67,19 +72,19 @@ fn regressions_are_scikit_learns() {
             assert!(exact.converged, "{what}: {} iterations", exact.iterations);
             let floats = |values: &[f32]| values.iter().map(|w| f64::from(*w)).collect::<Vec<_>>();
             let exact = exact.classifier;
-            close(&what, floats(exact.weights()), regression.weights.concat(), WEIGHTS);
-            close(&what, floats(exact.biases()), regression.biases.iter().copied(), WEIGHTS);
+            assert_close(&what, floats(exact.weights()), regression.weights.concat(), WEIGHT_TOLERANCE);
+            assert_close(&what, floats(exact.biases()), regression.biases.iter().copied(), WEIGHT_TOLERANCE);
             let (probed, expected) = (regression.probabilities.len(), regression.probabilities.concat());
-            close(&what, probabilities(&exact, &case, probed), expected.iter().copied(), PROBABILITIES);
+            assert_close(&what, probabilities(&exact, &case, probed), expected.iter().copied(), PROBABILITY_TOLERANCE);
             let trained = config.train(&examples).unwrap();
             assert!(trained.converged, "{what}");
-            close(&what, probabilities(&trained.classifier, &case, probed), expected, DEFAULT);
+            assert_close(&what, probabilities(&trained.classifier, &case, probed), expected, DEFAULT_TOLERANCE);
         }
     }
 }
 
 #[test]
-fn scores_are_scikit_learns() {
+fn scores_match_scikit_learn() {
     for (name, case, examples) in cases() {
         let strength = case.regressions.last().unwrap().strength;
         let classifier = LogisticConfig::default().with_strength(strength).train(&examples).unwrap().classifier;
@@ -88,10 +93,10 @@ fn scores_are_scikit_learns() {
             confusion.add(classifier.class(label).unwrap(), classifier.predict(x).unwrap().class);
         }
         let scores = confusion.scores();
-        close(&name, [scores.accuracy, scores.macro_f1], [case.accuracy, case.macro_f1], ROUNDING);
-        close(&name, scores.labels.iter().map(|l| l.precision), case.precision, ROUNDING);
-        close(&name, scores.labels.iter().map(|l| l.recall), case.recall, ROUNDING);
-        close(&name, scores.labels.iter().map(|l| l.f1), case.f1, ROUNDING);
+        assert_close(&name, [scores.accuracy, scores.macro_f1], [case.accuracy, case.macro_f1], ROUNDING);
+        assert_close(&name, scores.labels.iter().map(|l| l.precision), case.precision, ROUNDING);
+        assert_close(&name, scores.labels.iter().map(|l| l.recall), case.recall, ROUNDING);
+        assert_close(&name, scores.labels.iter().map(|l| l.f1), case.f1, ROUNDING);
         assert_eq!(scores.labels.iter().map(|l| l.examples).collect::<Vec<_>>(), case.support, "{name}");
     }
 }

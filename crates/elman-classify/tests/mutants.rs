@@ -1,4 +1,4 @@
-//! Damaged files of classifiers: each is an error in one line, or predicts probabilities.
+//! Damaged classifier files: each gives a one-line error or predicts valid probabilities.
 
 use std::path::Path;
 
@@ -33,7 +33,7 @@ fn damaged_files_are_errors_or_give_probabilities() {
 
 #[cfg(unix)]
 #[test]
-fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+fn a_pipe_instead_of_a_file_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c");
     assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());

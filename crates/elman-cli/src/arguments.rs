@@ -16,10 +16,10 @@ use crate::{
     error::CliError,
 };
 
-/// Train a recurrent network on text; generate, embed and search with it.
+/// Train recurrent networks on text; generate, embed, search and classify with them.
 ///
-/// A network that has learned to predict the next word of your text can write more of it, and its hidden state tells
-/// which texts are alike. Everything runs on this machine, on a processor or a graphics card.
+/// A network that predicts the next word of a text can generate more of it, and its hidden states are embeddings of
+/// texts. Everything runs locally, on the CPU or a GPU.
 #[derive(Debug, Parser)]
 #[command(
     name = "elman",
@@ -28,13 +28,13 @@ use crate::{
     subcommand_required = true,
     arg_required_else_help = true,
     after_help = "\
-To begin, with a text file of your own:
+Getting started:
   elman train notes.txt --out notes-model
   elman generate --model notes-model --prompt \"The\"
   elman index notes.txt --model notes-model --store notes-index
-  elman search \"what I look for\" --store notes-index
+  elman search \"a question\" --store notes-index
 
-'elman COMMAND --help' explains a command and its options."
+See 'elman COMMAND --help' for the options of a command."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -60,7 +60,7 @@ enum Command {
 impl Cli {
     /// Runs the chosen command.
     pub fn run(&self) -> Result<(), CliError> {
-        // a wrong name would be passed over silently later
+        // later uses ignore invalid values
         EnvironmentError::check()?;
         match &self.command {
             Command::Demo(command) => command.run(),
@@ -79,52 +79,50 @@ impl Cli {
     }
 }
 
-/// The option that every command has which computes.
+/// The device option of all commands that run a model.
 #[derive(Args, Debug)]
 pub struct DeviceOption {
-    /// Where to compute: auto (a graphics card if this build can use one, else the processor), or a name
-    /// that 'elman devices' lists
+    /// Device: auto (a GPU if this build supports one, else the CPU), or a name that 'elman devices' lists
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: String,
 }
 
 impl DeviceOption {
-    /// The device of that name.
+    /// Opens the device.
     pub fn open(&self) -> Result<Device, CliError> {
         Ok(elman::device(&self.device)?)
     }
 
-    /// The name as it was given.
+    /// The name as given on the command line.
     pub fn name(&self) -> &str {
         &self.device
     }
 }
 
-/// The option of commands that read texts.
+/// The encoding option of commands that read text files.
 #[derive(Args, Debug)]
 pub struct EncodingOption {
-    /// How texts are encoded that have no byte order mark: utf-8, utf-16le, windows-1252, iso-8859-2, shift_jis, gbk, …
+    /// Encoding of files without a byte order mark: utf-8, utf-16le, windows-1252, iso-8859-2, shift_jis, gbk, …
     #[arg(long = "encoding", value_name = "NAME", default_value = "utf-8")]
     pub name: Encoding,
 }
 
-/// The option of commands that read with a trained model.
+/// The weight dtype option of commands that run a language model.
 #[derive(Args, Debug)]
-pub struct PrecisionOption {
-    /// In how many bits the weights are kept while reading: f32, bf16 (half the memory) or int8 (a quarter); the latter
-    /// two always compute on the processor
-    #[arg(long, value_name = "PRECISION", default_value = "f32", value_parser = one_of::<WeightDtype, UnknownWeightDtype>(&["f32", "bf16", "int8"]))]
-    precision: WeightDtype,
+pub struct WeightDtypeOption {
+    /// Dtype of the weights in memory: f32, bf16 (half the memory) or int8 (a quarter); bf16 and int8 run on the CPU
+    #[arg(long, value_name = "DTYPE", default_value = "f32", value_parser = one_of::<WeightDtype, UnknownWeightDtype>(&["f32", "bf16", "int8"]))]
+    weight_dtype: WeightDtype,
 }
 
-impl PrecisionOption {
-    /// The precision, if it is not that of the weights.
-    pub fn narrow(&self) -> Option<WeightDtype> {
-        Some(self.precision).filter(|precision| *precision != WeightDtype::F32)
+impl WeightDtypeOption {
+    /// The dtype to pack the weights in; `None` for f32, which needs no packing.
+    pub fn packed(&self) -> Option<WeightDtype> {
+        Some(self.weight_dtype).filter(|dtype| *dtype != WeightDtype::F32)
     }
 }
 
-/// Parses one of some names, which `--help` lists and a typing error is compared with.
+/// A parser of a fixed list of names, which `--help` and errors list.
 pub fn one_of<T, E>(names: &[&'static str]) -> impl TypedValueParser<Value = T> + use<T, E>
 where
     T: std::str::FromStr<Err = E> + Clone + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! Texts to vectors: the options of the commands that embed, and the stream that they share.
+//! Embedding texts: the options and the stream of vectors that several commands share.
 
 use std::path::Path;
 
@@ -16,40 +16,43 @@ use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 use crate::{error::CliError, model::damaged};
 
-/// How a language model's hidden states become a vector. An encoder has learned that.
+/// How to pool a language model's hidden states. An encoder's pooling is part of its configuration.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Embedding with a language model")]
 pub struct EmbeddingOptions {
-    /// What the hidden states of all tokens become: mean, max, last, or several side by side, as in mean+max
-    /// [default: mean]
+    /// Pooling of the hidden states of all tokens: mean, max, last, or a concatenation such as mean+max [default: mean]
     #[arg(long, value_name = "POOL")]
     pool: Option<Pooling>,
 
-    /// Recurrent layer that is read, counted from 1 [default: the last]
+    /// Recurrent layer whose hidden states are pooled, counted from 1 [default: the last]
     #[arg(long, value_name = "N")]
     layer: Option<usize>,
 }
 
 impl EmbeddingOptions {
-    /// The settings, with vectors scaled to length 1 if `normalize`.
+    /// The settings; `normalize` scales vectors to length 1.
     pub fn config(&self, normalize: bool) -> EmbedderConfig {
         let pooling = self.pool.clone().unwrap_or_default();
         EmbedderConfig { pooling, layer: self.layer, normalize, ..EmbedderConfig::default() }
     }
 
-    fn given(&self) -> Option<&'static str> {
+    /// The first of these options that was given.
+    fn first_option(&self) -> Option<&'static str> {
         self.pool.as_ref().map(|_| "--pool").or(self.layer.map(|_| "--layer"))
     }
 }
 
-/// What makes vectors of texts.
+/// A model that embeds texts.
 pub enum Model {
     Encoder(Box<Encoder>),
     Language(Box<Embedder>),
 }
 
 impl Model {
-    /// Loads the model of a directory, or the one that comes with the program, with the options of a command line.
+    /// Loads a model directory, or the built-in model if `path` is `None`, with command-line options.
+    ///
+    /// # Errors
+    /// If an option for language models is given for an encoder.
     pub fn open(
         path: Option<&Path>,
         options: &EmbeddingOptions,
@@ -57,13 +60,13 @@ impl Model {
         device: &Device,
     ) -> Result<Self, CliError> {
         let model = Self::load(path, options.config(normalize), device)?;
-        match (&model, options.given().or((!normalize).then_some("--no-normalize"))) {
-            (Self::Encoder(_), Some(option)) => Err(CliError::NotOfEncoder { option }),
+        match (&model, options.first_option().or((!normalize).then_some("--no-normalize"))) {
+            (Self::Encoder(_), Some(option)) => Err(CliError::LanguageModelOnly { option }),
             _ => Ok(model),
         }
     }
 
-    /// Loads the model of a directory, or the one that comes with the program; the settings are for a language model.
+    /// Loads a model directory, or the built-in model if `path` is `None`. `config` applies to language models only.
     pub fn load(path: Option<&Path>, config: EmbedderConfig, device: &Device) -> Result<Self, CliError> {
         let encoder = match path {
             None => Encoder::from_files(&elman_small_en::files(), WeightDtype::F32, device),
@@ -73,7 +76,7 @@ impl Model {
         Ok(Self::Encoder(encoder?.into()))
     }
 
-    /// The vectors of some texts, in their order.
+    /// The vectors of texts, in order.
     pub fn embed<S: AsRef<str> + Sync>(&self, texts: &[S]) -> Result<Vec<Vec<f32>>, CliError> {
         Ok(match self {
             Self::Encoder(encoder) => encoder.encode(texts)?,
@@ -81,7 +84,7 @@ impl Model {
         })
     }
 
-    /// Width of a vector.
+    /// The dimension of the vectors.
     pub fn d_embedding(&self) -> usize {
         match self {
             Self::Encoder(encoder) => encoder.d_embedding(),
@@ -97,7 +100,7 @@ impl Model {
         }
     }
 
-    /// What vectors are made with.
+    /// The fingerprint of the model and its settings.
     pub fn identity(&self) -> ModelFingerprint {
         match self {
             Self::Encoder(encoder) => encoder.identity(),
@@ -106,7 +109,7 @@ impl Model {
     }
 }
 
-/// Loads the language model of a directory for embedding.
+/// Loads the language model in a directory for embedding.
 pub fn load(model: &Path, config: EmbedderConfig, device: &Device) -> Result<Embedder, CliError> {
     Embedder::load(model, config, device).map_err(|error| match error {
         EmbeddingError::Model(source) => damaged(model, source),
@@ -114,11 +117,11 @@ pub fn load(model: &Path, config: EmbedderConfig, device: &Device) -> Result<Emb
     })
 }
 
-/// Texts that are embedded together: sorted by length among so many, little is padded.
-const TOGETHER: usize = 4096;
+/// Texts that are embedded together. They are sorted by length, so a large chunk needs little padding.
+const CHUNK: usize = 4096;
 
-/// Gives each text its vector, in order, holding a bounded number of texts; counts them on a terminal.
-pub fn rows<'a, T: AsRef<str> + Sync + 'a>(
+/// Embeds a stream of texts in order, in bounded memory, with a progress counter on a terminal.
+pub fn embed_stream<'a, T: AsRef<str> + Sync + 'a>(
     model: &'a Model,
     mut texts: impl Iterator<Item = Result<T, CliError>> + 'a,
 ) -> impl Iterator<Item = Result<(T, Vec<f32>), CliError>> + 'a {
@@ -129,7 +132,7 @@ pub fn rows<'a, T: AsRef<str> + Sync + 'a>(
         bar.inc(chunk.len() as u64);
         Ok(chunk.into_iter().zip(vectors).collect::<Vec<_>>())
     };
-    let chunks = std::iter::from_fn(move || match texts.by_ref().take(TOGETHER).collect::<Result<Vec<T>, _>>() {
+    let chunks = std::iter::from_fn(move || match texts.by_ref().take(CHUNK).collect::<Result<Vec<T>, _>>() {
         Ok(chunk) if chunk.is_empty() => None,
         chunk => Some(chunk.and_then(&embed)),
     });

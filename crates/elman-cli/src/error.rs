@@ -12,7 +12,7 @@ use elman::{
 
 use crate::output;
 
-/// Why a command failed.
+/// An error of a command.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     #[error(transparent)]
@@ -31,10 +31,10 @@ pub enum CliError {
     Store(#[from] IndexError),
     #[error(transparent)]
     Classify(#[from] ClassifyError),
-    /// A model whose settings are out of range, which is the file's fault and not the command line's.
+    /// A model file whose settings are out of range, as opposed to an invalid option.
     #[error("the model '{}' cannot be used", path.display())]
     DamagedModel { path: PathBuf, source: Box<lm::LmError> },
-    #[error("'{}' is an encoder, which makes vectors of texts and cannot continue them: use embed, index, search or classify", path.display())]
+    #[error("'{}' is an encoder, which cannot generate or predict text: use it with embed, index, search or classify", path.display())]
     IsEncoder { path: PathBuf },
     #[error("cannot read '{name}'")]
     Read { name: String, source: io::Error },
@@ -42,89 +42,89 @@ pub enum CliError {
     Write { path: PathBuf, source: io::Error },
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
-    #[error("the validation text has {tokens} tokens and needs at least 2: give a longer text, or one with --valid")]
-    ShortValidation { tokens: usize },
     #[error(
-        "--precision {precision} keeps the directions of vectors alone, and --no-normalize is about their lengths: leave one of them out"
+        "the validation text has {tokens} tokens, but needs at least 2: use a longer text or pass one with --valid"
     )]
-    Directions { precision: VectorDtype },
-    /// Some of what was found in folders could not be read; the rest was.
-    #[error("{count} {} left out", if *count == 1 { "file could not be read and was" } else { "files could not be read and were" })]
+    ShortValidation { tokens: usize },
+    #[error("--no-normalize cannot be combined with --vector-dtype {vector_dtype}, which stores normalized vectors")]
+    NormalizedOnly { vector_dtype: VectorDtype },
+    /// Some files in directories could not be read; all others were.
+    #[error("{count} {} skipped", if *count == 1 { "unreadable file was" } else { "unreadable files were" })]
     LeftOut { count: usize },
     #[error("none of the {count} files could be read")]
     NothingRead { count: usize },
-    #[error("the folder '{}' has no files, and the store has entries of {entries} texts in it: is a disk missing?", path.display())]
-    EmptyFolder { path: PathBuf, entries: usize, command: String },
+    #[error("the directory '{}' is empty, but the store has {entries} {} from it: is a disk not mounted?", path.display(), if *entries == 1 { "entry" } else { "entries" })]
+    EmptyDirectory { path: PathBuf, entries: usize, command: String },
     #[error("'{name}' has no text")]
     NoText { name: String },
-    #[error("'{}', {place}: the id '{}' is that of another text too: every entry needs its own", path.display(), id.escape_debug())]
-    RepeatedId { path: PathBuf, place: RowLocation, id: String },
-    #[error("--metadata {column}: entries have {column} already, that of the file; name the column otherwise")]
+    #[error("'{}', {location}: duplicate id '{}': ids must be unique", path.display(), id.escape_debug())]
+    DuplicateId { path: PathBuf, location: RowLocation, id: String },
+    #[error("--metadata {column}: the name '{column}' is reserved: rename the column")]
     MetadataColumn { column: String },
     #[error("'{}' has no examples", path.display())]
     NoExamples { path: PathBuf },
-    #[error("'{}', {place}", path.display())]
-    Example { path: PathBuf, place: RowLocation, source: ClassifyError },
-    #[error("'{}' already has a {file}: choose another --out, or replace it with --force", path.display())]
-    InTheWay { path: PathBuf, file: &'static str },
-    #[error("'{}' has a {file} that is not of a demo: choose another --out", path.display())]
-    NotOfDemo { path: PathBuf, file: &'static str },
-    #[error("'{}' already has a training run: go on with --resume, choose another --out, or begin anew with --force", path.display())]
-    Unfinished { path: PathBuf },
-    #[error("'{}' has a model and no checkpoint to go on from: choose another --out, or begin anew with --force", path.display())]
+    #[error("'{}', {location}", path.display())]
+    Example { path: PathBuf, location: RowLocation, source: ClassifyError },
+    #[error("'{}' already has a {file}: use another --out, or --force to overwrite it", path.display())]
+    AlreadyExists { path: PathBuf, file: &'static str },
+    #[error("'{}' has a {file} that 'elman demo' did not write: use another --out", path.display())]
+    NotADemo { path: PathBuf, file: &'static str },
+    #[error("'{}' already has a training run: use --resume to continue it, --force to overwrite it, or another --out", path.display())]
+    ExistingRun { path: PathBuf },
+    #[error("'{}' has a model, but no checkpoint to resume from: use --force to overwrite it, or another --out", path.display())]
     NoCheckpoint { path: PathBuf },
     #[error("cannot start a thread")]
     Thread { source: rayon::ThreadPoolBuildError },
-    #[error("cannot wait for Ctrl-C")]
+    #[error("cannot install a handler for Ctrl-C")]
     Signal { source: ctrlc::Error },
-    /// Training stopped at a point from which it can go on.
-    #[error("{source}; to go on: {command}")]
-    CanGoOn { source: Box<lm::LmError>, command: String },
-    #[error("the pairs of '{}' have no correlation: all scores are equal, or all cosines", path.display())]
+    /// Training stopped with a checkpoint that it can resume from.
+    #[error("{source}; to resume: {command}")]
+    Resumable { source: Box<lm::LmError>, command: String },
+    #[error("no correlation for the pairs of '{}': all scores or all cosines are equal", path.display())]
     NoCorrelation { path: PathBuf },
-    #[error("the score of pair {number} is no number: '{found}'")]
+    #[error("the score of pair {number} is not numeric: '{found}'")]
     Score { number: usize, found: String },
-    #[error("{option} is for language models: an encoder has learned how its vectors are made")]
-    NotOfEncoder { option: &'static str },
-    #[error("the store '{store}' has no entries: put some into it with 'elman index'")]
+    #[error("{option} applies to language models only, not to encoders")]
+    LanguageModelOnly { option: &'static str },
+    #[error("the store '{store}' has no entries: add some with 'elman index'")]
     EmptyStore { store: String },
-    #[error("no entry of '{store}' meets the condition of --filter")]
-    NoneAdmitted { store: String },
-    #[error("the store '{store}' does not say which model made its vectors: give one that 'elman index' made")]
-    NoIdentity { store: String },
-    #[error("the store '{store}' was made with another model or other settings than '{}' has now: index the texts again into a new store, or give the right --model", model.display())]
+    #[error("no entry of '{store}' matches --filter")]
+    NoMatch { store: String },
+    #[error("the store '{store}' does not record the model of its vectors: use a store that 'elman index' created")]
+    NoFingerprint { store: String },
+    #[error("the store '{store}' was created with another model or other settings than '{}': index the texts into a new store, or pass the right --model", model.display())]
     OtherModel { store: String, model: PathBuf },
-    #[error("the model of the store '{store}' cannot be loaded (if it has moved, give --model)")]
+    #[error("cannot load the model of the store '{store}' (if it has moved, pass --model)")]
     StoreModel { store: String, source: Box<CliError> },
-    #[error("{option} needs a store in a folder, and '{store}' is on a server")]
-    FolderOnly { option: &'static str, store: String },
-    #[error("'{}' is there already: choose another --out, or replace it with --force", path.display())]
-    ClassifierInTheWay { path: PathBuf },
-    #[error("the classifier '{}' does not say which model made its vectors: give one that 'elman classify train' made", path.display())]
+    #[error("{option} needs a local store, but '{store}' is on a server")]
+    LocalOnly { option: &'static str, store: String },
+    #[error("'{}' already exists: use another --out, or --force to overwrite it", path.display())]
+    ClassifierExists { path: PathBuf },
+    #[error("the classifier '{}' does not record the model of its vectors: use one that 'elman classify train' wrote", path.display())]
     NoClassifierModel { path: PathBuf },
-    #[error("the classifier '{}' was trained with another model or other settings than '{}' has now: train it again, or give the right --model", classifier.display(), model.display())]
+    #[error("the classifier '{}' was trained with another model or other settings than '{}': train it again, or pass the right --model", classifier.display(), model.display())]
     OtherClassifierModel { classifier: PathBuf, model: PathBuf },
-    #[error("the model of the classifier '{}' cannot be loaded (if it has moved, give --model)", classifier.display())]
+    #[error("cannot load the model of the classifier '{}' (if it has moved, pass --model)", classifier.display())]
     ClassifierModel { classifier: PathBuf, source: Box<CliError> },
 }
 
 impl CliError {
-    /// The exit code of a process that Ctrl-C ended.
+    /// Exit code of a process that Ctrl-C stopped.
     pub const INTERRUPTED: u8 = 130;
 
-    /// What training returned, with the command that goes on where that is possible.
+    /// An error of training, with the command that resumes it if that is possible.
     pub fn training(source: lm::LmError, command: String) -> Self {
         use lm::LmError::{Interrupted, Stopped};
         match source {
             Interrupted { .. } | Stopped { checkpoint: Some(_), .. } => {
                 let resume = if command.contains(" --resume") { "" } else { " --resume" };
-                Self::CanGoOn { source: source.into(), command: command.replace(" --force", "") + resume }
+                Self::Resumable { source: source.into(), command: command.replace(" --force", "") + resume }
             }
             source => source.into(),
         }
     }
 
-    /// As [`training`](Self::training), of an encoder.
+    /// Like [`training`](Self::training), for an encoder.
     pub fn encoder_training(source: EmbeddingError, command: String) -> Self {
         match source {
             EmbeddingError::Model(source) => Self::training(source, command),
@@ -132,17 +132,17 @@ impl CliError {
         }
     }
 
-    /// 2 where the command line is at fault, whatever the files hold; 130 where Ctrl-C ended it; else 1.
+    /// 2 for an invalid command line, 130 after Ctrl-C, else 1.
     fn exit_code(&self) -> u8 {
         use EmbeddingError::{Attention, Layer, Setting as OfEncoder, UnknownPooling, Zero};
         use TextError::{Glob, Vocabulary, Zero as ZeroTokens};
         use lm::LmError::{OtherRun, PlateauWithoutValidation, Setting, TooLarge, UnknownOptimizer, UnknownSchedule};
         match self {
-            Self::CanGoOn { source, .. } if matches!(**source, lm::LmError::Interrupted { .. }) => Self::INTERRUPTED,
-            Self::Device(_) | Self::Environment(_) | Self::InTheWay { .. } | Self::NotOfDemo { .. } => 2,
-            Self::Unfinished { .. } | Self::NoCheckpoint { .. } | Self::NotOfEncoder { .. } => 2,
-            Self::Directions { .. } | Self::MetadataColumn { .. } => 2,
-            Self::ClassifierInTheWay { .. } => 2,
+            Self::Resumable { source, .. } if matches!(**source, lm::LmError::Interrupted { .. }) => Self::INTERRUPTED,
+            Self::Device(_) | Self::Environment(_) | Self::AlreadyExists { .. } | Self::NotADemo { .. } => 2,
+            Self::ExistingRun { .. } | Self::NoCheckpoint { .. } | Self::LanguageModelOnly { .. } => 2,
+            Self::NormalizedOnly { .. } | Self::MetadataColumn { .. } => 2,
+            Self::ClassifierExists { .. } => 2,
             Self::Classify(ClassifyError::Setting { .. }) => 2,
             Self::Model(Setting { .. } | UnknownSchedule { .. } | UnknownOptimizer { .. } | TooLarge { .. })
             | Self::Model(PlateauWithoutValidation | OtherRun { .. }) => 2,
@@ -154,19 +154,19 @@ impl CliError {
         }
     }
 
-    /// Whether it is no failure: who read the output wants no more, as in `elman search … | head -1`.
-    fn reader_left(&self) -> bool {
+    /// Whether the reader of the output closed the pipe, as in `elman search … | head -1`: not an error.
+    fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    /// The error and its sources.
-    pub fn in_words(&self) -> String {
+    /// The error with its sources.
+    pub fn message(&self) -> String {
         with_sources(self)
     }
 
-    /// Tells the user in one line on standard error; returns the exit code.
+    /// Prints the error as one line on standard error; returns the exit code.
     pub fn report(&self) -> ExitCode {
-        if self.reader_left() {
+        if self.is_broken_pipe() {
             return ExitCode::SUCCESS;
         }
         let code = self.exit_code();
@@ -176,20 +176,20 @@ impl CliError {
             _ => "error: ",
         };
         match self {
-            // the command is to be typed again, and is whole therefore
-            Self::CanGoOn { source, command } => {
-                output::notice_with(format_args!("{kind}{}", with_sources(source)), &format!("; to go on: {command}"));
+            // never truncated: the command is meant to be copied
+            Self::Resumable { source, command } => {
+                output::notice_with(format_args!("{kind}{}", with_sources(source)), &format!("; to resume: {command}"));
             }
-            Self::EmptyFolder { command, .. } => {
+            Self::EmptyDirectory { command, .. } => {
                 output::notice_with(format_args!("{kind}{self}"), &format!(" To remove them: {command}"));
             }
-            _ => output::notice(format_args!("{kind}{}", self.in_words())),
+            _ => output::notice(format_args!("{kind}{}", self.message())),
         }
         ExitCode::from(code)
     }
 }
 
-/// The error and its sources, each that adds something, joined by colons.
+/// The error and its sources, joined by colons. Skips sources whose message is already part of the text.
 fn with_sources(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sources_are_told_once() {
+    fn sources_are_not_repeated() {
         let source = io::Error::new(io::ErrorKind::NotFound, "no\nsuch file");
         let error = CliError::Read { name: "a".into(), source };
         assert_eq!(with_sources(&error), "cannot read 'a': no\nsuch file");
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn only_mistakes_of_the_command_line_exit_with_2() {
+    fn exit_code_2_is_for_invalid_command_lines_only() {
         let setting = || lm::LmError::Setting { name: "x", expected: "y", found: "z".into() };
         assert_eq!(CliError::Model(setting()).exit_code(), 2);
         assert_eq!(CliError::DamagedModel { path: "m".into(), source: setting().into() }.exit_code(), 1);
@@ -226,8 +226,8 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_left_is_no_failure() {
-        assert!(CliError::Output(io::ErrorKind::BrokenPipe.into()).reader_left());
-        assert!(!CliError::Output(io::ErrorKind::StorageFull.into()).reader_left());
+    fn a_broken_pipe_is_not_an_error() {
+        assert!(CliError::Output(io::ErrorKind::BrokenPipe.into()).is_broken_pipe());
+        assert!(!CliError::Output(io::ErrorKind::StorageFull.into()).is_broken_pipe());
     }
 }

@@ -14,7 +14,7 @@ pub fn open(
 ) -> Result<impl Iterator<Item = Result<String, CliError>> + use<>, CliError> {
     let lines = if path == Path::new("-") {
         if io::stdin().is_terminal() {
-            output::notice("note: reading texts from the terminal, one per line; Ctrl-D ends them");
+            output::notice("note: reading texts from the terminal, one per line; press Ctrl-D to finish");
         }
         Lines::new("standard input", io::stdin(), encoding)?
     } else {

@@ -1,31 +1,31 @@
-//! `elman`: train a recurrent network on text, generate with it, and use its hidden state to embed and search.
+//! `elman`: train recurrent networks on text; generate, embed, search and classify with them.
 //!
-//! Exit code 0 is success, 1 a run that failed, 2 a command line that cannot be run.
+//! Exit codes: 0 success, 1 failure, 2 invalid command line, 130 interrupted.
 
 mod arguments;
-mod changed;
+mod changed_texts;
 mod classifier;
 mod command;
 mod demo;
 mod embedding;
 mod error;
-mod finding;
+mod file_selection;
+mod highlight;
 mod holdout;
-mod labelled;
+mod index_plan;
+mod keywords;
+mod labeled;
 mod lines;
 mod model;
-mod number;
 mod output;
-mod passage;
 mod paths;
-mod plan;
-mod plane;
 mod sources;
 mod store;
-mod stored;
+mod stored_entries;
+mod tsne;
 mod usage;
+mod vector_element;
 mod vectors;
-mod words;
 
 use std::process::ExitCode;
 
@@ -33,8 +33,8 @@ use clap::Parser;
 
 use crate::arguments::Cli;
 
-/// Keeps the large tensors that a training step frees for the next step, where the system's allocator gives them back and
-/// has the kernel clear new pages.
+/// Reuses the large tensors that a training step frees. The system allocator returns them to the kernel, which must
+/// zero new pages in each step.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,4 +1,4 @@
-//! Model directories: loading one, and keeping one from being overwritten.
+//! Model directories: loading, and protection against overwriting.
 
 use std::{
     io::Read,
@@ -15,25 +15,25 @@ use elman::{
 
 use crate::{error::CliError, output};
 
-/// The option that names a trained model.
+/// The option that selects a language model.
 #[derive(Args, Debug)]
 pub struct ModelOption {
-    /// The model: a directory that 'elman train' or 'elman import' wrote
+    /// Model directory, written by 'elman train' or 'elman import'
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
 }
 
-/// The option that names a model for embedding.
+/// The option that selects an embedding model.
 #[derive(Args, Debug)]
 pub struct EmbeddingModel {
-    /// The model: a directory that 'elman encoder train', 'elman train' or 'elman import' wrote [default: elman-small-en,
-    /// which comes with the program, for English]
+    /// Model directory, written by 'elman encoder train', 'elman train' or 'elman import' [default: elman-small-en, the
+    /// built-in encoder for English]
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
 }
 
 impl EmbeddingModel {
-    /// The directory; none for the model that comes with the program.
+    /// The directory; `None` for the built-in model.
     pub fn path(&self) -> Option<&Path> {
         self.model.as_deref()
     }
@@ -48,8 +48,8 @@ impl ModelOption {
         LanguageModel::load_dir(&self.model, device).map_err(|source| damaged(&self.model, source))
     }
 
-    /// What went wrong with the model after it was loaded. A setting is the command line's then.
-    pub fn failed(&self, source: lm::LmError) -> CliError {
+    /// Converts an error of a loaded model. An invalid setting is then an invalid option.
+    pub fn error(&self, source: lm::LmError) -> CliError {
         match source {
             lm::LmError::NotFinite => damaged(&self.model, source),
             source => source.into(),
@@ -57,8 +57,8 @@ impl ModelOption {
     }
 }
 
-/// A setting out of range is the command line's fault everywhere but in a model's own file; an output that is not finite is the
-/// model's, which does not know where it is from.
+/// Converts an error of the model at `path`: attributes an invalid setting to the model's files, not to the command
+/// line, and adds the path to the error of a non-finite output.
 pub fn damaged(path: &Path, source: lm::LmError) -> CliError {
     match source {
         lm::LmError::Setting { .. } | lm::LmError::NotFinite => {
@@ -71,83 +71,82 @@ pub fn damaged(path: &Path, source: lm::LmError) -> CliError {
 /// The options of commands that write a model directory.
 #[derive(Args, Debug)]
 pub struct OutOption {
-    /// Where to put the model: a directory, made if it is not there
+    /// Output directory for the model; created if it does not exist
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
 
-    /// Replace a model that is in the directory already
+    /// Overwrite an existing model in the directory
     #[arg(long)]
     pub force: bool,
 }
 
-/// The files of a model; none is overwritten without being told to.
-pub const MODEL: [&str; 4] = ["config.json", "model.safetensors", "tokenizer.json", "README.md"];
+/// The files of a model, which are overwritten only with `--force`.
+pub const MODEL_FILES: [&str; 4] = ["config.json", "model.safetensors", "tokenizer.json", "README.md"];
 
-/// The figures of training, as JSON lines.
+/// The training log, in JSON Lines.
 pub const LOG: &str = "train.jsonl";
 
-/// The loss over training, drawn.
+/// The chart of the loss curve.
 pub const CURVES: &str = "curves.svg";
 
-/// All about training on a page.
+/// The training report, an HTML page.
 pub const REPORT: &str = "report.html";
 
 impl OutOption {
-    /// Refuses a directory whose files would be overwritten.
+    /// Fails if files of the directory would be overwritten without `--force`.
     pub fn check(&self) -> Result<(), CliError> {
         if self.force {
             return Ok(());
         }
-        // a log without a model beside it is of a run that ended before its first epoch did, and of no use to anyone
-        let there = |file: &&&str| self.out.join(file).exists();
-        let figures: &[&str] = if is_log(&self.out.join(LOG)) { &[] } else { &[LOG, CURVES, REPORT] };
-        match MODEL.iter().chain(figures).find(there) {
-            Some(file) => Err(CliError::InTheWay { path: self.out.clone(), file }),
+        // a log without a model comes from a run that ended during its first epoch, and may be overwritten
+        let exists = |file: &&&str| self.out.join(file).exists();
+        let reports: &[&str] = if is_log(&self.out.join(LOG)) { &[] } else { &[LOG, CURVES, REPORT] };
+        match MODEL_FILES.iter().chain(reports).find(exists) {
+            Some(file) => Err(CliError::AlreadyExists { path: self.out.clone(), file }),
             None => Ok(()),
         }
     }
 
-    /// As [`check`](Self::check), for training that may go on from a checkpoint.
+    /// Like [`check`](Self::check), for training that may resume from a checkpoint.
     pub fn check_run(&self, checkpoints: &Checkpoints, resume: bool) -> Result<(), CliError> {
         match (checkpoints.list()?.is_empty(), resume) {
             (false, true) => Ok(()),
-            (false, false) if !self.force => Err(CliError::Unfinished { path: self.out.clone() }),
+            (false, false) if !self.force => Err(CliError::ExistingRun { path: self.out.clone() }),
             (true, true) => self.check().map_err(|_| CliError::NoCheckpoint { path: self.out.clone() }),
             _ => self.check(),
         }
     }
 
-    /// Makes the directory.
+    /// Creates the directory.
     pub fn create(&self) -> Result<(), CliError> {
         let failed = |source| CliError::Write { path: self.out.clone(), source };
         std::fs::create_dir_all(&self.out).map_err(failed)
     }
 
-    /// The name of the model: the directory's.
+    /// The name of the model: that of the directory.
     pub fn name(&self) -> String {
         self.out.file_name().unwrap_or(self.out.as_os_str()).to_string_lossy().into_owned()
     }
 }
 
-/// Whether a file is a log of training.
+/// Whether a file is an elman training log.
 fn is_log(path: &Path) -> bool {
     const START: &[u8] = br#"{"event":"start","#;
-    let mut begin = Vec::new();
-    let read = elman_files::open(path).and_then(|file| file.take(START.len() as u64).read_to_end(&mut begin));
-    read.is_ok() && (begin.is_empty() || begin == START)
+    let mut start = Vec::new();
+    let read = elman_files::open(path).and_then(|file| file.take(START.len() as u64).read_to_end(&mut start));
+    read.is_ok() && (start.is_empty() || start == START)
 }
 
-/// What was given to a model that it has no token for says nothing to it, which its user should know.
-pub fn warn_of_unknown(what: &str, text: &str, tokenizer: &TextTokenizer) -> Result<(), CliError> {
+/// Prints a note if the tokenizer does not know some or all of a text.
+pub fn warn_about_unknown_tokens(what: &str, text: &str, tokenizer: &TextTokenizer) -> Result<(), CliError> {
     let ids = tokenizer.encode(text)?;
     let unknown = ids.iter().filter(|id| Some(**id) == tokenizer.unknown_id()).count();
     if !text.is_empty() && !tokenizer.knows(&ids) && unknown == ids.len() {
-        output::notice(format_args!("note: the model knows nothing of the {what}"));
+        output::notice(format_args!("note: the model has no tokens for the {what}"));
     } else if unknown > 0 {
         let name = tokenizer.unknown_id().and_then(|id| tokenizer.id_to_token(id)).unwrap_or_default();
-        output::notice(format_args!(
-            "note: the model does not know {unknown} of the {what}'s tokens and reads {name} instead"
-        ));
+        let tokens = if unknown == 1 { "token" } else { "tokens" };
+        output::notice(format_args!("note: {unknown} unknown {tokens} of the {what} replaced by {name}"));
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
-//! Paths as texts, for ids and metadata.
+//! Paths as strings, for ids and metadata.
 
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
-/// A path as a text that no other path has. On Unix a byte that is not UTF-8 is written as `\xE9`, and a backslash of such a
-/// name as two.
+/// Encodes a path as a string; on Unix without collisions. There, in a name that is not UTF-8, an invalid byte becomes
+/// `\xE9`, and a backslash is doubled.
 pub fn to_text(path: &Path) -> String {
     #[cfg(unix)]
     {
@@ -19,7 +19,7 @@ pub fn to_text(path: &Path) -> String {
 #[cfg(unix)]
 fn escaped(name: &[u8]) -> String {
     match std::str::from_utf8(name) {
-        // what could be taken for an escape is escaped itself
+        // a name that contains an escape sequence is escaped itself
         Ok(name) if !name.contains("\\x") => name.into(),
         _ => name.utf8_chunks().fold(String::new(), |text, chunk| {
             let invalid: String = chunk.invalid().iter().map(|byte| format!("\\x{byte:02X}")).collect();
@@ -28,8 +28,8 @@ fn escaped(name: &[u8]) -> String {
     }
 }
 
-/// The path of a text that [`to_text`] made.
-pub fn of_text(text: &str) -> PathBuf {
+/// Decodes a path that [`to_text`] encoded.
+pub fn from_text(text: &str) -> PathBuf {
     #[cfg(unix)]
     {
         use std::{ffi::OsString, os::unix::ffi::OsStringExt};
@@ -60,13 +60,13 @@ fn unescaped(part: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The text with which the paths of all that is in a folder begin.
-pub fn prefix(folder: &str) -> String {
-    let end = if folder.ends_with(MAIN_SEPARATOR) { "" } else { std::path::MAIN_SEPARATOR_STR };
-    format!("{folder}{end}")
+/// The prefix of all paths in a directory: its path with a separator at the end.
+pub fn prefix(directory: &str) -> String {
+    let end = if directory.ends_with(MAIN_SEPARATOR) { "" } else { std::path::MAIN_SEPARATOR_STR };
+    format!("{directory}{end}")
 }
 
-/// The text that comes after all paths with this [`prefix`].
+/// An exclusive upper bound of all paths with this [`prefix`], in string order.
 pub fn after(prefix: &str) -> String {
     prefix.trim_end_matches(MAIN_SEPARATOR).to_owned() + &char::from(MAIN_SEPARATOR as u8 + 1).to_string()
 }
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_paths_have_one_text_and_each_comes_back() {
+    fn paths_are_encoded_without_collisions_and_decoded() {
         let names: [(&[u8], &str); 6] = [
             (b"notes/caf\xe9.txt", "notes/caf\\xE9.txt"),
             (b"notes/caf\xe8.txt", "notes/caf\\xE8.txt"),
@@ -90,9 +90,9 @@ mod tests {
         for (bytes, text) in names {
             let path = Path::new(OsStr::from_bytes(bytes));
             assert_eq!(to_text(path), text);
-            assert_eq!(of_text(text).as_os_str(), path.as_os_str());
+            assert_eq!(from_text(text).as_os_str(), path.as_os_str());
         }
-        assert_eq!(of_text("a\\xZZ"), Path::new("a\\xZZ"), "no text of ours");
+        assert_eq!(from_text("a\\xZZ"), Path::new("a\\xZZ"), "not an encoded path");
         assert_eq!((prefix("/").as_str(), prefix("a").as_str(), after("a/").as_str()), ("/", "a/", "a0"));
     }
 }

@@ -1,4 +1,4 @@
-//! Texts that are to become entries of a store, and where they stand.
+//! The texts that `elman index` adds to a store, and their locations.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,29 +12,29 @@ use elman::{
 };
 use serde_json::Value;
 
-use crate::{arguments::EncodingOption, error::CliError, finding::Finding, lines, paths};
+use crate::{arguments::EncodingOption, error::CliError, file_selection::FileSelection, lines, paths};
 
-/// The name of an entry's file, in its metadata.
+/// Metadata field: the name of an entry's file.
 pub const FILE: &str = "file";
-/// The path of an entry's file, whatever it was called on the command line, in its metadata.
-pub const REAL: &str = "canonical_path";
+/// Metadata field: the canonical path of an entry's file, independent of its spelling on the command line.
+pub const CANONICAL_PATH: &str = "canonical_path";
 
-/// The options that name texts.
+/// The options that select texts.
 #[derive(Args, Debug)]
 pub struct Sources {
-    /// Text files, tables, or folders of them; lines without text are left out
+    /// Text files, tables, or directories; blank lines are skipped
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// In tables: the column with the texts [default: text]
+    /// Column of texts in tables [default: text]
     #[arg(long, value_name = "NAME")]
     text_column: Option<String>,
 
-    /// In tables: the column with a name for each entry, unlike all others [default: FILE:LINE]
+    /// Column of unique entry ids in tables [default: FILE:LINE]
     #[arg(long, value_name = "NAME")]
     id_column: Option<String>,
 
-    /// In tables: columns to keep as metadata, which searches can ask for
+    /// Columns of tables to store as metadata, for use in filters
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     metadata: Vec<String>,
 
@@ -42,43 +42,43 @@ pub struct Sources {
     encoding: EncodingOption,
 }
 
-/// A file or folder of the command line.
-pub struct Given {
+/// A file or directory of the command line.
+pub struct InputPath {
     pub path: PathBuf,
-    /// The path without links and dots, as a text.
-    pub real: String,
-    pub is_folder: bool,
+    /// The canonical path, encoded as text.
+    pub canonical: String,
+    pub is_directory: bool,
 }
 
 /// A file with texts.
 #[derive(Clone)]
 pub struct TextFile {
     pub path: PathBuf,
-    /// What it is called in ids and metadata.
+    /// Its name in ids and metadata.
     pub name: String,
-    /// The path without links and dots, as a text.
-    pub real: String,
-    /// Which of the files and folders of the command line it belongs to.
-    pub given: usize,
-    /// Whether it was found in a folder, and not named itself.
-    pub is_in_folder: bool,
+    /// The canonical path, encoded as text.
+    pub canonical: String,
+    /// The index of the command-line path that it was found with.
+    pub input: usize,
+    /// Whether it was found in a directory, and not named itself.
+    pub is_in_directory: bool,
 }
 
-/// All that a command line names.
-pub struct AllSources {
-    pub given: Vec<Given>,
+/// All files that the command line selects.
+pub struct FoundSources {
+    pub inputs: Vec<InputPath>,
     pub files: Vec<TextFile>,
-    pub left_out: Vec<LeftOut>,
+    pub skipped: Vec<LeftOut>,
 }
 
-/// A text and what belongs to it.
+/// A text with its id and metadata.
 pub struct Source {
     pub id: String,
     pub text: String,
     pub metadata: Metadata,
-    /// The file, and where in it.
+    /// The file and the location in it.
     path: PathBuf,
-    place: RowLocation,
+    location: RowLocation,
 }
 
 impl AsRef<str> for Source {
@@ -88,60 +88,65 @@ impl AsRef<str> for Source {
 }
 
 impl Source {
-    fn new(file: &TextFile, place: RowLocation, id: Option<String>, text: String) -> Self {
-        let (key, number) = match place {
+    fn new(file: &TextFile, location: RowLocation, id: Option<String>, text: String) -> Self {
+        let (key, number) = match location {
             RowLocation::Line(number) => ("line", number),
             RowLocation::Row(number) => ("row", number),
         };
         let id = id.unwrap_or_else(|| format!("{}:{number}", file.name));
         let metadata = [
             (FILE.to_string(), file.name.clone().into()),
-            (REAL.to_string(), file.real.clone().into()),
+            (CANONICAL_PATH.to_string(), file.canonical.clone().into()),
             (key.to_string(), number.into()),
         ];
-        Self { id, text, metadata: metadata.into_iter().collect(), path: file.path.clone(), place }
+        Self { id, text, metadata: metadata.into_iter().collect(), path: file.path.clone(), location }
     }
 
     pub fn into_entry(self, vector: Vec<f32>) -> Entry {
         Entry::new(self.id, vector, self.text).with_metadata(self.metadata)
     }
 
-    /// The error that another text has its id.
-    pub fn repeated(self) -> CliError {
-        CliError::RepeatedId { path: self.path, place: self.place, id: self.id }
+    /// The error for an id that another text has.
+    pub fn duplicate_id(self) -> CliError {
+        CliError::DuplicateId { path: self.path, location: self.location, id: self.id }
     }
 }
 
-/// Texts of a file, one at a time.
-pub type Reading = Box<dyn Iterator<Item = Result<Source, CliError>>>;
+/// The texts of a file, one at a time.
+pub type TextIter = Box<dyn Iterator<Item = Result<Source, CliError>>>;
 
 impl Sources {
-    /// The files, those of folders included, each once. They are called as they are spelled.
-    pub fn find(&self, finding: &Finding) -> Result<AllSources, CliError> {
-        if let Some(column) = self.metadata.iter().find(|column| [FILE, REAL, "line", "row"].contains(&column.as_str()))
+    /// Finds all files, including those in directories, each once. Their names are spelled as on the command line.
+    pub fn find(&self, selection: &FileSelection) -> Result<FoundSources, CliError> {
+        if let Some(column) =
+            self.metadata.iter().find(|column| [FILE, CANONICAL_PATH, "line", "row"].contains(&column.as_str()))
         {
             return Err(CliError::MetadataColumn { column: column.clone() });
         }
-        let found = finding.find()?.with_encoding(self.encoding.name).with_tables().once().find(&self.files)?;
+        let found = selection.finder()?.with_encoding(self.encoding.name).with_tables().once().find(&self.files)?;
         let failed = |path: &Path, source| CliError::Read { name: path.display().to_string(), source };
-        let real = |path: &Path| real_path(path).map(|real| paths::to_text(&real)).map_err(|error| failed(path, error));
-        let given =
-            self.files.iter().map(|path| Ok(Given { path: path.clone(), real: real(path)?, is_folder: path.is_dir() }));
-        let given: Vec<Given> = given.collect::<Result<_, CliError>>()?;
+        let canonical =
+            |path: &Path| real_path(path).map(|path| paths::to_text(&path)).map_err(|error| failed(path, error));
+        let inputs = self
+            .files
+            .iter()
+            .map(|path| Ok(InputPath { path: path.clone(), canonical: canonical(path)?, is_directory: path.is_dir() }));
+        let inputs: Vec<InputPath> = inputs.collect::<Result<_, CliError>>()?;
         let mut files = Vec::with_capacity(found.files.len());
         for file in found.files {
-            let Given { path, real, .. } = &given[file.given];
-            let real = match file.path.strip_prefix(path) {
-                Ok(below) if file.is_in_folder => paths::prefix(real) + &paths::to_text(below),
-                _ => real.clone(),
+            let InputPath { path, canonical, .. } = &inputs[file.given];
+            let canonical = match file.path.strip_prefix(path) {
+                Ok(relative) if file.is_in_folder => paths::prefix(canonical) + &paths::to_text(relative),
+                _ => canonical.clone(),
             };
             if !file.is_in_folder {
                 elman_files::open(&file.path).map_err(|error| failed(&file.path, error))?;
             }
             let name = paths::to_text(&file.path);
-            files.push(TextFile { path: file.path, name, real, given: file.given, is_in_folder: file.is_in_folder });
+            let (input, is_in_directory) = (file.given, file.is_in_folder);
+            files.push(TextFile { path: file.path, name, canonical, input, is_in_directory });
         }
-        Ok(AllSources { given, files, left_out: found.left_out })
+        Ok(FoundSources { inputs, files, skipped: found.left_out })
     }
 
     /// The columns that every table must have.
@@ -150,17 +155,17 @@ impl Sources {
         Columns::new([Some(text_column), self.id_column.as_deref()].into_iter().flatten())
     }
 
-    /// Checks that the columns that are to be kept as metadata are each in one of the tables, if there are tables.
+    /// Checks that each metadata column exists in at least one of the tables, if there are tables.
     ///
     /// # Errors
-    /// That the first of the tables that can be read has no such column.
+    /// For the first readable table if no table has the column.
     pub fn check_metadata(&self, files: &[TextFile]) -> Result<(), CliError> {
         for name in &self.metadata {
             let columns = self.columns().with_optional([name]).by_name();
             let tables = files.iter().filter(|file| Table::has_columns(&file.path));
             let (mut missing, mut is_found) = (None, false);
             for file in tables {
-                // the first row with a value tells; a table without the column says so at its beginning or at its end
+                // stops at the first row with a value; a table without the column fails at its start or at its end
                 let table = Table::open_in(&file.path, columns.clone(), self.encoding.name);
                 let column = columns.required();
                 let has = table.and_then(|mut rows| {
@@ -169,7 +174,7 @@ impl Sources {
                 match has {
                     Err(TextError::NoColumn { column, .. }) if column != *name => {}
                     Err(error @ TextError::NoColumn { .. }) => missing = missing.or(Some(error)),
-                    // what else is wrong with it is reported when it is read
+                    // other errors are reported when the table is read
                     Err(_) => {}
                     Ok(_) => {
                         is_found = true;
@@ -185,7 +190,7 @@ impl Sources {
     }
 
     /// The texts of a file.
-    pub fn read(&self, file: &TextFile) -> Result<Reading, CliError> {
+    pub fn read(&self, file: &TextFile) -> Result<TextIter, CliError> {
         let file = Rc::new(file.clone());
         let is_blank =
             |source: &Result<Source, CliError>| matches!(source, Ok(source) if source.text.trim().is_empty());
@@ -198,31 +203,31 @@ impl Sources {
         let is_named = self.text_column.is_some() || self.id_column.is_some() || !self.metadata.is_empty();
         let columns = if is_named { self.columns().by_name() } else { self.columns() }.with_optional(&self.metadata);
         let table = Table::open_in(&file.path, columns, self.encoding.name)?;
-        let (has_id, kept) = (self.id_column.is_some(), self.metadata.clone());
-        let rows = table.map(move |row| source(&file, row?, has_id, &kept));
+        let (has_id, metadata) = (self.id_column.is_some(), self.metadata.clone());
+        let rows = table.map(move |row| source(&file, row?, has_id, &metadata));
         Ok(Box::new(rows.filter(move |source| !is_blank(source))))
     }
 }
 
-/// The text of a table's row, whose columns are the text, the id if there is one, and metadata.
-fn source(file: &TextFile, row: Row, has_id: bool, kept: &[String]) -> Result<Source, CliError> {
+/// The text of a table row. The columns are the text, the id if `has_id`, and `metadata`.
+fn source(file: &TextFile, row: Row, has_id: bool, metadata: &[String]) -> Result<Source, CliError> {
     let id = has_id.then(|| row.text(1).to_owned());
-    // a row without a text is left out, and needs no id
+    // a row without text is skipped and needs no id
     if id.as_ref().is_some_and(String::is_empty) && !row.text(0).trim().is_empty() {
-        return Err(row.error(1, "a name for the entry").into());
+        return Err(row.error(1, "an id").into());
     }
     let mut source = Source::new(file, row.place(), id, row.text(0).to_owned());
-    for (n, name) in kept.iter().enumerate() {
+    for (n, name) in metadata.iter().enumerate() {
         let value = row.text(1 + usize::from(has_id) + n);
         if !value.is_empty() {
-            source.metadata.insert(name.clone(), typed(value));
+            source.metadata.insert(name.clone(), parse_scalar(value));
         }
     }
     Ok(source)
 }
 
-/// A number, true or false, if a value is written as one; else its text.
-fn typed(value: &str) -> Value {
+/// Parses a metadata value: a number or boolean in JSON notation, else a string.
+fn parse_scalar(value: &str) -> Value {
     match serde_json::from_str(value) {
         Ok(scalar @ (Value::Number(_) | Value::Bool(_))) => scalar,
         _ => value.into(),
@@ -236,9 +241,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_have_the_type_that_they_are_written_as() {
+    fn metadata_values_are_numbers_booleans_or_strings() {
         let values = ["12", "-1.5e3", "true", "007", "twelve", "\"x\"", "null", "[1]", "1 2"];
         let expected = json!([12, -1500.0, true, "007", "twelve", "\"x\"", "null", "[1]", "1 2"]);
-        assert_eq!(json!(values.map(typed)), expected);
+        assert_eq!(json!(values.map(parse_scalar)), expected);
     }
 }

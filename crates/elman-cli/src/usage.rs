@@ -4,11 +4,11 @@ use clap::error::ErrorKind;
 
 use crate::output;
 
-/// Prints what clap has to say: help and version as they are, a mistake in one line. Returns the exit code.
+/// Prints a clap error: help and version as they are, other errors on one line. Returns the exit code.
 pub fn answer(error: &clap::Error) -> ExitCode {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            // the reader may be gone, as in `elman --help | head -1`
+            // the pipe may be closed, as in `elman --help | head -1`
             let _ = error.print();
         }
         _ => output::notice(one_line(&error.to_string())),
@@ -16,7 +16,7 @@ pub fn answer(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-/// clap's paragraphs, without the usage and the pointer to the help, on one line.
+/// Joins clap's paragraphs into one line, without the usage and the reference to the help.
 fn one_line(message: &str) -> String {
     let parts = message
         .lines()
@@ -41,7 +41,7 @@ mod tests {
     use crate::arguments::Cli;
 
     fn message(arguments: &[&str]) -> String {
-        let error = Cli::try_parse_from(["elman"].iter().chain(arguments)).expect_err("a mistake");
+        let error = Cli::try_parse_from(["elman"].iter().chain(arguments)).expect_err("an error");
         assert_eq!(error.exit_code(), 2);
         one_line(&error.to_string())
     }
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_told_in_one_line() {
+    fn errors_are_one_line() {
         assert_eq!(
             message(&["train", "text.txt"]),
             "error: the following required arguments were not provided: --out <DIR>"

@@ -1,4 +1,4 @@
-//! Files of vectors, written row by row: however many there are, one is held at a time.
+//! Vector files, written row by row with one vector in memory at a time.
 
 use std::{
     io::{self, BufWriter, Seek, SeekFrom, Write},
@@ -11,24 +11,24 @@ use npyz::WriterBuilder;
 use safetensors::tensor::TensorInfo;
 use serde::Serialize;
 
-use crate::{error::CliError, number::Number, output};
+use crate::{error::CliError, output, vector_element::VectorElement};
 
 /// A text and its vector.
 pub type Row<N> = (String, Vec<N>);
 
-/// The kinds of file that vectors are written to, each known by the ending of its name.
+/// The formats of vector files, selected by file extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// NumPy's: one array, `[lines, width]`.
+    /// NumPy: one array `[lines, dim]`.
     Npy,
-    /// One tensor named `embeddings`, `[lines, width]`; unless it is float32, with `precision` and `d_embedding` in the
-    /// header's metadata.
+    /// One tensor `embeddings` `[lines, dim]`. For dtypes other than f32, the header's metadata has `precision` and
+    /// `d_embedding`.
     Safetensors,
-    /// A JSON object per line, with `text` and `embedding`.
+    /// One JSON object per line, with `text` and `embedding`.
     JsonLines,
 }
 
-/// A file of vectors to write.
+/// A vector file to write.
 #[derive(Clone, Debug)]
 pub struct VectorFile {
     pub path: PathBuf,
@@ -43,23 +43,23 @@ impl std::str::FromStr for VectorFile {
             Some("npy") => Format::Npy,
             Some("safetensors") => Format::Safetensors,
             Some("jsonl") => Format::JsonLines,
-            _ => return Err("the name must end in .npy, .safetensors or .jsonl".into()),
+            _ => return Err("the file name must end in .npy, .safetensors or .jsonl".into()),
         };
         Ok(Self { path: path.into(), format })
     }
 }
 
 impl VectorFile {
-    /// Writes all rows, each of a vector of `d_embedding` dimensions, and returns their number. The file appears, or is
-    /// replaced, when all of it is written; where a row is an error nothing changes.
-    pub fn write<N: Number>(
+    /// Writes all rows atomically, with vectors of dimension `dim`, and returns the number of rows. Nothing is written
+    /// if a row is an error.
+    pub fn write<N: VectorElement>(
         &self,
-        d_embedding: usize,
+        dim: usize,
         rows: impl Iterator<Item = Result<Row<N>, CliError>>,
     ) -> Result<usize, CliError> {
         let mut failed = None;
         let rows = rows.map_while(|row| row.map_err(|error| failed = Some(error)).ok());
-        let written = self.try_write(d_embedding, rows);
+        let written = self.try_write(dim, rows);
         match failed {
             Some(error) => Err(error),
             None => {
@@ -70,15 +70,15 @@ impl VectorFile {
         }
     }
 
-    fn try_write<N: Number>(
+    fn try_write<N: VectorElement>(
         &self,
-        d_embedding: usize,
+        dim: usize,
         rows: impl Iterator<Item = Row<N>>,
     ) -> io::Result<(AtomicWriteFile, usize)> {
         let mut file = BufWriter::new(AtomicWriteFile::open(&self.path)?);
         let count = match self.format {
-            Format::Npy => npy(&mut file, d_embedding, rows)?,
-            Format::Safetensors => safetensors(&mut file, d_embedding, rows)?,
+            Format::Npy => npy(&mut file, dim, rows)?,
+            Format::Safetensors => safetensors(&mut file, dim, rows)?,
             Format::JsonLines => json_lines(&mut file, rows)?,
         };
         Ok((file.into_inner()?, count))
@@ -88,19 +88,15 @@ impl VectorFile {
         CliError::Write { path: self.path.clone(), source }
     }
 
-    /// Fails now where writing would fail after hours: the folder is not there, or the name is a folder's.
+    /// Fails early if the file cannot be written because its directory does not exist or the path is a directory.
     pub fn check(&self) -> Result<(), CliError> {
         output::check(&self.path)
     }
 }
 
-fn npy<N: Number>(
-    file: impl Write + Seek,
-    d_embedding: usize,
-    rows: impl Iterator<Item = Row<N>>,
-) -> io::Result<usize> {
-    let width = N::width(d_embedding) as u64;
-    let mut writer = npyz::WriteOptions::new().default_dtype().writer(file).begin_2d(width)?;
+fn npy<N: VectorElement>(file: impl Write + Seek, dim: usize, rows: impl Iterator<Item = Row<N>>) -> io::Result<usize> {
+    let elements = N::count(dim) as u64;
+    let mut writer = npyz::WriteOptions::new().default_dtype().writer(file).begin_2d(elements)?;
     let mut count = 0;
     for (_, vector) in rows {
         writer.extend(vector)?;
@@ -110,7 +106,7 @@ fn npy<N: Number>(
     Ok(count)
 }
 
-/// Room for the longest header of one tensor: two shapes, two offsets and a dimension of 20 digits, and the names.
+/// Bytes reserved for the header of one tensor: shape, offsets and dimension have at most 20 digits each.
 const HEADER: usize = 256;
 
 #[derive(Serialize)]
@@ -120,16 +116,16 @@ struct Header {
     embeddings: TensorInfo,
 }
 
-/// What a vector is read with, in an order that stays: a file depends on its vectors alone.
+/// The metadata needed to decode quantized vectors. A struct, for a fixed order of the fields.
 #[derive(Serialize)]
 struct Decoding {
     precision: VectorDtype,
     d_embedding: String,
 }
 
-fn safetensors<N: Number>(
+fn safetensors<N: VectorElement>(
     mut file: impl Write + Seek,
-    d_embedding: usize,
+    dim: usize,
     rows: impl Iterator<Item = Row<N>>,
 ) -> io::Result<usize> {
     file.write_all(&[b' '; 8 + HEADER])?;
@@ -140,14 +136,14 @@ fn safetensors<N: Number>(
         }
         count += 1;
     }
-    let (width, precision) = (N::width(d_embedding), N::PRECISION);
-    let size = count * width * size_of::<N>();
-    let decoding = Decoding { precision, d_embedding: d_embedding.to_string() };
+    let (elements, precision) = (N::count(dim), N::VECTOR_DTYPE);
+    let size = count * elements * size_of::<N>();
+    let decoding = Decoding { precision, d_embedding: dim.to_string() };
     let header = Header {
         decoding: (precision != VectorDtype::F32).then_some(decoding),
-        embeddings: TensorInfo { dtype: N::DTYPE, shape: vec![count, width], data_offsets: (0, size) },
+        embeddings: TensorInfo { dtype: N::SAFETENSORS_DTYPE, shape: vec![count, elements], data_offsets: (0, size) },
     };
-    // the length counts the spaces that follow the JSON
+    // the header length includes the spaces after the JSON
     file.seek(SeekFrom::Start(0))?;
     file.write_all(&(HEADER as u64).to_le_bytes())?;
     file.write_all(&serde_json::to_vec(&header)?)?;
@@ -155,7 +151,7 @@ fn safetensors<N: Number>(
     Ok(count)
 }
 
-fn json_lines<N: Number>(mut file: impl Write, rows: impl Iterator<Item = Row<N>>) -> io::Result<usize> {
+fn json_lines<N: VectorElement>(mut file: impl Write, rows: impl Iterator<Item = Row<N>>) -> io::Result<usize> {
     let mut count = 0;
     for row in rows {
         writeln!(file, "{}", json_line(&row))?;
@@ -165,13 +161,13 @@ fn json_lines<N: Number>(mut file: impl Write, rows: impl Iterator<Item = Row<N>
 }
 
 /// A row as one line of JSON.
-pub fn json_line<N: Number>((text, embedding): &Row<N>) -> String {
+pub fn json_line<N: VectorElement>((text, embedding): &Row<N>) -> String {
     #[derive(Serialize)]
     struct Line<'a, N> {
         text: &'a str,
         embedding: &'a [N],
     }
-    serde_json::to_string(&Line { text, embedding }).expect("texts and numbers are valid JSON")
+    serde_json::to_string(&Line { text, embedding }).expect("texts and finite values are valid JSON")
 }
 
 #[cfg(test)]
@@ -209,15 +205,15 @@ mod tests {
     }
 
     #[test]
-    fn narrow_numbers_are_read_back_with_what_decodes_them() {
-        let narrow = |n: u8| (n.to_string(), vec![n, 0x80]);
+    fn quantized_vectors_are_read_back_with_their_metadata() {
+        let row = |n: u8| (n.to_string(), vec![n, 0x80]);
         let mut file = Cursor::new(Vec::new());
-        npy(&mut file, 9, [1, 2].map(narrow).into_iter()).unwrap();
+        npy(&mut file, 9, [1, 2].map(row).into_iter()).unwrap();
         let read = npyz::NpyFile::new(file.get_ref().as_slice()).unwrap();
         assert_eq!((read.shape(), read.dtype().descr()), ([2, 2].as_slice(), "'|u1'".into()));
         assert_eq!(read.into_vec::<u8>().unwrap(), [1, 0x80, 2, 0x80]);
         let mut file = Cursor::new(Vec::new());
-        safetensors(&mut file, 9, [1, 2].map(narrow).into_iter()).unwrap();
+        safetensors(&mut file, 9, [1, 2].map(row).into_iter()).unwrap();
         let (_, header) = SafeTensors::read_metadata(file.get_ref()).unwrap();
         let metadata = header.metadata().as_ref().unwrap();
         assert_eq!((&*metadata["precision"], &*metadata["d_embedding"], metadata.len()), ("binary", "9", 2));
@@ -235,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn no_rows_make_valid_files() {
+    fn empty_files_are_valid() {
         let rows = std::iter::empty::<Row<f32>>;
         let mut file = Cursor::new(Vec::new());
         npy(&mut file, 3, rows()).unwrap();
@@ -253,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_row_leaves_the_old_file() {
+    fn a_row_error_leaves_the_old_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("v.npy");
         fs::write(&path, "old").unwrap();
@@ -265,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ending_decides() {
+    fn the_extension_selects_the_format() {
         assert_eq!("a.npy".parse::<VectorFile>().unwrap().format, Format::Npy);
         assert!("a.txt".parse::<VectorFile>().unwrap_err().contains(".npy, .safetensors or .jsonl"));
     }

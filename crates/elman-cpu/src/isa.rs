@@ -1,15 +1,15 @@
-//! Which instructions the kernels use.
+//! The instruction sets of the kernels.
 
 use std::{fmt, str::FromStr, sync::OnceLock};
 
 use pulp::WithSimd;
 
-/// An instruction set. Each kernel is one generic function, compiled for every set; the best that the processor has is
-/// chosen when the program runs.
+/// An instruction set. Each kernel is one generic function, compiled for every set; the best one that the CPU supports
+/// is selected at run time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Isa {
-    /// Portable code, one number at a time, for processors that have none of the others.
+    /// Portable scalar code, for CPUs that support none of the others.
     Portable,
     /// AVX2 with FMA: eight lanes.
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
@@ -34,12 +34,12 @@ impl Isa {
         Self::Neon,
     ];
 
-    /// The sets that this processor has, the best last.
+    /// The sets that this CPU supports, the best last.
     pub fn available() -> Vec<Self> {
         Self::ALL.iter().copied().filter(|isa| isa.is_available()).collect()
     }
 
-    /// The set that is used when none is named: that of `$ELMAN_CPU` if this processor has it, else the best.
+    /// The default set: that of `$ELMAN_CPU` if this CPU supports it, else the best available.
     pub fn best() -> Self {
         static BEST: OnceLock<Isa> = OnceLock::new();
         *BEST.get_or_init(|| {
@@ -51,7 +51,8 @@ impl Isa {
     /// The set that `$ELMAN_CPU` names (`portable`, `avx2`, `avx512`, `neon`); `None` if it is not set.
     ///
     /// # Errors
-    /// [`IsaError`] if it names none, or one that this processor does not have; [`best`](Self::best) then goes without it.
+    /// [`IsaError`] if the name is unknown or this CPU does not support the set; [`best`](Self::best) ignores such a
+    /// name.
     pub fn named() -> Result<Option<Self>, IsaError> {
         let Some(name) = std::env::var_os("ELMAN_CPU") else { return Ok(None) };
         let isa: Self = name.to_string_lossy().parse()?;
@@ -70,9 +71,9 @@ impl Isa {
         }
     }
 
-    /// Runs an operation compiled for the set; in portable form if the processor has not got it.
+    /// Runs an operation compiled for the set, or its portable form if the CPU does not support the set.
     pub(crate) fn run<O: WithSimd>(self, operation: O) -> O::Output {
-        /// With the set's instructions enabled, so that the operation's functions are inlined.
+        /// Enables the set's instructions, so that the operation's functions are inlined.
         macro_rules! with {
             ($simd:expr) => {
                 match $simd {
@@ -116,7 +117,7 @@ impl fmt::Display for Isa {
 pub enum IsaError {
     /// No instruction set of this architecture has the name.
     Unknown(String),
-    /// This processor does not have it.
+    /// This CPU does not support it.
     Unavailable(Isa),
 }
 
@@ -130,7 +131,7 @@ impl fmt::Display for IsaError {
             Self::Unavailable(isa) => {
                 write!(
                     f,
-                    "this processor does not have the instruction set '{isa}': it has {}",
+                    "this CPU does not support the instruction set '{isa}': expected one of {}",
                     list(&Isa::available())
                 )
             }
@@ -154,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_and_written() {
+    fn names_round_trip() {
         for isa in Isa::ALL {
             assert_eq!(isa.to_string().parse(), Ok(*isa));
         }

@@ -1,12 +1,12 @@
-//! A cell and everything that walks it.
+//! A cell with its compiled kernels, behind a type-erased interface.
 
 use std::{fmt, sync::Arc};
 
 use crate::{
     Backward, BackwardInto, Isa,
-    backward::walk_back,
+    backward::scan_backward,
     cell::{Activation, Gru, GruResetBefore, Lstm, MAX_GATES, MAX_STATES, MinGru, MinLstm, Pointwise, Rnn},
-    forward::{Walk, Walking},
+    forward::{Scan, ScanArgs},
 };
 
 /// The kernels of one cell, compiled for every instruction set.
@@ -18,14 +18,16 @@ use crate::{
 /// assert_eq!((kernel.gates(), kernel.states()), (4, 2));
 /// ```
 #[derive(Clone)]
-pub struct Kernel(Arc<dyn Walks>);
+pub struct Kernel(Arc<dyn ErasedCell>);
 
 impl Kernel {
-    /// The kernels of a cell of one's own. They are compiled where this is called; the others of this crate are compiled
-    /// once, with it.
+    /// The kernels of a custom cell. They are compiled in the calling crate; those of the built-in cells are compiled
+    /// once, with this crate.
     ///
     /// # Panics
-    /// If the cell has more gates or states than the kernels have room for, none of them, or late gates only.
+    /// If the number of gates is not in `1..=MAX_GATES`, that of states not in `1..=MAX_STATES`, that of saved values
+    /// above `MAX_GATES`, or if all gates are candidate gates, or if a cell without a recurrent product has candidate
+    /// gates.
     pub fn new<C: Pointwise>(cell: C) -> Self {
         assert!((1..=MAX_GATES).contains(&C::GATES), "{cell:?}: GATES = {} must be 1..={MAX_GATES}", C::GATES);
         assert!((1..=MAX_STATES).contains(&C::STATES), "{cell:?}: STATES = {} must be 1..={MAX_STATES}", C::STATES);
@@ -38,27 +40,27 @@ impl Kernel {
         );
         assert!(
             C::RECURRENT || C::CANDIDATE_GATES == 0,
-            "{cell:?}: without a recurrent product there are no late gates"
+            "{cell:?}: a cell without a recurrent product cannot have candidate gates"
         );
         Self(Arc::new(cell))
     }
 
-    /// The simple recurrent cell.
+    /// The Elman RNN cell.
     pub fn rnn(activation: Activation) -> Self {
         Self::new(Rnn(activation))
     }
 
-    /// The gated recurrent unit with the reset gate after the product.
+    /// The GRU with the reset gate applied after the recurrent product.
     pub fn gru() -> Self {
         Self::new(Gru)
     }
 
-    /// The gated recurrent unit with the reset gate before the product.
+    /// The GRU with the reset gate applied before the recurrent product.
     pub fn gru_reset_before() -> Self {
         Self::new(GruResetBefore)
     }
 
-    /// Long short-term memory.
+    /// The LSTM.
     pub fn lstm() -> Self {
         Self::new(Lstm)
     }
@@ -75,36 +77,36 @@ impl Kernel {
 
     /// Gates per unit.
     pub fn gates(&self) -> usize {
-        self.0.counts().gates
+        self.0.spec().gates
     }
 
     /// States per unit.
     pub fn states(&self) -> usize {
-        self.0.counts().states
+        self.0.spec().states
     }
 
-    /// Whether there is a recurrent product. Without one there are no recurrent weights and no recurrent bias.
+    /// Whether the cell has a recurrent product. Without one it has neither recurrent weights nor a recurrent bias.
     pub fn is_recurrent(&self) -> bool {
-        self.0.counts().recurrent
+        self.0.spec().recurrent
     }
 
     /// Whether the hidden state can be projected.
     pub fn has_projection(&self) -> bool {
-        let counts = self.0.counts();
-        counts.recurrent && !counts.reads_hidden && counts.late == 0
+        let spec = self.0.spec();
+        spec.recurrent && !spec.uses_prev_hidden && spec.candidate_gates == 0
     }
 
-    /// Rows of the recurrent weights, and of their bias.
+    /// Rows of the recurrent weights and of the recurrent bias.
     pub fn recurrent_rows(&self, hidden: usize) -> usize {
         if self.is_recurrent() { self.gates() * hidden } else { 0 }
     }
 
-    pub(crate) fn counts(&self) -> Counts {
-        self.0.counts()
+    pub(crate) fn spec(&self) -> CellSpec {
+        self.0.spec()
     }
 
-    pub(crate) fn walk(&self, walking: Walking<'_>) {
-        self.0.walk(walking);
+    pub(crate) fn scan(&self, args: ScanArgs<'_>) {
+        self.0.scan(args);
     }
 
     pub(crate) fn backward(&self, isa: Isa, threads: usize, from: Backward<'_>, into: BackwardInto<'_>) {
@@ -113,60 +115,60 @@ impl Kernel {
 }
 
 impl fmt::Debug for Kernel {
-    /// The cell.
+    /// Formats the cell.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-/// The constants of a cell.
+/// The constants of a [`Pointwise`] cell.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Counts {
+pub(crate) struct CellSpec {
     pub gates: usize,
     pub states: usize,
     pub saved: usize,
-    pub late: usize,
+    pub candidate_gates: usize,
     pub recurrent: bool,
-    pub reads_hidden: bool,
-    pub reads_output: bool,
+    pub uses_prev_hidden: bool,
+    pub uses_output: bool,
 }
 
-impl Counts {
-    pub const fn of<C: Pointwise>() -> Self {
+impl CellSpec {
+    pub const fn new<C: Pointwise>() -> Self {
         Self {
             gates: C::GATES,
             states: C::STATES,
             saved: C::SAVED,
-            late: C::CANDIDATE_GATES,
+            candidate_gates: C::CANDIDATE_GATES,
             recurrent: C::RECURRENT,
-            reads_hidden: C::USES_PREV_HIDDEN,
-            reads_output: C::USES_OUTPUT,
+            uses_prev_hidden: C::USES_PREV_HIDDEN,
+            uses_output: C::USES_OUTPUT,
         }
     }
 
     /// Gates whose recurrent product is that of the hidden state.
-    pub fn early(self) -> usize {
-        self.gates - self.late
+    pub fn non_candidate_gates(self) -> usize {
+        self.gates - self.candidate_gates
     }
 }
 
-/// A cell behind a pointer.
-trait Walks: fmt::Debug + Send + Sync {
-    fn counts(&self) -> Counts;
-    fn walk(&self, walking: Walking<'_>);
+/// A type-erased cell.
+trait ErasedCell: fmt::Debug + Send + Sync {
+    fn spec(&self) -> CellSpec;
+    fn scan(&self, args: ScanArgs<'_>);
     fn backward(&self, isa: Isa, threads: usize, from: Backward<'_>, into: BackwardInto<'_>);
 }
 
-impl<C: Pointwise> Walks for C {
-    fn counts(&self) -> Counts {
-        Counts::of::<C>()
+impl<C: Pointwise> ErasedCell for C {
+    fn spec(&self) -> CellSpec {
+        CellSpec::new::<C>()
     }
 
-    fn walk(&self, walking: Walking<'_>) {
-        walking.isa.run(Walk { cell: *self, walking });
+    fn scan(&self, args: ScanArgs<'_>) {
+        args.isa.run(Scan { cell: *self, args });
     }
 
     fn backward(&self, isa: Isa, threads: usize, from: Backward<'_>, into: BackwardInto<'_>) {
-        walk_back(*self, isa, threads, from, into);
+        scan_backward(*self, isa, threads, from, into);
     }
 }

@@ -1,11 +1,11 @@
-//! CPU kernels of recurrent layers and of a language model's output layer, without a tensor library.
+//! CPU kernels for recurrent layers and for a language model's output layer. The crate needs no tensor library.
 //!
-//! A recurrence multiplies the hidden state with the same weights at every time step. A general matrix product packs them
-//! anew each time, and leaves the gates to other loops; here the weights are packed once per sequence, and the cell acts
-//! on the sums while they are in registers.
+//! A recurrence multiplies the hidden state by the same weights at every time step. A general matrix product packs them
+//! again each time and leaves the gates to separate loops. Here the weights are packed once per sequence, and the cell
+//! runs on the sums while they are in registers.
 //!
-//! A [`Kernel`] is a [cell's pointwise mathematics](cell::Pointwise) with everything that walks it: [`forward()`] and
-//! [`backward()`], for every instruction set, on as many threads as there are, with lengths, in both directions, and in every
+//! A [`Kernel`] combines a [cell's pointwise math](cell::Pointwise) with the scan over it: [`forward()`] and
+//! [`backward()`] for every instruction set, single- or multithreaded, in both directions, with ragged batches and all
 //! [`ScanOptions`].
 
 mod backward;
@@ -20,14 +20,14 @@ pub mod math;
 mod matmul;
 mod multiply;
 mod norm;
+mod options;
 mod packed;
 mod panels;
-mod precision;
 mod product;
 mod sequence;
 mod sums;
-mod team;
-mod variant;
+mod threading;
+mod weight_dtype;
 
 pub use backward::{Backward, BackwardInto, backward};
 pub use cross_entropy::{LinearCrossEntropy, LinearCrossEntropyInto, linear_cross_entropy};
@@ -36,9 +36,9 @@ pub use isa::{Isa, IsaError};
 pub use kernel::Kernel;
 pub use layout::saved_len;
 pub use linear::{Linear, LinearInto, linear, linear_backward};
+pub use options::{LayerNorm, ScanOptions, Zoneout};
 pub use packed::{LayerWeights, PackedLayer, PackedLinear, SequenceBatch, Workspace};
-pub use precision::{UnknownWeightDtype, WeightDtype};
 pub use pulp::Simd;
 pub use sequence::Sequences;
-pub use team::threads;
-pub use variant::{LayerNorm, ScanOptions, Zoneout};
+pub use threading::threads;
+pub use weight_dtype::{UnknownWeightDtype, WeightDtype};

@@ -1,4 +1,4 @@
-//! The input product: a dense layer over all rows of a batch of sequences at once.
+//! The input projection: a linear layer over all rows of a batch of sequences.
 
 use std::borrow::Cow;
 
@@ -8,12 +8,12 @@ use rayon::prelude::*;
 use crate::{
     Isa, LayerNorm,
     matmul::{Matrix, matmul},
-    norm::{Moments, lost},
+    norm::{Moments, layer_norm_grad_means},
     product::{load_some, store_some},
     sums::sum_of_rows,
 };
 
-/// `y = x Wᵀ + b`, or with layer normalisation `y = gain ⊙ norm(x Wᵀ) + b`.
+/// `y = x Wᵀ + b`, or with layer normalization `y = gain ⊙ norm(x Wᵀ) + b`.
 ///
 /// Legend: `N` rows, `I` inputs, `R` outputs.
 #[derive(Clone, Copy, Debug)]
@@ -24,30 +24,29 @@ pub struct Linear<'a> {
     pub weights: &'a [f32],
     /// `[R]`
     pub bias: Option<&'a [f32]>,
-    /// Its gain is `[R]`.
+    /// Layer normalization of the product, with a gain `[R]`.
     pub norm: Option<LayerNorm<'a>>,
-    /// The rows that there are, in ascending order; all without. What the others hold is not looked at, and they become
-    /// zero.
+    /// The active rows in ascending order, or `None` for all. Inactive rows are not read; their outputs are zero.
     pub rows: Option<&'a [usize]>,
     /// `I`
     pub width: usize,
 }
 
-/// What is written: gradients, each of the size of what it is by, of those that are optional only what is asked for.
+/// Buffers for the gradients of a [`Linear`]. Only those that are given are computed.
 #[derive(Debug)]
 pub struct LinearInto<'a> {
-    /// By `x`, `[N, I]`.
+    /// Gradient with respect to `x`, `[N, I]`.
     pub x: Option<&'a mut [f32]>,
-    /// By the weights, `[R, I]`.
+    /// Gradient with respect to the weights, `[R, I]`.
     pub weights: Option<&'a mut [f32]>,
-    /// By the bias, `[R]`.
+    /// Gradient with respect to the bias, `[R]`.
     pub bias: Option<&'a mut [f32]>,
-    /// By the gain, `[R]`.
+    /// Gradient with respect to the gain, `[R]`; ignored without layer normalization.
     pub gain: Option<&'a mut [f32]>,
 }
 
 impl Linear<'_> {
-    /// `N`, `R`, and how many rows there are.
+    /// Checks the sizes; returns `N`, `R` and the number of active rows.
     fn check(&self) -> [usize; 3] {
         let Self { x, weights, bias, norm, rows, width } = *self;
         assert!(width > 0 && x.len().is_multiple_of(width), "x: [N, I]");
@@ -61,113 +60,115 @@ impl Linear<'_> {
         [count, outputs, rows.map_or(count, <[usize]>::len)]
     }
 
-    /// Numbers that [`linear`] saves for [`linear_backward`]: with layer normalisation the normalised rows `[N, R]` and one
-    /// over their deviations `[N]`, else none.
+    /// Number of values that [`linear`] saves for [`linear_backward`]: with layer normalization the normalized rows
+    /// `[N, R]` and their inverse standard deviations `[N]`, otherwise none.
     pub fn saved_len(&self) -> usize {
         let [count, outputs, _] = self.check();
         if self.norm.is_some() { count * (outputs + 1) } else { 0 }
     }
 
-    /// Of each row, which of those that there are it is.
-    fn places(&self, count: usize) -> Vec<Option<usize>> {
+    /// Maps each row to its index among the active rows.
+    fn active_indices(&self, count: usize) -> Vec<Option<usize>> {
         match self.rows {
             None => (0..count).map(Some).collect(),
             Some(rows) => {
-                let mut places = vec![None; count];
-                rows.iter().enumerate().for_each(|(n, row)| places[*row] = Some(n));
-                places
+                let mut indices = vec![None; count];
+                rows.iter().enumerate().for_each(|(n, row)| indices[*row] = Some(n));
+                indices
             }
         }
     }
 }
 
-/// Computes a [`Linear`]: `[N, R]`, and what [`linear_backward`] needs if `saved` is given.
+/// Computes a [`Linear`], `[N, R]`. Writes the values that [`linear_backward`] needs to `saved`, if it is given.
 ///
 /// # Panics
-/// If a slice has another size.
+/// If a slice has the wrong size.
 pub fn linear(isa: Isa, from: Linear<'_>, into: &mut [f32], saved: Option<&mut [f32]>) {
     let [count, outputs, rows] = from.check();
     assert_eq!(into.len(), count * outputs, "into: [N, R]");
-    assert!(saved.as_ref().is_none_or(|saved| saved.len() == from.saved_len()), "saved: as many as saved_len says");
-    let turned = Matrix::new(from.weights, outputs, from.width).transposed();
+    assert!(saved.as_ref().is_none_or(|saved| saved.len() == from.saved_len()), "saved: saved_len() values");
+    let weights = Matrix::new(from.weights, outputs, from.width).transposed();
     if from.norm.is_none() && from.rows.is_none() {
         match from.bias {
             Some(bias) => into.par_chunks_mut(outputs).for_each(|row| row.copy_from_slice(bias)),
             None => into.fill(0.0),
         }
-        return matmul(Matrix::new(from.x, count, from.width), turned, into, true);
+        return matmul(Matrix::new(from.x, count, from.width), weights, into, true);
     }
     let mut product = vec![0.0; rows * outputs];
     let x = gather(from.x, from.width, from.rows);
-    matmul(Matrix::new(&x, rows, from.width), turned, &mut product, false);
-    let places = from.places(count);
-    let finish = |row: usize, into: &mut [f32], saved: Option<(&mut [f32], &mut f32)>| match places[row] {
+    matmul(Matrix::new(&x, rows, from.width), weights, &mut product, false);
+    let indices = from.active_indices(count);
+    let finish = |row: usize, into: &mut [f32], saved: Option<(&mut [f32], &mut f32)>| match indices[row] {
         None => into.fill(0.0),
         Some(n) => {
             into.copy_from_slice(&product[n * outputs..][..outputs]);
-            isa.run(Finish { row: into, saved, bias: from.bias, norm: from.norm });
+            isa.run(NormAndBias { row: into, saved, bias: from.bias, norm: from.norm });
         }
     };
     let into = into.par_chunks_mut(outputs).enumerate();
     match saved.filter(|_| from.norm.is_some()) {
         None => into.for_each(|(row, into)| finish(row, into, None)),
         Some(saved) => {
-            let (normal, scale) = saved.split_at_mut(count * outputs);
-            let saved = normal.par_chunks_mut(outputs).zip(scale);
+            let (normalized, inv_std) = saved.split_at_mut(count * outputs);
+            let saved = normalized.par_chunks_mut(outputs).zip(inv_std);
             into.zip(saved).for_each(|((row, into), saved)| finish(row, into, Some(saved)));
         }
     }
 }
 
-/// The gradients of a [`Linear`] from that of its result, `[N, R]`.
+/// Computes the gradients of a [`Linear`], given the gradient with respect to its result, `[N, R]`.
 ///
 /// # Panics
-/// If a slice has another size, or a gradient by a gain is asked for that there is not.
+/// If a slice has the wrong size.
 pub fn linear_backward(isa: Isa, from: Linear<'_>, saved: &[f32], gradient: &[f32], into: LinearInto<'_>) {
     let [count, outputs, rows] = from.check();
-    assert_eq!(saved.len(), from.saved_len(), "saved: as many as saved_len says");
+    assert_eq!(saved.len(), from.saved_len(), "saved: saved_len() values");
     assert_eq!(gradient.len(), count * outputs, "gradient: [N, R]");
-    let by = gather(gradient, outputs, from.rows);
+    let d_y = gather(gradient, outputs, from.rows);
     if let Some(into) = into.bias {
-        assert_eq!(into.len(), outputs, "gradient by the bias: [R]");
-        sum_of_rows(&by, None, into, false);
+        assert_eq!(into.len(), outputs, "gradient of the bias: [R]");
+        sum_of_rows(&d_y, None, into, false);
     }
-    let product = match from.norm {
-        None => by,
+    let d_product = match from.norm {
+        None => d_y,
         Some(norm) => {
-            let (normal, scale) = saved.split_at(count * outputs);
-            let (normal, scale) = (gather(normal, outputs, from.rows), gather(scale, 1, from.rows));
+            let (normalized, inv_std) = saved.split_at(count * outputs);
+            let (normalized, inv_std) = (gather(normalized, outputs, from.rows), gather(inv_std, 1, from.rows));
             if let Some(into) = into.gain {
-                assert_eq!(into.len(), outputs, "gradient by the gain: [R]");
-                sum_of_rows(&by, Some(&normal), into, false);
+                assert_eq!(into.len(), outputs, "gradient of the gain: [R]");
+                sum_of_rows(&d_y, Some(&normalized), into, false);
             }
-            let mut product = by.into_owned();
-            let rows = product.par_chunks_mut(outputs).zip(normal.par_chunks(outputs)).zip(&scale[..]);
-            rows.for_each(|((by, normal), scale)| isa.run(Turn { by, normal, scale: *scale, gain: norm.gain }));
-            Cow::Owned(product)
+            let mut d_product = d_y.into_owned();
+            let rows = d_product.par_chunks_mut(outputs).zip(normalized.par_chunks(outputs)).zip(&inv_std[..]);
+            rows.for_each(|((row, normalized), inv_std)| {
+                isa.run(NormBackward { row, normalized, inv_std: *inv_std, gain: norm.gain });
+            });
+            Cow::Owned(d_product)
         }
     };
-    let product = Matrix::new(&product, rows, outputs);
+    let d_product = Matrix::new(&d_product, rows, outputs);
     if let Some(into) = into.weights {
         let x = gather(from.x, from.width, from.rows);
-        matmul(product.transposed(), Matrix::new(&x, rows, from.width), into, false);
+        matmul(d_product.transposed(), Matrix::new(&x, rows, from.width), into, false);
     }
     if let Some(into) = into.x {
         let weights = Matrix::new(from.weights, outputs, from.width);
-        assert_eq!(into.len(), from.x.len(), "gradient by x: [N, I]");
+        assert_eq!(into.len(), from.x.len(), "gradient of x: [N, I]");
         if from.rows.is_none() {
-            return matmul(product, weights, into, false);
+            return matmul(d_product, weights, into, false);
         }
-        let mut by = vec![0.0; rows * from.width];
-        matmul(product, weights, &mut by, false);
-        into.par_chunks_mut(from.width).zip(from.places(count)).for_each(|(into, place)| match place {
+        let mut d_x = vec![0.0; rows * from.width];
+        matmul(d_product, weights, &mut d_x, false);
+        into.par_chunks_mut(from.width).zip(from.active_indices(count)).for_each(|(into, index)| match index {
             None => into.fill(0.0),
-            Some(n) => into.copy_from_slice(&by[n * from.width..][..from.width]),
+            Some(n) => into.copy_from_slice(&d_x[n * from.width..][..from.width]),
         });
     }
 }
 
-/// The rows that there are, one after the other.
+/// The active rows, contiguous in memory.
 fn gather<'a>(values: &'a [f32], width: usize, rows: Option<&[usize]>) -> Cow<'a, [f32]> {
     let Some(rows) = rows else { return Cow::Borrowed(values) };
     let mut gathered = vec![0.0; rows.len() * width];
@@ -177,16 +178,16 @@ fn gather<'a>(values: &'a [f32], width: usize, rows: Option<&[usize]>) -> Cow<'a
     Cow::Owned(gathered)
 }
 
-/// One row's product, normalised where that is asked for, and its bias.
-pub(crate) struct Finish<'a> {
+/// Applies layer normalization, if any, and the bias to a row of a product.
+pub(crate) struct NormAndBias<'a> {
     pub row: &'a mut [f32],
-    /// The normalised row, and one over its deviation.
+    /// The normalized row, and its inverse standard deviation.
     pub saved: Option<(&'a mut [f32], &'a mut f32)>,
     pub bias: Option<&'a [f32]>,
     pub norm: Option<LayerNorm<'a>>,
 }
 
-impl WithSimd for Finish<'_> {
+impl WithSimd for NormAndBias<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -198,44 +199,44 @@ impl WithSimd for Finish<'_> {
             }
             return;
         };
-        let moments = Moments::of(s, row, norm.epsilon);
-        if let Some((_, scale)) = &mut saved {
-            **scale = moments.scale;
+        let moments = Moments::from_row(s, row, norm.epsilon);
+        if let Some((_, inv_std)) = &mut saved {
+            **inv_std = moments.inv_std;
         }
-        let (mean, scale) = (s.splat_f32s(moments.mean), s.splat_f32s(moments.scale));
+        let (mean, inv_std) = (s.splat_f32s(moments.mean), s.splat_f32s(moments.inv_std));
         for start in (0..row.len()).step_by(S::F32_LANES) {
             let count = (row.len() - start).min(S::F32_LANES);
-            // SAFETY: all rows have the same length, of which these are the last numbers or a register's.
+            // SAFETY: all slices have the length of the row, and `start + count` is at most that.
             unsafe {
-                let at = |of: &[f32]| load_some(s, of.as_ptr().add(start), count);
-                let normal = s.mul_f32s(s.sub_f32s(at(row), mean), scale);
-                let value = s.mul_add_f32s(normal, at(norm.gain), bias.map_or(s.splat_f32s(0.0), at));
+                let at = |values: &[f32]| load_some(s, values.as_ptr().add(start), count);
+                let normalized = s.mul_f32s(s.sub_f32s(at(row), mean), inv_std);
+                let value = s.mul_add_f32s(normalized, at(norm.gain), bias.map_or(s.splat_f32s(0.0), at));
                 store_some(s, row.as_mut_ptr().add(start), count, value);
                 if let Some((into, _)) = &mut saved {
-                    store_some(s, into.as_mut_ptr().add(start), count, normal);
+                    store_some(s, into.as_mut_ptr().add(start), count, normalized);
                 }
             }
         }
     }
 }
 
-/// One row's gradient by what was normalised becomes that by the product.
-struct Turn<'a> {
-    by: &'a mut [f32],
-    normal: &'a [f32],
-    scale: f32,
+/// Turns a row's gradient with respect to `gain ⊙ normalized` into that with respect to the product.
+struct NormBackward<'a> {
+    row: &'a mut [f32],
+    normalized: &'a [f32],
+    inv_std: f32,
     gain: &'a [f32],
 }
 
-impl WithSimd for Turn<'_> {
+impl WithSimd for NormBackward<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        let Self { by, normal, scale, gain } = self;
-        let [mean, slope] = lost(s, gain, by, normal);
-        for ((by, normal), gain) in by.iter_mut().zip(normal).zip(gain) {
-            *by = (*by * gain - mean - normal * slope) * scale;
+        let Self { row, normalized, inv_std, gain } = self;
+        let [mean, slope] = layer_norm_grad_means(s, gain, row, normalized);
+        for ((value, normalized), gain) in row.iter_mut().zip(normalized).zip(gain) {
+            *value = (*value * gain - mean - normalized * slope) * inv_std;
         }
     }
 }

@@ -1,19 +1,21 @@
-//! The exponential, the logistic sigmoid and the hyperbolic tangent, lane by lane.
+//! Element-wise exponential, logistic sigmoid and hyperbolic tangent of SIMD vectors.
 //!
-//! All are made of `e^r` for `|r| ≤ ½ ln 2` (the polynomial of Cephes' `expf`, Moshier 1989) and a power of two.
+//! All compute `e^r` for `|r| ≤ ½ ln 2` (the polynomial of Cephes' `expf`, Moshier 1989) and scale it by a power of
+//! two.
 
 use pulp::Simd;
 
 const LOG2_E: f32 = std::f32::consts::LOG2_E;
-/// ln 2 in two parts, the first exact in few bits, so that `n · LN2_HIGH` is exact (Cody & Waite 1980).
+/// ln 2 as the sum of two parts. The first has few significant bits, so that `n · LN2_HIGH` is exact (Cody & Waite
+/// 1980).
 const LN2_HIGH: f32 = 0.693_359_4;
 const LN2_LOW: f32 = -2.121_944_4e-4;
-/// Added to a number it leaves the nearest integer in the low bits of the sum's significand.
+/// Adding it to a value leaves the nearest integer in the low bits of the sum's significand.
 const ROUND: f32 = 12_582_912.0; // 1.5 · 2²³
 
-/// `x = n ln 2 + r`; returns `e^r − 1` and `n`, the latter in the low bits of a word.
+/// Splits `x = n ln 2 + r`; returns `e^r − 1`, and `n` in the low bits of a word.
 #[inline(always)]
-fn reduced<S: Simd>(s: S, x: S::f32s) -> (S::f32s, S::u32s) {
+fn reduce<S: Simd>(s: S, x: S::f32s) -> (S::f32s, S::u32s) {
     let shifted = s.mul_add_f32s(x, s.splat_f32s(LOG2_E), s.splat_f32s(ROUND));
     let n = s.sub_f32s(shifted, s.splat_f32s(ROUND));
     let r = s.mul_add_f32s(n, s.splat_f32s(-LN2_HIGH), x);
@@ -32,59 +34,60 @@ fn power_of_two<S: Simd>(s: S, n: S::u32s, add: u32) -> S::f32s {
     s.transmute_f32s_u32s(s.wrapping_dyn_shl_u32s(exponent, s.splat_u32s(23)))
 }
 
-/// `e^x` for x up to 88, at most 2 ulp from the exact value where that is a normal number; 0 below −87.3 (there are no
-/// denormal results), NaN stays.
+/// `e^x` for x up to 88, with an error of at most 2 ulp where the exact value is normal. The result is 0 below −87.3,
+/// never subnormal. Propagates NaN.
 #[inline(always)]
 pub fn exp<S: Simd>(s: S, x: S::f32s) -> S::f32s {
-    let least = s.splat_f32s(-87.3);
-    let (less_one, n) = reduced(s, s.max_f32s(least, x));
+    let min = s.splat_f32s(-87.3);
+    let (exp_m1, n) = reduce(s, s.max_f32s(min, x));
     let power = power_of_two(s, n, 0);
-    let y = s.mul_add_f32s(power, less_one, power);
-    keep_nan(s, x, s.select_f32s(s.less_than_f32s(x, least), s.splat_f32s(0.0), y))
+    let y = s.mul_add_f32s(power, exp_m1, power);
+    propagate_nan(s, x, s.select_f32s(s.less_than_f32s(x, min), s.splat_f32s(0.0), y))
 }
 
-/// `1 / (1 + e^−x)`, as `e / (1 + e)` with `e = e^−|x|` where x is negative. At most 2 ulp from the exact value where
-/// that is a normal number, at most one denormal step where it is not; 0, ½ and 1 are exact, NaN stays.
+/// `1 / (1 + e^−x)`, computed as `e / (1 + e)` with `e = e^−|x|` if x is negative. The error is at most 2 ulp where the
+/// exact value is normal, and at most one subnormal step where it is not. 0, ½ and 1 are exact. Propagates NaN.
 #[inline(always)]
 pub fn sigmoid<S: Simd>(s: S, x: S::f32s) -> S::f32s {
     let one = s.splat_f32s(1.0);
     // below −104, e^x is 0
     let bounded = s.max_f32s(s.splat_f32s(-104.0), s.neg_f32s(s.abs_f32s(x)));
-    let (less_one, n) = reduced(s, bounded);
-    // n is as low as −150: the power is made in two factors
-    let scaled = s.mul_f32s(s.add_f32s(less_one, one), power_of_two(s, n, 64));
+    let (exp_m1, n) = reduce(s, bounded);
+    // n can be −150, below the smallest exponent: multiply by the power in two steps
+    let scaled = s.mul_f32s(s.add_f32s(exp_m1, one), power_of_two(s, n, 64));
     let e = s.mul_f32s(scaled, s.splat_f32s(1.0 / 18_446_744_073_709_551_616.0)); // 2⁻⁶⁴
     let numerator = s.select_f32s(s.less_than_f32s(x, s.splat_f32s(0.0)), e, one);
     let sum = s.add_f32s(one, e);
     let y = s.div_f32s(numerator, sum);
-    // the sum has lost `lost`: y (1 − lost / (1 + e)), where 1 − e/2 is near enough to 1 / (1 + e)
-    let lost = s.sub_f32s(e, s.sub_f32s(sum, one));
-    let correction = s.mul_f32s(lost, s.mul_add_f32s(e, s.splat_f32s(-0.5), one));
-    keep_nan(s, x, s.negate_mul_add_f32s(y, correction, y))
+    // compensate the rounding error of the sum: y (1 − error / (1 + e)), with 1 − e/2 as an approximation of 1 / (1 +
+    // e)
+    let error = s.sub_f32s(e, s.sub_f32s(sum, one));
+    let correction = s.mul_f32s(error, s.mul_add_f32s(e, s.splat_f32s(-0.5), one));
+    propagate_nan(s, x, s.negate_mul_add_f32s(y, correction, y))
 }
 
-/// `tanh x = (e^2a − 1) / (e^2a + 1)` with a = |x| and the sign of x, where `e^2a − 1` is computed without cancellation.
-/// At most 2 ulp from the exact value; ±0 and ±1 are exact, NaN stays.
+/// `tanh x = (e^2a − 1) / (e^2a + 1)` with a = |x| and the sign of x; `e^2a − 1` is computed without cancellation. The
+/// error is at most 2 ulp. ±0 and ±1 are exact. Propagates NaN.
 #[inline(always)]
 pub fn tanh<S: Simd>(s: S, x: S::f32s) -> S::f32s {
     let sign = s.and_f32s(s.splat_f32s(-0.0), x);
-    // tanh 9.1 is 1 in this precision
+    // tanh 9.1 rounds to 1
     let a = s.min_f32s(s.splat_f32s(9.1), s.abs_f32s(x));
-    let (less_one, n) = reduced(s, s.add_f32s(a, a));
+    let (exp_m1, n) = reduce(s, s.add_f32s(a, a));
     let power = power_of_two(s, n, 0);
-    let em1 = s.mul_add_f32s(power, less_one, s.sub_f32s(power, s.splat_f32s(1.0)));
+    let em1 = s.mul_add_f32s(power, exp_m1, s.sub_f32s(power, s.splat_f32s(1.0)));
     let two = s.splat_f32s(2.0);
     let sum = s.add_f32s(em1, two);
     let y = s.div_f32s(em1, sum);
-    // as in the sigmoid; 1 / (e^2a + 1) is (1 − y) / 2
-    let lost = s.sub_f32s(s.min_f32s(em1, two), s.sub_f32s(sum, s.max_f32s(em1, two)));
-    let correction = s.mul_f32s(lost, s.mul_add_f32s(y, s.splat_f32s(-0.5), s.splat_f32s(0.5)));
+    // compensated as in the sigmoid; 1 / (e^2a + 1) is (1 − y) / 2
+    let error = s.sub_f32s(s.min_f32s(em1, two), s.sub_f32s(sum, s.max_f32s(em1, two)));
+    let correction = s.mul_f32s(error, s.mul_add_f32s(y, s.splat_f32s(-0.5), s.splat_f32s(0.5)));
     let y = s.negate_mul_add_f32s(y, correction, y);
-    keep_nan(s, x, s.or_f32s(sign, y))
+    propagate_nan(s, x, s.or_f32s(sign, y))
 }
 
 #[inline(always)]
-fn keep_nan<S: Simd>(s: S, x: S::f32s, y: S::f32s) -> S::f32s {
+fn propagate_nan<S: Simd>(s: S, x: S::f32s, y: S::f32s) -> S::f32s {
     s.select_f32s(s.equal_f32s(x, x), y, x)
 }
 
@@ -119,7 +122,7 @@ mod tests {
         }
     }
 
-    /// Every `STRIDE`-th float32 of both signs, and the special ones.
+    /// Every `STRIDE`-th f32 of both signs, and special values.
     fn inputs() -> Vec<f32> {
         const STRIDE: usize = 997;
         let finite = (0..0x7f80_0000_u32).step_by(STRIDE).map(f32::from_bits);
@@ -127,11 +130,12 @@ mod tests {
         finite.chain(special).flat_map(|x| [x, -x]).collect()
     }
 
-    /// The largest error in units of the last place of the exact value (of the smallest normal number below it).
+    /// The largest error, in ulp of the exact value (of the smallest normal number if the value is smaller), and its
+    /// argument.
     fn error(isa: Isa, function: Function) -> (f64, f32) {
         let (within, exact): (_, fn(f64) -> f64) = match function {
             Function::Exp => (-87.3..=88.0, f64::exp),
-            // e^x / (1 + e^x) keeps its precision where x is far below 0
+            // e^x / (1 + e^x) is precise for very negative x
             Function::Sigmoid => (f32::NEG_INFINITY..=f32::INFINITY, |x| {
                 if x < 0.0 { x.exp() / (1.0 + x.exp()) } else { 1.0 / (1.0 + (-x).exp()) }
             }),
@@ -152,11 +156,11 @@ mod tests {
         worst
     }
 
-    /// What the documentation says.
+    /// The documented bound.
     const ULP: f64 = 2.0;
 
     #[test]
-    fn the_documented_errors_are_the_measured_ones() {
+    fn errors_are_within_the_documented_bound() {
         for isa in Isa::available() {
             for function in [Function::Exp, Function::Sigmoid, Function::Tanh] {
                 let (off, x) = error(isa, function);
@@ -167,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn special_values_are_right() {
+    fn special_values_are_exact() {
         for isa in Isa::available() {
             let mut x = [0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 1e-40, -200.0, 200.0];
             let (mut y, mut z) = (x, x);

@@ -1,37 +1,37 @@
-//! General matrix products, by the `gemm` crate.
+//! General matrix products, with the `gemm` crate.
 
 use std::ops::Range;
 
 use gemm::Parallelism;
 
-use crate::team::threads;
+use crate::threading::threads;
 
-/// A matrix of float32 in memory that it does not own.
+/// A borrowed f32 matrix with strides.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Matrix<'a> {
     values: &'a [f32],
     rows: usize,
     columns: usize,
-    row_step: usize,
-    column_step: usize,
+    row_stride: usize,
+    column_stride: usize,
 }
 
 impl<'a> Matrix<'a> {
-    /// `rows × columns` in row-major order.
+    /// A matrix `[rows, columns]` in row-major order.
     ///
     /// # Panics
-    /// If there are not as many values.
+    /// If the number of values is not `rows · columns`.
     pub fn new(values: &'a [f32], rows: usize, columns: usize) -> Self {
         assert_eq!(values.len(), rows * columns, "matrix: [{rows}, {columns}]");
-        Self { values, rows, columns, row_step: columns, column_step: 1 }
+        Self { values, rows, columns, row_stride: columns, column_stride: 1 }
     }
 
     /// # Panics
-    /// If the last element is not one of the values.
+    /// If the last element is out of bounds.
     fn check(self) {
-        let last = (self.rows.max(1) - 1) * self.row_step + (self.columns.max(1) - 1) * self.column_step;
+        let last = (self.rows.max(1) - 1) * self.row_stride + (self.columns.max(1) - 1) * self.column_stride;
         let is_empty = self.rows == 0 || self.columns == 0;
-        assert!(is_empty || last < self.values.len(), "matrix: [{}, {}] is beyond its values", self.rows, self.columns);
+        assert!(is_empty || last < self.values.len(), "matrix: [{}, {}] exceeds its values", self.rows, self.columns);
     }
 
     /// Rows and columns.
@@ -39,33 +39,33 @@ impl<'a> Matrix<'a> {
         [self.rows, self.columns]
     }
 
-    /// Some of the rows.
+    /// A range of the rows.
     pub fn rows_of(self, rows: Range<usize>) -> Self {
-        let values = &self.values[self.values.len().min(rows.start * self.row_step)..];
+        let values = &self.values[self.values.len().min(rows.start * self.row_stride)..];
         Self { values, rows: rows.len(), ..self }
     }
 
-    /// Some of the columns.
+    /// A range of the columns.
     pub fn columns_of(self, columns: Range<usize>) -> Self {
-        let values = &self.values[self.values.len().min(columns.start * self.column_step)..];
+        let values = &self.values[self.values.len().min(columns.start * self.column_stride)..];
         Self { values, columns: columns.len(), ..self }
     }
 
-    /// The same memory, read the other way round.
+    /// The transpose, a view of the same memory.
     #[must_use]
     pub fn transposed(self) -> Self {
-        let Self { values, rows, columns, row_step, column_step } = self;
-        Self { values, rows: columns, columns: rows, row_step: column_step, column_step: row_step }
+        let Self { values, rows, columns, row_stride, column_stride } = self;
+        Self { values, rows: columns, columns: rows, row_stride: column_stride, column_stride: row_stride }
     }
 }
 
-/// Fewer multiplications than this stay on one thread.
-const WORTH_THREADS: usize = 1 << 20;
+/// Products with fewer multiplications run on one thread.
+const MIN_PARALLEL_MULTIPLIES: usize = 1 << 20;
 
 /// `into = left · right`, or `into += left · right` if `add` is set. `into` is in row-major order.
 ///
 /// # Panics
-/// If the sizes do not fit each other.
+/// If the sizes do not match.
 pub(crate) fn matmul(left: Matrix<'_>, right: Matrix<'_>, into: &mut [f32], add: bool) {
     let (rows, depth, columns) = (left.rows, left.columns, right.columns);
     assert_eq!(depth, right.rows, "matrix product: inner sizes");
@@ -73,10 +73,13 @@ pub(crate) fn matmul(left: Matrix<'_>, right: Matrix<'_>, into: &mut [f32], add:
     left.check();
     right.check();
     let work = rows.saturating_mul(depth).saturating_mul(columns);
-    let parallelism =
-        if work < WORTH_THREADS || threads() == 1 { Parallelism::None } else { Parallelism::Rayon(threads()) };
-    let step = |step: usize| isize::try_from(step).expect("a slice is shorter than isize::MAX");
-    // SAFETY: the sizes were checked, and a matrix's steps stay within its values.
+    let parallelism = if work < MIN_PARALLEL_MULTIPLIES || threads() == 1 {
+        Parallelism::None
+    } else {
+        Parallelism::Rayon(threads())
+    };
+    let stride = |stride: usize| isize::try_from(stride).expect("a slice is shorter than isize::MAX");
+    // SAFETY: the sizes were checked, and a matrix's strides stay within its values.
     unsafe {
         gemm::gemm(
             rows,
@@ -84,14 +87,14 @@ pub(crate) fn matmul(left: Matrix<'_>, right: Matrix<'_>, into: &mut [f32], add:
             depth,
             into.as_mut_ptr(),
             1,
-            step(columns),
+            stride(columns),
             add,
             left.values.as_ptr(),
-            step(left.column_step),
-            step(left.row_step),
+            stride(left.column_stride),
+            stride(left.row_stride),
             right.values.as_ptr(),
-            step(right.column_step),
-            step(right.row_step),
+            stride(right.column_stride),
+            stride(right.row_stride),
             1.0f32,
             1.0f32,
             false,
@@ -111,25 +114,27 @@ mod tests {
         let (rows, depth, columns) = (3, 5, 4);
         let values = |n: usize| (0..n).map(|i| (i * 7 % 11) as f32 - 5.0).collect::<Vec<f32>>();
         let (left, right) = (values(rows * depth), values(depth * columns));
-        for (left_turned, right_turned) in [(false, false), (false, true), (true, false), (true, true)] {
-            let at = |m: &[f32], turned: bool, row: usize, column: usize, rows: usize, columns: usize| {
-                if turned { m[column * rows + row] } else { m[row * columns + column] }
+        for (left_transposed, right_transposed) in [(false, false), (false, true), (true, false), (true, true)] {
+            let at = |m: &[f32], transposed: bool, row: usize, column: usize, rows: usize, columns: usize| {
+                if transposed { m[column * rows + row] } else { m[row * columns + column] }
             };
-            let turn = |m, turned, rows, columns| {
-                if turned { Matrix::new(m, columns, rows).transposed() } else { Matrix::new(m, rows, columns) }
+            let matrix = |m, transposed, rows, columns| {
+                if transposed { Matrix::new(m, columns, rows).transposed() } else { Matrix::new(m, rows, columns) }
             };
             let mut out = vec![1.0; rows * columns];
-            let (l, r) = (turn(&left, left_turned, rows, depth), turn(&right, right_turned, depth, columns));
+            let (l, r) =
+                (matrix(&left, left_transposed, rows, depth), matrix(&right, right_transposed, depth, columns));
             matmul(l, r, &mut out, true);
             for row in 0..rows {
                 for column in 0..columns {
                     let sum: f32 = (0..depth)
                         .map(|k| {
-                            at(&left, left_turned, row, k, rows, depth)
-                                * at(&right, right_turned, k, column, depth, columns)
+                            at(&left, left_transposed, row, k, rows, depth)
+                                * at(&right, right_transposed, k, column, depth, columns)
                         })
                         .sum();
-                    assert_eq!(out[row * columns + column], 1.0 + sum, "{left_turned} {right_turned} {row} {column}");
+                    let what = format!("{left_transposed} {right_transposed} {row} {column}");
+                    assert_eq!(out[row * columns + column], 1.0 + sum, "{what}");
                 }
             }
         }

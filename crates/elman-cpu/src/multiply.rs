@@ -1,34 +1,34 @@
-//! The product of many rows with many panels, in memory: for what no cell acts on at once.
+//! Products of rows with packed panels, written to memory: for products that are not fused with a cell.
 
 use pulp::{Simd, WithSimd};
 
 use crate::{
     Isa,
-    panels::{Group, Panels, Tile, Tiles},
-    precision::{Bf16, Encoding, F32, Int8, WeightDtype},
-    product::{load_some, product, rows_that_fit, store_some, with_block},
+    panels::{Panels, Tile, TileGroup, Tiles},
+    product::{block_rows, load_some, product, store_some, with_block},
     sequence::blocks,
-    team::Slab,
+    threading::StridedRows,
+    weight_dtype::{Bf16, Encoding, F32, Int8, WeightDtype},
 };
 
-/// Registers side by side.
+/// Registers per row of a tile.
 const VECTORS: usize = 3;
 
 /// `into[row] = bias + from[row] · panels`, or `+=` if `add` is set.
 pub(crate) struct Multiply<'a> {
-    /// Made for the tile of [`PlainTile`].
+    /// Packed for the tile of [`PlainTile`].
     pub panels: &'a Panels,
     /// Columns of `into`.
     pub columns: usize,
-    /// The tiles that are computed.
+    /// The tiles to compute.
     pub tiles: Tiles,
     pub rows: &'a [usize],
-    pub from: Slab,
-    pub into: Slab,
+    pub from: StridedRows,
+    pub into: StridedRows,
     pub add: bool,
 }
 
-/// The tile of a product without a cell.
+/// The tile of a product that is not fused with a cell.
 pub(crate) struct PlainTile;
 
 impl WithSimd for PlainTile {
@@ -41,11 +41,11 @@ impl WithSimd for PlainTile {
 }
 
 impl Multiply<'_> {
-    /// One function for all cells: a call costs nothing beside a product, and there are many cells.
+    /// Compiled once for all cells, not inlined into each: the cost of a call is negligible beside a product.
     ///
     /// # Safety
-    /// Every row of `from` has as many numbers as the panels are deep, every row of `into` has the columns, and nobody else
-    /// writes to the former, or looks at these rows and tiles of the latter.
+    /// Every row of `from` has `panels.depth` values, and no other thread writes to it. Every row of `into` has
+    /// `columns` values, and no other thread accesses these rows and tiles of it.
     pub unsafe fn run(self, isa: Isa) {
         isa.run(self);
     }
@@ -56,19 +56,19 @@ impl WithSimd for Multiply<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        match self.panels.precision {
-            WeightDtype::F32 => self.all::<S, F32>(s),
-            WeightDtype::Bf16 => self.all::<S, Bf16>(s),
-            WeightDtype::Int8 => self.all::<S, Int8>(s),
+        match self.panels.dtype {
+            WeightDtype::F32 => self.all_tiles::<S, F32>(s),
+            WeightDtype::Bf16 => self.all_tiles::<S, Bf16>(s),
+            WeightDtype::Int8 => self.all_tiles::<S, Int8>(s),
         }
     }
 }
 
 impl Multiply<'_> {
     #[inline(always)]
-    fn all<S: Simd, E: Encoding>(&self, s: S) {
+    fn all_tiles<S: Simd, E: Encoding>(&self, s: S) {
         for group in self.tiles.groups(VECTORS, E::GROUP, self.rows.len()) {
-            for block in blocks(self.rows, rows_that_fit(S::REGISTER_COUNT, VECTORS)) {
+            for block in blocks(self.rows, block_rows(S::REGISTER_COUNT, VECTORS)) {
                 with_block!(group.count, block.len(), |NT, MR| {
                     // SAFETY: as the caller of `run` promises.
                     unsafe { self.tiles::<S, E, NT, MR>(s, group, block) }
@@ -83,19 +83,19 @@ impl Multiply<'_> {
     unsafe fn tiles<S: Simd, E: Encoding, const NT: usize, const MR: usize>(
         &self,
         s: S,
-        group: Group,
+        group: TileGroup,
         block: &[usize],
     ) {
         let mut rows = [std::ptr::null(); MR];
-        for (place, row) in rows.iter_mut().zip(block) {
+        for (address, row) in rows.iter_mut().zip(block) {
             // SAFETY: as the caller promises.
-            *place = unsafe { self.from.row(*row) }.cast_const();
+            *address = unsafe { self.from.row(*row) }.cast_const();
         }
         let mut panels = [std::ptr::null(); NT];
-        for (n, place) in panels.iter_mut().enumerate() {
-            *place = self.panels.panel(group.tile(n)).as_ptr();
+        for (n, address) in panels.iter_mut().enumerate() {
+            *address = self.panels.panel(group.tile(n)).as_ptr();
         }
-        // SAFETY: the panels were packed for this tile, each row is as long as they are deep.
+        // SAFETY: the panels are packed for this tile and encoding, and each row has `depth` values.
         let sums = unsafe { product::<S, E, NT, MR, VECTORS>(s, panels, self.panels.depth, rows) };
         for (n, sums) in sums.iter().enumerate() {
             let start = group.tile(n) * VECTORS * S::F32_LANES;
@@ -106,11 +106,11 @@ impl Multiply<'_> {
                         break;
                     }
                     let count = (self.columns - column).min(S::F32_LANES);
-                    // SAFETY: `count` columns from this one on are of this row.
+                    // SAFETY: the row has `count` columns starting at `column`.
                     unsafe {
-                        let place = self.into.row(*row).add(column);
-                        let sum = if self.add { s.add_f32s(load_some(s, place, count), *sum) } else { *sum };
-                        store_some(s, place, count, sum);
+                        let address = self.into.row(*row).add(column);
+                        let sum = if self.add { s.add_f32s(load_some(s, address, count), *sum) } else { *sum };
+                        store_some(s, address, count, sum);
                     }
                 }
             }

@@ -1,14 +1,15 @@
-//! The product of some rows with one panel of weights, in registers.
+//! The product of a block of rows with panels of weights, with sums in registers.
 
 use pulp::{Simd, WithSimd};
 
-use crate::{panels::Tile, precision::Encoding};
+use crate::{panels::Tile, weight_dtype::Encoding};
 
-/// Most rows of a product.
+/// Maximum rows of a block.
 pub(crate) const MAX_ROWS: usize = 8;
 
-/// How many rows fit into the registers beside `vectors` columns of them.
-pub(crate) const fn rows_that_fit(registers: usize, vectors: usize) -> usize {
+/// Rows of a block, so that the sums of all rows and their operands fit into `registers`, for tiles of `vectors`
+/// registers.
+pub(crate) const fn block_rows(registers: usize, vectors: usize) -> usize {
     let mut rows = 1;
     while rows < MAX_ROWS && (rows + 1) * vectors + min(rows + 1, vectors) < registers {
         rows += 1;
@@ -16,15 +17,15 @@ pub(crate) const fn rows_that_fit(registers: usize, vectors: usize) -> usize {
     rows
 }
 
-/// How many rows are multiplied with a panel of such tiles at a time.
-pub(crate) struct RowsThatFit(pub Tile);
+/// Rows of a block for a tile, see [`block_rows`].
+pub(crate) struct BlockRows(pub Tile);
 
-impl WithSimd for RowsThatFit {
+impl WithSimd for BlockRows {
     type Output = usize;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> usize {
-        rows_that_fit(S::REGISTER_COUNT, self.0.vectors)
+        block_rows(S::REGISTER_COUNT, self.0.vectors)
     }
 }
 
@@ -32,16 +33,16 @@ const fn min(a: usize, b: usize) -> usize {
     if a < b { a } else { b }
 }
 
-/// Rows before the weights of a panel: the biases, and the scales where there are any.
-pub(crate) const fn head<E: Encoding>() -> usize {
+/// Rows of a panel before its weights: the biases, and the scales if the encoding has them.
+pub(crate) const fn header_rows<E: Encoding>() -> usize {
     if E::SCALED { 2 } else { 1 }
 }
 
-/// `bias + row · panel` for `NT` panels, `MR` rows and `NV` registers of columns. The sum over the depth is taken in its order.
+/// `bias + row · panel` for `NT` panels, `MR` rows and `NV` registers of columns. Sums over the depth in ascending
+/// order.
 ///
 /// # Safety
-/// Each panel was packed for `E`, each row of it is `NV` registers wide, and it is `depth` weights deep; each of `rows` has
-/// `depth` numbers.
+/// Each panel is packed for `E`, `NV` registers wide and `depth` weights deep. Each of `rows` has `depth` values.
 #[inline(always)]
 pub(crate) unsafe fn product<S: Simd, E: Encoding, const NT: usize, const MR: usize, const NV: usize>(
     s: S,
@@ -51,7 +52,7 @@ pub(crate) unsafe fn product<S: Simd, E: Encoding, const NT: usize, const MR: us
 ) -> [[[S::f32s; NV]; MR]; NT] {
     let width = NV * S::F32_LANES;
     let mut sums = [[[s.splat_f32s(0.0); NV]; MR]; NT];
-    // SAFETY: a panel begins with its biases.
+    // SAFETY: a panel starts with its biases.
     let bias = |panel: *const f32, v: usize| unsafe { load::<S>(panel.add(v * S::F32_LANES)) };
     if !E::SCALED {
         for (sums, panel) in sums.iter_mut().zip(panels) {
@@ -68,7 +69,14 @@ pub(crate) unsafe fn product<S: Simd, E: Encoding, const NT: usize, const MR: us
             for (sums, panel) in sums.iter_mut().zip(panels) {
                 // SAFETY: k + part < depth.
                 unsafe {
-                    add::<S, E, MR, NV>(s, sums, panel.add((head::<E>() + k / E::GROUP) * width), part, rows, k + part)
+                    add::<S, E, MR, NV>(
+                        s,
+                        sums,
+                        panel.add((header_rows::<E>() + k / E::GROUP) * width),
+                        part,
+                        rows,
+                        k + part,
+                    )
                 };
             }
         }
@@ -78,7 +86,14 @@ pub(crate) unsafe fn product<S: Simd, E: Encoding, const NT: usize, const MR: us
         for (sums, panel) in sums.iter_mut().zip(panels) {
             // SAFETY: k < depth.
             unsafe {
-                add::<S, E, MR, NV>(s, sums, panel.add((head::<E>() + k / E::GROUP) * width), k % E::GROUP, rows, k)
+                add::<S, E, MR, NV>(
+                    s,
+                    sums,
+                    panel.add((header_rows::<E>() + k / E::GROUP) * width),
+                    k % E::GROUP,
+                    rows,
+                    k,
+                )
             };
         }
         k += 1;
@@ -86,7 +101,7 @@ pub(crate) unsafe fn product<S: Simd, E: Encoding, const NT: usize, const MR: us
     if E::SCALED {
         for (sums, panel) in sums.iter_mut().zip(panels) {
             for v in 0..NV {
-                // SAFETY: the scales come after the biases.
+                // SAFETY: the scales follow the biases.
                 let scale = unsafe { load::<S>(panel.add(width + v * S::F32_LANES)) };
                 for sums in &mut *sums {
                     sums[v] = s.mul_add_e_f32s(scale, sums[v], bias(panel, v));
@@ -97,11 +112,11 @@ pub(crate) unsafe fn product<S: Simd, E: Encoding, const NT: usize, const MR: us
     sums
 }
 
-/// Adds one row of weights times one number of each row, in one rounding where the processor has that: a function that
-/// imitates it takes ten times as long.
+/// Adds one row of weights times one value of each row. Uses fused multiply-add where the CPU has it: a software
+/// emulation takes ten times as long.
 ///
 /// # Safety
-/// `words` is `NV` registers wide, each row has more than `k` numbers.
+/// `words` is `NV` registers wide, and each row has more than `k` values.
 #[inline(always)]
 unsafe fn add<S: Simd, E: Encoding, const MR: usize, const NV: usize>(
     s: S,
@@ -117,47 +132,47 @@ unsafe fn add<S: Simd, E: Encoding, const MR: usize, const NV: usize>(
         E::decode(s, s.transmute_u32s_f32s(words), part)
     };
     // SAFETY: as the caller promises.
-    let number = |m: usize| s.splat_f32s(unsafe { *rows[m].add(k) });
-    // the fewer of the two stay in registers
+    let value = |m: usize| s.splat_f32s(unsafe { *rows[m].add(k) });
+    // hold the smaller of both operands in registers
     if NV <= MR {
         let mut column = [s.splat_f32s(0.0); NV];
         for (v, column) in column.iter_mut().enumerate() {
             *column = weight(v);
         }
         for (m, sums) in sums.iter_mut().enumerate() {
-            let number = number(m);
+            let value = value(m);
             for (sum, weight) in sums.iter_mut().zip(column) {
-                *sum = s.mul_add_e_f32s(number, weight, *sum);
+                *sum = s.mul_add_e_f32s(value, weight, *sum);
             }
         }
     } else {
-        let mut numbers = [s.splat_f32s(0.0); MR];
-        for (m, one) in numbers.iter_mut().enumerate() {
-            *one = number(m);
+        let mut values = [s.splat_f32s(0.0); MR];
+        for (m, slot) in values.iter_mut().enumerate() {
+            *slot = value(m);
         }
         for v in 0..NV {
             let weight = weight(v);
-            for (sums, number) in sums.iter_mut().zip(numbers) {
-                sums[v] = s.mul_add_e_f32s(number, weight, sums[v]);
+            for (sums, value) in sums.iter_mut().zip(values) {
+                sums[v] = s.mul_add_e_f32s(value, weight, sums[v]);
             }
         }
     }
 }
 
-/// A register from anywhere.
+/// Loads a whole register from an unaligned address.
 ///
 /// # Safety
-/// A register's numbers can be read there.
+/// `from` is valid for reads of `F32_LANES` values.
 #[inline(always)]
 pub(crate) unsafe fn load<S: Simd>(from: *const f32) -> S::f32s {
-    // SAFETY: as the caller promises; any bits are numbers.
+    // SAFETY: as the caller promises; every bit pattern is a valid f32.
     unsafe { from.cast::<S::f32s>().read_unaligned() }
 }
 
-/// The first `count` numbers of a register, the others zero.
+/// Loads the first `count` lanes of a register; the others are zero.
 ///
 /// # Safety
-/// `count` numbers, at most a register's, can be read there.
+/// `from` is valid for reads of `count` values, at most `F32_LANES`.
 #[inline(always)]
 pub(crate) unsafe fn load_some<S: Simd>(s: S, from: *const f32, count: usize) -> S::f32s {
     if count == S::F32_LANES {
@@ -169,10 +184,10 @@ pub(crate) unsafe fn load_some<S: Simd>(s: S, from: *const f32, count: usize) ->
     }
 }
 
-/// Writes the first `count` numbers of a register.
+/// Stores the first `count` lanes of a register.
 ///
 /// # Safety
-/// `count` numbers, at most a register's, can be written there, and nobody else looks at them.
+/// `to` is valid for writes of `count` values, at most `F32_LANES`, and no other thread accesses them.
 #[inline(always)]
 pub(crate) unsafe fn store_some<S: Simd>(s: S, to: *mut f32, count: usize, value: S::f32s) {
     if count == S::F32_LANES {
@@ -184,7 +199,8 @@ pub(crate) unsafe fn store_some<S: Simd>(s: S, to: *mut f32, count: usize, value
     }
 }
 
-/// Calls `$call` with constants `NT` and `MR` for the tiles of a [`Group`](crate::panels::Group) and `$rows` rows.
+/// Evaluates `$call` with constants `$nt` and `$mr` for the tiles of a [`TileGroup`](crate::panels::TileGroup) and
+/// `$rows` rows.
 macro_rules! with_block {
     ($tiles:expr, $rows:expr, |$nt:ident, $mr:ident| $call:expr) => {
         match ($tiles, $rows) {

@@ -1,9 +1,9 @@
-//! The fused output layer against plain sums in float64: loss and gradients, both layouts, sizes that fill no register,
-//! more logits than are held at a time, every instruction set.
+//! The fused output layer against plain sums in f64: loss and gradients, both weight layouts, sizes that do not fill a
+//! register, more than one chunk of logits, every instruction set.
 
 use elman_cpu::{Isa, LinearCrossEntropy, LinearCrossEntropyInto, linear_cross_entropy};
 
-/// Sums of float32 products and of exponentials, relative to the largest magnitude.
+/// Rounding of sums of f32 products and of exponentials, relative to the largest magnitude.
 const ROUNDING: f64 = 3e-6;
 
 struct Case {
@@ -11,11 +11,11 @@ struct Case {
     width: usize,
     classes: usize,
     tied: bool,
-    /// How large the logits are.
+    /// Factor of the hidden values, and so of the size of the logits.
     scale: f32,
 }
 
-struct Numbers {
+struct Expected {
     loss: f64,
     hidden: Vec<f64>,
     weight: Vec<f64>,
@@ -31,10 +31,10 @@ impl Case {
         if self.tied { class * self.width + k } else { k * self.classes + class }
     }
 
-    /// Row by row, from the definition.
-    fn plain(&self, hidden: &[f32], weight: &[f32], bias: &[f32], targets: &[usize]) -> Numbers {
+    /// Loss and gradients as defined, row by row.
+    fn plain(&self, hidden: &[f32], weight: &[f32], bias: &[f32], targets: &[usize]) -> Expected {
         let Self { rows, width, classes, .. } = *self;
-        let mut out = Numbers {
+        let mut out = Expected {
             loss: 0.0,
             hidden: vec![0.0; rows * width],
             weight: vec![0.0; width * classes],
@@ -48,16 +48,16 @@ impl Case {
                     f64::from(bias[class]) + products.sum::<f64>()
                 })
                 .collect();
-            let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let sum: f64 = logits.iter().map(|x| (x - most).exp()).sum();
-            out.loss += (sum.ln() + most - logits[targets[row]]) / rows as f64;
+            let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let sum: f64 = logits.iter().map(|x| (x - max).exp()).sum();
+            out.loss += (sum.ln() + max - logits[targets[row]]) / rows as f64;
             for (class, logit) in logits.iter().enumerate() {
-                let is = f64::from(u8::from(class == targets[row]));
-                let error = ((logit - most).exp() / sum - is) / rows as f64;
-                out.bias[class] += error;
+                let one_hot = f64::from(u8::from(class == targets[row]));
+                let d_logit = ((logit - max).exp() / sum - one_hot) / rows as f64;
+                out.bias[class] += d_logit;
                 for k in 0..width {
-                    out.hidden[row * width + k] += error * f64::from(weight[self.at(k, class)]);
-                    out.weight[self.at(k, class)] += error * f64::from(hidden[row * width + k]);
+                    out.hidden[row * width + k] += d_logit * f64::from(weight[self.at(k, class)]);
+                    out.weight[self.at(k, class)] += d_logit * f64::from(hidden[row * width + k]);
                 }
             }
         }
@@ -73,23 +73,23 @@ impl Case {
         let from = LinearCrossEntropy { hidden: &hidden, weight: &weight, bias: &bias, targets: &targets, tied };
         for isa in Isa::available() {
             let what = format!("{isa} N{rows} H{width} V{classes} tied {tied} scale {scale}");
-            // whatever was there before
-            let [mut by_hidden, mut by_weight, mut by_bias] =
+            // the previous contents must not matter
+            let [mut d_hidden, mut d_weight, mut d_bias] =
                 [hidden.len(), weight.len(), bias.len()].map(|len| vec![f32::NAN; len]);
-            let into = LinearCrossEntropyInto { hidden: &mut by_hidden, weight: &mut by_weight, bias: &mut by_bias };
+            let into = LinearCrossEntropyInto { hidden: &mut d_hidden, weight: &mut d_weight, bias: &mut d_bias };
             let loss = linear_cross_entropy(isa, from, Some(into));
-            assert_eq!(loss.to_bits(), linear_cross_entropy(isa, from, None).to_bits(), "{what}: loss alone");
-            let off = (f64::from(loss) - expected.loss).abs();
-            assert!(off <= ROUNDING * expected.loss.abs().max(1.0), "{what}: loss {loss}, not {}", expected.loss);
+            assert_eq!(loss.to_bits(), linear_cross_entropy(isa, from, None).to_bits(), "{what}: without gradients");
+            let error = (f64::from(loss) - expected.loss).abs();
+            assert!(error <= ROUNDING * expected.loss.abs().max(1.0), "{what}: loss {loss}, not {}", expected.loss);
             for (name, found, expected) in [
-                ("hidden", &by_hidden, &expected.hidden),
-                ("weight", &by_weight, &expected.weight),
-                ("bias", &by_bias, &expected.bias),
+                ("hidden", &d_hidden, &expected.hidden),
+                ("weight", &d_weight, &expected.weight),
+                ("bias", &d_bias, &expected.bias),
             ] {
                 let largest = expected.iter().fold(0.0, |a: f64, b| a.max(b.abs()));
                 for (n, (found, expected)) in found.iter().zip(expected).enumerate() {
-                    let off = (f64::from(*found) - expected).abs();
-                    assert!(off <= ROUNDING * largest, "{what}: gradient by {name} [{n}] is {found}, not {expected}");
+                    let error = (f64::from(*found) - expected).abs();
+                    assert!(error <= ROUNDING * largest, "{what}: gradient of {name}[{n}] is {found}, not {expected}");
                 }
             }
         }
@@ -106,9 +106,9 @@ fn loss_and_gradients_equal_plain_sums() {
 }
 
 #[test]
-fn more_logits_than_are_held_at_a_time_are_the_same() {
+fn several_chunks_of_logits_equal_plain_sums() {
     for tied in [false, true] {
-        // 16 rows are held
+        // a chunk has 16 rows
         Case { rows: 35, width: 1, classes: (1 << 18) + 3, tied, scale: 1.0 }.check();
     }
 }
@@ -119,7 +119,7 @@ fn large_logits_do_not_overflow() {
 }
 
 #[test]
-fn what_is_not_a_number_is_not_hidden() {
+fn nan_and_infinity_propagate_to_the_loss() {
     for isa in Isa::available() {
         for bad in [f32::NAN, f32::INFINITY] {
             let (hidden, weight, bias) = ([bad, 1.0], [1.0; 20], [0.0; 10]);

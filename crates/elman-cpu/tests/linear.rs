@@ -1,10 +1,10 @@
-//! The input product against plain sums in float64, and its gradients against finite differences of these.
+//! The input projection against plain sums in f64, and its gradients against finite differences of these sums.
 
 use elman_cpu::{Isa, LayerNorm, Linear, LinearInto, linear, linear_backward};
 
-/// float32 rounding, relative to values of size 1.
+/// f32 rounding, relative to values of size 1.
 const VALUES: f64 = 3e-6;
-/// Gradients sum over rows; and finite differences are themselves off by 1e-8 or so.
+/// Gradients are sums over rows, and finite differences have an error of about 1e-8.
 const GRADIENTS: f64 = 2e-5;
 const EPSILON: f32 = 1e-3;
 
@@ -20,14 +20,14 @@ struct Case {
     arguments: Arguments<f32>,
 }
 
-fn numbers(count: usize, seed: usize) -> Vec<f32> {
+fn values(count: usize, seed: usize) -> Vec<f32> {
     (0..count).map(|n| ((n * 7 + seed * 13) % 23) as f32 / 11.0 - 1.0).collect()
 }
 
 impl Case {
     fn new([count, width, outputs]: [usize; 3], ragged: bool, norm: bool) -> Self {
-        let gain = numbers(outputs, 4).iter().map(|g| 1.0 + g / 2.0).collect();
-        let arguments = [numbers(count * width, 1), numbers(outputs * width, 2), numbers(outputs, 3), gain];
+        let gain = values(outputs, 4).iter().map(|g| 1.0 + g / 2.0).collect();
+        let arguments = [values(count * width, 1), values(outputs * width, 2), values(outputs, 3), gain];
         let rows = ragged.then(|| (0..count).filter(|row| row % 3 != 1).collect());
         Self { count, width, outputs, rows, norm, arguments }
     }
@@ -60,32 +60,32 @@ fn assert_close(what: &str, found: &[f32], expected: &[f64], tolerance: f64) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let scale = expected.iter().fold(1.0, |m: f64, e| m.max(e.abs()));
     for (n, (found, expected)) in found.iter().zip(expected).enumerate() {
-        let off = (f64::from(*found) - expected).abs();
-        assert!(off <= tolerance * scale, "{what}: element {n} is {found}, expected {expected}");
+        let error = (f64::from(*found) - expected).abs();
+        assert!(error <= tolerance * scale, "{what}: element {n} is {found}, expected {expected}");
     }
 }
 
 #[test]
-fn products_and_gradients_are_those_of_plain_sums() {
+fn products_and_gradients_equal_plain_sums() {
     const STEP: f64 = 1e-5;
     for size in [[1, 1, 1], [4, 3, 5], [7, 9, 17], [33, 2, 40]] {
         for (ragged, norm) in [(false, false), (true, false), (false, true), (true, true)] {
             let case = Case::new(size, ragged, norm);
             let exact = case.arguments.clone().map(|values| values.into_iter().map(f64::from).collect::<Vec<_>>());
             let expected = case.plain(&exact);
-            let by = numbers(expected.len(), 5);
+            let gradient = values(expected.len(), 5);
             let slope = |which: usize, n: usize| {
                 let [up, down] = [STEP, -STEP].map(|step| {
                     let mut moved = exact.clone();
                     moved[which][n] += step;
-                    case.plain(&moved).iter().zip(&by).map(|(y, by)| y * f64::from(*by)).sum::<f64>()
+                    case.plain(&moved).iter().zip(&gradient).map(|(y, g)| y * f64::from(*g)).sum::<f64>()
                 });
                 (up - down) / (2.0 * STEP)
             };
             for isa in Isa::available() {
                 let what = format!("{isa} {size:?} ragged {ragged} norm {norm}");
                 let from = case.linear();
-                // NaN shows what was not written
+                // NaN reveals elements that are not written
                 let (mut into, mut saved) = (vec![f32::NAN; expected.len()], vec![0.0; from.saved_len()]);
                 linear(isa, from, &mut into, None);
                 assert_close(&what, &into, &expected, VALUES);
@@ -97,12 +97,12 @@ fn products_and_gradients_are_those_of_plain_sums() {
                 let [x, weights, bias, gain] = &mut found;
                 let gain = norm.then_some(&mut gain[..]);
                 let all = LinearInto { x: Some(x), weights: Some(weights), bias: Some(bias), gain };
-                linear_backward(isa, from, &saved, &by, all);
+                linear_backward(isa, from, &saved, &gradient, all);
                 for (which, name) in
                     ["x", "weights", "bias", "gain"].into_iter().enumerate().take(3 + usize::from(norm))
                 {
                     let expected: Vec<f64> = (0..exact[which].len()).map(|n| slope(which, n)).collect();
-                    assert_close(&format!("{what}: gradient by {name}"), &found[which], &expected, GRADIENTS);
+                    assert_close(&format!("{what}: gradient of {name}"), &found[which], &expected, GRADIENTS);
                 }
             }
         }
@@ -110,7 +110,7 @@ fn products_and_gradients_are_those_of_plain_sums() {
 }
 
 #[test]
-fn rows_that_are_not_there_are_not_looked_at() {
+fn inactive_rows_are_not_read() {
     let mut case = Case::new([6, 3, 4], true, false);
     case.arguments[0][3..6].fill(f32::NAN); // row 1
     let mut into = vec![1.0; 24];

@@ -1,15 +1,16 @@
-//! Gates of any size: the kernels against plain loops in float64 where sigmoids are saturated and candidates are large.
+//! Large gates: the kernels against plain loops in f64, with saturated sigmoids and large candidates.
 
 mod plain;
 
 use elman_cpu::Isa;
-use plain::{Besides, Case, Cell, NAMES, random};
+use plain::{Case, Cell, NAMES, Options, random};
 
 const CELLS: [Cell; 7] =
     [Cell::RnnTanh, Cell::RnnRelu, Cell::Gru, Cell::GruResetBefore, Cell::Lstm, Cell::MinGru, Cell::MinLstm];
-/// Of the largest value or gradient: some roundings of float32, the exponential's and the sums'.
+/// Relative to the largest value or gradient: a few f32 roundings of exponentials and sums.
 const ROUNDING: f64 = 1e-6;
-/// Where all gradients are small the slopes of saturated gates count, `1 − y²` and `y (1 − y)` of a rounded y.
+/// If all gradients are small, the rounding of y in the derivatives `1 − y²` and `y (1 − y)` of saturated gates
+/// dominates.
 const SATURATED: f64 = 5e-6;
 
 #[derive(Clone, Copy, Debug)]
@@ -23,14 +24,14 @@ enum Signs {
 #[derive(Clone, Copy, Debug)]
 enum Large {
     All,
-    /// The last one: of the minimal cells the candidate.
+    /// The last gate, which is the candidate of the minimal cells.
     Last,
-    /// The candidate, beside gates of some units.
-    LastBesideSome,
+    /// The last gate, with the other gates up to 12.
+    LastWithModerateOthers,
 }
 
 fn scaled(cell: Cell, size: [usize; 3], magnitude: f32, signs: Signs, large: Large) -> Case {
-    let mut case = Case::new(cell, size, false, false, Besides::default());
+    let mut case = Case::new(cell, size, false, false, Options::default());
     let (gates, hidden) = (case.kernel.gates(), case.hidden);
     for (n, x) in case.arguments[0].iter_mut().enumerate() {
         *x = match signs {
@@ -42,26 +43,27 @@ fn scaled(cell: Cell, size: [usize; 3], magnitude: f32, signs: Signs, large: Lar
             Large::All => magnitude,
             _ if n / hidden % gates == gates - 1 => magnitude,
             Large::Last => 1.0,
-            Large::LastBesideSome => 12.0,
+            Large::LastWithModerateOthers => 12.0,
         };
     }
     case
 }
 
-/// The largest distance, of the largest of what is expected. Where all are tiny, finite differences tell no more.
-fn off(found: &[f32], expected: &[f64]) -> f64 {
+/// The maximum error relative to the largest expected value, or to 1e-2 if all are smaller, where finite differences
+/// are not more precise.
+fn relative_error(found: &[f32], expected: &[f64]) -> f64 {
     let scale = expected.iter().fold(1e-2, |m: f64, e| m.max(e.abs()));
     let pairs = found.iter().zip(expected);
     pairs.map(|(found, expected)| (f64::from(*found) - expected).abs() / scale).fold(0.0, f64::max)
 }
 
-/// The gradients of `Σ by · states` by finite differences of float64, to the fourth order.
-fn slopes(case: &Case, by: &[f32], which: usize) -> Vec<f64> {
-    let arguments = case.exactly();
-    let loss = |n: usize, by_so_much: f64| -> f64 {
+/// The gradients of `Σ weights · states` by fourth-order finite differences in f64.
+fn slopes(case: &Case, weights: &[f32], which: usize) -> Vec<f64> {
+    let arguments = case.arguments_f64();
+    let loss = |n: usize, offset: f64| -> f64 {
         let mut moved = arguments.clone();
-        moved[which][n] += by_so_much;
-        case.plain(&moved).iter().zip(by).map(|(s, w)| s * f64::from(*w)).sum()
+        moved[which][n] += offset;
+        case.plain(&moved).iter().zip(weights).map(|(s, w)| s * f64::from(*w)).sum()
     };
     let slope = |n: usize| {
         let step = 1e-3;
@@ -72,33 +74,33 @@ fn slopes(case: &Case, by: &[f32], which: usize) -> Vec<f64> {
 }
 
 #[test]
-fn large_gates_and_candidates_lose_nothing() {
+fn large_gates_and_candidates_are_precise() {
     let mut failed = Vec::new();
     for cell in CELLS {
         let allowed = if cell.kernel().is_recurrent() { SATURATED } else { ROUNDING };
         for magnitude in [1.0, 100.0, 1000.0, 10_000.0] {
             let mut worst = [0.0f64; 2];
             for signs in [Signs::Both, Signs::Positive, Signs::Negative] {
-                for large in [Large::All, Large::Last, Large::LastBesideSome] {
+                for large in [Large::All, Large::Last, Large::LastWithModerateOthers] {
                     for size in [[4, 2, 5], [3, 1, 17]] {
                         let case = scaled(cell, size, magnitude, signs, large);
-                        let expected = case.plain(&case.exactly());
-                        let by = random(expected.len(), &mut 5);
-                        // by the input and by the state before
-                        let slopes = [0, 3].map(|which| (which, slopes(&case, &by, which)));
+                        let expected = case.plain(&case.arguments_f64());
+                        let gradient = random(expected.len(), &mut 5);
+                        // with respect to the input and the initial state
+                        let slopes = [0, 3].map(|which| (which, slopes(&case, &gradient, which)));
                         for isa in Isa::available() {
-                            let values = off(&case.forward(isa, 1, true).0, &expected);
-                            let found = case.backward(isa, 1, &by);
+                            let values = relative_error(&case.forward(isa, 1, true).0, &expected);
+                            let found = case.backward(isa, 1, &gradient);
                             let what = format!("{cell:?} {isa} {magnitude} {signs:?} {large:?} {size:?}");
                             if values > ROUNDING {
                                 failed.push(format!("{what}: {values:.1e}"));
                             }
                             worst[0] = worst[0].max(values);
                             for (which, slopes) in &slopes {
-                                let off = off(&found[*which], slopes);
-                                worst[1] = worst[1].max(off);
-                                if off > allowed {
-                                    failed.push(format!("{what}: by the {} {off:.1e}", NAMES[*which]));
+                                let error = relative_error(&found[*which], slopes);
+                                worst[1] = worst[1].max(error);
+                                if error > allowed {
+                                    failed.push(format!("{what}: gradient of {} {error:.1e}", NAMES[*which]));
                                 }
                             }
                         }

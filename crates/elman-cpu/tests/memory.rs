@@ -1,4 +1,5 @@
-//! The formulas of what is saved and of what backward needs, counted by the allocator.
+//! The documented formulas for saved values and for the temporary memory of backward, checked with a counting
+//! allocator.
 
 mod plain;
 
@@ -8,13 +9,13 @@ use std::{
 };
 
 use elman_cpu::{Isa, LayerNorm, LayerWeights, PackedLayer, SequenceBatch, WeightDtype, Workspace};
-use plain::{Besides, Case, Cell, Zoned};
+use plain::{Case, Cell, Options, ZoneoutKind};
 
 struct Counting;
 
 static BYTES: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: the system's allocator, with a count.
+// SAFETY: forwards to the system allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         BYTES.fetch_add(layout.size(), Ordering::Relaxed);
@@ -22,17 +23,17 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.alloc(layout) }
     }
 
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+    unsafe fn dealloc(&self, address: *mut u8, layout: Layout) {
         // SAFETY: as the caller promises.
-        unsafe { System.dealloc(place, layout) }
+        unsafe { System.dealloc(address, layout) }
     }
 }
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Numbers that are allocated while something runs.
-fn numbers<T>(run: impl FnOnce() -> T) -> usize {
+/// The number of f32 values that `run` allocates.
+fn allocated<T>(run: impl FnOnce() -> T) -> usize {
     let before = BYTES.load(Ordering::Relaxed);
     run();
     (BYTES.load(Ordering::Relaxed) - before) / size_of::<f32>()
@@ -42,9 +43,9 @@ const BATCH: usize = 3;
 const HIDDEN: usize = 8;
 const OUTPUT: usize = 5;
 
-/// Per unit and time step: gates, states, what the cell saves, whether it reads its output, whether its gradients by the two
-/// products differ, late gates.
-fn counts(cell: Cell) -> [usize; 6] {
+/// Per unit and time step: gates, states, saved values, whether backward uses the output, whether the gradients with
+/// respect to input projection and recurrent product differ, candidate gates.
+fn constants(cell: Cell) -> [usize; 6] {
     match cell {
         Cell::RnnTanh | Cell::RnnRelu => [1, 1, 0, 1, 0, 0],
         Cell::Gru => [3, 1, 4, 0, 1, 0],
@@ -55,14 +56,14 @@ fn counts(cell: Cell) -> [usize; 6] {
     }
 }
 
-// one test, so that nothing else allocates meanwhile
+// a single test, so that no other test allocates at the same time
 #[test]
-fn what_is_needed_is_what_the_documentation_says() {
-    walks();
+fn allocations_match_the_documentation() {
+    scans();
     packed_layers();
 }
 
-/// A layer that walks as far as the last time makes nothing.
+/// The second of two equal calls does not allocate.
 fn packed_layers() {
     use Cell::{Gru, GruResetBefore, Lstm, MinGru, MinLstm, RnnRelu, RnnTanh};
     const INPUTS: usize = 6;
@@ -70,7 +71,7 @@ fn packed_layers() {
         let kernel = cell.kernel();
         let (rows, recurrent) = (kernel.gates() * HIDDEN, kernel.recurrent_rows(HIDDEN));
         let ones = vec![1.0; rows * HIDDEN];
-        for precision in WeightDtype::ALL {
+        for dtype in WeightDtype::ALL {
             for norm in [None, Some(LayerNorm { gain: &ones[..rows], epsilon: 1.0 })] {
                 let weights = LayerWeights {
                     width: INPUTS,
@@ -85,60 +86,62 @@ fn packed_layers() {
                     projection: None,
                     zoneout: None,
                 };
-                let layer = PackedLayer::new(kernel.clone(), Isa::best(), precision, false, weights);
+                let layer = PackedLayer::new(kernel.clone(), Isa::best(), dtype, false, weights);
                 for time in [1, 9] {
                     let (mut state, mut into) = (vec![0.0; layer.state_len(BATCH)], vec![0.0; time * BATCH * HIDDEN]);
                     let x = vec![1.0; time * BATCH * INPUTS];
-                    let steps = SequenceBatch { time, batch: BATCH, lengths: None, x: &x };
+                    let sequences = SequenceBatch { time, batch: BATCH, lengths: None, x: &x };
                     let mut workspace = Workspace::default();
-                    let mut walk = || numbers(|| layer.forward(1, steps, &mut state, &mut into, &mut workspace));
-                    assert!(walk() > 0, "the workspace is made");
-                    assert_eq!(walk(), 0, "{cell:?} {precision} {time}");
+                    let mut run = || allocated(|| layer.forward(1, sequences, &mut state, &mut into, &mut workspace));
+                    assert!(run() > 0, "the first call allocates the workspace");
+                    assert_eq!(run(), 0, "{cell:?} {dtype} {time}");
                 }
             }
         }
     }
 }
 
-fn walks() {
+fn scans() {
     use Cell::{Gru, GruResetBefore, Lstm, MinGru, MinLstm, RnnRelu, RnnTanh};
     for cell in [RnnTanh, RnnRelu, Gru, GruResetBefore, Lstm, MinGru, MinLstm] {
-        let [gates, states, saves, reads, split, late] = counts(cell);
+        let [gates, states, saved_values, uses_output, separate_grad, candidate_gates] = constants(cell);
         for norm in [false, true] {
             for projection in [None, Some(OUTPUT)] {
-                for zoneout in [None, Some(Zoned::Rates)] {
+                for zoneout in [None, Some(ZoneoutKind::Rates)] {
                     let kernel = cell.kernel();
                     if (norm && !kernel.is_recurrent()) || (projection.is_some() && !kernel.has_projection()) {
                         continue;
                     }
-                    let besides = Besides { projection, norm, dropout: false, zoneout };
-                    let of = |time: usize| {
-                        let case = Case::new(cell, [time, BATCH, HIDDEN], false, false, besides);
+                    let options = Options { projection, norm, dropout: false, zoneout };
+                    let measure = |time: usize| {
+                        let case = Case::new(cell, [time, BATCH, HIDDEN], false, false, options);
                         let saved = case.forward(Isa::best(), 1, true).1.len();
                         let gradient = vec![1.0; case.forward(Isa::best(), 1, false).0.len()];
-                        let [walks, back] =
-                            [numbers(|| case.forward(Isa::best(), 1, true)), numbers(|| case.walk_back(&gradient))];
-                        [saved, walks, back]
+                        let forward = allocated(|| case.forward(Isa::best(), 1, true));
+                        let backward = allocated(|| case.backward_without_weights(&gradient));
+                        [saved, forward, backward]
                     };
-                    // the difference between 16 steps and 8: that of 8 steps, without what does not depend on time
-                    let (long, short) = (of(16), of(8));
+                    // the difference of 16 and 8 steps: the memory of 8 steps, without the part that is independent of
+                    // time
+                    let (long, short) = (measure(16), measure(8));
                     let [saved, forward, backward] = std::array::from_fn(|n| long[n] - short[n]);
                     let (rows, output) = (8 * BATCH, projection.unwrap_or(HIDDEN));
-                    let what = format!("{cell:?} {besides:?}");
+                    let what = format!("{cell:?} {options:?}");
 
-                    let is_kept = usize::from(projection.is_some() || (zoneout.is_some() && reads == 1));
-                    let normal = usize::from(norm);
-                    let expected = rows * HIDDEN * (saves + is_kept + normal * gates) + 2 * normal * rows;
+                    let saves_output = usize::from(projection.is_some() || (zoneout.is_some() && uses_output == 1));
+                    let norm = usize::from(norm);
+                    let expected = rows * HIDDEN * (saved_values + saves_output + norm * gates) + 2 * norm * rows;
                     assert_eq!(saved, expected, "{what}: saved");
 
                     let all_states = rows * (output + (states - 1) * HIDDEN);
-                    assert_eq!(forward, all_states + saved, "{what}: a walk makes nothing but its results");
+                    assert_eq!(forward, all_states + saved, "{what}: forward allocates only its results");
 
                     let projected = projection.map_or(0, |output| output);
-                    let buffers = rows * ((split + normal) * gates * HIDDEN + projected + late * HIDDEN);
-                    // the test's own: states and what is saved once more, and the input's copy and gradient
+                    let buffers =
+                        rows * ((separate_grad + norm) * gates * HIDDEN + projected + candidate_gates * HIDDEN);
+                    // allocated by the test: states and saved values of forward, the copy of the input and its gradient
                     let own = all_states + saved + 2 * rows * gates * HIDDEN;
-                    assert_eq!(backward, buffers + own, "{what}: the walk back");
+                    assert_eq!(backward, buffers + own, "{what}: backward");
                 }
             }
         }

@@ -1,9 +1,9 @@
-//! Times a walk with several plans: what the choice of a plan was made from.
+//! Times forward and backward with many plans. The default plans are based on it.
 //!
 //! `cargo bench -p elman-cube --features wgpu --bench plans -- B,T,H …`
 //!
-//! There are some two hundred plans. `ONLY="Resident, tile: Tile { rows: 8;rows: 16"` times those whose text has one of these
-//! parts, as Rust writes a plan for debugging.
+//! There are some two hundred plans. `ONLY="Resident, tile: Tile { rows: 8;rows: 16"` times those whose `Debug` output
+//! contains one of these strings, separated by semicolons.
 
 use std::time::Instant;
 
@@ -21,16 +21,17 @@ fn main() {
     for size in sizes {
         for (name, kernel) in [("lstm", Kernel::lstm()), ("gru", Kernel::gru())] {
             let [batch, steps, hidden] = size;
-            println!("{name} B{batch} T{steps} H{hidden}: forward and back in ms");
+            println!("{name} B{batch} T{steps} H{hidden}: forward and backward in ms");
             for plan in plans(&client, size) {
                 let before = Driver::persistent_scans(&client);
-                let [forward, back] = time(&client, &kernel, size, plan);
+                let [forward, backward] = time(&client, &kernel, size, plan);
                 if plan.driver == Driver::Persistent && Driver::persistent_scans(&client) == before {
-                    continue; // it went another way
+                    continue; // another driver was used
                 }
-                let Plan { driver, tile: Tile { rows, units, split, staged } } = plan;
+                let Plan { driver, tile: Tile { rows, threads, split, staged } } = plan;
                 println!(
-                    "{forward:9.2} {back:9.2}  {driver:?} rows {rows} units {units} split {split} staged {staged}"
+                    "{forward:9.2} {backward:9.2}  {driver:?} rows {rows} threads {threads} split {split} \
+                     staged {staged}"
                 );
             }
         }
@@ -38,7 +39,7 @@ fn main() {
 }
 
 fn parse(sizes: &str) -> [usize; 3] {
-    let sizes: Vec<usize> = sizes.split(',').map(|size| size.parse().expect("a number")).collect();
+    let sizes: Vec<usize> = sizes.split(',').map(|size| size.parse().expect("an integer")).collect();
     sizes.try_into().expect("batch,time,hidden")
 }
 
@@ -47,14 +48,14 @@ fn plans(client: &Client, [batch, _, hidden]: [usize; 3]) -> Vec<Plan> {
     let mut plans = Vec::new();
     for driver in [Driver::Step, Driver::Resident, Driver::Persistent] {
         for rows in [1, 2, 4, 8, 16] {
-            for units in [8, 16, 32, 64, 128, 256] {
+            for threads in [8, 16, 32, 64, 128, 256] {
                 for split in [1, 4, 8] {
                     for staged in [1, 2, 4, 8, 16] {
-                        let tile = Tile { rows, units, split, staged };
-                        let fits = units * split <= hardware.max_units_per_cube as usize
+                        let tile = Tile { rows, threads, split, staged };
+                        let fits = threads * split <= hardware.max_units_per_cube as usize
                             && rows * split <= 16
                             && rows < 2 * batch
-                            && units < 2 * hidden;
+                            && threads < 2 * hidden;
                         plans.extend(fits.then_some(Plan { driver, tile }));
                     }
                 }
@@ -92,15 +93,15 @@ fn time(client: &Client, kernel: &Kernel, [batch, time, hidden]: [usize; 3], pla
     };
     let input = random(time * batch * gates * hidden, 1.0);
     let gradient = random(sequences.state_len(states, time), 1.0);
-    let walk = ScanArgs { client, plan: Some(plan), sequences: &sequences, operands: &operands };
+    let scan = ScanArgs { client, plan: Some(plan), sequences: &sequences, operands: &operands };
     let mut times = [Vec::new(), Vec::new()];
     for repeat in 0..4 {
         let begin = Instant::now();
-        let walked = kernel.forward(walk, &input, true);
-        future::block_on(client.sync()).expect("the walk has ended");
+        let outputs = kernel.forward(scan, &input, true);
+        future::block_on(client.sync()).expect("the scan has ended");
         let middle = Instant::now();
-        kernel.backward(walk, &walked, &gradient);
-        future::block_on(client.sync()).expect("the walk has ended");
+        kernel.backward(scan, &outputs, &gradient);
+        future::block_on(client.sync()).expect("the scan has ended");
         if repeat > 0 {
             times[0].push((middle - begin).as_secs_f64() * 1e3);
             times[1].push(middle.elapsed().as_secs_f64() * 1e3);

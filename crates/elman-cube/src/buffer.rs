@@ -4,19 +4,19 @@ use cubecl::{
     server::Handle,
 };
 
-/// How a number is stored. Whatever it is, sums, states and the mathematics of cells are float32.
+/// The dtype in which values are stored. Sums, states and the math of cells are always f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StorageDtype {
-    /// 32 bits.
+    /// IEEE 754 single precision, 32 bits.
     F32,
-    /// 16 bits, of which 5 are the exponent.
+    /// IEEE 754 half precision: 16 bits with a 5-bit exponent.
     F16,
-    /// 16 bits, of which 8 are the exponent.
+    /// bfloat16: 16 bits with an 8-bit exponent.
     Bf16,
 }
 
 impl StorageDtype {
-    /// Bytes of one.
+    /// Bytes per element.
     pub fn size(self) -> usize {
         match self {
             Self::F32 => 4,
@@ -24,7 +24,7 @@ impl StorageDtype {
         }
     }
 
-    /// Whether a device reads and writes such numbers.
+    /// Whether the device supports this dtype.
     pub fn is_supported(self, client: &Client) -> bool {
         client.properties().supports_type(self.elem())
     }
@@ -38,46 +38,49 @@ impl StorageDtype {
     }
 }
 
-/// Numbers on a device.
+/// A buffer on a device.
 #[derive(Clone, Debug)]
 pub struct Buffer {
     handle: Handle,
     len: usize,
-    number: StorageDtype,
+    dtype: StorageDtype,
 }
 
 impl Buffer {
-    /// What lies behind a handle: numbers of 32 bits.
+    /// Wraps a handle to `len` elements of 32 bits.
     ///
     /// # Panics
-    /// If it has not as many.
+    /// If the memory behind the handle is smaller.
     pub fn new(handle: Handle, len: usize) -> Self {
         Self::of(handle, len, StorageDtype::F32)
     }
 
-    /// What lies behind a handle.
+    /// Wraps a handle to `len` elements.
     ///
     /// # Panics
-    /// If it has not as many numbers.
-    pub fn of(handle: Handle, len: usize, number: StorageDtype) -> Self {
+    /// If the memory behind the handle is smaller.
+    pub fn of(handle: Handle, len: usize, dtype: StorageDtype) -> Self {
         let bytes = handle.size_in_used();
-        assert!(bytes >= (number.size() * len) as u64, "a buffer of {bytes} bytes is too small for {len} numbers");
-        Self { handle, len, number }
+        assert!(
+            bytes >= (dtype.size() * len) as u64,
+            "a buffer of {bytes} bytes is too small for {len} {dtype:?} values"
+        );
+        Self { handle, len, dtype }
     }
 
-    /// Room for numbers of 32 bits, not yet written.
+    /// An uninitialized buffer of 32-bit elements.
     pub fn empty(client: &Client, len: usize) -> Self {
-        Self::empty_of(client, len, StorageDtype::F32)
+        Self::empty_as(client, len, StorageDtype::F32)
     }
 
-    /// Room for numbers, not yet written.
-    pub(crate) fn empty_of(client: &Client, len: usize, number: StorageDtype) -> Self {
-        Self { handle: client.empty(number.size() * len.max(1)), len, number }
+    /// An uninitialized buffer.
+    pub(crate) fn empty_as(client: &Client, len: usize, dtype: StorageDtype) -> Self {
+        Self { handle: client.empty(dtype.size() * len.max(1)), len, dtype }
     }
 
-    /// Zeros of 32 bits.
+    /// A buffer of 32-bit zeros.
     pub(crate) fn zeros(client: &Client, len: usize) -> Self {
-        Self { handle: client.create_from_slice(&vec![0; 4 * len.max(1)]), len, number: StorageDtype::F32 }
+        Self { handle: client.create_from_slice(&vec![0; 4 * len.max(1)]), len, dtype: StorageDtype::F32 }
     }
 
     /// The handle.
@@ -85,39 +88,39 @@ impl Buffer {
         self.handle
     }
 
-    /// How many numbers there are.
+    /// Number of elements.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// Whether the buffer has no elements.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// How they are stored.
+    /// The dtype of the elements.
     pub fn number(&self) -> StorageDtype {
-        self.number
+        self.dtype
     }
 
-    /// What need not be there.
-    pub(crate) fn some<T: LaunchArg<RuntimeArg = BufferArg>>(buffer: Option<&Self>) -> ComptimeOptionArgs<T> {
+    /// The kernel argument of an optional buffer.
+    pub(crate) fn optional_arg<T: LaunchArg<RuntimeArg = BufferArg>>(buffer: Option<&Self>) -> ComptimeOptionArgs<T> {
         buffer.map(Self::arg).into()
     }
 
     pub(crate) fn arg(&self) -> BufferArg {
-        // SAFETY: the handle has as many numbers, which `of` and `empty_of` made sure of
+        // SAFETY: `of` and `empty_as` ensure that the handle has `len` elements
         unsafe { BufferArg::from_raw_parts(self.handle.clone(), self.len) }
     }
 
-    /// As words of 32 bits, without what fills none.
-    pub(crate) fn words(&self) -> BufferArg {
+    /// The kernel argument as words of 32 bits, without an incomplete last word.
+    pub(crate) fn word_arg(&self) -> BufferArg {
         // SAFETY: as above
-        unsafe { BufferArg::from_raw_parts(self.handle.clone(), self.len * self.number.size() / 4) }
+        unsafe { BufferArg::from_raw_parts(self.handle.clone(), self.len * self.dtype.size() / 4) }
     }
 
-    /// As vectors of four.
-    pub(crate) fn fours(&self) -> BufferArg {
+    /// The kernel argument as vectors of four elements.
+    pub(crate) fn vec4_arg(&self) -> BufferArg {
         // SAFETY: as above
         unsafe { BufferArg::from_raw_parts(self.handle.clone(), self.len / 4) }
     }

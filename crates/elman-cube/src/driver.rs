@@ -4,48 +4,49 @@ use cubecl::prelude::*;
 
 use crate::{ScanArgs, Sequences, Tile};
 
-/// Units that run in lockstep are at least as many on a graphics card; a driver in software has as many as a vector register
-/// of the processor has numbers.
-const GRAPHICS_CARD: u32 = 16;
+/// Minimum subgroup size of a hardware GPU. Software drivers report the number of elements of the CPU's vector
+/// registers.
+const MIN_GPU_SUBGROUP: u32 = 16;
 
-/// Up to so many hidden units one cube walks its rows alone: the weights are read once a step by each cube, which the caches
-/// bear as long as they are small.
-const RESIDENT: usize = 256;
+/// Maximum hidden units of [`Driver::Resident`] on a GPU: every cube reads all weights once per step, which is cheap
+/// while they fit in the caches.
+const MAX_RESIDENT_HIDDEN: usize = 256;
 
-/// The same in software, where more would be more turns of loops than a unit has: see [`Plan::steps`].
-const RESIDENT_IN_SOFTWARE: usize = 2048;
+/// Maximum hidden units of a scan in one launch on a software driver, which limits the loop iterations of a thread: see
+/// [`Plan::steps_per_launch`].
+const MAX_RESIDENT_HIDDEN_IN_SOFTWARE: usize = 2048;
 
-/// Columns that a unit has of a product with one column for each hidden unit: so that a number that was read is used more than
+/// Columns per thread of a product with one column per hidden unit, so that each value that is read is used more than
 /// once.
-pub(crate) const PER_UNIT: usize = 4;
+pub(crate) const COLUMNS_PER_THREAD: usize = 4;
 
-/// How a walk is launched.
+/// How a scan is launched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Driver {
-    /// A launch for each phase of each time step, over all rows and units.
+    /// One launch per phase and time step, over all rows and hidden units.
     Step,
-    /// One launch for the whole walk: each cube owns some rows of the batch, and walks them through time.
+    /// One launch per scan: each cube owns some rows of the batch for all time steps.
     Resident,
-    /// One launch for the whole walk, over all rows and units, in which the cubes meet after each step.
+    /// One launch per scan, over all rows and hidden units, with a grid barrier after each step.
     ///
-    /// Taken only where it is asked for, a step is one phase (no layer normalisation, no projection, no late gates), one cube
-    /// can be made to see what another wrote, and all cubes of the launch have met in a trial, for which the host waits once
-    /// for each kernel and number of cubes. Elsewhere the walk goes as suits the device, or is [`Step`](Self::Step) with the
-    /// tile of a plan that was given.
+    /// Used only on request and if a step has a single phase (no layer normalization, projection or candidate gates),
+    /// the device makes writes of one cube visible to others, and a trial launch has shown that all cubes run
+    /// concurrently. The host waits for this trial, once per kernel and number of cubes. Otherwise the driver is chosen
+    /// for the device, or is [`Step`](Self::Step) with the given tile if a plan was given.
     ///
-    /// If later the device runs not all of them at once, they give up after a while, and every number that was walked is not a
-    /// number.
+    /// If the cubes of a later launch do not run concurrently, the grid barrier times out and the results are filled
+    /// with NaN.
     Persistent,
 }
 
 impl Driver {
     const ALL: [Self; 3] = [Self::Step, Self::Resident, Self::Persistent];
 
-    /// The one that `$ELMAN_CUBE` names (`step`, `resident`, `persistent`), which walks then have wherever the device can do it; `None` if it
-    /// is not set.
+    /// The driver that the environment variable `ELMAN_CUBE` names (`step`, `resident`, `persistent`), which scans use
+    /// if the device supports it; `None` if it is not set.
     ///
     /// # Errors
-    /// [`UnknownDriver`] if it names none; walks then go as suits the device and the sizes.
+    /// [`UnknownDriver`] if the value names no driver; scans then use the default.
     pub fn named() -> Result<Option<Self>, UnknownDriver> {
         std::env::var_os("ELMAN_CUBE").map(|name| name.to_string_lossy().parse()).transpose()
     }
@@ -61,7 +62,7 @@ impl fmt::Display for Driver {
     }
 }
 
-/// A text that names no driver.
+/// An unknown driver name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownDriver(String);
 
@@ -81,109 +82,112 @@ impl FromStr for Driver {
     }
 }
 
-/// How a walk is launched and divided.
+/// How a scan is launched and tiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// How it is launched.
+    /// The driver.
     pub driver: Driver,
-    /// How its products are divided.
+    /// The tiling of its products.
     pub tile: Tile,
 }
 
 impl Plan {
-    /// The one that suits a device and the sizes, for products with so many columns for each unit; with cubes that meet where
-    /// this is asked for and they `may_meet`.
-    pub(crate) fn of(walk: ScanArgs<'_>, per_unit: usize, may_meet: bool) -> Self {
-        static NAMED: OnceLock<Option<Driver>> = OnceLock::new();
-        let is_software = is_software(walk.client);
-        let may_be = |driver: &Driver| may_meet || *driver != Driver::Persistent;
-        // where cubes are threads, they wait for one another longer than they work: only a plan that is given has them do so
-        let suits_named = |driver: &Driver| may_be(driver) && !(is_software && *driver == Driver::Persistent);
-        let named = NAMED.get_or_init(|| Driver::named().ok().flatten()).filter(suits_named);
-        let hidden = walk.sequences.hidden;
-        let suits = if is_software || hidden <= RESIDENT { Driver::Resident } else { Driver::Step };
-        let is_beyond = is_software && hidden > RESIDENT_IN_SOFTWARE;
-        let driver = if is_beyond { Driver::Step } else { named.unwrap_or(suits) };
-        let plan = walk.plan.unwrap_or_else(|| {
-            let mut tile = tile(walk, driver, is_software);
-            let most = walk.client.properties().hardware.max_shared_memory_size;
-            while tile.shared(per_unit) > most && tile.rows > 1 {
+    /// The given plan, or one for the device and the sizes, for products with `per_thread` columns per thread.
+    /// [`Driver::Persistent`] is used only on request and with `allow_persistent`.
+    pub(crate) fn new(scan: ScanArgs<'_>, per_thread: usize, allow_persistent: bool) -> Self {
+        static REQUESTED: OnceLock<Option<Driver>> = OnceLock::new();
+        let is_software = is_software(scan.client);
+        let is_allowed = |driver: &Driver| allow_persistent || *driver != Driver::Persistent;
+        // in software cubes are CPU threads, which spend more time in the barrier than in work: only an explicit plan
+        // is persistent there
+        let is_usable = |driver: &Driver| is_allowed(driver) && !(is_software && *driver == Driver::Persistent);
+        let requested = REQUESTED.get_or_init(|| Driver::named().ok().flatten()).filter(is_usable);
+        let hidden = scan.sequences.hidden;
+        let default = if is_software || hidden <= MAX_RESIDENT_HIDDEN { Driver::Resident } else { Driver::Step };
+        let is_too_large = is_software && hidden > MAX_RESIDENT_HIDDEN_IN_SOFTWARE;
+        let driver = if is_too_large { Driver::Step } else { requested.unwrap_or(default) };
+        let plan = scan.plan.unwrap_or_else(|| {
+            let mut tile = tile(scan, driver, is_software);
+            let max = scan.client.properties().hardware.max_shared_memory_size;
+            while tile.shared_bytes(per_thread) > max && tile.rows > 1 {
                 tile.rows /= 2;
             }
-            while tile.shared(per_unit) > most && tile.split > 1 {
+            while tile.shared_bytes(per_thread) > max && tile.split > 1 {
                 tile.split /= 2;
             }
             Self { driver, tile }
         });
-        if may_be(&plan.driver) { plan } else { Self { driver: Driver::Step, ..plan } }
+        if is_allowed(&plan.driver) { plan } else { Self { driver: Driver::Step, ..plan } }
     }
 
-    /// The same for products with one column for each unit: of which a unit of the cube then has several.
-    pub(crate) fn of_columns(walk: ScanArgs<'_>, may_meet: bool) -> Self {
-        let mut plan = Self::of(walk, PER_UNIT, may_meet);
-        let columns = walk.sequences.hidden.max(walk.sequences.output);
-        if walk.plan.is_none() && plan.driver == Driver::Resident {
-            plan.tile.units = columns.div_ceil(PER_UNIT).next_power_of_two().clamp(8, plan.tile.units);
+    /// [`new`](Self::new) for products with one column per hidden unit, of which each thread computes
+    /// [`COLUMNS_PER_THREAD`].
+    pub(crate) fn for_columns(scan: ScanArgs<'_>, allow_persistent: bool) -> Self {
+        let mut plan = Self::new(scan, COLUMNS_PER_THREAD, allow_persistent);
+        let columns = scan.sequences.hidden.max(scan.sequences.output);
+        if scan.plan.is_none() && plan.driver == Driver::Resident {
+            plan.tile.threads = columns.div_ceil(COLUMNS_PER_THREAD).next_power_of_two().clamp(8, plan.tile.threads);
         }
         plan
     }
 
-    /// How many time steps one launch goes through: drivers end a launch that takes seconds, and one in software leaves every
-    /// loop, without a word, when a unit has been through 65,535 turns of loops in all (Mesa's llvmpipe).
-    pub(crate) fn steps(&self, walk: ScanArgs<'_>, gates: usize, phases: usize) -> usize {
-        if !is_software(walk.client) {
+    /// Maximum time steps of one launch. GPU drivers abort launches that take seconds; Mesa's llvmpipe silently leaves
+    /// every loop once a thread has executed 65,535 loop iterations in total.
+    pub(crate) fn steps_per_launch(&self, scan: ScanArgs<'_>, gates: usize, phases: usize) -> usize {
+        if !is_software(scan.client) {
             return 1024;
         }
-        let Tile { rows, units, split, staged } = self.tile;
-        let Sequences { hidden, output, .. } = *walk.sequences;
-        // at most, of any phase: the tiles of a product, what it stages, its rows, and what is normalised
-        let tiles = hidden.max(output).div_ceil(units);
+        let Tile { rows, threads, split, staged } = self.tile;
+        let Sequences { hidden, output, .. } = *scan.sequences;
+        // upper bound for any phase: the tiles of a product, their stages, their rows, and layer normalization
+        let tiles = hidden.max(output).div_ceil(threads);
         let stages = (gates * hidden).max(output).div_ceil(4 * staged);
-        let product = tiles * (stages * (1 + (rows * staged).div_ceil(units * split)) + rows * (PER_UNIT + 2));
-        let normalised = rows * (2 * (gates * hidden).div_ceil(units * split) + 16);
-        (40_000 / (phases * (product + normalised))).max(1)
+        let product =
+            tiles * (stages * (1 + (rows * staged).div_ceil(threads * split)) + rows * (COLUMNS_PER_THREAD + 2));
+        let norm = rows * (2 * (gates * hidden).div_ceil(threads * split) + 16);
+        (40_000 / (phases * (product + norm))).max(1)
     }
 
-    /// The units of a cube.
-    pub(crate) fn dim(&self) -> CubeDim {
-        CubeDim::new_2d(self.tile.units as u32, self.tile.split as u32)
+    /// The threads of a cube.
+    pub(crate) fn cube_dim(&self) -> CubeDim {
+        CubeDim::new_2d(self.tile.threads as u32, self.tile.split as u32)
     }
 
-    /// The tiles that the rows are divided into, none of which has rows of both directions.
+    /// Number of row tiles. No tile contains rows of both directions.
     pub(crate) fn row_tiles(&self, sequences: &Sequences) -> u32 {
-        let (rows, turn) = (self.tile.rows, sequences.turn());
-        (turn.div_ceil(rows) + (sequences.batch - turn).div_ceil(rows)) as u32
+        let (rows, first_reverse_row) = (self.tile.rows, sequences.first_reverse_row());
+        (first_reverse_row.div_ceil(rows) + (sequences.batch - first_reverse_row).div_ceil(rows)) as u32
     }
 
-    /// The cubes of a walk that is one launch.
-    pub(crate) fn resident(&self, sequences: &Sequences) -> CubeCount {
+    /// The cubes of a [`Driver::Resident`] launch.
+    pub(crate) fn resident_cubes(&self, sequences: &Sequences) -> CubeCount {
         CubeCount::Static(self.row_tiles(sequences), 1, 1)
     }
 
     /// The cubes of a phase.
-    pub(crate) fn step(&self, column_tiles: usize, sequences: &Sequences) -> CubeCount {
+    pub(crate) fn phase_cubes(&self, column_tiles: usize, sequences: &Sequences) -> CubeCount {
         CubeCount::Static(column_tiles as u32, self.row_tiles(sequences), 1)
     }
 }
 
-/// Whether the device is a driver that runs on the processor.
+/// Whether the device is a software driver, which runs on the CPU.
 pub(crate) fn is_software(client: &Client) -> bool {
-    client.properties().hardware.plane_size_max < GRAPHICS_CARD
+    client.properties().hardware.plane_size_max < MIN_GPU_SUBGROUP
 }
 
-fn tile(walk: ScanArgs<'_>, driver: Driver, is_software: bool) -> Tile {
-    let Sequences { batch, hidden, .. } = *walk.sequences;
-    let most = walk.client.properties().hardware.max_units_per_cube as usize;
-    let rows = |most: usize| (batch / walk.sequences.sides()).next_power_of_two().min(most);
+fn tile(scan: ScanArgs<'_>, driver: Driver, is_software: bool) -> Tile {
+    let Sequences { batch, hidden, .. } = *scan.sequences;
+    let max_threads = scan.client.properties().hardware.max_units_per_cube as usize;
+    let rows = |max: usize| (batch / scan.sequences.num_directions()).next_power_of_two().min(max);
     if is_software {
-        let units = if driver == Driver::Resident { hidden.next_power_of_two().clamp(32, 64) } else { 32 };
-        return Tile { rows: rows(16), units: units.min(most), split: 1, staged: 2 };
+        let threads = if driver == Driver::Resident { hidden.next_power_of_two().clamp(32, 64) } else { 32 };
+        return Tile { rows: rows(16), threads: threads.min(max_threads), split: 1, staged: 2 };
     }
-    let (rows, units) = match driver {
-        Driver::Resident => (1, hidden.next_power_of_two().clamp(32, most)),
+    let (rows, threads) = match driver {
+        Driver::Resident => (1, hidden.next_power_of_two().clamp(32, max_threads)),
         Driver::Step | Driver::Persistent => (rows(2), 32),
     };
-    Tile { rows, units, split: (most / units).clamp(1, 8), staged: 16 }
+    Tile { rows, threads, split: (max_threads / threads).clamp(1, 8), staged: 16 }
 }
 
 #[cfg(test)]
@@ -191,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_and_written() {
+    fn driver_names_round_trip() {
         for driver in Driver::ALL {
             assert_eq!(driver.to_string().parse(), Ok(driver));
         }

@@ -3,14 +3,15 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 use crate::{
     Buffer, Gradients, ScanArgs, ScanOptions, ScanOutput, Sequences, backward,
     cell::{
-        Counts, Gru, GruResetBefore, Linear, Lstm, MAX_GATES, MAX_STATES, MinGru, MinLstm, Pointwise, Relu, Rnn, Tanh,
+        CellConstants, Gru, GruResetBefore, Linear, Lstm, MAX_GATES, MAX_STATES, MinGru, MinLstm, Pointwise, Relu, Rnn,
+        Tanh,
     },
     forward,
     layout::AuxLayout,
     linear,
 };
 
-/// How many buffers a device has to give a kernel, at most: walking back has the most.
+/// Storage buffers that the largest kernel (backward) binds.
 pub const MAX_BUFFERS: u32 = 24;
 
 /// The kernels of one cell.
@@ -20,13 +21,14 @@ pub const MAX_BUFFERS: u32 = 24;
 /// assert_eq!((kernel.gates(), kernel.states()), (4, 2));
 /// ```
 #[derive(Clone)]
-pub struct Kernel(Arc<dyn Walks>);
+pub struct Kernel(Arc<dyn ErasedCell>);
 
 impl Kernel {
-    /// The kernels of a cell of one's own. They are compiled on each device when they are launched first.
+    /// The kernels of a custom cell. They are compiled for a device at their first launch.
     ///
     /// # Panics
-    /// If the cell has more gates or states than the kernels have room for, none of them, or late gates only.
+    /// If the number of gates is not in `1..=MAX_GATES`, that of states not in `1..=MAX_STATES`, that of saved values
+    /// above `MAX_GATES`, or if all gates are candidate gates.
     pub fn new<C: Pointwise>() -> Self {
         let name = std::any::type_name::<C>();
         assert!((1..=MAX_GATES).contains(&C::GATES), "{name}: GATES = {} must be 1..={MAX_GATES}", C::GATES);
@@ -38,42 +40,43 @@ impl Kernel {
             C::CANDIDATE_GATES,
             C::GATES
         );
-        Self(Arc::new(OfRecurrent::<C>(PhantomData)))
+        Self(Arc::new(RecurrentCell::<C>(PhantomData)))
     }
 
-    /// The kernels of a cell of one's own without a recurrent product. They go through all time steps at once.
+    /// The kernels of a custom cell without a recurrent product. They process segments of time in parallel.
     ///
     /// # Panics
-    /// If the cell has more gates than the kernels have room for, none of them, or not one state.
+    /// If the number of gates is not in `1..=MAX_GATES`, that of states not 1, or that of saved values above
+    /// `MAX_GATES`.
     pub fn linear<C: Linear>() -> Self {
         let name = std::any::type_name::<C>();
         assert!((1..=MAX_GATES).contains(&C::GATES), "{name}: GATES = {} must be 1..={MAX_GATES}", C::GATES);
-        assert!(C::STATES == 1, "{name}: STATES = {} must be 1 of a linear cell", C::STATES);
+        assert!(C::STATES == 1, "{name}: STATES = {} must be 1 for a linear cell", C::STATES);
         assert!(C::SAVED <= MAX_GATES, "{name}: SAVED = {} must be at most {MAX_GATES}", C::SAVED);
-        Self(Arc::new(OfLinear::<C>(PhantomData)))
+        Self(Arc::new(LinearCell::<C>(PhantomData)))
     }
 
-    /// The simple recurrent cell with the hyperbolic tangent.
+    /// The Elman RNN cell with tanh.
     pub fn rnn_tanh() -> Self {
         Self::new::<Rnn<Tanh>>()
     }
 
-    /// The simple recurrent cell with `max(0, x)`.
+    /// The Elman RNN cell with ReLU.
     pub fn rnn_relu() -> Self {
         Self::new::<Rnn<Relu>>()
     }
 
-    /// The gated recurrent unit with the reset gate after the product.
+    /// The GRU with the reset gate applied after the recurrent product.
     pub fn gru() -> Self {
         Self::new::<Gru>()
     }
 
-    /// The gated recurrent unit with the reset gate before the product.
+    /// The GRU with the reset gate applied before the recurrent product.
     pub fn gru_reset_before() -> Self {
         Self::new::<GruResetBefore>()
     }
 
-    /// Long short-term memory.
+    /// The LSTM.
     pub fn lstm() -> Self {
         Self::new::<Lstm>()
     }
@@ -90,65 +93,67 @@ impl Kernel {
 
     /// Gates per unit.
     pub fn gates(&self) -> usize {
-        self.0.counts().gates
+        self.0.spec().gates
     }
 
     /// States per unit.
     pub fn states(&self) -> usize {
-        self.0.counts().states
+        self.0.spec().states
     }
 
-    /// Whether there is a recurrent product. Without one there are no recurrent weights, bias, gain and dropout.
+    /// Whether the cell has a recurrent product. If not, it has no recurrent weights, bias, gain or dropout.
     pub fn is_recurrent(&self) -> bool {
-        self.0.counts().recurrent
+        self.0.spec().recurrent
     }
 
-    /// Whether the hidden state can be projected.
+    /// Whether the cell supports a projection of the hidden state.
     pub fn has_projection(&self) -> bool {
-        let counts = self.0.counts();
-        counts.recurrent && !counts.reads_hidden && counts.late == 0
+        let spec = self.0.spec();
+        spec.recurrent && !spec.uses_prev_hidden && spec.candidate_gates == 0
     }
 
-    /// How many of the last gates have their recurrent product taken of something else than the hidden state.
+    /// Number of candidate gates: the last gates, if their recurrent product is taken of something other than the
+    /// hidden state.
     pub fn candidate_gates(&self) -> usize {
-        self.0.counts().late
+        self.0.spec().candidate_gates
     }
 
-    /// Where, in what was [kept](ScanOutput::kept), the hidden states begin that the cell returned, `[T, B, H]`; `None` where they
-    /// were not kept.
-    pub fn unprojected_offset(&self, walk: ScanArgs<'_>) -> Option<usize> {
-        AuxLayout::of(self.0.counts(), walk.sequences, walk.operands.variant(), true).raw
+    /// The offset in [`ScanOutput::kept`] of the hidden states that the cell returned, before projection and zoneout,
+    /// `[T, B, H]`; `None` if they are not stored.
+    pub fn unprojected_offset(&self, scan: ScanArgs<'_>) -> Option<usize> {
+        AuxLayout::new(self.0.spec(), scan.sequences, scan.operands.options(), true).unprojected
     }
 
-    /// How many numbers a walk keeps for the way back: in what the cell [saves](ScanOutput::saved), and in what is
-    /// [kept](ScanOutput::kept) besides.
-    pub fn kept(&self, sequences: &Sequences, variant: ScanOptions) -> [usize; 2] {
-        let counts = self.0.counts();
-        [sequences.saved_len(counts), AuxLayout::of(counts, sequences, variant, true).len]
+    /// Number of values that forward stores for backward: in [`ScanOutput::saved`] and in [`ScanOutput::kept`].
+    pub fn kept(&self, sequences: &Sequences, options: ScanOptions) -> [usize; 2] {
+        let spec = self.0.spec();
+        [sequences.saved_len(spec), AuxLayout::new(spec, sequences, options, true).len]
     }
 
-    /// Walks with the input product `[T, B, G·H]`, keeping what the way back needs if `saves` is set. Nothing waits for the
-    /// device.
+    /// Runs the scan on the input projection `[T, B, G·H]`, and stores what backward needs if `saves` is set. Does not
+    /// wait for the device.
     ///
     /// # Panics
-    /// If a buffer has another length than the sizes ask for, or the cell cannot do what the operands ask for.
-    pub fn forward(&self, walk: ScanArgs<'_>, input: &Buffer, saves: bool) -> ScanOutput {
-        walk.check(self.0.counts(), input);
-        self.0.forward(walk, input, saves)
+    /// If a buffer has the wrong length or dtype, the cell does not support an operand, or the device does not support
+    /// the sizes.
+    pub fn forward(&self, scan: ScanArgs<'_>, input: &Buffer, saves: bool) -> ScanOutput {
+        scan.check(self.0.spec(), input);
+        self.0.forward(scan, input, saves)
     }
 
-    /// Walks back what [`forward`](Self::forward) walked and kept. `gradient` is that by its states.
+    /// The backward pass of [`forward`](Self::forward) with `saves`. `gradient` is the gradient with respect to the
+    /// states.
     ///
     /// # Panics
-    /// As [`forward`](Self::forward).
-    pub fn backward(&self, walk: ScanArgs<'_>, walked: &ScanOutput, gradient: &Buffer) -> Gradients {
-        walk.check_back(self.0.counts(), walked, gradient);
-        self.0.backward(walk, walked, gradient)
+    /// If a buffer of `outputs` or `gradient` has the wrong length.
+    pub fn backward(&self, scan: ScanArgs<'_>, outputs: &ScanOutput, gradient: &Buffer) -> Gradients {
+        scan.check_backward(self.0.spec(), outputs, gradient);
+        self.0.backward(scan, outputs, gradient)
     }
 }
 
 impl fmt::Debug for Kernel {
-    /// The cell.
+    /// Formats the cell.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
@@ -156,68 +161,68 @@ impl fmt::Debug for Kernel {
 
 /// The constants of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Counted {
+pub(crate) struct CellSpec {
     pub gates: usize,
     pub states: usize,
     pub saved: usize,
-    pub late: usize,
-    pub split: bool,
+    pub candidate_gates: usize,
+    pub separate_recurrent_grad: bool,
     pub recurrent: bool,
-    pub reads_hidden: bool,
-    pub reads_output: bool,
+    pub uses_prev_hidden: bool,
+    pub uses_output: bool,
 }
 
-impl Counted {
-    pub fn of<C: Counts>() -> Self {
+impl CellSpec {
+    pub fn new<C: CellConstants>() -> Self {
         Self {
             gates: C::GATES,
             states: C::STATES,
             saved: C::SAVED,
-            late: C::CANDIDATE_GATES,
-            split: C::SEPARATE_RECURRENT_GRAD,
+            candidate_gates: C::CANDIDATE_GATES,
+            separate_recurrent_grad: C::SEPARATE_RECURRENT_GRAD,
             recurrent: true,
-            reads_hidden: C::USES_PREV_HIDDEN,
-            reads_output: C::USES_OUTPUT,
+            uses_prev_hidden: C::USES_PREV_HIDDEN,
+            uses_output: C::USES_OUTPUT,
         }
     }
 }
 
-/// A cell behind a pointer.
-trait Walks: fmt::Debug + Send + Sync {
-    fn counts(&self) -> Counted;
-    fn forward(&self, walk: ScanArgs<'_>, input: &Buffer, saves: bool) -> ScanOutput;
-    fn backward(&self, walk: ScanArgs<'_>, walked: &ScanOutput, gradient: &Buffer) -> Gradients;
+/// A type-erased cell.
+trait ErasedCell: fmt::Debug + Send + Sync {
+    fn spec(&self) -> CellSpec;
+    fn forward(&self, scan: ScanArgs<'_>, input: &Buffer, saves: bool) -> ScanOutput;
+    fn backward(&self, scan: ScanArgs<'_>, outputs: &ScanOutput, gradient: &Buffer) -> Gradients;
 }
 
 /// A cell with a recurrent product.
-struct OfRecurrent<C>(PhantomData<C>);
+struct RecurrentCell<C>(PhantomData<C>);
 
-/// A cell without.
-struct OfLinear<C>(PhantomData<C>);
+/// A cell without a recurrent product.
+struct LinearCell<C>(PhantomData<C>);
 
-macro_rules! walks {
-    ($of:ident, $cell:ident, $recurrent:expr, $forward:path, $backward:path) => {
-        impl<C: $cell> fmt::Debug for $of<C> {
+macro_rules! impl_erased_cell {
+    ($wrapper:ident, $cell:ident, $recurrent:expr, $forward:path, $backward:path) => {
+        impl<C: $cell> fmt::Debug for $wrapper<C> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(std::any::type_name::<C>())
             }
         }
 
-        impl<C: $cell> Walks for $of<C> {
-            fn counts(&self) -> Counted {
-                Counted { recurrent: $recurrent, ..Counted::of::<C>() }
+        impl<C: $cell> ErasedCell for $wrapper<C> {
+            fn spec(&self) -> CellSpec {
+                CellSpec { recurrent: $recurrent, ..CellSpec::new::<C>() }
             }
 
-            fn forward(&self, walk: ScanArgs<'_>, input: &Buffer, saves: bool) -> ScanOutput {
-                $forward(walk, input, saves)
+            fn forward(&self, scan: ScanArgs<'_>, input: &Buffer, saves: bool) -> ScanOutput {
+                $forward(scan, input, saves)
             }
 
-            fn backward(&self, walk: ScanArgs<'_>, walked: &ScanOutput, gradient: &Buffer) -> Gradients {
-                $backward(walk, walked, gradient)
+            fn backward(&self, scan: ScanArgs<'_>, outputs: &ScanOutput, gradient: &Buffer) -> Gradients {
+                $backward(scan, outputs, gradient)
             }
         }
     };
 }
 
-walks!(OfRecurrent, Pointwise, true, forward::walk::<C>, backward::walk::<C>);
-walks!(OfLinear, Linear, false, linear::forward::<C>, linear::backward::<C>);
+impl_erased_cell!(RecurrentCell, Pointwise, true, forward::scan_forward::<C>, backward::scan_backward::<C>);
+impl_erased_cell!(LinearCell, Linear, false, linear::forward::<C>, linear::backward::<C>);

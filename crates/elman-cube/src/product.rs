@@ -2,165 +2,172 @@
 
 use cubecl::prelude::*;
 
-/// Four weights that lie one after the other along the sum.
-pub(crate) type Four<N> = Vector<N, Const<4>>;
+/// Four consecutive weights of a column.
+pub(crate) type Vec4<N> = Vector<N, Const<4>>;
 
-/// How a product is divided: a cube has `units` × `split` units, and makes `rows` rows of `units` × (columns per unit)
-/// columns.
+/// The tiling of a product: a cube has `threads` × `split` threads, and computes `rows` rows of `threads` × (columns
+/// per thread) columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tile {
     /// Rows of the batch.
     pub rows: usize,
-    /// Units side by side, each with columns of its own.
-    pub units: usize,
-    /// Units that share the sum of the same columns.
+    /// Threads side by side, each with its own columns.
+    pub threads: usize,
+    /// Threads that share the sums of the same columns (split-k).
     pub split: usize,
-    /// Fours of a row that are staged in shared memory at once, a multiple of `split`. The loop over them is unrolled.
+    /// Vectors of four elements per row that are staged in shared memory at a time, a multiple of `split`. The loop
+    /// over them is unrolled.
     pub staged: usize,
 }
 
-/// What is multiplied: rows of `len` numbers, read from the buffers `B` of a walk.
+/// The left operand: rows of `len` values, read from the buffers `B` of a scan.
 #[cube]
 pub(crate) trait Source<B: CubeType>: 'static + Send + Sync {
-    /// A number of a row at step `walked`.
-    fn read(buffers: &B, walked: usize, row: usize, at: usize) -> f32;
+    /// Element `k` of a row at step `step` of the scan.
+    fn read(buffers: &B, step: usize, row: usize, k: usize) -> f32;
 }
 
-/// Where a tile lies.
+/// The position of a tile in the product.
 #[derive(CubeType, Clone, Copy)]
-pub(crate) struct Place {
-    /// The step of the walk.
-    pub walked: usize,
+pub(crate) struct TileCoords {
+    /// The step of the scan.
+    pub step: usize,
     /// The first row of the tile.
     pub row: usize,
-    /// Where the rows end.
-    pub rows: usize,
-    /// Which of the sets of weights.
-    pub side: usize,
-    /// This unit's first column, which need not be one.
+    /// The end of the rows.
+    pub row_end: usize,
+    /// The index of the set of weights.
+    pub direction: usize,
+    /// This thread's first column, which may be beyond the last one.
     pub column: usize,
-    /// From one of its columns to the next.
-    pub stride: usize,
-    /// Columns there are.
+    /// From one of this thread's columns to the next.
+    pub column_stride: usize,
+    /// Number of columns.
     pub columns: usize,
-    /// Numbers that are summed over.
+    /// Length of the dot product.
     pub len: usize,
-    /// Fours of weights that each column has.
-    pub fours: usize,
+    /// Vectors of four weights per column.
+    pub column_vecs: usize,
 }
 
-/// Shared memory: allocated once in a kernel, and used by one phase after the other.
+/// Shared memory, allocated once in a kernel and reused by its phases.
 #[derive(CubeType)]
 pub(crate) struct Scratch {
-    /// Sums, for each of the units that share one: `[rows, per unit, units]`.
+    /// Partial sums: `[split, rows, columns per thread, threads]`.
     pub sums: Shared<[f32]>,
-    /// What is multiplied, `[rows, staged]`.
-    staged: Shared<[Four<f32>]>,
+    /// The staged left operand, `[rows, staged]`.
+    staged: Shared<[Vec4<f32>]>,
 }
 
-/// For products with up to `per_unit` columns for each unit.
+/// Shared memory for products with at most `per_thread` columns per thread.
 #[cube]
-pub(crate) fn scratch(#[comptime] per_unit: usize, #[comptime] tile: Tile) -> Scratch {
+pub(crate) fn scratch(#[comptime] per_thread: usize, #[comptime] tile: Tile) -> Scratch {
     Scratch {
-        sums: Shared::<[f32]>::new_slice(comptime!(tile.split * tile.rows * per_unit * tile.units)),
-        staged: Shared::<[Four<f32>]>::new_slice(comptime!(tile.rows * tile.staged)),
+        sums: Shared::<[f32]>::new_slice(comptime!(tile.split * tile.rows * per_thread * tile.threads)),
+        staged: Shared::<[Vec4<f32>]>::new_slice(comptime!(tile.rows * tile.staged)),
     }
 }
 
 impl Tile {
-    /// Bytes of shared memory that products with up to `per_unit` columns for each unit take.
-    pub(crate) fn shared(&self, per_unit: usize) -> usize {
-        let Self { rows, units, split, staged } = *self;
-        4 * split * rows * per_unit * units + 16 * rows * staged
+    /// Bytes of shared memory for products with at most `per_thread` columns per thread.
+    pub(crate) fn shared_bytes(&self, per_thread: usize) -> usize {
+        let Self { rows, threads, split, staged } = *self;
+        4 * split * rows * per_thread * threads + 16 * rows * staged
     }
 }
 
-/// Column `j` of this unit, in row `row` of the tile.
+/// The sum of this thread's column `j` in row `row` of the tile.
 #[cube]
-pub(crate) fn sum(of: &Scratch, row: usize, j: usize, #[comptime] per_unit: usize, #[comptime] tile: Tile) -> f32 {
-    let place = (row * per_unit + j) * comptime!(tile.units) + UNIT_POS_X as usize;
-    let mut sum = of.sums[place];
+pub(crate) fn sum(
+    scratch: &Scratch,
+    row: usize,
+    j: usize,
+    #[comptime] per_thread: usize,
+    #[comptime] tile: Tile,
+) -> f32 {
+    let offset = (row * per_thread + j) * comptime!(tile.threads) + UNIT_POS_X as usize;
+    let mut sum = scratch.sums[offset];
     #[unroll]
     for part in 1..comptime!(tile.split) {
-        sum += of.sums[comptime!(part * tile.rows * per_unit * tile.units) + place];
+        sum += scratch.sums[comptime!(part * tile.rows * per_thread * tile.threads) + offset];
     }
     sum
 }
 
-/// The sums of a tile, into `scratch`. All units of the cube must call it together; each then takes care of every
-/// [`split`](Tile::split)-th row, from `UNIT_POS_Y` on.
+/// Computes the sums of a tile into `scratch`. All threads of the cube must call it together. Afterwards each thread
+/// processes every [`split`](Tile::split)-th row, from `UNIT_POS_Y` on.
 #[cube]
 pub(crate) fn product<N: Float, B: CubeType, S: Source<B>>(
     buffers: &B,
-    weights: &[Four<N>],
-    place: Place,
+    weights: &[Vec4<N>],
+    coords: TileCoords,
     scratch: &mut Scratch,
-    #[comptime] per_unit: usize,
+    #[comptime] per_thread: usize,
     #[comptime] tile: Tile,
 ) {
     let x = UNIT_POS_X as usize;
     let y = UNIT_POS_Y as usize;
-    let fours = place.len.div_ceil(4);
-    let side = place.side * place.fours * place.columns;
-    let mut columns = Array::<usize>::new(per_unit);
+    let vecs = coords.len.div_ceil(4);
+    let direction_offset = coords.direction * coords.column_vecs * coords.columns;
+    let mut columns = Array::<usize>::new(per_thread);
     #[unroll]
-    for j in 0..per_unit {
-        columns[j] = min(place.column + j * place.stride, place.columns - 1);
+    for j in 0..per_thread {
+        columns[j] = min(coords.column + j * coords.column_stride, coords.columns - 1);
     }
-    let mut sums = Array::<f32>::new(comptime!(tile.rows * per_unit));
+    let mut sums = Array::<f32>::new(comptime!(tile.rows * per_thread));
     #[unroll]
-    for n in 0..comptime!(tile.rows * per_unit) {
+    for n in 0..comptime!(tile.rows * per_thread) {
         sums[n] = 0.0f32.runtime();
     }
 
-    let units = comptime!(tile.units * tile.split);
+    let threads = comptime!(tile.threads * tile.split);
     let mut start = 0usize;
-    while start < fours {
+    while start < vecs {
         sync_cube();
-        let mut at = UNIT_POS as usize;
-        while at < comptime!(tile.rows * tile.staged) {
-            let row = place.row + at / comptime!(tile.staged);
-            let four = start + at % comptime!(tile.staged);
-            let mut values = Four::<f32>::new(0.0f32);
-            if row < place.rows && four < fours {
+        let mut n = UNIT_POS as usize;
+        while n < comptime!(tile.rows * tile.staged) {
+            let row = coords.row + n / comptime!(tile.staged);
+            let vec = start + n % comptime!(tile.staged);
+            let mut values = Vec4::<f32>::new(0.0f32);
+            if row < coords.row_end && vec < vecs {
                 #[unroll]
                 for j in 0..4usize {
-                    if four * 4 + j < place.len {
-                        values.insert(j, S::read(buffers, place.walked, row, four * 4 + j));
+                    if vec * 4 + j < coords.len {
+                        values.insert(j, S::read(buffers, coords.step, row, vec * 4 + j));
                     }
                 }
             }
-            scratch.staged[at] = values;
-            at += units;
+            scratch.staged[n] = values;
+            n += threads;
         }
         sync_cube();
         #[unroll]
         for n in 0..comptime!(tile.staged / tile.split) {
-            let four = if comptime!(tile.split > 1) { n * comptime!(tile.split) + y } else { n.runtime() };
-            // beyond the end the staged numbers are zero, and any weights do
-            let first = side + min(start + four, fours - 1) * place.columns;
-            let mut of = Array::<Four<f32>>::new(per_unit);
+            let vec = if comptime!(tile.split > 1) { n * comptime!(tile.split) + y } else { n.runtime() };
+            // beyond the end the staged values are zero, so it does not matter which weights are read
+            let first = direction_offset + min(start + vec, vecs - 1) * coords.columns;
+            let mut column_weights = Array::<Vec4<f32>>::new(per_thread);
             #[unroll]
-            for j in 0..per_unit {
-                of[j] = Four::<f32>::cast_from(weights[first + columns[j]]);
+            for j in 0..per_thread {
+                column_weights[j] = Vec4::<f32>::cast_from(weights[first + columns[j]]);
             }
             #[unroll]
             for row in 0..comptime!(tile.rows) {
-                let by = scratch.staged[row * comptime!(tile.staged) + four];
+                let values = scratch.staged[row * comptime!(tile.staged) + vec];
                 #[unroll]
-                for j in 0..per_unit {
-                    sums[row * per_unit + j] += of[j].dot(by);
+                for j in 0..per_thread {
+                    sums[row * per_thread + j] += column_weights[j].dot(values);
                 }
             }
         }
         start += comptime!(tile.staged);
     }
 
-    // where nothing was staged, others may still read what was left here before
+    // if nothing was staged, other threads may still be reading the previous sums
     sync_cube();
     #[unroll]
-    for n in 0..comptime!(tile.rows * per_unit) {
-        scratch.sums[(y * comptime!(tile.rows * per_unit) + n) * comptime!(tile.units) + x] = sums[n];
+    for n in 0..comptime!(tile.rows * per_thread) {
+        scratch.sums[(y * comptime!(tile.rows * per_thread) + n) * comptime!(tile.threads) + x] = sums[n];
     }
     sync_cube();
 }

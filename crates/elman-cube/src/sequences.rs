@@ -1,18 +1,18 @@
-use crate::{Buffer, kernel::Counted};
+use crate::{Buffer, kernel::CellSpec};
 
-/// Which way time is walked.
+/// The direction of a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// From the first time step to the last.
     Forward,
-    /// From the last to the first.
+    /// From the last time step to the first.
     Reverse,
-    /// Half of the rows each way, at once: the first half forward, the others back. Weights, bias, projection and gain are there
-    /// twice, those of the way forward first.
+    /// Both directions in one scan: the first half of the rows is scanned forward, the second half in reverse. Weights,
+    /// bias, projection and gain contain those of the forward direction, followed by those of the reverse direction.
     Bidirectional,
 }
 
-/// A batch of sequences. `T` time, `B` batch, `G` gates, `H` hidden units, `P` outputs.
+/// The shape of a batch of sequences. `T` time, `B` batch, `G` gates, `H` hidden units, `P` outputs.
 #[derive(Clone, Debug)]
 pub struct Sequences {
     /// `T`
@@ -21,17 +21,17 @@ pub struct Sequences {
     pub batch: usize,
     /// `H`
     pub hidden: usize,
-    /// `P`: the width of the hidden state, which is `H` unless it is projected.
+    /// `P`: the width of the hidden state; `H` without a projection.
     pub output: usize,
-    /// Which way they are walked.
+    /// The direction of the scan.
     pub direction: Direction,
-    /// How many time steps each row has, `[B]` of `u32`; all of them without.
+    /// Number of time steps of each row, `[B]` of `u32`; `None` if every row has all of them.
     pub lengths: Option<Buffer>,
 }
 
 impl Sequences {
-    /// The first row that is walked from the last time step to the first.
-    pub(crate) fn turn(&self) -> usize {
+    /// The first row that is scanned in reverse.
+    pub(crate) fn first_reverse_row(&self) -> usize {
         match self.direction {
             Direction::Forward => self.batch,
             Direction::Reverse => 0,
@@ -39,65 +39,67 @@ impl Sequences {
         }
     }
 
-    /// How many sets of weights there are.
-    pub(crate) fn sides(&self) -> usize {
+    /// Number of directions, each of which has its own weights.
+    pub(crate) fn num_directions(&self) -> usize {
         if self.direction == Direction::Bidirectional { 2 } else { 1 }
     }
 
-    /// Numbers of all states at so many `times`: `[times, B, P]` of the hidden state and then, of a second one,
-    /// `[times, B, H]`.
+    /// Number of values of all states at `times` time steps: `[times, B, P]` of the hidden state, followed by
+    /// `[times, B, H]` of a second state.
     pub fn state_len(&self, states: usize, times: usize) -> usize {
         times * self.batch * (self.output + (states - 1) * self.hidden)
     }
 
-    /// Numbers of what a cell saves of all steps, `[T, B, V, H]`.
-    pub(crate) fn saved_len(&self, counts: Counted) -> usize {
-        self.time * self.batch * counts.saved * self.hidden
+    /// Number of values that a cell saves at all time steps, `[T, B, V, H]`.
+    pub(crate) fn saved_len(&self, spec: CellSpec) -> usize {
+        self.time * self.batch * spec.saved * self.hidden
     }
 }
 
-/// What a walk reads besides the input product. Weights and projection are stored as it is, the others in 32 bits.
+/// The inputs of a scan other than the input projection. Weights and projection have the dtype of the input projection,
+/// the others are f32.
 #[derive(Clone, Debug)]
 pub struct Operands {
-    /// `[G·H, P]`; `None` for cells without a recurrent product, which have none of the next three either.
+    /// The recurrent weights, `[G·H, P]`. `None` for cells without a recurrent product, which do not support the next
+    /// three either.
     pub weights: Option<Buffer>,
-    /// `[G·H]`
+    /// The recurrent bias, `[G·H]`.
     pub bias: Option<Buffer>,
     /// The projection, `[P, H]`.
     pub projection: Option<Buffer>,
-    /// The gain of layer normalisation of the recurrent product, `[G·H]`.
+    /// The gain of layer normalization of the recurrent product, `[G·H]`.
     pub gain: Option<Buffer>,
-    /// The initial state: `[B, P]`, `[B, H]`.
+    /// The initial states: `[B, P]`, `[B, H]`.
     pub state: Buffer,
-    /// Of recurrent dropout, `[B, P]`.
+    /// The mask of recurrent dropout, `[B, P]`.
     pub dropout: Option<Buffer>,
-    /// How much of each state stays as it was.
+    /// Zoneout.
     pub zoneout: Option<Zoneout>,
 }
 
-/// `z · before + (1 − z) · after`.
+/// Zoneout: `z · before + (1 − z) · after`.
 #[derive(Clone, Debug)]
 pub enum Zoneout {
     /// `z` of every element, in the layout of the states: zeros and ones in training.
     Masks(Buffer),
-    /// `z` of the hidden state and of the other one: their probabilities, in inference.
+    /// `z` of the hidden state and of the second state: the zoneout probabilities, in inference.
     Rates([f32; 2]),
 }
 
-/// What there is besides the plain recurrence.
+/// Which options of the recurrence are enabled.
 #[derive(Clone, Copy, Debug)]
 pub struct ScanOptions {
     /// A projection.
     pub projection: bool,
-    /// Layer normalisation.
+    /// Layer normalization.
     pub norm: bool,
     /// Zoneout, by masks or rates.
     pub zoneout: bool,
 }
 
 impl Operands {
-    /// What there is of them.
-    pub fn variant(&self) -> ScanOptions {
+    /// The options that these operands enable.
+    pub fn options(&self) -> ScanOptions {
         ScanOptions {
             projection: self.projection.is_some(),
             norm: self.gain.is_some(),
@@ -115,6 +117,6 @@ impl Operands {
     }
 
     pub(crate) fn recurrent_weights(&self) -> &Buffer {
-        self.weights.as_ref().expect("a walk has been checked")
+        self.weights.as_ref().expect("ScanArgs::check requires weights")
     }
 }

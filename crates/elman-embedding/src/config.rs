@@ -5,19 +5,19 @@ use crate::{
     pooling::{Pool, Pooling},
 };
 
-/// How hidden states become a vector.
+/// How an [`Embedder`](crate::Embedder) computes a vector from hidden states.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EmbedderConfig {
-    /// What the hidden states of all tokens are reduced to; the mean unless chosen otherwise.
+    /// How the hidden states of all tokens are pooled; default: the mean.
     pub pooling: Pooling,
-    /// Which recurrent layer, counted from 1; the last unless chosen otherwise.
+    /// The recurrent layer, from 1; default: the last.
     pub layer: Option<usize>,
-    /// Whether vectors are scaled to length 1, so that their dot product is their cosine.
+    /// Whether vectors are normalized to length 1, so that their dot product is their cosine.
     pub normalize: bool,
-    /// Texts that are read side by side. Changes speed and memory, not vectors.
+    /// Batch size. It affects speed and memory, not vectors.
     pub batch: usize,
-    /// Tokens that are read at a time. Changes speed and memory, not vectors.
+    /// Tokens per window. It affects speed and memory, not vectors.
     pub window: usize,
 }
 
@@ -28,7 +28,7 @@ impl Default for EmbedderConfig {
 }
 
 impl EmbedderConfig {
-    /// Checks the settings against a model's number of layers; returns the index of the layer, from 0.
+    /// Validates the settings for a model with `layers` layers; returns the index of the layer, from 0.
     pub(crate) fn layer_index(&self, layers: usize) -> Result<usize, EmbeddingError> {
         for (name, value) in [("batch", self.batch), ("window", self.window)] {
             if value == 0 {
@@ -46,14 +46,14 @@ impl EmbedderConfig {
     }
 }
 
-/// What vectors were made with: two vectors are comparable if their identities are equal.
+/// The model and the settings that computed a vector. Vectors are comparable if their fingerprints are equal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelFingerprint {
     /// SHA-256 of the model's weights and tokenizer; see [`elman_lm::fingerprint`].
     pub model: String,
     /// The pooling.
     pub pooling: Pooling,
-    /// The layer, counted from 1.
+    /// The layer, from 1.
     pub layer: usize,
     /// Whether vectors have length 1.
     pub normalize: bool,

@@ -9,28 +9,28 @@ use rayon::prelude::*;
 
 use crate::{
     config::{EmbedderConfig, ModelFingerprint},
-    encoder::host::HostModel,
+    encoder::packed::PackedEncoder,
     error::EmbeddingError,
     finite,
-    reading::{Rows, StreamingEmbedding},
     stream::in_chunks,
+    streaming::{StreamedBatch, StreamingEmbedding},
 };
 
-/// Batches that a stream takes at a time.
-const BATCHES: usize = 16;
+/// Batches per chunk of a stream.
+const BATCHES_PER_CHUNK: usize = 16;
 
-/// Turns texts into vectors with a trained language model.
+/// Embeds texts with a trained language model.
 ///
-/// On processors weights are packed once and batches are read side by side, each on one thread; on other devices with tensors.
+/// On the CPU, weights are packed once and batches run in parallel, one thread each; other devices use tensors.
 #[derive(Debug)]
 pub struct Embedder {
     model: LanguageModel,
-    host: Option<HostModel>,
+    packed: Option<PackedEncoder>,
     tokenizer: TextTokenizer,
     config: EmbedderConfig,
     layer: usize,
     fingerprint: String,
-    /// The model's directory, for errors.
+    /// The model directory, for errors.
     path: PathBuf,
 }
 
@@ -38,26 +38,25 @@ impl Embedder {
     /// Loads a model directory that [`LanguageModel::save_dir`] wrote.
     ///
     /// # Errors
-    /// [`EmbeddingError::Model`] if the directory cannot be loaded, [`EmbeddingError::Layer`] and
-    /// [`EmbeddingError::Zero`] for settings that do not fit it.
+    /// [`EmbeddingError::Model`] if the directory cannot be loaded, [`EmbeddingError::Layer`],
+    /// [`EmbeddingError::Zero`] and [`EmbeddingError::Attention`] for invalid settings.
     pub fn load(path: impl AsRef<Path>, config: EmbedderConfig, device: &Device) -> Result<Self, EmbeddingError> {
         let (model, tokenizer) = LanguageModel::load_dir(&path, device)?;
         let layer = config.layer_index(model.config().layers)?;
         let fingerprint = elman_lm::fingerprint(&path)?;
-        let host = is_cpu(device).then(|| HostModel::of_layers(&model, layer + 1, &config)).transpose()?;
-        Ok(Self { model, host, tokenizer, config, layer, fingerprint, path: path.as_ref().into() })
+        let packed = is_cpu(device).then(|| PackedEncoder::from_layers(&model, layer + 1, &config)).transpose()?;
+        Ok(Self { model, packed, tokenizer, config, layer, fingerprint, path: path.as_ref().into() })
     }
 
-    /// The vectors of some texts, in their order, each [`d_embedding`](Embedder::d_embedding) wide. A text of which
-    /// the model knows nothing ([`TextTokenizer::knows`]; an empty one, too) gets zeros.
+    /// The vectors of texts, in order, each of dimension [`d_embedding`](Embedder::d_embedding). An empty text, or one
+    /// without known tokens ([`TextTokenizer::knows`]), gets a zero vector.
     ///
-    /// Texts are read side by side, sorted by length. On a processor a vector has the same bits in whatever company, and on any
-    /// number of threads, as long as the instruction set is the same ([`Isa`](elman_recurrence::kernels::Isa)); on other devices it
-    /// differs from that of the text alone by no more than rounding, since their matrix products depend on the number of
-    /// rows.
+    /// Texts are sorted by length and processed in batches. On the CPU, a vector is bitwise independent of the batch
+    /// and of the number of threads, for a given instruction set ([`Isa`](elman_recurrence::kernels::Isa)). On other
+    /// devices, matrix products depend on the number of rows, so a vector depends on the batch up to rounding.
     ///
     /// # Errors
-    /// [`EmbeddingError::Text`] if a text cannot be tokenised, [`EmbeddingError::VectorNotFinite`].
+    /// [`EmbeddingError::Text`] if a text cannot be tokenized, [`EmbeddingError::VectorNotFinite`].
     pub fn embed<S: AsRef<str>>(&self, texts: &[S]) -> Result<Vec<Vec<f32>>, EmbeddingError> {
         let ids: Vec<Vec<u32>> = texts.iter().map(|t| self.encode(t.as_ref())).collect::<Result<_, _>>()?;
         let mut order: Vec<usize> = (0..ids.len()).filter(|i| self.tokenizer.knows(&ids[*i])).collect();
@@ -65,17 +64,17 @@ impl Embedder {
         let mut vectors = vec![vec![0.0; self.d_embedding()]; ids.len()];
         let batches: Vec<&[usize]> = order.chunks(self.config.batch).collect();
         let rows = |batch: &[usize]| -> Vec<&[u32]> { batch.iter().map(|i| ids[*i].as_slice()).collect() };
-        let found: Vec<Vec<Vec<f32>>> = match &self.host {
-            None => batches.iter().map(|batch| self.read(&rows(batch))).collect::<Result<_, _>>()?,
-            Some(host) => {
+        let found: Vec<Vec<Vec<f32>>> = match &self.packed {
+            None => batches.iter().map(|batch| self.embed_batch(&rows(batch))).collect::<Result<_, _>>()?,
+            Some(packed) => {
                 let (window, width) = (self.config.window, self.d_embedding());
-                let read = |batch: &&[usize]| -> Vec<Vec<f32>> {
-                    host.texts(&rows(batch), window).chunks_exact(width).map(<[f32]>::to_vec).collect()
+                let embed = |batch: &&[usize]| -> Vec<Vec<f32>> {
+                    packed.texts(&rows(batch), window).chunks_exact(width).map(<[f32]>::to_vec).collect()
                 };
-                // few batches use the threads one after the other
+                // with few batches, run them one by one and parallelize within each
                 match batches.len() < threads() {
-                    true => batches.iter().map(read).collect(),
-                    false => batches.par_iter().map(read).collect(),
+                    true => batches.iter().map(embed).collect(),
+                    false => batches.par_iter().map(embed).collect(),
                 }
             }
         };
@@ -88,43 +87,43 @@ impl Embedder {
     /// The vector of one text.
     ///
     /// # Errors
-    /// As [`embed`](Embedder::embed).
+    /// Those of [`embed`](Embedder::embed).
     pub fn embed_one(&self, text: &str) -> Result<Vec<f32>, EmbeddingError> {
-        let mut reading = self.start();
-        reading.append(text)?;
-        reading.vector()
+        let mut embedding = self.start();
+        embedding.append(text)?;
+        embedding.vector()
     }
 
-    /// The vectors of a stream of texts, in their order; memory does not grow with their number.
+    /// The vectors of a stream of texts, in order; memory does not grow with their number.
     pub fn embed_iter<I>(&self, texts: I) -> impl Iterator<Item = Result<Vec<f32>, EmbeddingError>>
     where
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
-        let size = self.config.batch.saturating_mul(BATCHES);
+        let size = self.config.batch.saturating_mul(BATCHES_PER_CHUNK);
         in_chunks(texts.into_iter(), size, |texts: &[I::Item]| self.embed(texts))
     }
 
-    /// Starts an embedding that text is appended to.
+    /// Starts a streaming embedding, to which text is appended.
     pub fn start(&self) -> StreamingEmbedding<'_> {
         StreamingEmbedding::new(self)
     }
 
-    /// Reads rows of falling length, window by window, those that have not ended.
-    fn read(&self, rows: &[&[u32]]) -> Result<Vec<Vec<f32>>, EmbeddingError> {
+    /// Embeds rows sorted by decreasing length, window by window, on the active rows.
+    fn embed_batch(&self, rows: &[&[u32]]) -> Result<Vec<Vec<f32>>, EmbeddingError> {
         let window = self.config.window;
-        let mut read = Rows::default();
+        let mut batch = StreamedBatch::default();
         for start in (0..rows[0].len()).step_by(window) {
             let active = rows.iter().map(|r| &r[start.min(r.len())..]).take_while(|r| !r.is_empty());
             let active: Vec<&[u32]> = active.map(|r| &r[..window.min(r.len())]).collect();
             let time = active[0].len();
             let lengths: Vec<usize> = active.iter().map(|r| r.len()).collect();
-            // what pads a row is never looked at
+            // padding is never read
             let pad = |r: &&[u32]| r.iter().copied().chain(std::iter::repeat(0)).take(time).collect::<Vec<u32>>();
             let ids: Vec<u32> = active.iter().flat_map(pad).collect();
-            read.read(&self.model, self.layer, &ids, &lengths)?;
+            batch.append(&self.model, self.layer, &ids, &lengths)?;
         }
-        Ok(read.vectors(self))
+        Ok(batch.vectors(self))
     }
 
     pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, EmbeddingError> {
@@ -135,16 +134,16 @@ impl Embedder {
         }
     }
 
-    pub(crate) fn host(&self) -> Option<&HostModel> {
-        self.host.as_ref()
+    pub(crate) fn packed(&self) -> Option<&PackedEncoder> {
+        self.packed.as_ref()
     }
 
-    /// Width of a vector: the hidden units of the layer, times the parts of the pooling.
+    /// The dimension of a vector: the hidden units of the layer times the number of poolings.
     pub fn d_embedding(&self) -> usize {
         self.model.config().d_hidden * self.config.pooling.parts().len()
     }
 
-    /// What vectors are made with. A store remembers it and refuses vectors of another.
+    /// The fingerprint of the model and settings. A store records it and rejects vectors of another model.
     pub fn identity(&self) -> ModelFingerprint {
         ModelFingerprint {
             model: self.fingerprint.clone(),
@@ -169,7 +168,7 @@ impl Embedder {
         &self.tokenizer
     }
 
-    /// The model's directory.
+    /// The model directory.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

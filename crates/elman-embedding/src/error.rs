@@ -2,126 +2,126 @@ use std::path::{Path, PathBuf};
 
 use elman_text::TextError;
 
-/// Why a text could not be embedded.
+/// An error of embedding texts, or of loading, saving or training an encoder.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EmbeddingError {
-    /// The model could not be loaded, or a token is not in its vocabulary.
+    /// An error of a model directory, a file, a checkpoint or training.
     #[error(transparent)]
     Model(#[from] elman_lm::LmError),
-    /// A text could not be tokenised.
+    /// A text could not be tokenized, or a tokenizer not loaded.
     #[error(transparent)]
     Text(#[from] TextError),
-    /// The model has fewer layers.
+    /// The layer does not exist.
     #[error("layer {layer} does not exist: the model has {layers} layers, counted from 1")]
     Layer {
-        /// What was asked for.
+        /// The requested layer.
         layer: usize,
-        /// What the model has.
+        /// The model's number of layers.
         layers: usize,
     },
-    /// A text that names no pooling.
+    /// A string is not the name of a pooling.
     #[error("unknown pooling '{found}': expected last, mean, max, attention, or several joined by '+', as in mean+max")]
     UnknownPooling {
-        /// The text.
+        /// The string.
         found: String,
     },
-    /// A number that must be at least 1.
+    /// A setting that must be at least 1 is 0.
     #[error("{name} must be at least 1, not 0")]
     Zero {
         /// The setting.
         name: &'static str,
     },
-    /// A language model has no weights for attention.
-    #[error("attention is learned with an encoder, and a language model has none: choose last, mean or max")]
+    /// Attention pooling with a language model, which has no attention weights.
+    #[error("attention pooling needs a trained encoder; use last, mean or max")]
     Attention,
-    /// A setting has a value outside its range.
+    /// A setting is out of range.
     #[error("{name} must be {expected}, not {found}")]
     Setting {
         /// The setting.
         name: &'static str,
-        /// Its range, in words.
+        /// The valid range.
         expected: String,
-        /// Its value.
+        /// The value.
         found: String,
     },
-    /// `config.json` is not that of an encoder.
-    #[error("'{}' is no configuration of an encoder: {source}", path.display())]
+    /// `config.json` does not describe an encoder.
+    #[error("'{}' is not an encoder configuration: {source}", path.display())]
     Config {
         /// The file.
         path: PathBuf,
-        /// The reader's reason, with line and column.
+        /// The parser's error, with line and column.
         source: serde_json::Error,
     },
-    /// A setting in `config.json` is outside its range.
+    /// A setting in `config.json` is out of range.
     #[error("'{}' cannot be used: {source}", path.display())]
     Description {
         /// The file.
         path: PathBuf,
-        /// The setting.
+        /// The error of the setting.
         source: Box<EmbeddingError>,
     },
-    /// A file of weights cannot be understood.
-    #[error("'{}' is no file of an encoder's weights: {reason}", path.display())]
+    /// A weights file is invalid.
+    #[error("'{}' is not an encoder weights file: {reason}", path.display())]
     Weights {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// A file of vectors cannot be understood.
-    #[error("'{}' is no file of vectors: {reason}", path.display())]
+    /// A vector file is invalid.
+    #[error("'{}' is not a vector file: {reason}", path.display())]
     Vectors {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// A vector of a file is not finite.
-    #[error("vector {row} of '{}' is not finite: the model that made it failed there; make it again or leave its text out", path.display())]
+    /// A vector in a file is not finite.
+    #[error("vector {row} of '{}' is not finite: the model that computed it failed; recompute it or remove its text", path.display())]
     NotFinite {
         /// The file.
         path: PathBuf,
-        /// Which, counted from 1.
+        /// The vector's number, from 1.
         row: usize,
     },
-    /// A model made a vector that is not finite.
+    /// A model computed a vector that is not finite.
     #[error(
-        "the model{} makes a vector with numbers that are not finite: its weights are damaged, or its training diverged",
-        named(model)
+        "the model{} computed a vector that is not finite: its weights are damaged, or its training diverged",
+        quoted(model)
     )]
     VectorNotFinite {
-        /// The model's directory; empty where it is not known.
+        /// The model directory; empty if unknown.
         model: PathBuf,
     },
-    /// A teacher's vectors are not as many as the texts.
-    #[error("'{}' has {rows} vectors, and {texts} are needed: one for each text or token, in their order", path.display())]
+    /// The number of vectors in a file is wrong.
+    #[error("'{}' has {rows} vectors, expected {texts}: one for each text or token, in order", path.display())]
     Count {
         /// The file.
         path: PathBuf,
-        /// Vectors in it.
+        /// The number of vectors in the file.
         rows: usize,
-        /// Texts.
+        /// The expected number.
         texts: usize,
     },
-    /// Vectors are of another width than the model's.
-    #[error("'{}' has vectors of {found} numbers, and the model needs {expected}", path.display())]
+    /// The dimension of the vectors in a file is too small for the model.
+    #[error("'{}' has vectors of dimension {found}, but the model needs at least {expected}", path.display())]
     Width {
         /// The file.
         path: PathBuf,
-        /// What the model has.
+        /// The minimum dimension.
         expected: usize,
-        /// What the file has.
+        /// The dimension in the file.
         found: usize,
     },
-    /// The examples do not fit what is to be learned from them.
+    /// The examples do not fit the model or the training settings.
     #[error("{reason}")]
     Examples {
-        /// What is missing.
+        /// What does not fit.
         reason: String,
     },
 }
 
-fn named(model: &Path) -> String {
+fn quoted(model: &Path) -> String {
     if model.as_os_str().is_empty() { String::new() } else { format!(" '{}'", model.display()) }
 }

@@ -1,10 +1,10 @@
-//! Text embeddings from recurrent networks: from the hidden state of a language model, and from [encoders](encoder), which are
-//! [trained](train) to make vectors.
+//! Text embeddings from recurrent networks: from the hidden states of a language model, and from sentence
+//! [encoders](encoder), which are [trained](train) for it.
 //!
-//! A network that was trained only to predict the next token has to keep in its hidden state what it has read. An
-//! [`Embedder`] reads a text with such a network and pools the hidden states into one vector. Texts may be of any
-//! length: the state is carried from window to window, so memory does not grow, and [`Embedder::start`] gives an
-//! embedding that more text can be appended to later.
+//! A network that is trained to predict the next token has to summarize the preceding text in its hidden state. An
+//! [`Embedder`] runs such a network over a text and pools the hidden states into one vector. Texts can have any length:
+//! the state is carried from window to window, so memory does not grow, and [`Embedder::start`] returns an embedding to
+//! which text can be appended.
 //!
 //! ```no_run
 //! use burn::tensor::Device;
@@ -21,25 +21,25 @@
 //! # Ok::<(), elman_embedding::EmbeddingError>(())
 //! ```
 
-mod agreement;
 mod config;
+mod correlation;
 mod embedder;
 pub mod encoder;
 mod error;
 mod finite;
 mod mask;
 mod pooling;
-mod reading;
 mod scale;
 mod stream;
+mod streaming;
 pub mod train;
 mod vectors;
 
-pub use agreement::spearman;
 pub use config::{EmbedderConfig, ModelFingerprint};
+pub use correlation::spearman;
 pub use elman_index::{cosine, dot, euclidean, top_k};
 pub use embedder::Embedder;
 pub use error::EmbeddingError;
 pub use pooling::{Pool, Pooling};
-pub use reading::StreamingEmbedding;
+pub use streaming::StreamingEmbedding;
 pub use vectors::VectorFile;

@@ -1,13 +1,13 @@
-//! Rows that end early.
+//! Ragged batches.
 
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 
-/// Puts `value` where rows have ended. Outputs are zero there, which a maximum must not take for one.
+/// Replaces the values past the end of each row with `value`. Outputs are zero there, which would distort a maximum.
 ///
 /// # Shapes
 /// - `x`: `[batch, time, width]`
 /// - `lengths`: `[batch]`
-pub(crate) fn past_lengths(x: Tensor<3>, lengths: &[usize], value: f32) -> Tensor<3> {
+pub(crate) fn mask_past_lengths(x: Tensor<3>, lengths: &[usize], value: f32) -> Tensor<3> {
     let [rows, time, width] = x.dims();
     if lengths.iter().all(|length| *length == time) {
         return x;
@@ -17,10 +17,10 @@ pub(crate) fn past_lengths(x: Tensor<3>, lengths: &[usize], value: f32) -> Tenso
     x.mask_fill(past.expand([rows, time, width]), value)
 }
 
-/// Each row at its last time step, `[batch, width]`.
-pub(crate) fn ended(x: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
+/// The last time step of each row, `[batch, width]`.
+pub(crate) fn last_steps(x: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
     let [rows, time, width] = x.dims();
-    let at: Vec<i32> = lengths.iter().enumerate().map(|(row, length)| (row * time + length - 1) as i32).collect();
-    let at = Tensor::<1, Int>::from_data(TensorData::new(at, [rows]), &x.device());
-    x.reshape([rows * time, width]).select(0, at)
+    let indices: Vec<i32> = lengths.iter().enumerate().map(|(row, length)| (row * time + length - 1) as i32).collect();
+    let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [rows]), &x.device());
+    x.reshape([rows * time, width]).select(0, indices)
 }

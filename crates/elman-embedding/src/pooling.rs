@@ -4,17 +4,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::EmbeddingError;
 
-/// One way to reduce the hidden states of all tokens, `[time, d_hidden]`, to one vector, `[d_hidden]`.
+/// A pooling of the hidden states of all tokens, `[time, d_hidden]`, to one vector, `[d_hidden]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Pool {
     /// The hidden state after the last token.
     Last,
     /// The mean over all tokens.
     Mean,
-    /// The largest value over all tokens, unit by unit.
+    /// The maximum over all tokens, for each hidden unit.
     Max,
-    /// A mean that is weighted by what an [encoder](crate::encoder) has learned to look at (Lin et al. 2017): the weights are
-    /// the softmax over all tokens of a dot product with one vector.
+    /// Attention pooling of an [encoder](crate::encoder) (Lin et al. 2017): a mean whose weights are the softmax over
+    /// all tokens of the dot product with one learned vector.
     Attention,
 }
 
@@ -23,7 +23,7 @@ impl Pool {
         [(Self::Last, "last"), (Self::Mean, "mean"), (Self::Max, "max"), (Self::Attention, "attention")];
 }
 
-/// One or more [`Pool`]s, whose vectors are put one after the other; written `mean` or `mean+max`.
+/// One or more [`Pool`]s, whose vectors are concatenated; written `mean` or `mean+max`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Pooling(Vec<Pool>);
@@ -61,7 +61,7 @@ impl FromStr for Pooling {
     fn from_str(text: &str) -> Result<Self, EmbeddingError> {
         let part = |part: &str| Pool::ALL.iter().find(|(_, name)| *name == part.trim()).map(|(pool, _)| *pool);
         let parts: Option<Vec<Pool>> = text.split('+').map(part).collect();
-        // more parts than there are of them repeat one, and a file could ask for vectors of any width
+        // longer lists repeat a pooling; the limit prevents a file from requesting vectors of arbitrary dimension
         parts
             .filter(|parts| parts.len() <= Pool::ALL.len())
             .map(Self)

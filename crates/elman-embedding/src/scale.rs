@@ -1,4 +1,4 @@
-/// Scales to length 1; a vector of zeros stays.
+/// Normalizes a vector to length 1; a zero vector is unchanged.
 pub(crate) fn normalize(vector: &mut [f32]) {
     let norm = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
     if norm > 0.0 {

@@ -2,7 +2,8 @@ use std::collections::VecDeque;
 
 use crate::error::EmbeddingError;
 
-/// The vectors of a stream of texts, so many at a time: enough that sorting by length leaves little padding.
+/// The vectors of a stream of texts, in chunks of `size` texts: large enough that sorting by length leaves little
+/// padding.
 pub(crate) fn in_chunks<T>(
     mut texts: impl Iterator<Item = T>,
     size: usize,

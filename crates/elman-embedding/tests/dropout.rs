@@ -1,4 +1,4 @@
-//! An encoder drops in training wherever its tokens are, and not otherwise.
+//! An encoder applies dropout in training, whatever device its tokens are on, and not in inference.
 
 use burn::{
     module::Module,
@@ -16,24 +16,24 @@ fn data(model: &EncoderModel, device: &Device) -> TensorData {
 }
 
 #[test]
-fn tokens_may_be_on_any_device() {
+fn dropout_does_not_depend_on_the_device_of_the_tokens() {
     for device in devices() {
         let (plain, trained) = (&device.device, &device.autodiff());
         let config = EncoderConfig { d_embed: 6, d_hidden: 8, dropout: 0.5, ..EncoderConfig::new(5) };
         let model = config.init(trained).unwrap();
-        let _ = vectors(&model, plain); // draws the first weights
+        let _ = vectors(&model, plain); // initializes the lazy weights
         let [first, second] = [plain, trained].map(|tokens| {
             plain.seed(3);
-            let drawn = vectors(&model, tokens);
-            assert_ne!(drawn.clone().into_data(), data(&model, tokens), "{device}");
-            gradients_of(&model, &drawn.slice([0..1, 0..3]).sum().backward())
+            let dropped = vectors(&model, tokens);
+            assert_ne!(dropped.clone().into_data(), data(&model, tokens), "{device}");
+            gradients_of(&model, &dropped.slice([0..1, 0..3]).sum().backward())
         });
         assert!(first == second && !first.is_empty(), "{device}");
 
-        for still in [model.valid(), model.freeze(), config.init(plain).unwrap()] {
-            let expected = data(&still, plain);
+        for inference in [model.valid(), model.freeze(), config.init(plain).unwrap()] {
+            let expected = data(&inference, plain);
             for tokens in [plain, trained, plain] {
-                assert_eq!(data(&still, tokens), expected, "{device}");
+                assert_eq!(data(&inference, tokens), expected, "{device}");
             }
         }
     }

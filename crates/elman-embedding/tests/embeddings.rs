@@ -1,4 +1,4 @@
-//! What must hold of embeddings whatever the model, on every device compiled in.
+//! Invariants of embeddings from any language model, on every compiled-in device.
 
 use burn::tensor::{Device, Tensor};
 use elman_embedding::{Embedder, EmbedderConfig, EmbeddingError, cosine};
@@ -8,12 +8,12 @@ use elman_testkit::{device, devices};
 use elman_text::{Corpus, Tokenizer, TokenizerConfig, Unit};
 use tempfile::TempDir;
 
-/// float32 rounding: batches and windows add the same terms in another order.
+/// f32 rounding: batches and windows sum the same terms in another order.
 const ROUNDING: f32 = 2e-5;
 const TEXTS: [&str; 6] =
     ["a cat sat on the mat", "", "dog", "the dog sat on the cat and the mat, all day long", "at", "the cat"];
 
-/// An untrained model's directory, with weights large enough that texts differ.
+/// The directory of an untrained model, with weights large enough that texts differ.
 fn model(cell: CellKind, device: &Device) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("text.txt");
@@ -42,7 +42,7 @@ fn config(pooling: &str) -> EmbedderConfig {
 }
 
 #[test]
-fn batches_windows_streams_and_pieces_give_the_same_vectors() {
+fn batching_windows_and_streaming_do_not_change_vectors() {
     for device in devices() {
         for cell in CellKind::ALL {
             let folder = model(cell, &device.device);
@@ -57,13 +57,13 @@ fn batches_windows_streams_and_pieces_give_the_same_vectors() {
                 assert_eq!(vector.len(), 3 * 5);
                 close(&label, vector, streamed);
                 close(&label, vector, &whole.embed_one(text).unwrap());
-                // characters may be cut anywhere
-                let mut reading = cut.start();
+                // characters can be split anywhere
+                let mut streaming = cut.start();
                 let (head, tail) = text.split_at(text.len() / 3);
-                reading.append(head).unwrap();
-                reading.append(tail).unwrap();
-                assert_eq!(reading.tokens(), text.len());
-                close(&label, vector, &reading.vector().unwrap());
+                streaming.append(head).unwrap();
+                streaming.append(tail).unwrap();
+                assert_eq!(streaming.tokens(), text.len());
+                close(&label, vector, &streaming.vector().unwrap());
             }
             assert!(vectors[1].iter().all(|x| *x == 0.0), "a text without tokens");
             assert!(cosine(&vectors[0], &vectors[2]) < 0.999, "{cell}: texts differ");
@@ -72,21 +72,21 @@ fn batches_windows_streams_and_pieces_give_the_same_vectors() {
 }
 
 #[test]
-fn a_text_of_which_nothing_is_known_has_no_direction() {
+fn texts_without_known_tokens_have_zero_vectors() {
     let folder = model(CellKind::ALL[0], &device());
     let embedder = Embedder::load(folder.path(), config("mean+last"), &device()).unwrap();
     let vectors = embedder.embed(&["🦀🐙", "🐙", "🐙 cat", "cat"]).unwrap();
     let known: Vec<bool> = vectors.iter().map(|vector| vector.iter().any(|x| *x != 0.0)).collect();
     assert_eq!(known, [false, false, true, true]);
-    let mut reading = embedder.start();
-    reading.append("🦀🐙").unwrap();
-    assert_eq!((reading.tokens(), reading.vector().unwrap()), (2, vec![0.0; 10]));
-    reading.append(" cat").unwrap();
-    close("known at last", &reading.vector().unwrap(), &embedder.embed(&["🦀🐙 cat"]).unwrap()[0]);
+    let mut streaming = embedder.start();
+    streaming.append("🦀🐙").unwrap();
+    assert_eq!((streaming.tokens(), streaming.vector().unwrap()), (2, vec![0.0; 10]));
+    streaming.append(" cat").unwrap();
+    close("known token appended", &streaming.vector().unwrap(), &embedder.embed(&["🦀🐙 cat"]).unwrap()[0]);
 }
 
 #[test]
-fn pooling_is_what_its_formula_says() {
+fn pooling_matches_its_formula() {
     for device in devices() {
         let folder = model(CellKind::Lstm, &device.device);
         for layer in [1, 2] {
@@ -99,10 +99,10 @@ fn pooling_is_what_its_formula_says() {
             let hidden: Tensor<3> = states[layer - 1].hidden();
             let values: Vec<f32> = hidden.into_data().iter::<f32>().collect();
             let columns: Vec<Vec<f32>> = (0..5).map(|u| values.iter().skip(u).step_by(5).copied().collect()).collect();
-            let of = |f: &dyn Fn(&[f32]) -> f32| columns.iter().map(|c| f(c)).collect::<Vec<f32>>();
-            let last = of(&|c| c[c.len() - 1]);
-            let mean = of(&|c| c.iter().sum::<f32>() / c.len() as f32);
-            let max = of(&|c| c.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+            let pool = |f: &dyn Fn(&[f32]) -> f32| columns.iter().map(|c| f(c)).collect::<Vec<f32>>();
+            let last = pool(&|c| c[c.len() - 1]);
+            let mean = pool(&|c| c.iter().sum::<f32>() / c.len() as f32);
+            let max = pool(&|c| c.iter().copied().fold(f32::NEG_INFINITY, f32::max));
             let vector = embedder.embed(&["a", text, "the cat"]).unwrap().remove(1);
             close(&format!("{device}, layer {layer}"), &vector, &[last, mean, max].concat());
         }
@@ -110,7 +110,7 @@ fn pooling_is_what_its_formula_says() {
 }
 
 #[test]
-fn vectors_have_length_one_unless_told_otherwise() {
+fn vectors_have_length_one_if_normalized() {
     let device = device();
     let folder = model(CellKind::Gru, &device);
     let norm = |normalize| {
@@ -123,20 +123,20 @@ fn vectors_have_length_one_unless_told_otherwise() {
 }
 
 #[test]
-fn identity_tells_models_and_settings_apart() {
+fn fingerprints_differ_between_models_and_settings() {
     let device = device();
     let folder = model(CellKind::Gru, &device);
-    let identity = |folder: &TempDir, config| Embedder::load(folder.path(), config, &device).unwrap().identity();
-    let base = identity(&folder, EmbedderConfig::default());
-    assert_eq!(base, identity(&folder, EmbedderConfig { batch: 1, window: 1, ..EmbedderConfig::default() }));
-    assert_ne!(base, identity(&folder, config("max")));
-    assert_ne!(base, identity(&model(CellKind::Rnn, &device), EmbedderConfig::default()));
+    let fingerprint = |folder: &TempDir, config| Embedder::load(folder.path(), config, &device).unwrap().identity();
+    let base = fingerprint(&folder, EmbedderConfig::default());
+    assert_eq!(base, fingerprint(&folder, EmbedderConfig { batch: 1, window: 1, ..EmbedderConfig::default() }));
+    assert_ne!(base, fingerprint(&folder, config("max")));
+    assert_ne!(base, fingerprint(&model(CellKind::Rnn, &device), EmbedderConfig::default()));
     let json = serde_json::to_string(&base).unwrap();
     assert_eq!(serde_json::from_str::<elman_embedding::ModelFingerprint>(&json).unwrap(), base);
 }
 
 #[test]
-fn settings_that_do_not_fit_are_errors() {
+fn invalid_settings_are_errors() {
     let device = device();
     let folder = model(CellKind::Gru, &device);
     let error = |config| Embedder::load(folder.path(), config, &device).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! What must hold of an encoder whatever it has learned, on every device compiled in.
+//! Invariants of any encoder, on every compiled-in device.
 
 use burn::tensor::Device;
 use elman_embedding::{
@@ -10,7 +10,7 @@ use elman_testkit::{device, devices};
 use elman_text::{Corpus, TextTokenizer, Tokenizer, TokenizerConfig, Unit};
 use tempfile::TempDir;
 
-/// float32 rounding: kernels for processors, tensors, and windows add the same terms in another order.
+/// f32 rounding: CPU kernels, tensors and windows sum the same terms in another order.
 const ROUNDING: f32 = 2e-5;
 const TEXTS: [&str; 8] = [
     "a cat sat on the mat",
@@ -33,7 +33,7 @@ fn config(vocabulary: usize) -> EncoderConfig {
     EncoderConfig { d_embed: 6, d_hidden: 5, d_projection: Some(7), ..EncoderConfig::new(vocabulary) }
 }
 
-/// A directory with an untrained encoder.
+/// The directory of an untrained encoder.
 fn saved(change: impl Fn(EncoderConfig) -> EncoderConfig, weights: StoredDtype) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let tokenizer = tokenizer(&folder);
@@ -58,26 +58,26 @@ fn close(label: &str, a: &[f32], b: &[f32]) {
 }
 
 #[test]
-fn a_text_of_which_nothing_is_known_has_no_direction() {
+fn texts_without_known_tokens_have_zero_vectors() {
     let folder = saved(|config| config, StoredDtype::F32);
     for device in devices() {
         let encoder = load(&folder, &device.device);
-        // the long ones are read window by window
+        // long texts are processed window by window
         let long = "🐙".repeat(20_000);
         let texts = ["🦀🐙", &long, "🐙cat", "cat", &(long.clone() + "cat")];
         let vectors = encoder.encode(&texts).unwrap();
         let known: Vec<bool> = vectors.iter().map(|vector| vector.iter().any(|x| *x != 0.0)).collect();
         assert_eq!(known, [false, false, true, true, true], "{device}");
-        let mut reading = encoder.start();
-        reading.append("🦀🐙").unwrap();
-        assert_eq!((reading.tokens(), reading.vector().unwrap()), (2, vec![0.0; 7]));
-        reading.append("cat").unwrap();
-        close("known at last", &reading.vector().unwrap(), &encoder.encode_one("🦀🐙cat").unwrap());
+        let mut streaming = encoder.start();
+        streaming.append("🦀🐙").unwrap();
+        assert_eq!((streaming.tokens(), streaming.vector().unwrap()), (2, vec![0.0; 7]));
+        streaming.append("cat").unwrap();
+        close("known token appended", &streaming.vector().unwrap(), &encoder.encode_one("🦀🐙cat").unwrap());
     }
 }
 
 #[test]
-fn company_order_pieces_and_devices_do_not_change_a_vector() {
+fn batch_order_streaming_and_device_do_not_change_vectors() {
     for cell in CellKind::ALL {
         for bidirectional in [false, true] {
             let pooling = "last+mean+max+attention";
@@ -89,20 +89,20 @@ fn company_order_pieces_and_devices_do_not_change_a_vector() {
             for device in devices() {
                 let encoder = load(&folder, &device.device);
                 let label = format!("{device}, {cell}, bidirectional {bidirectional}");
-                let turned: Vec<&str> = TEXTS.iter().rev().copied().collect();
-                let turned = encoder.encode(&turned).unwrap();
+                let reversed: Vec<&str> = TEXTS.iter().rev().copied().collect();
+                let reversed = encoder.encode(&reversed).unwrap();
                 let streamed: Vec<_> = encoder.encode_iter(TEXTS).collect::<Result<_, _>>().unwrap();
                 for (n, text) in TEXTS.iter().enumerate() {
                     let label = format!("{label}, {text:?}");
-                    close(&label, &expected[n], &turned[TEXTS.len() - 1 - n]);
+                    close(&label, &expected[n], &reversed[TEXTS.len() - 1 - n]);
                     close(&label, &expected[n], &streamed[n]);
                     close(&label, &expected[n], &encoder.encode_one(text).unwrap());
-                    let mut reading = encoder.start();
+                    let mut streaming = encoder.start();
                     let cut = text.char_indices().nth(2).map_or(0, |(at, _)| at);
-                    reading.append(&text[..cut]).unwrap();
-                    reading.append(&text[cut..]).unwrap();
-                    assert_eq!(reading.tokens(), text.chars().count());
-                    close(&label, &expected[n], &reading.vector().unwrap());
+                    streaming.append(&text[..cut]).unwrap();
+                    streaming.append(&text[cut..]).unwrap();
+                    assert_eq!(streaming.tokens(), text.chars().count());
+                    close(&label, &expected[n], &streaming.vector().unwrap());
                 }
             }
             let length = |v: &Vec<f32>| v.iter().map(|x| x * x).sum::<f32>().sqrt();
@@ -115,19 +115,19 @@ fn company_order_pieces_and_devices_do_not_change_a_vector() {
 }
 
 #[test]
-fn windows_change_nothing_for_one_direction() {
+fn windows_do_not_change_vectors_of_unidirectional_encoders() {
     let text = TEXTS[3].repeat(9);
     for device in devices() {
         for cell in [CellKind::Gru, CellKind::Lstm, CellKind::MinGru] {
-            let of = |window: usize| {
+            let vector = |window: usize| {
                 device.device.seed(4);
                 let change = |config| EncoderConfig { cell, window, pooling: "last+mean".parse().unwrap(), ..config };
                 load(&saved(change, StoredDtype::F32), &device.device).encode_one(&text).unwrap()
             };
-            // from the same device's random numbers, hence the same weights
+            // the same seed gives the same weights
             let [wide, narrow] = [1000, 7].map(|window| {
                 elman_testkit::device().seed(4);
-                of(window)
+                vector(window)
             });
             close(&format!("{device}, {cell}"), &wide, &narrow);
         }
@@ -135,19 +135,19 @@ fn windows_change_nothing_for_one_direction() {
 }
 
 #[test]
-fn a_long_text_equals_its_pieces() {
-    // past what is read side by side, and past what is tokenised at once
+fn a_long_text_equals_its_streamed_parts() {
+    // longer than the limits of batching and of tokenization in one part
     let folder = saved(|config| config, StoredDtype::F32);
     for device in devices().into_iter().filter(|device| device.name != "wgpu") {
         let encoder = load(&folder, &device.device);
         let long: String = TEXTS[3].repeat(3000);
         assert!(long.len() > 1 << 17);
         let whole = encoder.encode(&["at", &long, "dog"]).unwrap();
-        let mut reading = encoder.start();
-        for piece in long.as_bytes().chunks(7777) {
-            reading.append(std::str::from_utf8(piece).unwrap()).unwrap();
+        let mut streaming = encoder.start();
+        for part in long.as_bytes().chunks(7777) {
+            streaming.append(std::str::from_utf8(part).unwrap()).unwrap();
         }
-        close(&device.to_string(), &whole[1], &reading.vector().unwrap());
+        close(&device.to_string(), &whole[1], &streaming.vector().unwrap());
         close(&device.to_string(), &whole[2], &encoder.encode_one("dog").unwrap());
         let line = "x".repeat(1 << 20);
         assert!(encoder.encode(&[&line]).unwrap()[0].iter().all(|x| x.is_finite()), "a line of a megabyte");
@@ -163,14 +163,14 @@ fn quantized_weights_are_close_to_f32() {
     let model = config.init(&device).unwrap();
     let expected = Encoder::new(model.clone(), tokenizer.clone()).unwrap().encode(&TEXTS).unwrap();
     let mut sizes = Vec::new();
-    // the mantissa's ten bits, and half of 1/127 of a row's largest, through one layer
-    for (kind, allowed) in [(StoredDtype::F32, 0.0), (StoredDtype::F16, 2e-3), (StoredDtype::Int8, 2e-2)] {
-        assert_eq!(kind.to_string().parse::<StoredDtype>().unwrap(), kind);
-        model.save(folder.path(), &tokenizer, "", kind).unwrap();
+    // f16 has ten mantissa bits; int8 rounds by at most half of 1/127 of the row's maximum; through one layer
+    for (dtype, allowed) in [(StoredDtype::F32, 0.0), (StoredDtype::F16, 2e-3), (StoredDtype::Int8, 2e-2)] {
+        assert_eq!(dtype.to_string().parse::<StoredDtype>().unwrap(), dtype);
+        model.save(folder.path(), &tokenizer, "", dtype).unwrap();
         sizes.push(std::fs::metadata(folder.path().join("model.safetensors")).unwrap().len());
         let found = Encoder::load(folder.path(), &device).unwrap().encode(&TEXTS).unwrap();
         let off = expected.iter().zip(&found).map(|(a, b)| worst(a, b)).fold(0.0, f32::max);
-        assert!(off <= allowed && (off > 0.0 || kind == StoredDtype::F32), "{kind}: {off}");
+        assert!(off <= allowed && (off > 0.0 || dtype == StoredDtype::F32), "{dtype}: {off}");
     }
     assert!(sizes.is_sorted_by(|a, b| a > b), "{sizes:?}");
     let int8 = Encoder::with_weight_dtype(model, tokenizer, WeightDtype::Int8).unwrap().encode(&TEXTS).unwrap();
@@ -178,7 +178,7 @@ fn quantized_weights_are_close_to_f32() {
 }
 
 #[test]
-fn files_in_memory_are_a_directory_too() {
+fn files_in_memory_equal_a_directory() {
     let folder = saved(|config| config, StoredDtype::Int8);
     let [config, tokenizer, weights] = ["config.json", "tokenizer.json", "model.safetensors"]
         .map(|name| std::fs::read(folder.path().join(name)).unwrap());
@@ -193,10 +193,10 @@ fn files_in_memory_are_a_directory_too() {
 }
 
 #[test]
-fn a_directory_that_is_damaged_says_so() {
-    let message = |spoil: &dyn Fn(&TempDir)| {
+fn damaged_directories_are_errors() {
+    let message = |damage: &dyn Fn(&TempDir)| {
         let folder = saved(|config| config, StoredDtype::Int8);
-        spoil(&folder);
+        damage(&folder);
         Encoder::load(folder.path(), &device()).unwrap_err().to_string()
     };
     let write = |name: &'static str, bytes: &'static [u8]| {
@@ -212,10 +212,10 @@ fn a_directory_that_is_damaged_says_so() {
     };
     let remove = |folder: &TempDir| std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
     assert!(message(&remove).contains("it has no model.safetensors"));
-    assert!(message(&write("config.json", b"{}")).contains("is no configuration of an encoder: missing field"));
+    assert!(message(&write("config.json", b"{}")).contains("is not an encoder configuration: missing field"));
     assert!(message(&write("tokenizer.json", b"{}")).contains("the tokenizer"));
     assert!(message(&write("model.safetensors", b"x")).contains("is too small"));
-    assert!(message(&write("model.safetensors", &[9; 4000])).contains("is no file of an encoder's weights"));
+    assert!(message(&write("model.safetensors", &[9; 4000])).contains("is not an encoder weights file"));
     let text = message(&change("config.json", "\"d_hidden\": 5", "\"d_hidden\": 9"));
     assert!(text.contains("'network.weight_ih_l0' should be [27, 6] and is [15, 6]"), "{text}");
     let text = message(&change("config.json", "\"d_embed\": 6", "\"d_embed\": 0"));
@@ -227,7 +227,7 @@ fn a_directory_that_is_damaged_says_so() {
 }
 
 #[test]
-fn token_vectors_to_begin_with_are_checked_and_scaled() {
+fn initial_token_vectors_are_checked_and_scaled() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokens.safetensors");
     let write = |values: &[f32], shape: [usize; 2]| {

@@ -1,4 +1,4 @@
-//! Memory does not grow with the number of texts, nor with the length of one.
+//! Memory grows neither with the number of texts nor with the length of a text.
 
 use std::alloc::System;
 
@@ -7,15 +7,15 @@ use elman_embedding::encoder::{Encoder, EncoderConfig};
 use elman_testkit::device;
 use elman_text::{Corpus, Tokenizer, TokenizerConfig, Unit};
 
-/// Counts the bytes that are held.
+/// Counts allocated bytes.
 #[global_allocator]
 static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 
-/// What threads and the tokenizer's cache may add.
+/// Allowance for threads and the tokenizer's cache, in bytes.
 const ALLOWED: usize = 2 << 20;
 
 #[test]
-fn memory_is_flat() {
+fn memory_is_bounded() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("text.txt");
     let words = ["the cat", "a dog", "sat on", "ran from", "the mat", "some house"];
@@ -27,23 +27,23 @@ fn memory_is_flat() {
         let encoder = Encoder::new(config.init(&device()).unwrap(), tokenizer.clone()).unwrap();
         let text = |n: usize| (0..3 + n % 7).map(|k| words[(n + k) % 6]).collect::<Vec<_>>().join(" ");
 
-        let most = |count: usize| {
+        let peak = |count: usize| {
             let vectors = encoder.encode_iter((0..count).map(text));
             vectors.map(|vector| vector.map(|_| ALLOCATOR.allocated()).unwrap()).max().unwrap()
         };
-        let (few, many) = (most(10_000), most(100_000));
+        let (few, many) = (peak(10_000), peak(100_000));
         assert!(many < few + ALLOWED, "a stream of texts: {few} bytes, then {many}");
 
         let line = text(6) + "\n";
-        let held = |lines: usize| {
-            let mut reading = encoder.start();
-            let most = (0..lines).map(|_| {
-                reading.append(&line).unwrap();
+        let streamed = |lines: usize| {
+            let mut embedding = encoder.start();
+            let allocated = (0..lines).map(|_| {
+                embedding.append(&line).unwrap();
                 ALLOCATOR.allocated()
             });
-            (most.max().unwrap(), reading.vector().unwrap())
+            (allocated.max().unwrap(), embedding.vector().unwrap())
         };
-        let ((few, _), (many, vector)) = (held(1000), held(100_000));
+        let ((few, _), (many, vector)) = (streamed(1000), streamed(100_000));
         assert!(100_000 * line.len() > 5_000_000 && many < few + ALLOWED, "a long text: {few} bytes, then {many}");
         let whole = line.repeat(100_000);
         let before = ALLOCATOR.allocated();

@@ -1,4 +1,4 @@
-//! Damaged encoders and files of vectors: each is an error in one line, or gives vectors whose numbers are finite.
+//! Damaged encoders and vector files: each gives a one-line error or finite vectors.
 
 use std::{
     fs,
@@ -24,7 +24,7 @@ fn tokenizer(folder: &TempDir) -> TextTokenizer {
     TokenizerConfig::new(Unit::Char).train(&Corpus::open([text]).unwrap()).unwrap()
 }
 
-/// A directory with an untrained encoder.
+/// The directory of an untrained encoder.
 fn saved(change: impl Fn(EncoderConfig) -> EncoderConfig, weights: StoredDtype) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let tokenizer = tokenizer(&folder);
@@ -34,7 +34,7 @@ fn saved(change: impl Fn(EncoderConfig) -> EncoderConfig, weights: StoredDtype) 
     folder
 }
 
-/// Loads an encoder and uses it; whatever it says is finite.
+/// Loads an encoder and checks that its vectors are finite.
 fn open(folder: &Path) -> Result<(), EmbeddingError> {
     let encoder = Encoder::load(folder, &device())?;
     let vectors = encoder.encode(&TEXTS)?;
@@ -46,21 +46,21 @@ fn open(folder: &Path) -> Result<(), EmbeddingError> {
 #[test]
 fn damaged_encoders_are_errors_or_finite() {
     let mut mutants = Mutants::new(1000);
-    let pooled = |pooling: &str| pooling.parse::<Pooling>().unwrap();
+    let parse = |pooling: &str| pooling.parse::<Pooling>().unwrap();
     let encoders = [
         saved(|c| c, StoredDtype::F32),
         saved(
-            |c| EncoderConfig { pooling: pooled("max+attention"), normalize: false, d_projection: None, ..c },
+            |c| EncoderConfig { pooling: parse("max+attention"), normalize: false, d_projection: None, ..c },
             StoredDtype::F16,
         ),
         saved(|c| EncoderConfig { cell: CellKind::Lstm, bidirectional: true, layers: 2, ..c }, StoredDtype::Int8),
     ];
-    let of = |folder: &TempDir| ["config.json", "model.safetensors"].map(|name| folder.path().join(name));
-    let files: Vec<PathBuf> = encoders.iter().flat_map(of).collect();
+    let paths = |folder: &TempDir| ["config.json", "model.safetensors"].map(|name| folder.path().join(name));
+    let files: Vec<PathBuf> = encoders.iter().flat_map(paths).collect();
     mutants.damage(&files, |path| open(path.parent().unwrap()));
 }
 
-/// Writes over the last numbers of the weights.
+/// Overwrites the last bytes of the weights.
 fn overwrite(folder: &TempDir, bytes: &[u8]) {
     let path = folder.path().join("model.safetensors");
     let mut whole = fs::read(&path).unwrap();
@@ -69,26 +69,26 @@ fn overwrite(folder: &TempDir, bytes: &[u8]) {
     fs::write(path, whole).unwrap();
 }
 
-/// Fills a float32 tensor of the weights with a number.
+/// Fills an f32 tensor of the weights with a value.
 fn fill(folder: &TempDir, tensor: &str, value: f32) {
     let path = folder.path().join("model.safetensors");
     let mut whole = fs::read(&path).unwrap();
     let (header, metadata) = safetensors::SafeTensors::read_metadata(&whole).unwrap();
-    let (begin, end) = metadata.info(tensor).unwrap().data_offsets;
-    let numbers = whole[8 + header + begin..8 + header + end].as_chunks_mut::<4>().0;
-    numbers.fill(value.to_le_bytes());
+    let (start, end) = metadata.info(tensor).unwrap().data_offsets;
+    let values = whole[8 + header + start..8 + header + end].as_chunks_mut::<4>().0;
+    values.fill(value.to_le_bytes());
     fs::write(path, whole).unwrap();
 }
 
 #[test]
-fn weights_that_are_not_finite_are_named() {
-    for (kind, bytes) in [
+fn weights_that_are_not_finite_are_errors() {
+    for (dtype, bytes) in [
         (StoredDtype::F32, &f32::NAN.to_le_bytes()[..]),
         (StoredDtype::F32, &f32::INFINITY.to_le_bytes()),
         (StoredDtype::F16, &[0x00, 0x7c]), // infinite
         (StoredDtype::F16, &[0x01, 0xfc]), // NaN
     ] {
-        let folder = saved(|c| c, kind);
+        let folder = saved(|c| c, dtype);
         overwrite(&folder, bytes);
         let message = open(folder.path()).unwrap_err().to_string();
         assert!(
@@ -99,21 +99,21 @@ fn weights_that_are_not_finite_are_named() {
     let folder = saved(|c| c, StoredDtype::Int8);
     fill(&folder, "projection.weight.scale", f32::INFINITY);
     let message = open(folder.path()).unwrap_err().to_string();
-    assert!(message.contains("'projection.weight' has a number that is not finite"), "{message}");
+    assert!(message.contains("'projection.weight' has a value that is not finite"), "{message}");
 }
 
 #[test]
-fn vectors_that_overflow_name_the_model() {
+fn errors_of_overflowing_vectors_name_the_model() {
     let expected = |folder: &TempDir| {
-        let begin = format!("the model '{}' makes a vector with numbers that are not finite", folder.path().display());
-        move |message: String| assert!(message.starts_with(&begin), "{message}")
+        let start = format!("the model '{}' computed a vector that is not finite", folder.path().display());
+        move |message: String| assert!(message.starts_with(&start), "{message}")
     };
-    // a projection of numbers that are finite, and whose sums are not
+    // a projection whose weights are finite, but whose sums overflow
     let huge: Vec<u8> = [f32::MAX; 35].iter().flat_map(|x| x.to_le_bytes()).collect();
     for normalize in [false, true] {
         let folder = saved(|c| EncoderConfig { cell: CellKind::MinGru, normalize, ..c }, StoredDtype::F32);
         overwrite(&folder, &huge);
-        // large outputs of the network, which has no bound
+        // large outputs of minGRU, which are unbounded
         fill(&folder, "network.bias_ih_l0", 1e9);
         expected(&folder)(open(folder.path()).unwrap_err().to_string());
     }
@@ -136,7 +136,7 @@ fn vectors_that_overflow_name_the_model() {
 }
 
 #[test]
-fn sizes_that_the_weights_do_not_have_are_refused_before_anything_is_drawn() {
+fn wrong_sizes_are_rejected_before_weights_are_initialized() {
     let folder = saved(|c| c, StoredDtype::F32);
     let path = folder.path().join("config.json");
     let whole: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
@@ -156,16 +156,16 @@ fn sizes_that_the_weights_do_not_have_are_refused_before_anything_is_drawn() {
             config["encoder"][name] = value;
         }
         fs::write(&path, config.to_string()).unwrap();
-        let begin = Instant::now();
+        let start = Instant::now();
         let message = open(folder.path()).unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");
-        assert!(begin.elapsed() < Duration::from_secs(2), "{message}");
+        assert!(start.elapsed() < Duration::from_secs(2), "{message}");
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+fn a_pipe_instead_of_a_file_is_an_error() {
     for name in ["config.json", "tokenizer.json", "model.safetensors", "vectors.npy", "vectors.safetensors"] {
         let folder = saved(|c| c, StoredDtype::F32);
         let path = folder.path().join(name);
@@ -178,7 +178,7 @@ fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
 }
 
 #[test]
-fn damaged_files_of_vectors_are_errors_or_read() {
+fn damaged_vector_files_are_errors_or_readable() {
     let mut mutants = Mutants::new(2000);
     let folder = tempfile::tempdir().unwrap();
     let values: Vec<u8> = (0..15).flat_map(|x| (x as f32).to_le_bytes()).collect();
@@ -206,12 +206,12 @@ fn damaged_files_of_vectors_are_errors_or_read() {
         });
     }
     mutants.end();
-    // a header whose nesting a reader would follow until its stack ends
+    // a header whose nesting would overflow the parser's stack
     let path = folder.path().join("v.npy");
     fs::write(&path, npy(&"[".repeat(60_000))).unwrap();
     let message = VectorFile::open(&path).unwrap_err().to_string();
-    assert!(message.ends_with("its header is not that of one array of numbers"), "{message}");
-    // one that says it has 4 GB
+    assert!(message.ends_with("its header does not describe one numeric array"), "{message}");
+    // a header that claims to have 4 GB
     fs::write(&path, [b"\x93NUMPY\x02\x00", &[255; 4][..], header.as_bytes()].concat()).unwrap();
     assert!(VectorFile::open(&path).unwrap_err().to_string().ends_with("its header has 4294967295 bytes"));
 }

@@ -1,4 +1,4 @@
-//! Encoders and what they learn from against PyTorch: vectors, losses, all gradients. See `golden/encoder.py`.
+//! Vectors, losses and all gradients of encoders compared with PyTorch. See `golden/encoder.py`.
 
 use burn::{
     module::{Module, ModuleMapper, Param},
@@ -14,9 +14,9 @@ use elman_testkit::{Golden, Tolerance, assert_close_data, devices};
 
 const GOLDEN: &str = "tests/golden/encoder.safetensors";
 
-/// Rounding of float32 sums in another order.
+/// Rounding of f32 sums in another order.
 const VALUES: Tolerance = Tolerance { relative: 1e-5, absolute: 1e-6 };
-/// Backpropagation through the layers and the pooling adds up more terms.
+/// Backpropagation through layers and pooling sums more terms.
 const GRADIENTS: Tolerance = Tolerance { relative: 1e-4, absolute: 1e-6 };
 
 const LENGTHS: [usize; 4] = [7, 1, 4, 6];
@@ -48,7 +48,7 @@ fn columns(golden: &Golden, name: &str, model: &EncoderModel) -> Vec<Tensor<2>> 
     (0..3).map(column).collect()
 }
 
-/// Puts each parameter's gradient in its place.
+/// Replaces each parameter with its gradient.
 struct IntoGradients(GradientsParams);
 
 impl ModuleMapper for IntoGradients {
@@ -59,7 +59,7 @@ impl ModuleMapper for IntoGradients {
 }
 
 #[test]
-fn vectors_are_those_of_pytorch() {
+fn vectors_match_pytorch() {
     let golden = Golden::open(GOLDEN);
     for device in devices() {
         for name in ["gru", "lstm"] {
@@ -71,7 +71,7 @@ fn vectors_are_those_of_pytorch() {
 }
 
 #[test]
-fn losses_and_their_gradients_are_those_of_pytorch() {
+fn losses_and_gradients_match_pytorch() {
     let golden = Golden::open(GOLDEN);
     for device in devices() {
         for name in ["gru", "lstm"] {
@@ -79,7 +79,7 @@ fn losses_and_their_gradients_are_those_of_pytorch() {
             let teacher = golden.tensor::<2>(&format!("{name}.teacher"), &device);
             let scores = golden.tensor::<1>(&format!("{name}.scores"), &device);
             let first = teacher.clone().narrow(1, 0, WIDTH);
-            let distil = |v: Vec<Tensor<2>>| {
+            let distill = |v: Vec<Tensor<2>>| {
                 let [student, first] = [v[0].clone(), v[1].clone()];
                 train::cosine_distance(student.clone(), first) + train::relational(student, teacher.clone())
             };
@@ -96,13 +96,13 @@ fn losses_and_their_gradients_are_those_of_pytorch() {
                 ),
                 (
                     "matryoshka",
-                    Box::new(|v| train::matryoshka(&[2, 4, WIDTH], &[v[0].clone(), teacher.clone()], distil)),
+                    Box::new(|v| train::matryoshka(&[2, 4, WIDTH], &[v[0].clone(), teacher.clone()], distill)),
                 ),
             ];
-            for (loss, of) in losses {
+            for (loss, compute) in losses {
                 let model = model(name, &device).train();
                 let label = format!("{name}.{loss}");
-                let value = of(&columns(&golden, name, &model));
+                let value = compute(&columns(&golden, name, &model));
                 let gradients = GradientsParams::from_grads(value.backward(), &model);
                 assert_close_data(&label, &value.into_data(), &golden.data(&label), VALUES);
                 let found = model.valid().map(&mut IntoGradients(gradients));

@@ -1,4 +1,4 @@
-//! An exported encoder in sentence-transformers: the same vectors. Runs where `ELMAN_PYTHON` names a Python that has it.
+//! An exported encoder gives the same vectors in sentence-transformers. Needs `ELMAN_PYTHON`, a Python that has it.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use elman_recurrence::CellKind;
 use elman_testkit::device;
 use elman_text::{Corpus, Tokenizer, TokenizerConfig, Unit};
 
-/// float32 rounding of other kernels.
+/// f32 rounding of other kernels.
 const ROUNDING: f32 = 2e-5;
 const TEXTS: [&str; 5] = ["a cat sat on the mat", "", "dog", "the dog sat on the cat, all day long", "at"];
 
@@ -21,7 +21,7 @@ print(json.dumps(model.encode(json.loads(sys.argv[2])).tolist()))
 #[test]
 fn sentence_transformers_gives_the_same_vectors() {
     let Some(python) = std::env::var_os("ELMAN_PYTHON") else {
-        eprintln!("skipped: ELMAN_PYTHON names no Python with sentence-transformers");
+        eprintln!("skipped: ELMAN_PYTHON is not set to a Python with sentence-transformers");
         return;
     };
     for (cell, layers, bidirectional, pooling, weights) in [

@@ -1,4 +1,5 @@
-//! Training of encoders: every kind of example is learned from, an interruption changes nothing, bad examples are told.
+//! Training of encoders: every kind of example reduces the loss, interruptions do not change the result, and unusable
+//! examples are reported.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -24,18 +25,18 @@ fn texts() -> Vec<String> {
     (0..40).map(text).chain([String::new()]).collect()
 }
 
-/// The numbers to 20 in two letters: what a text is the partner of is told by its letters' order.
-fn numbers(two: &str) -> Vec<String> {
+/// The numbers below 20 in binary, with two letters as digits: the order of letters determines a text's partner.
+fn binary_numbers(two: &str) -> Vec<String> {
     let digit = |n: usize, bit: usize| two.chars().nth(n >> bit & 1).unwrap();
     (0..20).map(|n| (0..5).map(|bit| digit(n, bit)).collect()).collect()
 }
 
-struct Place {
+struct Fixture {
     folder: TempDir,
     tokenizer: TextTokenizer,
 }
 
-impl Place {
+impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("text.txt");
@@ -54,7 +55,7 @@ impl Place {
         Texts::new(&self.tokenizer, texts, 64).unwrap()
     }
 
-    /// A teacher that tells the two kinds apart, whose vector `bad` holds `value`.
+    /// A teacher that distinguishes the two kinds of text, whose vector `bad` is filled with `value`.
     fn teacher(&self, rows: usize, bad: usize, value: f32) -> VectorFile {
         let path = self.folder.path().join("teacher.safetensors");
         let row = |n: usize| match n {
@@ -78,7 +79,7 @@ impl Place {
         match kind {
             "teacher" => Examples::Texts(self.column(&all), Some(self.teacher(41, 41, 0.0))),
             "texts" => Examples::Texts(self.column(&all), None),
-            "pairs" => Examples::Pairs(["ab", "xy"].map(|two| self.column(&numbers(two)))),
+            "pairs" => Examples::Pairs(["ab", "xy"].map(|two| self.column(&binary_numbers(two)))),
             "scored" => Examples::Scored([even, odds], vec![-0.5; 20]),
             "triplets" => Examples::Triplets([even, next, odds]),
             _ => unreachable!(),
@@ -99,13 +100,13 @@ fn weights(model: &EncoderModel) -> Vec<f32> {
 }
 
 #[test]
-fn every_kind_of_example_is_learned_from() {
-    let place = Place::new();
+fn training_on_every_kind_of_example_reduces_the_loss() {
+    let fixture = Fixture::new();
     for device in devices() {
         for kind in ["teacher", "texts", "pairs", "scored", "triplets"] {
-            let examples = place.examples(kind);
+            let examples = fixture.examples(kind);
             let settings = EncoderTrainConfig { mse: 0.1, matryoshka: vec![2], next_word: 0.1, ..settings() };
-            let model = place.model(if kind == "texts" { 0.1 } else { 0.0 }, &device.autodiff());
+            let model = fixture.model(if kind == "texts" { 0.1 } else { 0.0 }, &device.autodiff());
             let (mut losses, mut epochs, mut started) = (Vec::new(), 0, None);
             let mut observe = |event: Event<'_>| {
                 match event {
@@ -128,20 +129,20 @@ fn every_kind_of_example_is_learned_from() {
 }
 
 #[test]
-fn an_interruption_changes_nothing() {
-    let place = Place::new();
+fn interruptions_do_not_change_the_result() {
+    let fixture = Fixture::new();
     let device = device().autodiff();
-    let (examples, settings) = (place.examples("texts"), settings());
-    let training = || Training::new(place.model(0.2, &device), &examples, &settings);
+    let (examples, settings) = (fixture.examples("texts"), settings());
+    let training = || Training::new(fixture.model(0.2, &device), &examples, &settings);
     let whole = training().run(&mut |_| Ok(())).unwrap();
 
-    let checkpoint = place.folder.path().join("checkpoint.safetensors");
+    let checkpoint = fixture.folder.path().join("checkpoint.safetensors");
     let flag = AtomicBool::new(false);
     let mut runs = 0;
     let parts = loop {
         let mut steps = 0;
         let result = training().with_checkpoint(&checkpoint, Duration::MAX).with_interrupt(&flag).run(&mut |event| {
-            // once in each run, within an epoch and at the end of one
+            // interrupt each run once, within an epoch or at the end of one
             if let Event::Interval { .. } = event {
                 steps += 1;
                 flag.store(steps == runs + 1, Ordering::Relaxed);
@@ -159,45 +160,46 @@ fn an_interruption_changes_nothing() {
     assert_eq!(weights(&whole), weights(&parts));
 
     let other = EncoderTrainConfig { batch: 9, ..settings.clone() };
-    let other = Training::new(place.model(0.2, &device), &examples, &other).with_checkpoint(&checkpoint, Duration::MAX);
+    let other =
+        Training::new(fixture.model(0.2, &device), &examples, &other).with_checkpoint(&checkpoint, Duration::MAX);
     let message = other.run(&mut |_| Ok(())).unwrap_err().to_string();
-    assert!(message.contains("batch is 9 now and was 8"), "{message}");
+    assert!(message.contains("batch is now 9, was 8"), "{message}");
     let bytes = std::fs::read(&checkpoint).unwrap();
     std::fs::write(&checkpoint, [&bytes[..bytes.len() - 9], &[0; 9]].concat()).unwrap();
     let message = training().with_checkpoint(&checkpoint, Duration::MAX).run(&mut |_| Ok(())).unwrap_err().to_string();
-    assert!(message.contains("is no checkpoint to go on from"), "{message}");
+    assert!(message.contains("cannot resume from"), "{message}");
 }
 
 #[test]
-fn examples_that_cannot_be_learned_from_are_told() {
-    let place = Place::new();
+fn unusable_examples_are_skipped_or_errors() {
+    let fixture = Fixture::new();
     let device = device().autodiff();
     let run = |examples: &Examples, settings: &EncoderTrainConfig, dropout: f64| {
-        let mut left = 0;
-        let result = Training::new(place.model(dropout, &device), examples, settings).run(&mut |event| {
+        let mut skipped = 0;
+        let result = Training::new(fixture.model(dropout, &device), examples, settings).run(&mut |event| {
             if let Event::Start { left_out, .. } = event {
-                left = left_out;
+                skipped = left_out;
             }
             Ok(())
         });
-        result.map(|_| left).map_err(|error| error.to_string())
+        result.map(|_| skipped).map_err(|error| error.to_string())
     };
-    let all = || place.column(&texts());
+    let all = || fixture.column(&texts());
     let settings = EncoderTrainConfig { epochs: 1, ..settings() };
-    let teacher = |rows, bad, value| Examples::Texts(all(), Some(place.teacher(rows, bad, value)));
-    assert_eq!(run(&teacher(41, 7, 0.0), &settings, 0.0), Ok(2), "the empty text, and the vector of zeros");
+    let teacher = |rows, bad, value| Examples::Texts(all(), Some(fixture.teacher(rows, bad, value)));
+    assert_eq!(run(&teacher(41, 7, 0.0), &settings, 0.0), Ok(2), "the empty text and the zero vector");
     let message = run(&teacher(41, 7, f32::NAN), &settings, 0.0).unwrap_err();
     assert!(message.starts_with("vector 8 of") && message.contains("is not finite"), "{message}");
     let message = run(&teacher(40, 41, 0.0), &settings, 0.0).unwrap_err();
-    assert!(message.contains("has 40 vectors, and 41 are needed"), "{message}");
+    assert!(message.contains("has 40 vectors, expected 41"), "{message}");
     let none = EncoderTrainConfig { cosine: 0.0, relational: 0.0, ..settings.clone() };
     let message = run(&teacher(41, 41, 0.0), &none, 0.0).unwrap_err();
-    assert!(message.starts_with("nothing would be learned from the teacher"), "{message}");
+    assert!(message.starts_with("the teacher would be unused"), "{message}");
     let message = run(&Examples::Texts(all(), None), &settings, 0.0).unwrap_err();
     assert!(message.contains("dropout (SimCSE)"), "{message}");
-    let empty = place.column(&[String::new(), String::new()]);
+    let empty = fixture.column(&[String::new(), String::new()]);
     let message = run(&Examples::Texts(empty, None), &settings, 0.1).unwrap_err();
-    assert_eq!(message, "none of 2 examples can be learned from");
+    assert_eq!(message, "none of 2 examples is usable");
     for (settings, expected) in [
         (EncoderTrainConfig { batch: 0, ..settings.clone() }, "the batch must be at least 1, not 0"),
         (
@@ -208,17 +210,17 @@ fn examples_that_cannot_be_learned_from_are_told() {
             EncoderTrainConfig { cosine: f64::NAN, ..settings.clone() },
             "the weight of cosine must be a number of at least 0, not NaN",
         ),
-        (EncoderTrainConfig { matryoshka: vec![0], ..settings }, "a width of matryoshka must be at least 1, not 0"),
+        (EncoderTrainConfig { matryoshka: vec![0], ..settings }, "a matryoshka dimension must be at least 1, not 0"),
     ] {
-        assert_eq!(run(&place.examples("pairs"), &settings, 0.0).unwrap_err(), expected);
+        assert_eq!(run(&fixture.examples("pairs"), &settings, 0.0).unwrap_err(), expected);
     }
 }
 
 #[test]
-fn a_loss_that_is_not_finite_stops_at_its_step() {
-    let place = Place::new();
+fn a_loss_that_is_not_finite_stops_training() {
+    let fixture = Fixture::new();
     let settings = EncoderTrainConfig { learning_rate: 1e30, ..settings() };
-    let examples = place.examples("teacher");
-    let result = Training::new(place.model(0.0, &device().autodiff()), &examples, &settings).run(&mut |_| Ok(()));
+    let examples = fixture.examples("teacher");
+    let result = Training::new(fixture.model(0.0, &device().autodiff()), &examples, &settings).run(&mut |_| Ok(()));
     assert!(matches!(result, Err(EmbeddingError::Model(elman_lm::LmError::Diverged { .. }))), "{result:?}");
 }

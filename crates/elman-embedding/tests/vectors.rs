@@ -1,10 +1,10 @@
-//! Files of vectors: what numpy and safetensors write is read, anything else is told.
+//! Vector files: those that NumPy and safetensors write are read, others are errors.
 
 use elman_embedding::VectorFile;
 use half::f16;
 use tempfile::TempDir;
 
-/// A `.npy` file, version 1.0, as numpy writes it.
+/// A `.npy` file, version 1.0, as NumPy writes it.
 fn npy(folder: &TempDir, kind: &str, order: &str, shape: &str, bytes: &[u8]) -> std::path::PathBuf {
     let mut header = format!("{{'descr': '{kind}', 'fortran_order': {order}, 'shape': {shape}, }}");
     while (10 + header.len() + 1) % 64 != 0 {
@@ -20,7 +20,7 @@ fn npy(folder: &TempDir, kind: &str, order: &str, shape: &str, bytes: &[u8]) -> 
 const VALUES: [f32; 6] = [1.0, -2.0, 0.5, 3.0, 0.25, -0.125];
 
 #[test]
-fn rows_are_read_in_any_order_from_16_and_32_bits() {
+fn rows_are_read_in_any_order_from_f16_and_f32() {
     let folder = tempfile::tempdir().unwrap();
     let wide: Vec<u8> = VALUES.iter().flat_map(|x| x.to_le_bytes()).collect();
     let narrow: Vec<u8> = VALUES.iter().flat_map(|x| f16::from_f32(*x).to_le_bytes()).collect();
@@ -45,20 +45,20 @@ fn rows_are_read_in_any_order_from_16_and_32_bits() {
 }
 
 #[test]
-fn what_is_no_file_of_vectors_says_why() {
+fn invalid_files_are_errors_with_a_reason() {
     let folder = tempfile::tempdir().unwrap();
     let message = |kind, order, shape, bytes: &[u8]| {
         VectorFile::open(npy(&folder, kind, order, shape, bytes)).unwrap_err().to_string()
     };
     for (kind, order, shape, size, expected) in [
-        ("<f8", "False", "(3, 2)", 48, "its numbers are of type <f8, not <f4 or <f2"),
-        ("<f4", "True", "(3, 2)", 24, "Fortran's order"),
+        ("<f8", "False", "(3, 2)", 48, "its dtype is <f8, not <f4 or <f2"),
+        ("<f4", "True", "(3, 2)", 24, "Fortran order"),
         ("<f4", "False", "(6,)", 24, "it has the shape [6], not [rows, width]"),
-        ("<f4", "False", "(3, 0)", 0, "its vectors have no numbers"),
-        ("<f4", "False", "(3, 2)", 23, "it is cut off"),
+        ("<f4", "False", "(3, 0)", 0, "its vectors have dimension 0"),
+        ("<f4", "False", "(3, 2)", 23, "it is truncated"),
     ] {
         let text = message(kind, order, shape, &vec![0; size]);
-        assert!(text.contains("is no file of vectors") && text.contains(expected), "{text}");
+        assert!(text.contains("is not a vector file") && text.contains(expected), "{text}");
     }
     let other = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);
@@ -66,7 +66,7 @@ fn what_is_no_file_of_vectors_says_why() {
         VectorFile::open(path).unwrap_err().to_string()
     };
     assert!(other("v.txt", b"1 2 3").contains("its name must end in .npy or .safetensors"));
-    assert!(other("v.npy", b"no").contains("is no file of vectors"));
+    assert!(other("v.npy", b"no").contains("is not a vector file"));
     assert!(other("v.safetensors", &[255; 64]).contains("its header has"));
     let two = [("a", [0u8; 8]), ("b", [0u8; 8])];
     let views = two.iter().map(|(name, bytes)| {

@@ -1,7 +1,8 @@
-//! Reads regular files, and replaces files at once. A pipe, a device or a socket in the place of a model's file would be
-//! waited for, or read, for ever.
+//! Reads regular files and replaces files atomically. Pipes, devices and sockets are rejected, since opening or reading
+//! one in place of a model file can block or never end.
 
 use std::{
+    fmt,
     fs::{self, File, FileType},
     io::{self, IsTerminal, Read, Write},
     path::Path,
@@ -9,24 +10,43 @@ use std::{
 
 use atomic_write_file::AtomicWriteFile;
 
-/// Why a file is not read, within an [`io::Error`] of the kind [`io::ErrorKind::InvalidInput`].
+/// Why a file was rejected. It is the source of an [`io::Error`] of kind [`io::ErrorKind::InvalidInput`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// It is something else.
+    /// It is not a regular file.
     #[error("it is {found}, not a regular file")]
     NotRegular {
         /// What it is, in words.
         found: &'static str,
     },
-    /// It is larger than a file of its kind can be.
-    #[error("it has {found} bytes, and such a file has at most {limit}")]
+    /// It exceeds the size limit.
+    #[error("it has {found} bytes, more than the limit of {limit}")]
     TooLarge {
-        /// Its bytes.
+        /// Its size in bytes.
         found: u64,
-        /// The most that are read.
+        /// The limit in bytes.
         limit: u64,
     },
+}
+
+/// A text on one line: white space becomes a space, other control characters are escaped as Rust writes them, `\u{1b}`.
+///
+/// For error messages that quote a file, directly or through a parser's message.
+pub fn one_line(text: impl fmt::Display) -> String {
+    let words: Vec<String> = text.to_string().split_whitespace().map(escape_controls).collect();
+    words.join(" ")
+}
+
+fn escape_controls(word: &str) -> String {
+    word.chars().fold(String::with_capacity(word.len()), |mut escaped, c| {
+        if c.is_control() {
+            escaped.extend(c.escape_default())
+        } else {
+            escaped.push(c)
+        }
+        escaped
+    })
 }
 
 impl From<FileError> for io::Error {
@@ -37,16 +57,16 @@ impl From<FileError> for io::Error {
 
 /// Opens a regular file, or a link to one, for reading.
 ///
-/// What the path names is looked at before it is opened, since opening a pipe waits for its other end. A path that is
-/// changed between the two is not guarded against.
+/// The file type is checked before opening, since opening a pipe blocks until the other end is open. This does not
+/// protect against a path that changes between the check and the opening.
 ///
 /// # Errors
-/// [`FileError::NotRegular`]; the operating system's.
+/// [`FileError::NotRegular`]; errors of the operating system.
 pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
     let path = path.as_ref();
     let check = |kind: FileType| match kind.is_file() {
         true => Ok(()),
-        false => Err(FileError::NotRegular { found: name(kind) }),
+        false => Err(FileError::NotRegular { found: type_name(kind) }),
     };
     check(fs::metadata(path)?.file_type())?;
     let file = File::open(path)?;
@@ -54,16 +74,16 @@ pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
     Ok(file)
 }
 
-/// Opens what a text is read from: a regular file, a pipe, a terminal, or `/dev/null`. Other devices may have no end.
+/// Opens a source of text: a regular file, a pipe, a terminal, or `/dev/null`. Other devices may be endless.
 ///
 /// # Errors
-/// [`FileError::NotRegular`]; the operating system's.
+/// [`FileError::NotRegular`]; errors of the operating system.
 pub fn open_stream(path: impl AsRef<Path>) -> io::Result<File> {
     let path = path.as_ref();
     let kind = fs::metadata(path)?.file_type();
     let file = File::open(path)?;
     if is_device(kind) && !file.is_terminal() && path != Path::new("/dev/null") {
-        return Err(FileError::NotRegular { found: name(kind) }.into());
+        return Err(FileError::NotRegular { found: type_name(kind) }.into());
     }
     Ok(file)
 }
@@ -71,14 +91,14 @@ pub fn open_stream(path: impl AsRef<Path>) -> io::Result<File> {
 /// Reads a regular file of at most `limit` bytes.
 ///
 /// # Errors
-/// As [`open`]; [`FileError::TooLarge`].
+/// Those of [`open`]; [`FileError::TooLarge`].
 pub fn read(path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
     let file = open(path)?;
     let length = file.metadata()?.len();
     let mut bytes = Vec::new();
     if length <= limit {
         bytes.try_reserve_exact(length as usize).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        // it may have grown since
+        // the file may have grown
         file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     }
     match length.max(bytes.len() as u64) {
@@ -87,17 +107,17 @@ pub fn read(path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Replaces a file at once or not at all: written beside it, synced, renamed.
+/// Replaces a file atomically: writes a temporary file next to it, syncs it and renames it.
 ///
 /// # Errors
-/// The operating system's; the file is as it was then.
+/// Errors of the operating system; the file is then unchanged.
 pub fn replace(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> io::Result<()> {
     let mut file = AtomicWriteFile::open(path)?;
     file.write_all(bytes.as_ref())?;
     file.commit()
 }
 
-fn name(kind: FileType) -> &'static str {
+fn type_name(kind: FileType) -> &'static str {
     #[cfg(unix)]
     {
         use std::os::unix::fs::FileTypeExt;
@@ -129,8 +149,13 @@ fn is_device(_: FileType) -> bool {
 mod tests {
     use super::*;
 
-    fn why(error: &io::Error) -> FileError {
+    fn cause(error: &io::Error) -> FileError {
         *error.get_ref().and_then(|error| error.downcast_ref()).unwrap_or_else(|| panic!("{error}"))
+    }
+
+    #[test]
+    fn a_message_is_one_line() {
+        assert_eq!(one_line("a\r\n  b\t\u{1b}[31m\0 \"c\""), "a b \\u{1b}[31m\\u{0} \"c\"");
     }
 
     #[test]
@@ -139,14 +164,14 @@ mod tests {
         let path = folder.path().join("a");
         fs::write(&path, "four").unwrap();
         assert_eq!(read(&path, 4).unwrap(), b"four");
-        assert_eq!(why(&read(&path, 3).unwrap_err()), FileError::TooLarge { found: 4, limit: 3 });
+        assert_eq!(cause(&read(&path, 3).unwrap_err()), FileError::TooLarge { found: 4, limit: 3 });
         assert_eq!(read(folder.path().join("b"), 4).unwrap_err().kind(), io::ErrorKind::NotFound);
         assert_eq!(open(folder.path()).unwrap_err().to_string(), "it is a folder, not a regular file");
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_text_may_come_through_a_pipe_and_not_from_a_device_without_end() {
+    fn streams_may_be_pipes_but_not_endless_devices() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -157,12 +182,12 @@ mod tests {
         assert_eq!(io::read_to_string(open_stream(&pipe).unwrap()).unwrap(), "text");
         writer.join().unwrap().unwrap();
         assert_eq!(io::read_to_string(open_stream("/dev/null").unwrap()).unwrap(), "");
-        assert_eq!(why(&open_stream("/dev/zero").unwrap_err()), FileError::NotRegular { found: "a device" });
+        assert_eq!(cause(&open_stream("/dev/zero").unwrap_err()), FileError::NotRegular { found: "a device" });
     }
 
     #[cfg(unix)]
     #[test]
-    fn what_is_no_file_is_refused_at_once() {
+    fn files_that_are_not_regular_are_rejected_without_blocking() {
         let folder = tempfile::tempdir().unwrap();
         let [pipe, socket, link] = ["pipe", "socket", "link"].map(|name| folder.path().join(name));
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -170,8 +195,8 @@ mod tests {
         std::os::unix::fs::symlink(&pipe, &link).unwrap();
         let device = Path::new("/dev/zero");
         for (path, found) in [(&*pipe, "a pipe"), (&link, "a pipe"), (&socket, "a socket"), (device, "a device")] {
-            assert_eq!(why(&open(path).unwrap_err()), FileError::NotRegular { found });
-            assert_eq!(why(&read(path, 9).unwrap_err()), FileError::NotRegular { found });
+            assert_eq!(cause(&open(path).unwrap_err()), FileError::NotRegular { found });
+            assert_eq!(cause(&read(path, 9).unwrap_err()), FileError::NotRegular { found });
         }
     }
 }

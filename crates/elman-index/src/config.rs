@@ -6,10 +6,10 @@ use crate::{
     metric::Metric,
 };
 
-/// The largest identity of a model, as JSON.
+/// Maximum size of a model's identity, as JSON.
 const MAX_MODEL_BYTES: usize = 4096;
 
-/// What a new store holds, be it in a [folder](crate::LocalStore) or on a server.
+/// Configuration of a new store, [local](crate::LocalStore) or on a server.
 ///
 /// ```
 /// use elman_index::{StoreConfig, Metric};
@@ -18,19 +18,19 @@ const MAX_MODEL_BYTES: usize = 4096;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoreConfig {
-    /// The length of every vector.
-    pub d_embed: usize,
-    /// How near two vectors are; the cosine unless chosen otherwise.
+    /// Dimension of the vectors.
+    pub dim: usize,
+    /// Similarity or distance of vectors. Default: cosine.
     pub metric: Metric,
-    /// What the vectors are made with, in any words that tell two models apart, such as a path and a hash; null unless
-    /// chosen otherwise.
+    /// Identity of the model that makes the vectors: any JSON value that distinguishes models, such as a path and a
+    /// hash. Default: null.
     pub model: Value,
 }
 
 impl StoreConfig {
-    /// The settings for vectors of length `d_embed`.
-    pub fn new(d_embed: usize) -> Self {
-        Self { d_embed, metric: Metric::default(), model: Value::Null }
+    /// The default configuration for vectors of dimension `dim`.
+    pub fn new(dim: usize) -> Self {
+        Self { dim, metric: Metric::default(), model: Value::Null }
     }
 
     /// Sets the metric.
@@ -39,13 +39,13 @@ impl StoreConfig {
         self
     }
 
-    /// Sets the identity of the model. Use [`serde_json::to_value`] for a type of your own.
+    /// Sets the identity of the model. Use [`serde_json::to_value`] for other types.
     pub fn with_model(mut self, model: impl Into<Value>) -> Self {
         self.model = model.into();
         self
     }
 
-    /// The identity of the model, if it can be kept.
+    /// The identity of the model, if it is within the limits.
     pub(crate) fn checked_model(&self) -> Result<Value, IndexError> {
         if self.model.to_string().len() > MAX_MODEL_BYTES || !nests_within(&self.model, MAX_DEPTH) {
             return Err(IndexError::ModelIdentity { limit_bytes: MAX_MODEL_BYTES as u64, limit_depth: MAX_DEPTH });

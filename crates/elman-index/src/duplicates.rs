@@ -6,68 +6,69 @@ use crate::{
     similarity::cosine,
 };
 
-/// Nearer to the threshold than this, single precision does not decide.
-const DOUBT: f32 = 1e-4;
+/// Products this close to the threshold are recomputed in double precision.
+const RECHECK_MARGIN: f32 = 1e-4;
 
-/// Groups of vectors that say nearly the same: each has in its group another whose cosine with it is `threshold` or
-/// more. Groups of two or more, the greatest first, their positions in order; equal ones by their first position.
+/// Groups near-duplicate vectors: the connected components of the graph that joins two vectors if their cosine is at
+/// least `threshold`. Returns the positions of each group with at least two vectors in ascending order, largest group
+/// first and equally large ones by their first position.
 ///
-/// Every vector is compared with every other, in products of matrices on all threads: time O(n²·d), memory O(n·d).
-/// Vectors of zeros are like none.
+/// Compares all pairs by matrix products on all threads: time O(n²·dim), memory O(n·dim). The cosine with a zero vector
+/// is 0.
 ///
 /// # Shapes
-/// `vectors`: `[n, d_embed]`, row by row.
+/// `vectors`: `[n, dim]`, row by row.
 ///
 /// # Errors
-/// If `d_embed` is 0, the numbers are no whole number of vectors, or the threshold is not in (0, 1].
+/// If `dim` is 0 or too large, the length of `vectors` is not a multiple of `dim`, or the threshold is not in (0, 1].
 ///
 /// ```
 /// let groups = elman_index::near_duplicates(&[1.0, 0.0, 0.0, 1.0, 2.0, 0.1, -1.0, 0.0], 2, 0.99)?;
 /// assert_eq!(groups, [[0, 2]]);
 /// # Ok::<(), elman_index::IndexError>(())
 /// ```
-pub fn near_duplicates(vectors: &[f32], d_embed: usize, threshold: f32) -> Result<Vec<Vec<usize>>, IndexError> {
-    let count = matrix::count(vectors, d_embed)?;
+pub fn near_duplicates(vectors: &[f32], dim: usize, threshold: f32) -> Result<Vec<Vec<usize>>, IndexError> {
+    let count = matrix::count(vectors, dim)?;
     if !(threshold > 0.0 && threshold <= 1.0) {
         return Err(IndexError::Threshold { found: threshold });
     }
-    let unit = matrix::to_units(vectors, d_embed);
-    let block = |n: usize| &unit[n * BLOCK * d_embed..unit.len().min((n + 1) * BLOCK * d_embed)];
+    let unit = matrix::normalized_rows(vectors, dim);
+    let block = |n: usize| &unit[n * BLOCK * dim..unit.len().min((n + 1) * BLOCK * dim)];
     let blocks = count.div_ceil(BLOCK);
-    let mut groups = Groups::new(count);
+    let mut groups = DisjointSets::new(count);
     for first in 0..blocks {
         let pairs: Vec<(usize, usize)> = (first..blocks)
             .into_par_iter()
             .flat_map_iter(|second| {
-                let near = near(block(first), block(second), d_embed, threshold);
-                near.into_iter().map(move |(a, b)| (first * BLOCK + a, second * BLOCK + b))
+                let pairs = similar_pairs(block(first), block(second), dim, threshold);
+                pairs.into_iter().map(move |(a, b)| (first * BLOCK + a, second * BLOCK + b))
             })
             .collect();
-        pairs.into_iter().filter(|(a, b)| a < b).for_each(|(a, b)| groups.join(a, b));
+        pairs.into_iter().filter(|(a, b)| a < b).for_each(|(a, b)| groups.union(a, b));
     }
-    Ok(groups.sorted())
+    Ok(groups.into_sorted())
 }
 
-/// The pairs of rows of two matrices whose cosine reaches the threshold.
-fn near(first: &[f32], second: &[f32], d_embed: usize, threshold: f32) -> Vec<(usize, usize)> {
-    let products = matrix::of(first, d_embed).dot(&matrix::of(second, d_embed).t());
-    let row = |rows: &'_ [f32], n: usize| rows[n * d_embed..(n + 1) * d_embed].to_vec();
-    let reaches = |(a, b): (usize, usize), product: f32| match (product - threshold).abs() < DOUBT {
+/// Pairs of rows of two matrices whose cosine is at least the threshold.
+fn similar_pairs(first: &[f32], second: &[f32], dim: usize, threshold: f32) -> Vec<(usize, usize)> {
+    let products = matrix::view(first, dim).dot(&matrix::view(second, dim).t());
+    let row = |rows: &'_ [f32], n: usize| rows[n * dim..(n + 1) * dim].to_vec();
+    let reaches = |(a, b): (usize, usize), product: f32| match (product - threshold).abs() < RECHECK_MARGIN {
         true => cosine(&row(first, a), &row(second, b)) >= threshold,
         false => product > threshold,
     };
-    products.indexed_iter().filter(|&(at, &product)| reaches(at, product)).map(|(at, _)| at).collect()
+    products.indexed_iter().filter(|&(pair, &product)| reaches(pair, product)).map(|(pair, _)| pair).collect()
 }
 
-/// Sets that are joined: each member points towards the first of its set.
-struct Groups(Vec<usize>);
+/// Union-find: each member points towards the root of its set, which is its first member.
+struct DisjointSets(Vec<usize>);
 
-impl Groups {
+impl DisjointSets {
     fn new(count: usize) -> Self {
         Self((0..count).collect())
     }
 
-    fn first(&mut self, mut member: usize) -> usize {
+    fn root(&mut self, mut member: usize) -> usize {
         while self.0[member] != member {
             self.0[member] = self.0[self.0[member]];
             member = self.0[member];
@@ -75,16 +76,16 @@ impl Groups {
         member
     }
 
-    fn join(&mut self, a: usize, b: usize) {
-        let (a, b) = (self.first(a), self.first(b));
+    fn union(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.root(a), self.root(b));
         self.0[a.max(b)] = a.min(b);
     }
 
-    fn sorted(mut self) -> Vec<Vec<usize>> {
+    fn into_sorted(mut self) -> Vec<Vec<usize>> {
         let mut members = vec![Vec::new(); self.0.len()];
         for member in 0..self.0.len() {
-            let first = self.first(member);
-            members[first].push(member);
+            let root = self.root(member);
+            members[root].push(member);
         }
         members.retain(|group| group.len() > 1);
         members.sort_by_key(|group| std::cmp::Reverse(group.len()));
@@ -98,12 +99,12 @@ mod tests {
 
     use super::*;
 
-    /// Joins pairs until nothing changes.
-    fn plainly(vectors: &[f32], d_embed: usize, threshold: f32) -> Vec<Vec<usize>> {
-        let rows: Vec<&[f32]> = vectors.chunks_exact(d_embed).collect();
+    /// Propagates labels over all pairs until nothing changes.
+    fn reference(vectors: &[f32], dim: usize, threshold: f32) -> Vec<Vec<usize>> {
+        let rows: Vec<&[f32]> = vectors.chunks_exact(dim).collect();
         let mut label: Vec<usize> = (0..rows.len()).collect();
         loop {
-            let before = label.clone();
+            let previous = label.clone();
             for a in 0..rows.len() {
                 for b in 0..rows.len() {
                     if a != b && cosine(rows[a], rows[b]) >= threshold {
@@ -111,7 +112,7 @@ mod tests {
                     }
                 }
             }
-            if label == before {
+            if label == previous {
                 break;
             }
         }
@@ -126,17 +127,18 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(40))]
 
         #[test]
-        fn groups_are_those_of_all_pairs(
-            numbers in proptest::collection::vec(-3i8..=3, 0..1500), threshold in proptest::sample::select(vec![0.5f32, 0.9, 0.97, 1.0]),
+        fn groups_match_the_reference(
+            values in proptest::collection::vec(-3i8..=3, 0..1500),
+            threshold in proptest::sample::select(vec![0.5f32, 0.9, 0.97, 1.0]),
         ) {
-            // more vectors than a block, many of them alike, some zero
-            let vectors: Vec<f32> = numbers.iter().map(|&n| n.into()).take(numbers.len() / 3 * 3).collect();
-            prop_assert_eq!(near_duplicates(&vectors, 3, threshold).unwrap(), plainly(&vectors, 3, threshold));
+            // more vectors than a block, with many duplicates and some zeros
+            let vectors: Vec<f32> = values.iter().map(|&n| n.into()).take(values.len() / 3 * 3).collect();
+            prop_assert_eq!(near_duplicates(&vectors, 3, threshold).unwrap(), reference(&vectors, 3, threshold));
         }
     }
 
     #[test]
-    fn what_cannot_be_compared_is_refused() {
+    fn invalid_input_is_an_error() {
         assert_eq!(near_duplicates(&[], 3, 0.5).unwrap(), Vec::<Vec<usize>>::new());
         assert!(matches!(near_duplicates(&[1.0], 2, 0.5), Err(IndexError::Ragged { expected: 2, found: 1 })));
         assert!(matches!(near_duplicates(&[], 0, 0.5), Err(IndexError::Dimension { found: 0, .. })));

@@ -4,25 +4,25 @@ use serde_json::Value;
 
 use crate::{error::IndexError, metric::Metric};
 
-/// Facts about an entry: a JSON object.
+/// Metadata of an entry: a JSON object.
 pub type Metadata = serde_json::Map<String, Value>;
 
-/// The most dimensions that a vector may have.
+/// Maximum dimension of vectors.
 pub const MAX_DIM: usize = 65_536;
 
-/// The deepest that JSON may be nested. Readers of JSON have such a limit too, and it must not be below this one.
+/// Maximum nesting depth of JSON. The limits of JSON parsers must not be below this.
 pub(crate) const MAX_DEPTH: usize = 64;
 
-/// What a store holds: a text and its vector, under an id.
+/// An entry of a store: an id, a vector, its text and metadata.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// The name of the entry, unique in its store and not empty.
+    /// The id: unique in the store, not empty.
     pub id: String,
-    /// The embedding, `[d_embed]`; every value finite.
+    /// The embedding, `[dim]`. All values are finite.
     pub vector: Vec<f32>,
     /// The text that was embedded.
     pub text: String,
-    /// Anything else worth keeping, such as where the text came from.
+    /// Additional fields, such as the source of the text.
     pub metadata: Option<Metadata>,
 }
 
@@ -38,14 +38,14 @@ impl Entry {
         self
     }
 
-    /// Checks what an entry has to be by itself.
-    fn check(&self, d_embed: usize) -> Result<(), IndexError> {
+    /// Checks the id, vector and metadata.
+    fn check(&self, dim: usize) -> Result<(), IndexError> {
         if self.id.is_empty() {
             return Err(IndexError::EmptyId);
         }
-        if self.vector.len() != d_embed {
+        if self.vector.len() != dim {
             let found = self.vector.len();
-            return Err(IndexError::EntryDimension { id: self.id.clone(), expected: d_embed, found });
+            return Err(IndexError::EntryDimension { id: self.id.clone(), expected: dim, found });
         }
         if let Some(position) = non_finite(&self.vector) {
             let found = self.vector[position];
@@ -59,12 +59,12 @@ impl Entry {
     }
 }
 
-/// An entry that a search found.
+/// An entry that a search returns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hit {
-    /// The name of the entry.
+    /// The id of the entry.
     pub id: String,
-    /// The [`Metric`](crate::Metric)'s value for the query and the entry.
+    /// The value of the [`Metric`](crate::Metric) for the query and the entry.
     pub score: f32,
     /// The text that was embedded.
     pub text: String,
@@ -72,11 +72,11 @@ pub struct Hit {
     pub metadata: Option<Metadata>,
 }
 
-/// Checks all that every store demands of entries that are stored together.
-pub(crate) fn check_entries(entries: &[Entry], d_embed: usize, metric: Metric) -> Result<(), IndexError> {
+/// Checks the entries of one `upsert` as every store requires.
+pub(crate) fn check_entries(entries: &[Entry], dim: usize, metric: Metric) -> Result<(), IndexError> {
     let mut ids = HashSet::with_capacity(entries.len());
     for entry in entries {
-        entry.check(d_embed)?;
+        entry.check(dim)?;
         if metric == Metric::Cosine && is_zero(&entry.vector) {
             return Err(IndexError::EntryZero { id: entry.id.clone() });
         }
@@ -87,9 +87,9 @@ pub(crate) fn check_entries(entries: &[Entry], d_embed: usize, metric: Metric) -
     Ok(())
 }
 
-/// Checks all that every store demands of a query.
-pub(crate) fn check_store_query(query: &[f32], d_embed: usize, metric: Metric) -> Result<(), IndexError> {
-    check_query(query, d_embed)?;
+/// Checks a query as every store requires.
+pub(crate) fn check_store_query(query: &[f32], dim: usize, metric: Metric) -> Result<(), IndexError> {
+    check_query(query, dim)?;
     match metric == Metric::Cosine && is_zero(query) {
         true => Err(IndexError::QueryZero),
         false => Ok(()),
@@ -100,18 +100,18 @@ fn is_zero(vector: &[f32]) -> bool {
     vector.iter().all(|&value| value == 0.0)
 }
 
-/// Checks the length of a collection's vectors.
-pub(crate) fn check_d_embed(d_embed: usize) -> Result<(), IndexError> {
-    if d_embed == 0 || d_embed > MAX_DIM {
-        return Err(IndexError::Dimension { limit: MAX_DIM, found: d_embed });
+/// Checks the dimension of vectors.
+pub(crate) fn check_dim(dim: usize) -> Result<(), IndexError> {
+    if dim == 0 || dim > MAX_DIM {
+        return Err(IndexError::Dimension { limit: MAX_DIM, found: dim });
     }
     Ok(())
 }
 
-/// Checks a query's length and numbers.
-pub(crate) fn check_query(query: &[f32], d_embed: usize) -> Result<(), IndexError> {
-    if query.len() != d_embed {
-        return Err(IndexError::QueryDimension { expected: d_embed, found: query.len() });
+/// Checks the dimension of a query and that its values are finite.
+pub(crate) fn check_query(query: &[f32], dim: usize) -> Result<(), IndexError> {
+    if query.len() != dim {
+        return Err(IndexError::QueryDimension { expected: dim, found: query.len() });
     }
     match non_finite(query) {
         Some(position) => Err(IndexError::QueryNotFinite { position, found: query[position] }),
@@ -119,7 +119,7 @@ pub(crate) fn check_query(query: &[f32], d_embed: usize) -> Result<(), IndexErro
     }
 }
 
-/// Whether a JSON value is nested at most `limit` deep. Looks no deeper than that.
+/// Whether a JSON value is nested at most `limit` levels deep. Recurses no deeper than that.
 pub(crate) fn nests_within(value: &Value, limit: usize) -> bool {
     match value {
         Value::Array(_) | Value::Object(_) if limit == 0 => false,
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_at_the_limit_is_kept_and_beyond_it_refused() {
+    fn metadata_depth_is_limited() {
         let entry = |depth: usize| {
             let metadata = Metadata::from_iter([("deep".to_string(), nested(depth - 1))]);
             Entry::new("a", vec![1.0], "").with_metadata(metadata).check(1)
@@ -171,7 +171,7 @@ mod tests {
         let error = check_query(&[1.0], 2).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the query has 1 dimensions, but the store holds vectors of 2: embed it as the entries were"
+            "the query has 1 dimensions, but the store holds vectors of 2: use the model of the store"
         );
         let error = check_query(&[f32::NEG_INFINITY, 0.0], 2).unwrap_err();
         assert_eq!(error.to_string(), "the query is -inf at position 0: every value must be finite");

@@ -3,35 +3,35 @@ use std::{io, path::PathBuf};
 use elman_sqlite::rusqlite;
 use serde_json::Value;
 
-/// Why a store refused what it was given, or could not be read or written.
+/// An error of a store, or of functions on vectors.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IndexError {
-    /// A name that is no [`Metric`](crate::Metric).
+    /// The name of a [`Metric`](crate::Metric) is unknown.
     #[error("unknown metric '{}': use cosine, dot or euclidean", found.escape_debug())]
     UnknownMetric {
         /// The name.
         found: String,
     },
-    /// A store cannot be made for vectors of this length.
+    /// The dimension of vectors is 0 or above the limit.
     #[error("vectors of {found} dimensions cannot be stored: use 1 to {limit}")]
     Dimension {
-        /// The most dimensions.
+        /// Maximum dimension.
         limit: usize,
-        /// What was asked for.
+        /// The given dimension.
         found: usize,
     },
     /// An entry has the empty string as its id.
-    #[error("an entry has an empty id: give every entry a name")]
+    #[error("an entry has an empty id: every entry needs an id")]
     EmptyId,
-    /// The vector of an entry has the wrong length.
+    /// The vector of an entry has the wrong dimension.
     #[error("the vector of entry '{}' has {found} dimensions, but the store holds vectors of {expected}", id.escape_debug())]
     EntryDimension {
         /// The entry.
         id: String,
-        /// The length of the store's vectors.
+        /// Dimension of the store.
         expected: usize,
-        /// The length of this one.
+        /// Dimension of the vector.
         found: usize,
     },
     /// The vector of an entry has a value that is NaN or infinite.
@@ -39,222 +39,222 @@ pub enum IndexError {
     EntryNotFinite {
         /// The entry.
         id: String,
-        /// Where in the vector, counted from 0.
+        /// Index of the value, from 0.
         position: usize,
         /// The value.
         found: f32,
     },
-    /// The metadata of an entry is nested too deep.
-    #[error("the metadata of entry '{}' is nested more than {limit} deep: flatten it", id.escape_debug())]
+    /// The metadata of an entry is nested too deeply.
+    #[error("the metadata of entry '{}' is nested more than {limit} levels deep: flatten it", id.escape_debug())]
     MetadataDepth {
         /// The entry.
         id: String,
-        /// The deepest that is kept.
+        /// Maximum depth.
         limit: usize,
     },
-    /// The vector of an entry is zero, in a store that compares angles.
-    #[error("the vector of entry '{}' is zero and has no direction, which the cosine compares: leave the entry out", id.escape_debug())]
+    /// The vector of an entry is zero, in a store with the metric cosine.
+    #[error("the vector of entry '{}' is zero, which has no cosine: leave the entry out", id.escape_debug())]
     EntryZero {
         /// The entry.
         id: String,
     },
-    /// Two entries that are stored together have one id.
-    #[error("two of the entries have the id '{}': every entry needs its own", id.escape_debug())]
+    /// Two entries of one `upsert` have the same id.
+    #[error("two entries have the id '{}': ids must be unique", id.escape_debug())]
     RepeatedId {
         /// The id.
         id: String,
     },
-    /// A query is zero, in a store that compares angles.
-    #[error("the query is zero and has no direction, which the cosine compares")]
+    /// A query is zero, in a store with the metric cosine.
+    #[error("the query is zero, which has no cosine")]
     QueryZero,
-    /// A query has the wrong length.
-    #[error(
-        "the query has {found} dimensions, but the store holds vectors of {expected}: embed it as the entries were"
-    )]
+    /// A query has the wrong dimension.
+    #[error("the query has {found} dimensions, but the store holds vectors of {expected}: use the model of the store")]
     QueryDimension {
-        /// The length of the store's vectors.
+        /// Dimension of the store.
         expected: usize,
-        /// The length of the query.
+        /// Dimension of the query.
         found: usize,
     },
     /// A query has a value that is NaN or infinite.
     #[error("the query is {found} at position {position}: every value must be finite")]
     QueryNotFinite {
-        /// Where in the query, counted from 0.
+        /// Index of the value, from 0.
         position: usize,
         /// The value.
         found: f32,
     },
-    /// A text is no [`Filter`](crate::Filter).
-    #[error("cannot read the filter «{}»: at character {position} {expected} is expected, and there is {}", filter.escape_debug().to_string().replace("\\'", "'"), found.escape_debug().to_string().replace("\\'", "'"))]
+    /// A text is not a valid [`Filter`](crate::Filter).
+    #[error("invalid filter «{}»: expected {expected} at character {position}, found {}", filter.escape_debug().to_string().replace("\\'", "'"), found.escape_debug().to_string().replace("\\'", "'"))]
     Filter {
         /// The text.
         filter: String,
-        /// The character, counted from 1.
+        /// Position of the character, from 1.
         position: usize,
-        /// What could stand there.
+        /// What is expected there.
         expected: &'static str,
-        /// What stands there.
+        /// What was found.
         found: String,
     },
-    /// A [`Filter`](crate::Filter) is nested too deep.
-    #[error("the filter is nested more than {limit} deep: simplify it")]
+    /// A [`Filter`](crate::Filter) is nested too deeply.
+    #[error("the filter is nested more than {limit} levels deep: simplify it")]
     FilterDepth {
-        /// The deepest.
+        /// Maximum depth.
         limit: usize,
     },
     /// The text of a [`Filter`](crate::Filter) is too long.
-    #[error("the filter has {found} bytes, and may have {limit}")]
+    #[error("the filter has {found} bytes; the limit is {limit}")]
     FilterSize {
-        /// The most bytes.
+        /// Maximum size in bytes.
         limit: usize,
-        /// Those of the text.
+        /// Size of the text in bytes.
         found: usize,
     },
-    /// A vector that is to be quantised has the wrong length.
+    /// A vector to be quantized has the wrong dimension.
     #[error("the vector has {found} dimensions, but the collection holds vectors of {expected}")]
     VectorDimension {
-        /// The length of the collection's vectors.
+        /// Dimension of the collection.
         expected: usize,
-        /// The length of this one.
+        /// Dimension of the vector.
         found: usize,
     },
-    /// A vector that is to be quantised has a value that is NaN or infinite.
+    /// A vector to be quantized has a value that is NaN or infinite.
     #[error("the vector is {found} at position {position}: every value must be finite")]
     VectorNotFinite {
-        /// Where in the vector, counted from 0.
+        /// Index of the value, from 0.
         position: usize,
         /// The value.
         found: f32,
     },
-    /// Numbers that are not a whole number of vectors.
-    #[error("{found} numbers are no whole number of vectors: each has {expected}")]
+    /// The length of a buffer is not a multiple of the length of a vector.
+    #[error("{found} values are not a multiple of the vector length {expected}")]
     Ragged {
-        /// The numbers of a vector; bytes, if eight of its bits are in one.
+        /// Values of a vector; for packed bits, bytes.
         expected: usize,
-        /// All of them.
+        /// Values of the buffer.
         found: usize,
     },
-    /// Packed signs of more dimensions than the vectors have.
-    #[error("vector {row} has bits behind its {expected} dimensions: it was packed from longer ones")]
+    /// Packed bits are set beyond the last dimension.
+    #[error("vector {row} has bits set beyond its {expected} dimensions: it was packed from longer vectors")]
     Padding {
-        /// Which vector, counted from 0.
+        /// Index of the vector, from 0.
         row: usize,
-        /// The length of every vector.
+        /// Dimension of the vectors.
         expected: usize,
     },
-    /// A name that is no [`VectorDtype`](crate::quantized::VectorDtype).
-    #[error("unknown precision '{}': use f32, int8 or binary", found.escape_debug())]
+    /// The name of a [`VectorDtype`](crate::quantized::VectorDtype) is unknown.
+    #[error("unknown vector dtype '{}': use f32, int8 or binary", found.escape_debug())]
     UnknownVectorDtype {
         /// The name.
         found: String,
     },
-    /// No cosine that two vectors may have.
-    #[error("a threshold of {found} is no similarity: use more than 0 and at most 1")]
+    /// A cosine threshold is out of range.
+    #[error("the threshold {found} is out of range: use more than 0 and at most 1")]
     Threshold {
-        /// What was asked for.
+        /// The given threshold.
         found: f32,
     },
-    /// A vector that is to be compared by its direction has none.
-    #[error("vector {row} is zero or has a value that is not finite: it has no direction to compare")]
+    /// A vector is zero or not finite, so that its cosine is undefined.
+    #[error("vector {row} is zero or has a value that is not finite: its cosine is undefined")]
     NoDirection {
-        /// Which vector, counted from 0.
+        /// Index of the vector, from 0.
         row: usize,
     },
-    /// There is nothing to make clusters of.
-    #[error("there are no vectors to make clusters of")]
+    /// There are no vectors to cluster.
+    #[error("there are no vectors to cluster")]
     NoVectors,
-    /// Vectors cannot be put into so many clusters.
+    /// The number of clusters is out of range.
     #[error("{limit} vectors cannot be put into {found} clusters: use 1 to {limit}")]
     ClusterCount {
-        /// The most clusters: one for each vector.
+        /// Maximum number of clusters: the number of vectors.
         limit: usize,
-        /// What was asked for.
+        /// The given number of clusters.
         found: usize,
     },
-    /// No candidates are to be rescored.
-    #[error("an oversampling of {found} leaves nothing to rescore: use 1 or more")]
+    /// The oversampling factor is 0.
+    #[error("the oversampling factor must be at least 1, not {found}")]
     Oversampling {
-        /// What was asked for.
+        /// The given factor.
         found: usize,
     },
-    /// Two collections that are to hold the same vectors do not.
-    #[error("vectors of the shape {found:?} cannot rescore those of {expected:?}: both must hold the same ones")]
+    /// The two collections of a search differ in shape.
+    #[error(
+        "cannot rescore vectors of shape {expected:?} with vectors of shape {found:?}: both must hold the same vectors"
+    )]
     Collections {
-        /// `[count, d_embed]` of the collection that is searched first.
+        /// `[count, dim]` of the collection of the first stage.
         expected: [usize; 2],
-        /// That of the other.
+        /// `[count, dim]` of the collection of the second stage.
         found: [usize; 2],
     },
-    /// The vectors of a store come from another model than expected.
-    #[error("the store was made with the model {found}, not {expected}: use that model, or make a new store")]
+    /// The vectors of a store were made by a different model than expected.
+    #[error("the store was made with the model {found}, not {expected}: use that model, or create a new store")]
     Model {
-        /// The identity that was asked for.
+        /// Identity of the expected model.
         expected: Value,
-        /// The identity that the store was made with.
+        /// Identity of the store's model.
         found: Value,
     },
-    /// The identity of a model cannot be written into a store.
+    /// The identity of a model is too large for a store.
     #[error(
-        "the model's identity cannot be kept: it must be at most {limit_bytes} bytes of JSON, nested at most {limit_depth} deep"
+        "the model's identity is too large: use at most {limit_bytes} bytes of JSON and {limit_depth} levels of nesting"
     )]
     ModelIdentity {
-        /// The most bytes.
+        /// Maximum size in bytes.
         limit_bytes: u64,
-        /// The deepest nesting.
+        /// Maximum depth.
         limit_depth: usize,
     },
 
-    /// A store is to be made in a folder that has one.
-    #[error("'{}' holds a store already: open it, or choose another folder", path.display())]
+    /// A store cannot be created in a folder that has one.
+    #[error("'{}' already holds a store: open it, or choose another folder", path.display())]
     Exists {
         /// The folder.
         path: PathBuf,
     },
     /// A folder has no store, or does not exist.
-    #[error("'{}' holds no store (it has no store.sqlite of elman's): create one there, or check the path", path.display())]
+    #[error("'{}' holds no store (no store.sqlite of elman): create one, or check the path", path.display())]
     NotAStore {
         /// The folder.
         path: PathBuf,
     },
-    /// A store is being written elsewhere, for too long.
-    #[error("'{}' is in use by another program, which did not let go of it for a minute: try again when it has ended", path.display())]
+    /// Another connection held the lock of a store for too long.
+    #[error("'{}' is locked by another program: try again when it has finished", path.display())]
     Locked {
         /// The file.
         path: PathBuf,
     },
-    /// A store that was opened to read only is to be changed.
-    #[error("the store '{}' is open to read only: open it for writing to change it", path.display())]
+    /// A store that is open read-only cannot be changed.
+    #[error("the store '{}' is open read-only: open it for writing to change it", path.display())]
     ReadOnly {
         /// The folder.
         path: PathBuf,
     },
-    /// A filter asks for a field that no entry has.
-    #[error("no entry has the field {field}: {}", known_fields(known))]
+    /// A filter uses a field that no entry has.
+    #[error("no entry has the field {}: {}", elman_files::one_line(field), known_fields(known))]
     UnknownField {
         /// The field.
         field: String,
-        /// Some that entries have.
+        /// Some fields that entries have.
         known: Vec<String>,
     },
-    /// A store is not as it was written.
-    #[error("'{}' is damaged ({source}): restore it from a copy, or make the store again", path.display())]
+    /// A store is corrupt.
+    #[error("'{}' is damaged ({source}): restore it from a backup, or create the store again", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What was found.
+        /// SQLite's error.
         source: rusqlite::Error,
     },
-    /// What a store has in one place does not fit what it has in another.
+    /// The contents of a store are inconsistent.
     #[error("'{}' is damaged, or was changed by another program: {what}", path.display())]
     Contradiction {
         /// The file.
         path: PathBuf,
-        /// What was found.
+        /// The inconsistency.
         what: &'static str,
     },
-    /// There is no room for a change.
-    #[error("no space is left for '{}': nothing of the change was kept, and all before it is", path.display())]
+    /// The disk is full.
+    #[error("disk full at '{}': the change was rolled back; earlier data is intact", path.display())]
     DiskFull {
         /// The file.
         path: PathBuf,
@@ -264,7 +264,7 @@ pub enum IndexError {
     Sqlite {
         /// The file.
         path: PathBuf,
-        /// SQLite's reason.
+        /// SQLite's error.
         source: rusqlite::Error,
     },
     /// A file or folder cannot be written.
@@ -272,28 +272,28 @@ pub enum IndexError {
     Write {
         /// The file.
         path: PathBuf,
-        /// The operating system's reason.
+        /// The operating system's error.
         source: io::Error,
     },
 
-    /// A graph cannot be made or written.
+    /// A graph cannot be built or written.
     #[cfg(feature = "graph")]
-    #[error("the graph of the store '{}' cannot be made: {source}", path.display())]
+    #[error("cannot build the graph of the store '{}': {source}", path.display())]
     Graph {
-        /// The store.
+        /// The folder.
         path: PathBuf,
-        /// The reason.
+        /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A location is an address of a kind that is not known or not built in.
-    #[error("cannot open a store at an address that begins with '{}': {}", found.escape_debug(), advice(*missing))]
+    /// The scheme of an address is unknown, or its feature is disabled.
+    #[error("cannot open an address with the scheme '{}': {}", found.escape_debug(), advice(*missing))]
     Scheme {
-        /// What it begins with.
+        /// The scheme.
         found: String,
-        /// The cargo feature that knows such addresses, if there is one.
+        /// The cargo feature that supports the scheme, if there is one.
         missing: Option<&'static str>,
     },
-    /// A server could not be used.
+    /// An error of a server.
     #[cfg(feature = "server")]
     #[error(transparent)]
     Server(#[from] crate::ServerError),
@@ -311,7 +311,7 @@ pub enum IndexError {
 }
 
 impl IndexError {
-    /// Whether there is no store where one was to be opened, so that it could be made there.
+    /// Whether no store exists at the location that was opened, so that one can be created there.
     pub fn is_absent(&self) -> bool {
         match self {
             Self::NotAStore { .. } => true,
@@ -332,6 +332,6 @@ fn advice(missing: Option<&str>) -> String {
 fn known_fields(known: &[String]) -> String {
     match known {
         [] => "entries have no metadata".into(),
-        known => format!("entries have {}", known.join(", ")),
+        known => format!("entries have {}", elman_files::one_line(known.join(", "))),
     }
 }

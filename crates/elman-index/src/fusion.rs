@@ -2,13 +2,14 @@ use indexmap::IndexMap;
 
 use crate::entry::Hit;
 
-/// How little the first ranks count more than those after them; that of the paper.
-const SMOOTHING: f32 = 60.0;
+/// `k` of the paper: the greater, the less the first ranks dominate.
+const RANK_CONSTANT: f32 = 60.0;
 
-/// One order of several: an entry's score is the sum of 1 / (60 + rank) over the lists that have it, ranks from 1.
+/// Merges ranked lists: the score of an entry is the sum of 1 / (60 + rank) over the lists that contain it, ranks from
+/// 1.
 ///
-/// Scores of the lists need not be comparable, so lists of vector search and of word search can be put together. Equal
-/// scores keep the order of the first list that has them.
+/// The scores of the lists need not be comparable, so results of vector search and full-text search can be fused. Ties
+/// keep the order of the first list that contains them.
 ///
 /// # Reference
 /// Cormack, Clarke and Büttcher 2009, *Reciprocal Rank Fusion outperforms Condorcet and individual Rank Learning
@@ -26,7 +27,7 @@ pub fn reciprocal_rank_fusion(lists: Vec<Vec<Hit>>, count: usize) -> Vec<Hit> {
     let mut fused: IndexMap<String, Hit> = IndexMap::new();
     for list in lists {
         for (n, hit) in list.into_iter().enumerate() {
-            let score = 1.0 / (SMOOTHING + (n + 1) as f32);
+            let score = 1.0 / (RANK_CONSTANT + (n + 1) as f32);
             fused.entry(hit.id.clone()).or_insert(Hit { score: 0.0, ..hit }).score += score;
         }
     }
@@ -36,7 +37,7 @@ pub fn reciprocal_rank_fusion(lists: Vec<Vec<Hit>>, count: usize) -> Vec<Hit> {
     fused
 }
 
-/// How many hits of each list to take for `count` of them together.
+/// Number of hits to take from each list for `count` fused ones.
 pub(crate) fn candidates(count: usize) -> usize {
     count.saturating_mul(4).max(100)
 }

@@ -1,15 +1,14 @@
-//! Vector search: one trait, [`VectorStore`], and stores behind it.
+//! Vector search: the trait [`VectorStore`] and its implementations.
 //!
-//! [`LocalStore`] keeps entries (an id, a vector, its text and metadata) in a folder, in one SQLite database: every change
-//! is on disk when it returns, a [`Filter`] chooses by metadata, and words can be searched beside vectors.
-//! [`MemoryStore`] keeps them in memory. Both compare a query with every vector by a [`Metric`]; with the feature `graph` a
-//! `LocalStore` has a graph of neighbours beside it, which makes searches among millions fast. With the features
-//! `postgres` and `milvus` there are `PostgresStore` and `MilvusStore`, on servers that others use too; [`Location`] opens
-//! a store wherever it is. For vectors without a store there are [`cosine`], [`dot`], [`euclidean`] and [`top_k`], and
-//! [`quantized`] keeps them in a quarter or a thirty-second of the memory.
+//! [`LocalStore`] stores entries (an id, a vector, its text and metadata) in a folder, in an SQLite database: changes
+//! are durable when a call returns, a [`Filter`] selects by metadata, and full-text search complements vector search.
+//! [`MemoryStore`] stores them in memory. Both compare a query with every vector by a [`Metric`]. With the feature
+//! `graph`, a `LocalStore` can use an HNSW graph, which makes searches among millions of entries fast. The features
+//! `postgres` and `milvus` add `PostgresStore` and `MilvusStore`, on servers; [`Location`] opens any of the stores. For
+//! vectors without a store there are [`cosine`], [`dot`], [`euclidean`] and [`top_k`], and [`quantized`] stores vectors
+//! in 1/4 or 1/32 of the memory.
 //!
-//! Of vectors that are there, [`near_duplicates`] finds those that say nearly the same, [`clusters`] groups those that say
-//! related things, and [`nearest_neighbours`] finds each one's nearest.
+//! [`near_duplicates`], [`clusters`] and [`nearest_neighbors`] analyze a set of vectors.
 //!
 //! ```
 //! use elman_index::{Entry, LocalStore, StoreConfig, VectorStore};
@@ -43,7 +42,7 @@ mod memory;
 mod metric;
 #[cfg(feature = "milvus")]
 mod milvus;
-mod neighbours;
+mod neighbors;
 #[cfg(feature = "postgres")]
 mod postgres;
 pub mod quantized;
@@ -69,7 +68,7 @@ pub use memory::MemoryStore;
 pub use metric::Metric;
 #[cfg(feature = "milvus")]
 pub use milvus::MilvusStore;
-pub use neighbours::nearest_neighbours;
+pub use neighbors::nearest_neighbors;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
 pub use rank::top_k;

@@ -11,11 +11,10 @@ use crate::MilvusStore;
 use crate::PostgresStore;
 use crate::{config::StoreConfig, error::IndexError, local::LocalStore, store::VectorStore};
 
-/// Where a store is: a folder, or the address of a server, as a user writes it.
+/// The location of a store: a folder, or the address of a server, as a user writes it.
 ///
-/// `postgres://…` and `postgresql://…` are `PostgresStore`'s, with the feature `postgres`; `milvus://…` and `milvuss://…`
-/// are `MilvusStore`'s, with the feature `milvus`; all that has no `://` is a [`LocalStore`]'s folder. Shown without
-/// passwords.
+/// `postgres://…` and `postgresql://…` open a `PostgresStore` (feature `postgres`), `milvus://…` and `milvuss://…` a
+/// `MilvusStore` (feature `milvus`). Text without `://` is the folder of a [`LocalStore`]. Passwords are not displayed.
 ///
 /// ```
 /// use elman_index::{Location, StoreConfig, VectorStore};
@@ -29,10 +28,10 @@ use crate::{config::StoreConfig, error::IndexError, local::LocalStore, store::Ve
 /// # Ok::<(), elman_index::IndexError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Location(Place);
+pub struct Location(StoreAddress);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
+enum StoreAddress {
     Folder(PathBuf),
     #[cfg(feature = "postgres")]
     Postgres(crate::server::Address),
@@ -41,77 +40,83 @@ enum Place {
 }
 
 impl Location {
-    /// Reads a location.
+    /// Parses a location.
     ///
     /// # Errors
-    /// If it is an address of a kind that is not known or not built in, or is badly written.
+    /// If it is an address whose scheme is unknown or whose feature is disabled, or is malformed.
     pub fn new(text: impl AsRef<OsStr>) -> Result<Self, IndexError> {
         let text = text.as_ref();
         let scheme = text.to_str().and_then(|text| text.split_once("://")).map(|(scheme, _)| scheme);
-        let place = match (scheme, text.to_str()) {
+        let location = match (scheme, text.to_str()) {
             #[cfg(feature = "postgres")]
-            (Some("postgres" | "postgresql"), Some(address)) => Place::Postgres(crate::postgres::address(address)?),
+            (Some("postgres" | "postgresql"), Some(address)) => {
+                StoreAddress::Postgres(crate::postgres::parse_address(address)?)
+            }
             #[cfg(feature = "milvus")]
-            (Some("milvus" | "milvuss"), Some(address)) => Place::Milvus(crate::milvus::address(address)?),
+            (Some("milvus" | "milvuss"), Some(address)) => StoreAddress::Milvus(crate::milvus::parse_address(address)?),
             (Some(scheme), _) => return Err(IndexError::Scheme { found: scheme.into(), missing: missing(scheme) }),
-            (None, _) => Place::Folder(text.into()),
+            (None, _) => StoreAddress::Folder(text.into()),
         };
-        Ok(Self(place))
+        Ok(Self(location))
     }
 
-    /// The folder, where it is one.
+    /// The folder, if the location is one.
     pub fn folder(&self) -> Option<&Path> {
         match &self.0 {
-            Place::Folder(folder) => Some(folder),
+            StoreAddress::Folder(folder) => Some(folder),
             #[cfg(any(feature = "milvus", feature = "postgres"))]
             _ => None,
         }
     }
 
-    /// Makes an empty store and opens it for writing.
+    /// Creates an empty store and opens it for writing.
     ///
     /// # Errors
-    /// As the kind of store has it.
+    /// See the `create` of the store.
     pub fn create(&self, config: StoreConfig) -> Result<OpenStore, IndexError> {
         Ok(match &self.0 {
-            Place::Folder(folder) => OpenStore::Local(Box::new(LocalStore::create(folder, config)?)),
+            StoreAddress::Folder(folder) => OpenStore::Local(Box::new(LocalStore::create(folder, config)?)),
             #[cfg(feature = "postgres")]
-            Place::Postgres(address) => {
+            StoreAddress::Postgres(address) => {
                 OpenStore::Server(Box::new(PostgresStore::create(address.url().as_str(), config)?))
             }
             #[cfg(feature = "milvus")]
-            Place::Milvus(address) => OpenStore::Server(Box::new(MilvusStore::create(address.url().as_str(), config)?)),
+            StoreAddress::Milvus(address) => {
+                OpenStore::Server(Box::new(MilvusStore::create(address.url().as_str(), config)?))
+            }
         })
     }
 
     /// Opens a store for writing.
     ///
     /// # Errors
-    /// As the kind of store has it; [`IndexError::is_absent`] tells whether there is none.
+    /// See the `open` of the store. [`IndexError::is_absent`] is true if there is no store.
     pub fn open(&self) -> Result<OpenStore, IndexError> {
         match &self.0 {
-            Place::Folder(folder) => Ok(OpenStore::Local(Box::new(LocalStore::open(folder)?))),
+            StoreAddress::Folder(folder) => Ok(OpenStore::Local(Box::new(LocalStore::open(folder)?))),
             #[cfg(any(feature = "milvus", feature = "postgres"))]
             _ => self.open_read_only(),
         }
     }
 
-    /// Opens a store to read; on a server, as [`open`](Self::open) does.
+    /// Opens a store read-only; on a server, the same as [`open`](Self::open).
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// See [`open`](Self::open).
     pub fn open_read_only(&self) -> Result<OpenStore, IndexError> {
         Ok(match &self.0 {
-            Place::Folder(folder) => OpenStore::Local(Box::new(LocalStore::open_read_only(folder)?)),
+            StoreAddress::Folder(folder) => OpenStore::Local(Box::new(LocalStore::open_read_only(folder)?)),
             #[cfg(feature = "postgres")]
-            Place::Postgres(address) => OpenStore::Server(Box::new(PostgresStore::open(address.url().as_str())?)),
+            StoreAddress::Postgres(address) => {
+                OpenStore::Server(Box::new(PostgresStore::open(address.url().as_str())?))
+            }
             #[cfg(feature = "milvus")]
-            Place::Milvus(address) => OpenStore::Server(Box::new(MilvusStore::open(address.url().as_str())?)),
+            StoreAddress::Milvus(address) => OpenStore::Server(Box::new(MilvusStore::open(address.url().as_str())?)),
         })
     }
 }
 
-/// The feature that knows addresses of this kind, which is not built in.
+/// The feature that supports a scheme, which is disabled.
 fn missing(scheme: &str) -> Option<&'static str> {
     match scheme {
         "postgres" | "postgresql" => Some("postgres"),
@@ -123,16 +128,16 @@ fn missing(scheme: &str) -> Option<&'static str> {
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Place::Folder(folder) => folder.display().fmt(f),
+            StoreAddress::Folder(folder) => folder.display().fmt(f),
             #[cfg(feature = "postgres")]
-            Place::Postgres(address) => address.fmt(f),
+            StoreAddress::Postgres(address) => address.fmt(f),
             #[cfg(feature = "milvus")]
-            Place::Milvus(address) => address.fmt(f),
+            StoreAddress::Milvus(address) => address.fmt(f),
         }
     }
 }
 
-/// A store that is open, wherever it is.
+/// An open store.
 pub enum OpenStore {
     /// In a folder.
     Local(Box<LocalStore>),
@@ -141,7 +146,7 @@ pub enum OpenStore {
 }
 
 impl OpenStore {
-    /// The store, where it is in a folder: it has more to offer.
+    /// The store, if it is local.
     pub fn local(&self) -> Option<&LocalStore> {
         match self {
             Self::Local(store) => Some(store),
@@ -175,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_address_is_a_folder() {
+    fn text_without_scheme_is_a_folder() {
         for folder in ["notes", "/a b/c", "C:\\notes", "postgres:", "a:b//c"] {
             assert_eq!(Location::new(folder).unwrap().folder(), Some(Path::new(folder)));
         }
@@ -185,14 +190,14 @@ mod tests {
 
     #[cfg(not(feature = "milvus"))]
     #[test]
-    fn an_address_that_is_not_built_in_says_so() {
+    fn a_disabled_feature_is_named() {
         let error = Location::new("milvus://localhost/x").unwrap_err().to_string();
         assert!(error.contains("feature 'milvus'"), "{error}");
     }
 
     #[cfg(feature = "postgres")]
     #[test]
-    fn addresses_are_shown_without_their_passwords() {
+    fn passwords_are_not_displayed() {
         let location = Location::new("postgres://me:geheim@host/x?password=geheim&table=t").unwrap();
         assert_eq!((location.to_string().as_str(), location.folder()), ("postgres://me:…@host/x?table=t", None));
         assert!(!format!("{location:?}").contains("geheim"));

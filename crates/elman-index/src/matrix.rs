@@ -1,49 +1,49 @@
-//! Vectors one after another in one slice, compared by products of matrices.
+//! Vectors as the rows of a matrix, compared by matrix products.
 
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
-use crate::{entry::check_d_embed, error::IndexError};
+use crate::{entry::check_dim, error::IndexError};
 
-/// Vectors that are compared at a time: their products fit the cache.
+/// Rows per block: the products of a block fit in the cache.
 pub(crate) const BLOCK: usize = 256;
 
-/// How many vectors these numbers are.
-pub(crate) fn count(vectors: &[f32], d_embed: usize) -> Result<usize, IndexError> {
-    check_d_embed(d_embed)?;
-    match vectors.len().is_multiple_of(d_embed) {
-        true => Ok(vectors.len() / d_embed),
-        false => Err(IndexError::Ragged { expected: d_embed, found: vectors.len() }),
+/// Number of rows.
+pub(crate) fn count(vectors: &[f32], dim: usize) -> Result<usize, IndexError> {
+    check_dim(dim)?;
+    match vectors.len().is_multiple_of(dim) {
+        true => Ok(vectors.len() / dim),
+        false => Err(IndexError::Ragged { expected: dim, found: vectors.len() }),
     }
 }
 
-/// [`count`], where each vector must have a direction.
-pub(crate) fn count_directed(vectors: &[f32], d_embed: usize) -> Result<usize, IndexError> {
-    let count = count(vectors, d_embed)?;
-    let lost = |vector: &[f32]| !(length(vector) > 0.0 && length(vector).is_finite());
-    match vectors.par_chunks_exact(d_embed).position_first(lost) {
+/// [`count`] that also checks that each row has a finite norm above 0.
+pub(crate) fn count_nonzero(vectors: &[f32], dim: usize) -> Result<usize, IndexError> {
+    let count = count(vectors, dim)?;
+    let has_no_direction = |vector: &[f32]| !(norm(vector) > 0.0 && norm(vector).is_finite());
+    match vectors.par_chunks_exact(dim).position_first(has_no_direction) {
         Some(row) => Err(IndexError::NoDirection { row }),
         None => Ok(count),
     }
 }
 
-pub(crate) fn length(vector: &[f32]) -> f64 {
+pub(crate) fn norm(vector: &[f32]) -> f64 {
     vector.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt()
 }
 
-/// A vector scaled to length 1, or zero.
-pub(crate) fn to_unit(vector: &[f32]) -> impl Iterator<Item = f32> {
-    let length = length(vector);
-    let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
+/// The vector scaled to length 1; zeros stay zeros.
+pub(crate) fn normalized(vector: &[f32]) -> impl Iterator<Item = f32> {
+    let norm = norm(vector);
+    let scale = if norm > 0.0 { 1.0 / norm } else { 0.0 };
     vector.iter().map(move |&value| (f64::from(value) * scale) as f32)
 }
 
-/// Every vector scaled to length 1, or zero.
-pub(crate) fn to_units(vectors: &[f32], d_embed: usize) -> Vec<f32> {
-    vectors.par_chunks_exact(d_embed).flat_map_iter(to_unit).collect()
+/// All rows scaled to length 1; zeros stay zeros.
+pub(crate) fn normalized_rows(vectors: &[f32], dim: usize) -> Vec<f32> {
+    vectors.par_chunks_exact(dim).flat_map_iter(normalized).collect()
 }
 
-/// `[n, d_embed]`.
-pub(crate) fn of(rows: &[f32], d_embed: usize) -> ArrayView2<'_, f32> {
-    ArrayView2::from_shape((rows.len() / d_embed, d_embed), rows).expect("whole vectors")
+/// A view `[n, dim]`.
+pub(crate) fn view(rows: &[f32], dim: usize) -> ArrayView2<'_, f32> {
+    ArrayView2::from_shape((rows.len() / dim, dim), rows).expect("the length is a multiple of dim")
 }

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use indexmap::IndexMap;
 
 use crate::{
-    entry::{Entry, Hit, Metadata, check_d_embed, check_entries, check_store_query},
+    entry::{Entry, Hit, Metadata, check_dim, check_entries, check_store_query},
     error::IndexError,
     filter::Filter,
     metric::Metric,
@@ -13,9 +13,9 @@ use crate::{
 
 /// Exact search in memory: every query is compared with every vector.
 ///
-/// Hits with equal scores come in the order in which their ids were first stored; an entry that is replaced keeps its
-/// place. Search reads n·d_embed numbers, delete moves at most as many, once for all ids of a call.
-/// [`flush`](VectorStore::flush) has nothing to do.
+/// Ties are in the order in which ids were first stored; a replaced entry keeps its position. A search reads n·dim
+/// values; a call of `delete` moves at most as many, for all its ids together. [`flush`](VectorStore::flush) does
+/// nothing.
 ///
 /// ```
 /// use elman_index::{Entry, MemoryStore, Metric, VectorStore};
@@ -28,11 +28,11 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct MemoryStore {
-    d_embed: usize,
+    dim: usize,
     metric: Metric,
-    /// Ids in order, and what belongs to each but its vector.
+    /// Entries without their vectors, by id, in order of insertion.
     entries: IndexMap<String, Payload>,
-    /// The vectors of `entries`, one after another.
+    /// The vectors of `entries`, `[count, dim]`.
     vectors: Vec<f32>,
 }
 
@@ -43,13 +43,13 @@ pub(crate) struct Payload {
     pub(crate) metadata: Option<Metadata>,
 }
 
-/// What is at a position, found with a score.
+/// The entry at a position, as a hit.
 pub(crate) fn hit(entries: &IndexMap<String, Payload>, position: usize, score: f32) -> Hit {
     let (id, Payload { text, metadata }) = entries.get_index(position).expect("an entry for each vector");
     Hit { id: id.clone(), score, text: text.clone(), metadata: metadata.clone() }
 }
 
-/// Visits the entries that a filter admits, each with the vector that is at its position.
+/// Visits the entries that match a filter, with the vectors at their positions.
 pub(crate) fn visit_entries(
     entries: &IndexMap<String, Payload>,
     filter: Option<&Filter>,
@@ -68,35 +68,35 @@ pub(crate) fn visit_entries(
     Ok(())
 }
 
-/// Moves the rows that stay to the front of `values`, in order, and drops the others.
-pub(crate) fn retain_rows<T: Copy>(values: &mut Vec<T>, width: usize, stays: impl Fn(usize) -> bool) {
-    let mut kept = 0;
-    for position in (0..values.len() / width).filter(|&position| stays(position)) {
+/// Retains the rows of `values`, of `width` values each, for which `keep` is true.
+pub(crate) fn retain_rows<T: Copy>(values: &mut Vec<T>, width: usize, keep: impl Fn(usize) -> bool) {
+    let mut len = 0;
+    for position in (0..values.len() / width).filter(|&position| keep(position)) {
         let start = position * width;
-        values.copy_within(start..start + width, kept * width);
-        kept += 1;
+        values.copy_within(start..start + width, len * width);
+        len += 1;
     }
-    values.truncate(kept * width);
+    values.truncate(len * width);
 }
 
 impl MemoryStore {
     /// An empty store.
     ///
     /// # Errors
-    /// If `d_embed` is 0 or above [`MAX_DIM`](crate::MAX_DIM).
-    pub fn new(d_embed: usize, metric: Metric) -> Result<Self, IndexError> {
-        check_d_embed(d_embed)?;
-        Ok(Self { d_embed, metric, entries: IndexMap::new(), vectors: Vec::new() })
+    /// If `dim` is 0 or above [`MAX_DIM`](crate::MAX_DIM).
+    pub fn new(dim: usize, metric: Metric) -> Result<Self, IndexError> {
+        check_dim(dim)?;
+        Ok(Self { dim, metric, entries: IndexMap::new(), vectors: Vec::new() })
     }
 
     fn vector(&self, position: usize) -> &[f32] {
-        &self.vectors[position * self.d_embed..][..self.d_embed]
+        &self.vectors[position * self.dim..][..self.dim]
     }
 }
 
 impl VectorStore for MemoryStore {
     fn dim(&self) -> usize {
-        self.d_embed
+        self.dim
     }
 
     fn metric(&self) -> Metric {
@@ -104,11 +104,11 @@ impl VectorStore for MemoryStore {
     }
 
     fn upsert(&mut self, entries: Vec<Entry>) -> Result<(), IndexError> {
-        check_entries(&entries, self.d_embed, self.metric)?;
+        check_entries(&entries, self.dim, self.metric)?;
         for Entry { id, vector, text, metadata } in entries {
             let (position, replaced) = self.entries.insert_full(id, Payload { text, metadata });
             match replaced {
-                Some(_) => self.vectors[position * self.d_embed..][..self.d_embed].copy_from_slice(&vector),
+                Some(_) => self.vectors[position * self.dim..][..self.dim].copy_from_slice(&vector),
                 None => self.vectors.extend_from_slice(&vector),
             }
         }
@@ -116,10 +116,10 @@ impl VectorStore for MemoryStore {
     }
 
     fn delete(&mut self, ids: &[&str]) -> Result<(), IndexError> {
-        let doomed: HashSet<&str> = ids.iter().copied().collect();
-        let stays: Vec<bool> = self.entries.keys().map(|id| !doomed.contains(id.as_str())).collect();
-        retain_rows(&mut self.vectors, self.d_embed, |position| stays[position]);
-        self.entries.retain(|id, _| !doomed.contains(id.as_str()));
+        let deleted: HashSet<&str> = ids.iter().copied().collect();
+        let keep: Vec<bool> = self.entries.keys().map(|id| !deleted.contains(id.as_str())).collect();
+        retain_rows(&mut self.vectors, self.dim, |position| keep[position]);
+        self.entries.retain(|id, _| !deleted.contains(id.as_str()));
         Ok(())
     }
 
@@ -137,9 +137,9 @@ impl VectorStore for MemoryStore {
     }
 
     fn search(&self, query: &[f32], count: usize) -> Result<Vec<Hit>, IndexError> {
-        check_store_query(query, self.d_embed, self.metric)?;
+        check_store_query(query, self.dim, self.metric)?;
         let sign = if self.metric.is_distance() { -1.0 } else { 1.0 };
-        let scores = self.metric.scores(query, self.vectors.chunks_exact(self.d_embed));
+        let scores = self.metric.scores(query, self.vectors.chunks_exact(self.dim));
         let best = top_k(scores.map(|score| sign * score), count);
         Ok(best.into_iter().map(|(position, score)| hit(&self.entries, position, sign * score)).collect())
     }
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn best_first_and_ties_in_order_of_insertion() {
+    fn hits_are_best_first_and_ties_in_order_of_insertion() {
         assert_eq!(ids(&store(Metric::Cosine), [2.0, 0.0], 9), "acbd");
         assert_eq!(ids(&store(Metric::Dot), [2.0, 0.0], 9), "cabd");
         assert_eq!(ids(&store(Metric::Euclidean), [2.0, 0.0], 3), "acd");
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replaced_entry_keeps_its_place_and_a_deleted_one_loses_it() {
+    fn a_replaced_entry_keeps_its_position() {
         let mut store = store(Metric::Cosine);
         store.upsert(vec![Entry::new("a", vec![5.0, 0.0], "new")]).unwrap();
         assert_eq!(ids(&store, [1.0, 0.0], 2), "ac");
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_leaves_no_match_out() {
+    fn a_filter_returns_all_matches() {
         let mut store = MemoryStore::new(1, Metric::Dot).unwrap();
         let filter = "n > 7".parse().unwrap();
         assert_eq!(store.search_where(&[1.0], 3, &filter).unwrap(), []);
@@ -215,15 +215,15 @@ mod tests {
     }
 
     #[test]
-    fn dimensions_have_limits() {
-        for d_embed in [0, MAX_DIM + 1] {
-            let error = MemoryStore::new(d_embed, Metric::Dot).unwrap_err();
-            assert_eq!(error.to_string(), format!("vectors of {d_embed} dimensions cannot be stored: use 1 to 65536"));
+    fn the_dimension_is_limited() {
+        for dim in [0, MAX_DIM + 1] {
+            let error = MemoryStore::new(dim, Metric::Dot).unwrap_err();
+            assert_eq!(error.to_string(), format!("vectors of {dim} dimensions cannot be stored: use 1 to 65536"));
         }
     }
 
     #[test]
-    fn is_an_object_that_threads_can_share() {
+    fn is_send_sync_and_dyn_compatible() {
         fn shared<T: Send + Sync>(value: T) -> T {
             value
         }

@@ -7,25 +7,25 @@ use crate::{
     similarity::{self, cosine, dot, euclidean},
 };
 
-/// How near two vectors are.
+/// A similarity or distance of two vectors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Metric {
-    /// [`cosine`] similarity: the angle alone counts.
+    /// [`cosine`] similarity, independent of the lengths of vectors.
     #[default]
     Cosine,
-    /// [`dot`] product: lengths count too; equal to the cosine for vectors of length 1.
+    /// [`dot`] product; equal to the cosine for unit vectors.
     Dot,
-    /// [`euclidean`] distance: less is nearer.
+    /// [`euclidean`] distance: smaller is nearer.
     Euclidean,
 }
 
 impl Metric {
-    /// Every metric.
+    /// All metrics.
     pub const ALL: [Self; 3] = [Self::Cosine, Self::Dot, Self::Euclidean];
 
-    /// The name that [`FromStr`] reads.
+    /// The name that [`FromStr`] parses.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Cosine => "cosine",
@@ -34,7 +34,7 @@ impl Metric {
         }
     }
 
-    /// Whether a lesser score is a better one.
+    /// Whether smaller scores are better.
     pub const fn is_distance(self) -> bool {
         matches!(self, Self::Euclidean)
     }
@@ -51,7 +51,7 @@ impl Metric {
         }
     }
 
-    /// [`score`](Self::score) of one query with each vector, in order.
+    /// The [`score`](Self::score) of a query and each vector, in order.
     pub(crate) fn scores<'a>(
         self,
         query: &'a [f32],
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_name_everywhere() {
+    fn names_round_trip() {
         for metric in Metric::ALL {
             assert_eq!(metric.to_string().parse::<Metric>().unwrap(), metric);
             assert_eq!(serde_json::to_string(&metric).unwrap(), format!("\"{metric}\""));
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn many_scores_equal_one_by_one() {
+    fn batch_scores_equal_single_scores() {
         let query = [0.3, -1.5, 2.25];
         let vectors = [[1.0, 2.0, 3.0], [0.0, 0.0, 0.0], [-0.3, 1.5, -2.25]];
         for metric in Metric::ALL {

@@ -1,9 +1,9 @@
 use std::cmp::Ordering;
 
-/// The `count` greatest scores, greatest first, each with its position.
+/// The `count` greatest scores with their positions, greatest first.
 ///
-/// Equal scores keep their order, and NaN comes after every number. Fewer scores than `count` give them all. For the
-/// least of a distance, pass it negated. Time O(n + k log k), memory O(n).
+/// Ties keep their order, and NaN sorts after all other values. Returns all scores if there are fewer than `count`. For
+/// the smallest distances, negate them. Time O(n + k log k), memory O(n).
 ///
 /// ```
 /// use elman_index::{cosine, top_k};
@@ -23,7 +23,7 @@ pub fn top_k(scores: impl IntoIterator<Item = f32>, count: usize) -> Vec<(usize,
     ranked
 }
 
-/// A total order: no two positions are equal, so an unstable sort has one result.
+/// A total order: positions are distinct, so the result of an unstable sort is deterministic.
 pub(crate) fn best_first(a: &(usize, f32), b: &(usize, f32)) -> Ordering {
     let by_score = b.1.partial_cmp(&a.1).unwrap_or_else(|| a.1.is_nan().cmp(&b.1.is_nan()));
     by_score.then(a.0.cmp(&b.0))
@@ -38,13 +38,13 @@ mod tests {
     }
 
     #[test]
-    fn greatest_first_and_ties_in_order() {
+    fn scores_are_greatest_first_and_ties_in_order() {
         assert_eq!(positions(&[1.0, 3.0, 2.0, 3.0], 3), [1, 3, 2]);
         assert_eq!(positions(&[0.0, -0.0, 0.0, 1.0], 3), [3, 0, 1]);
     }
 
     #[test]
-    fn any_count_is_fine() {
+    fn any_count_is_valid() {
         assert_eq!(positions(&[1.0, 2.0], 0), [0; 0]);
         assert_eq!(positions(&[1.0, 2.0], 2), [1, 0]);
         assert_eq!(positions(&[1.0, 2.0], usize::MAX), [1, 0]);

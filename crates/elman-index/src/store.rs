@@ -9,27 +9,27 @@ use crate::{
     metric::Metric,
 };
 
-/// Keeps vectors and finds the ones nearest to a query.
+/// A store of vectors that finds the nearest to a query.
 ///
-/// The trait is the same for a store in memory, in a folder or on a server, and can be used as `dyn VectorStore`.
-/// A store that checks its input does so before it changes anything: an entry that is not valid leaves the store as it
-/// was. Reads see what was written through the same value, flushed or not.
+/// Stores in memory, in a folder and on servers implement it. It is dyn-compatible. Input is validated before anything
+/// is changed, so an invalid entry leaves the store unchanged. Reads see the writes through the same value, flushed or
+/// not.
 pub trait VectorStore {
-    /// The length of every vector.
+    /// Dimension of the vectors.
     fn dim(&self) -> usize;
 
-    /// What [`Hit::score`] is, and the order of hits.
+    /// The metric of [`Hit::score`], which also orders hits.
     fn metric(&self) -> Metric;
 
-    /// The identity of the model that the vectors were made with; null where it is not known.
+    /// Identity of the model that made the vectors; null if unknown.
     fn model(&self) -> &Value {
         &Value::Null
     }
 
-    /// Checks that the vectors were made with the model `expected`.
+    /// Checks that the vectors were made by the model `expected`.
     ///
     /// # Errors
-    /// If [`model`](Self::model) is another.
+    /// If [`model`](Self::model) differs.
     fn check_model(&self, expected: &Value) -> Result<(), IndexError> {
         match self.model() {
             found if found == expected => Ok(()),
@@ -37,59 +37,59 @@ pub trait VectorStore {
         }
     }
 
-    /// Stores entries; one whose id is there already replaces it.
+    /// Inserts entries, or replaces those with the same id.
     ///
     /// # Errors
-    /// If an id is empty or that of two entries, a vector has the wrong length or a value that is not finite, a vector is
-    /// zero where cosines are compared, or metadata are nested too deep; or as the kind of store has it.
+    /// If an id is empty or repeated, a vector has the wrong dimension or a value that is not finite, a vector is zero
+    /// and the metric is cosine, metadata is nested too deeply, or the store fails.
     fn upsert(&mut self, entries: Vec<Entry>) -> Result<(), IndexError>;
 
-    /// Removes entries. An id that is not there is ignored.
+    /// Deletes entries. Unknown ids are ignored.
     ///
     /// # Errors
-    /// As the kind of store has it.
+    /// If the store fails.
     fn delete(&mut self, ids: &[&str]) -> Result<(), IndexError>;
 
-    /// The entry with this id, if there is one.
+    /// The entry with this id, or `None`.
     ///
     /// # Errors
-    /// As the kind of store has it.
+    /// If the store fails.
     fn get(&self, id: &str) -> Result<Option<Entry>, IndexError>;
 
-    /// The entries with these ids, each where its id is, as far as they are there. One call is faster than many of
-    /// [`get`](Self::get) where a server is asked.
+    /// The entries with these ids, in the order of `ids`, `None` for unknown ids. On a server, one call is faster than
+    /// many of [`get`](Self::get).
     ///
     /// # Errors
-    /// As the kind of store has it.
+    /// If the store fails.
     fn get_many(&self, ids: &[&str]) -> Result<Vec<Option<Entry>>, IndexError> {
         ids.iter().map(|id| self.get(id)).collect()
     }
 
-    /// Visits the entries that a filter admits, or all.
+    /// Visits the entries that match the filter, or all.
     ///
     /// # Errors
-    /// If no entry of a store that is not empty has a field that the filter asks for; or as the kind of store has it.
+    /// If the filter uses a field that no entry of a non-empty store has, or the store fails.
     fn visit(&self, filter: Option<&Filter>, visit: &mut dyn FnMut(Entry)) -> Result<(), IndexError>;
 
-    /// The ids of the entries that a filter admits, or of all.
+    /// The ids of the entries that match the filter, or of all.
     ///
     /// # Errors
-    /// As [`visit`](Self::visit).
+    /// See [`visit`](Self::visit).
     fn ids(&self, filter: Option<&Filter>) -> Result<Vec<String>, IndexError> {
         let mut ids = Vec::new();
         self.visit(filter, &mut |entry| ids.push(entry.id))?;
         Ok(ids)
     }
 
-    /// Some of the fields of the metadata that a [`Filter`] can ask for: the first 20, by name.
+    /// The first 20 metadata fields that a [`Filter`] can use, by name.
     ///
     /// # Errors
-    /// As the kind of store has it.
+    /// If the store fails.
     fn fields(&self) -> Result<Vec<String>, IndexError> {
         let mut fields = BTreeSet::new();
         self.visit(None, &mut |entry| {
             fields.extend(
-                entry.metadata.as_ref().map(Field::all).unwrap_or_default().into_iter().map(|(field, _)| field),
+                entry.metadata.as_ref().map(Field::all_in).unwrap_or_default().into_iter().map(|(field, _)| field),
             );
             while fields.len() > 20 {
                 fields.pop_last();
@@ -98,21 +98,21 @@ pub trait VectorStore {
         Ok(fields.iter().map(Field::to_string).collect())
     }
 
-    /// The `count` entries nearest to `query`, best first: the greatest similarity or the least distance. All of them
-    /// where `count` is more than the store holds.
+    /// The `count` entries nearest to `query`, best first: greatest similarity or smallest distance. All entries if the
+    /// store holds fewer.
     ///
     /// # Shapes
-    /// `query`: `[d_embed]`.
+    /// `query`: `[dim]`.
     ///
     /// # Errors
-    /// If the query has the wrong length or a value that is not finite, or is zero where cosines are compared; or as the
-    /// kind of store has it.
+    /// If the query has the wrong dimension or a value that is not finite, it is zero and the metric is cosine, or the
+    /// store fails.
     fn search(&self, query: &[f32], count: usize) -> Result<Vec<Hit>, IndexError>;
 
-    /// [`search`](Self::search) among the entries that a filter admits: as many of them as there are, up to `count`.
+    /// [`search`](Self::search) among the entries that match the filter. Returns `count` hits if as many entries match.
     ///
     /// # Errors
-    /// As `search`, and if no entry of a store that is not empty has a field that the filter asks for.
+    /// See `search`, and if the filter uses a field that no entry of a non-empty store has.
     fn search_where(&self, query: &[f32], count: usize, filter: &Filter) -> Result<Vec<Hit>, IndexError> {
         let mut hits = self.search(query, usize::MAX)?;
         filter.check_fields(hits.iter().map(|hit| hit.metadata.as_ref()))?;
@@ -121,15 +121,15 @@ pub trait VectorStore {
         Ok(hits)
     }
 
-    /// How many entries there are.
+    /// Number of entries.
     ///
     /// # Errors
-    /// As the kind of store has it.
+    /// If the store fails.
     fn count(&self) -> Result<usize, IndexError>;
 
-    /// Makes all changes since the last flush last. A store that has nothing to write does nothing.
+    /// Makes all changes durable. Stores whose changes are durable already do nothing.
     ///
     /// # Errors
-    /// As the kind of store has it.
+    /// If the store fails.
     fn flush(&mut self) -> Result<(), IndexError>;
 }

@@ -1,10 +1,10 @@
-//! The words of a text, as they are searched for.
+//! Terms of texts and queries, for full-text search.
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 use unicode_segmentation::UnicodeSegmentation;
 
-/// A text in the one form of all that are the same to who searches: Unicode's NFKC (composed or not, full or half width),
-/// full case folding (ß is ss), no accents on Latin letters, nothing that cannot be seen.
+/// Normalizes a text for search: Unicode NFKC (composed or decomposed, full or half width), full case folding (ß
+/// becomes ss), no accents on Latin letters, no invisible characters.
 ///
 /// ```
 /// assert_eq!(elman_index::folded("Ｃafe\u{301} GROẞ ｶﾞ"), "cafe gross ガ");
@@ -14,7 +14,7 @@ pub fn folded(text: &str) -> String {
     let case_folded = text
         .nfkd()
         .filter(|&c| !is_invisible(c))
-        // up and down again: some letters have no capital of their own, and ẞ has a small letter that has none
+        // lower, upper, lower: some letters have no uppercase of their own, and the lowercase of ẞ has none
         .flat_map(char::to_lowercase)
         .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)
@@ -28,14 +28,14 @@ pub fn folded(text: &str) -> String {
     without_accents.nfc().collect()
 }
 
-/// What stands in a text for how it is drawn: hyphens where a word may be broken, joiners, variants.
+/// Characters that only affect rendering: soft hyphens, joiners, variation selectors.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{34f}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}'
         | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
 }
 
-/// Letters of scripts that put no spaces between words: of China and Japan, Thai, Lao, Burmese, Khmer, Balinese, Javanese
-/// and their neighbours; and of Korea, which puts none before particles.
+/// Letters of scripts without spaces between words: Chinese, Japanese, Thai, Lao, Burmese, Khmer, Balinese, Javanese
+/// and related ones; and Korean, which has none before particles.
 fn is_unspaced(c: char) -> bool {
     matches!(c,
         '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1100}'..='\u{11ff}' | '\u{1780}'..='\u{17ff}'
@@ -45,46 +45,46 @@ fn is_unspaced(c: char) -> bool {
         | '\u{f900}'..='\u{faff}' | '\u{1b000}'..='\u{1b16f}' | '\u{20000}'..='\u{3ffff}')
 }
 
-/// A part of a text between what is neither letter nor digit.
+/// The kind of a run of letters, digits and marks.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum RunKind {
     Word,
     /// Letters of a script without spaces.
     Unspaced,
 }
 
-/// The words to look for: a word is a sequence of letters, digits and marks, and where a script puts no spaces between words,
-/// each two letters beside each other are taken for one (a single letter, where it stands alone).
-pub(crate) fn of_query(text: &str) -> Vec<String> {
+/// The terms of a query: runs of letters, digits and marks. In scripts without spaces, the bigrams of each run, or its
+/// only letter.
+pub(crate) fn query_terms(text: &str) -> Vec<String> {
     let mut words = Vec::new();
-    each_part(&folded(text), |part, kind| match kind {
-        Part::Word => words.push(part.into()),
-        Part::Unspaced => pairs(part, |pair| words.push(pair.into())),
+    for_each_run(&folded(text), |run, kind| match kind {
+        RunKind::Word => words.push(run.into()),
+        RunKind::Unspaced => bigrams(run, |pair| words.push(pair.into())),
     });
     words
 }
 
-/// The words by which a text is found, with spaces between: those of [`of_query`], and single letters of scripts without
-/// spaces.
-pub(crate) fn of_entry(text: &str) -> String {
+/// The terms that a text is indexed under, separated by spaces: those of [`query_terms`], and the single letters of
+/// scripts without spaces.
+pub(crate) fn entry_terms(text: &str) -> String {
     let mut words = String::new();
     let mut add = |word: &str| {
         words.push_str(word);
         words.push(' ');
     };
-    each_part(&folded(text), |part, kind| {
-        add_part(part, kind, &mut add);
+    for_each_run(&folded(text), |run, kind| {
+        add_run(run, kind, &mut add);
     });
     words
 }
 
-fn add_part(part: &str, kind: Part, add: &mut impl FnMut(&str)) {
+fn add_run(run: &str, kind: RunKind, add: &mut impl FnMut(&str)) {
     match kind {
-        Part::Word => add(part),
-        Part::Unspaced => {
-            pairs(part, &mut *add);
-            // a single letter is its own pair
-            let mut letters = part.graphemes(true);
+        RunKind::Word => add(run),
+        RunKind::Unspaced => {
+            bigrams(run, &mut *add);
+            // the only letter of a run is already added
+            let mut letters = run.graphemes(true);
             if letters.clone().nth(1).is_some() {
                 letters.by_ref().for_each(add);
             }
@@ -92,24 +92,24 @@ fn add_part(part: &str, kind: Part, add: &mut impl FnMut(&str)) {
     }
 }
 
-/// Letters beside each other, with their marks.
-fn pairs<'a>(part: &'a str, mut visit: impl FnMut(&'a str)) {
-    let starts: Vec<usize> = part.grapheme_indices(true).map(|(start, _)| start).chain([part.len()]).collect();
+/// Bigrams of letters with their marks; a run of one letter is visited as it is.
+fn bigrams<'a>(run: &'a str, mut visit: impl FnMut(&'a str)) {
+    let starts: Vec<usize> = run.grapheme_indices(true).map(|(start, _)| start).chain([run.len()]).collect();
     match starts.len() {
-        0..=2 => visit(part),
-        _ => starts.windows(3).for_each(|three| visit(&part[three[0]..three[2]])),
+        0..=2 => visit(run),
+        _ => starts.windows(3).for_each(|three| visit(&run[three[0]..three[2]])),
     }
 }
 
-/// Visits the parts of a folded text, in order.
-fn each_part<'a>(text: &'a str, mut visit: impl FnMut(&'a str, Part)) {
-    let mut current: Option<(usize, Part)> = None;
+/// Visits the runs of a folded text, in order.
+fn for_each_run<'a>(text: &'a str, mut visit: impl FnMut(&'a str, RunKind)) {
+    let mut current: Option<(usize, RunKind)> = None;
     for (at, c) in text.char_indices() {
         let kind = match current {
             Some((_, kind)) if is_combining_mark(c) => Some(kind),
             _ if !c.is_alphanumeric() => None,
-            _ if is_unspaced(c) => Some(Part::Unspaced),
-            _ => Some(Part::Word),
+            _ if is_unspaced(c) => Some(RunKind::Unspaced),
+            _ => Some(RunKind::Word),
         };
         if current.map(|(_, kind)| kind) != kind {
             if let Some((start, before)) = current {
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_text_has_one_form() {
+    fn equivalent_texts_have_one_folded_form() {
         for (text, form) in [
             ("Straße STRASSE ẞ", "strasse strasse ss"),
             ("İstanbul ISTANBUL ıI", "istanbul istanbul ii"),
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_found_where_no_spaces_are() {
+    fn scripts_without_spaces_are_split_into_bigrams() {
         for (text, words) in [
             ("iPhone 发票 2024", "iphone 发票 2024"),
             ("屋顶的发票", "屋顶 顶的 的发 发票"),
@@ -160,22 +160,22 @@ mod tests {
             ("v2发票pdf", "v2 发票 pdf"),
             ("\u{301} !? 🦀", ""),
         ] {
-            assert_eq!(of_query(text).join(" "), words, "{text}");
+            assert_eq!(query_terms(text).join(" "), words, "{text}");
         }
-        assert_eq!(of_entry("a 发票了 b 票"), "a 发票 票了 发 票 了 b 票 ");
+        assert_eq!(entry_terms("a 发票了 b 票"), "a 发票 票了 发 票 了 b 票 ");
     }
 
     proptest! {
         #[test]
-        fn a_form_is_its_own_and_that_of_other_forms(text in any::<String>()) {
+        fn folding_is_idempotent_and_query_terms_are_indexed(text in any::<String>()) {
             let form = folded(&text);
             prop_assert_eq!(folded(&form), form.clone());
             prop_assert_eq!(folded(&text.nfc().collect::<String>()), form.clone());
             prop_assert_eq!(folded(&text.nfd().collect::<String>()), form.clone());
             prop_assert_eq!(folded(&text.nfkc().collect::<String>()), form);
-            let entry = of_entry(&text);
+            let entry = entry_terms(&text);
             let all: Vec<&str> = entry.split(' ').collect();
-            for word in of_query(&text) {
+            for word in query_terms(&text) {
                 prop_assert!(all.contains(&&*word));
                 prop_assert!(word.chars().all(|c| c.is_alphanumeric() || is_combining_mark(c)));
             }

@@ -1,14 +1,14 @@
-//! Clusters beside scikit-learn's, and where there is one right answer.
+//! Clusters, compared with scikit-learn and with unambiguous solutions.
 
 use elman_index::{Cluster, IndexError, clusters, cosine};
 use proptest::prelude::*;
 use serde::Deserialize;
 
-/// k-means ends in different places from different beginnings: on these vectors scikit-learn's single runs are up to 2.4 %
-/// above its best of ten.
-const ABOVE_BEST_OF_TEN: f64 = 1.03;
+/// k-means converges to local optima: on these vectors, single runs of scikit-learn are up to 2.4 % above its best of
+/// ten.
+const MAX_RATIO_TO_BEST_OF_TEN: f64 = 1.03;
 
-/// What `golden/clusters.py` wrote.
+/// The output of `golden/clusters.py`.
 #[derive(Deserialize)]
 struct Golden {
     vectors: Vec<Vec<f32>>,
@@ -21,7 +21,7 @@ fn positions(cluster: &Cluster) -> Vec<usize> {
     positions
 }
 
-/// The sum of squared distances of vectors of length 1 from the means of their clusters.
+/// The sum of squared distances of the normalized vectors from the means of their clusters.
 fn inertia(vectors: &[Vec<f32>], clusters: &[Cluster]) -> f64 {
     let unit = |vector: &Vec<f32>| {
         let length = vector.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
@@ -39,49 +39,51 @@ fn inertia(vectors: &[Vec<f32>], clusters: &[Cluster]) -> f64 {
 #[test]
 fn as_good_as_scikit_learn_on_sentences() {
     let golden: Golden = serde_json::from_str(include_str!("golden/clusters.json")).unwrap();
-    let (flat, d_embed) = (golden.vectors.concat(), golden.vectors[0].len());
+    let (flat, dim) = (golden.vectors.concat(), golden.vectors[0].len());
     for (&count, &best) in &golden.inertia {
         for seed in 1..=5 {
-            let found = clusters(&flat, d_embed, count, seed).unwrap();
+            let found = clusters(&flat, dim, count, seed).unwrap();
             assert_eq!(found.len(), count);
             let inertia = inertia(&golden.vectors, &found);
             println!("{count} clusters, seed {seed}: {:.4} of scikit-learn's inertia", inertia / best);
-            assert!(inertia < best * ABOVE_BEST_OF_TEN, "{count} clusters, seed {seed}: {inertia}, {best}");
+            assert!(inertia < best * MAX_RATIO_TO_BEST_OF_TEN, "{count} clusters, seed {seed}: {inertia}, {best}");
         }
     }
 }
 
 #[test]
-fn every_vector_is_in_the_cluster_of_the_nearest_centre() {
+fn each_vector_is_in_the_cluster_of_the_nearest_center() {
     let golden: Golden = serde_json::from_str(include_str!("golden/clusters.json")).unwrap();
-    let (flat, d_embed) = (golden.vectors.concat(), golden.vectors[0].len());
-    let found = clusters(&flat, d_embed, 20, 1).unwrap();
+    let (flat, dim) = (golden.vectors.concat(), golden.vectors[0].len());
+    let found = clusters(&flat, dim, 20, 1).unwrap();
     let mut all: Vec<usize> = found.iter().flat_map(positions).collect();
     all.sort_unstable();
     assert_eq!(all, (0..golden.vectors.len()).collect::<Vec<_>>());
     assert!(found.is_sorted_by(|a, b| a.members.len() >= b.members.len()));
     for cluster in &found {
-        assert!((cluster.centre.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-5);
+        assert!((cluster.center.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-5);
         assert!(cluster.members.is_sorted_by(|a, b| a.1 >= b.1));
         for &(position, found_cosine) in &cluster.members {
             let vector = &golden.vectors[position];
-            assert!((found_cosine - cosine(vector, &cluster.centre)).abs() < 1e-5);
-            assert!(found.iter().all(|other| cosine(vector, &other.centre) < found_cosine + 1e-5));
+            assert!((found_cosine - cosine(vector, &cluster.center)).abs() < 1e-5);
+            assert!(found.iter().all(|other| cosine(vector, &other.center) < found_cosine + 1e-5));
         }
     }
-    assert_eq!(found, clusters(&flat, d_embed, 20, 1).unwrap(), "one seed, one answer");
-    let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    assert_eq!(found, alone.install(|| clusters(&flat, d_embed, 20, 1)).unwrap(), "on one thread too");
-    assert_ne!(found, clusters(&flat, d_embed, 20, 2).unwrap());
+    assert_eq!(found, clusters(&flat, dim, 20, 1).unwrap(), "the result depends only on the seed");
+    let single = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    assert_eq!(found, single.install(|| clusters(&flat, dim, 20, 1)).unwrap(), "and not on the number of threads");
+    assert_ne!(found, clusters(&flat, dim, 20, 2).unwrap());
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(30))]
 
-    /// Bundles of vectors along the axes, of any length, in any order; more of them than a block.
+    /// Bundles of vectors along the axes, of any length and in any order; more than a block.
     #[test]
     fn bundles_are_found_exactly(
-        bundles in proptest::collection::vec(0usize..6, 6..700), noise in proptest::collection::vec(-0.05f32..0.05, 97), seed: u64,
+        bundles in proptest::collection::vec(0usize..6, 6..700),
+        noise in proptest::collection::vec(-0.05f32..0.05, 97),
+        seed: u64,
     ) {
         let bundles = [vec![0, 1, 2, 3, 4, 5], bundles].concat();
         let vector = |(n, &bundle): (usize, &usize)| {
@@ -99,10 +101,11 @@ proptest! {
         prop_assert_eq!(found, expected);
     }
 
-    /// Whatever the vectors are: each is in one cluster, and none is empty.
+    /// Each vector is in exactly one cluster, and no cluster is empty.
     #[test]
-    fn nothing_is_lost(numbers in proptest::collection::vec(-1i8..=1, 2..120), count in 1usize..40, seed: u64) {
-        let vectors: Vec<f32> = numbers.chunks_exact(2).filter(|pair| pair[0] != 0 || pair[1] != 0).flatten().map(|&n| n.into()).collect();
+    fn clusters_are_a_partition(values in proptest::collection::vec(-1i8..=1, 2..120), count in 1usize..40, seed: u64) {
+        let nonzero = values.chunks_exact(2).filter(|pair| pair[0] != 0 || pair[1] != 0);
+        let vectors: Vec<f32> = nonzero.flatten().map(|&n| n.into()).collect();
         let all = vectors.len() / 2;
         match clusters(&vectors, 2, count, seed) {
             Ok(found) => {
@@ -118,7 +121,7 @@ proptest! {
 }
 
 #[test]
-fn one_for_each_where_that_is_asked_for() {
+fn as_many_clusters_as_vectors_and_one_cluster() {
     let vectors: Vec<f32> = (0..40).flat_map(|n| [(n as f32).sin(), (n as f32).cos()]).collect();
     let found = clusters(&vectors, 2, 40, 3).unwrap();
     assert_eq!(found.iter().map(|cluster| cluster.members.len()).collect::<Vec<_>>(), [1; 40]);
@@ -127,14 +130,14 @@ fn one_for_each_where_that_is_asked_for() {
 }
 
 #[test]
-fn the_same_directions_are_in_one_cluster() {
+fn equal_directions_are_in_one_cluster() {
     let found = clusters(&[1.0, 0.0, 3.0, 0.0, 0.0, 2.0, 2.0, 0.0], 2, 3, 1).unwrap();
     assert_eq!(found.iter().map(positions).collect::<Vec<_>>(), [vec![0, 1, 3], vec![2]]);
 }
 
 #[test]
-fn more_vectors_than_are_fitted() {
-    // the centres of 4 bundles are found by some of 60,000 vectors, and all of them join
+fn vectors_beyond_the_sample_are_assigned() {
+    // centers are fitted to a sample of the 60,000 vectors, in 4 bundles, and all vectors are assigned
     let vectors: Vec<f32> = (0..60_000)
         .flat_map(|n| {
             let angle = (n % 4) as f32 * 1.5 + (n % 101) as f32 * 0.001;
@@ -149,21 +152,21 @@ fn more_vectors_than_are_fitted() {
 }
 
 #[test]
-fn what_cannot_be_clustered_is_refused() {
-    let error = |vectors: &[f32], d_embed, count| clusters(vectors, d_embed, count, 1).unwrap_err().to_string();
-    assert_eq!(error(&[], 2, 1), "there are no vectors to make clusters of");
+fn invalid_input_is_an_error() {
+    let error = |vectors: &[f32], dim, count| clusters(vectors, dim, count, 1).unwrap_err().to_string();
+    assert_eq!(error(&[], 2, 1), "there are no vectors to cluster");
     assert_eq!(error(&[1.0, 2.0], 1, 0), "2 vectors cannot be put into 0 clusters: use 1 to 2");
     assert_eq!(error(&[1.0, 2.0], 1, 3), "2 vectors cannot be put into 3 clusters: use 1 to 2");
     assert_eq!(
         error(&[1.0, 2.0], 1, usize::MAX),
         format!("2 vectors cannot be put into {} clusters: use 1 to 2", usize::MAX)
     );
-    assert_eq!(error(&[1.0], 2, 1), "1 numbers are no whole number of vectors: each has 2");
+    assert_eq!(error(&[1.0], 2, 1), "1 values are not a multiple of the vector length 2");
     assert_eq!(error(&[1.0], 0, 1), "vectors of 0 dimensions cannot be stored: use 1 to 65536");
     for value in [0.0, f32::NAN, f32::NEG_INFINITY] {
         assert_eq!(
             error(&[1.0, value], 1, 1),
-            "vector 1 is zero or has a value that is not finite: it has no direction to compare"
+            "vector 1 is zero or has a value that is not finite: its cosine is undefined"
         );
     }
 }

@@ -1,6 +1,6 @@
-//! What every store does, whatever it is: one suite for all of them.
+//! Conformance tests of [`VectorStore`](elman_index::VectorStore), for all stores.
 //!
-//! A store is held to it by a line in `stores!`.
+//! A line in `stores!` adds a store.
 
 #[cfg(feature = "milvus")]
 #[path = "common/milvus.rs"]
@@ -16,13 +16,13 @@ use elman_index::{
 };
 use serde_json::{Value, json};
 
-const D_EMBED: usize = 4;
+const DIM: usize = 4;
 
-/// How near scores and vectors must come to those that were given: quantised stores keep 8 bits of a number.
 struct Store {
     store: Box<dyn VectorStore>,
+    /// Tolerance of scores and vectors, for the rounding of int8 vectors.
     tolerance: f32,
-    /// What is dropped after the store.
+    /// Dropped after the store.
     _server: Option<Box<dyn Any>>,
 }
 
@@ -33,21 +33,18 @@ impl Store {
 }
 
 fn memory(_: &Path, metric: Metric) -> Option<Store> {
-    Some(Store::new(MemoryStore::new(D_EMBED, metric).unwrap()))
+    Some(Store::new(MemoryStore::new(DIM, metric).unwrap()))
 }
 
 fn local(folder: &Path, metric: Metric) -> Option<Store> {
-    let config = StoreConfig::new(D_EMBED).with_metric(metric);
+    let config = StoreConfig::new(DIM).with_metric(metric);
     Some(Store::new(LocalStore::create(folder, config).unwrap()))
 }
 
 fn quantized(_: &Path, metric: Metric) -> Option<Store> {
-    let config = QuantizedStoreConfig {
-        first: VectorDtype::Int8,
-        second: VectorDtype::Int8,
-        ..QuantizedStoreConfig::new(D_EMBED)
-    };
-    // the cosine is all it knows
+    let config =
+        QuantizedStoreConfig { first: VectorDtype::Int8, second: VectorDtype::Int8, ..QuantizedStoreConfig::new(DIM) };
+    // the only metric is cosine
     let store = (metric == Metric::Cosine).then(|| QuantizedStore::new(config).unwrap())?;
     Some(Store { tolerance: 1e-2, ..Store::new(store) })
 }
@@ -55,20 +52,20 @@ fn quantized(_: &Path, metric: Metric) -> Option<Store> {
 #[cfg(feature = "postgres")]
 fn postgres(_: &Path, metric: Metric) -> Option<Store> {
     let table = postgres_server::Table::new(&postgres_server::server()?);
-    let config = StoreConfig::new(D_EMBED).with_metric(metric);
+    let config = StoreConfig::new(DIM).with_metric(metric);
     let store = elman_index::PostgresStore::create(&table.address(), config).unwrap();
     Some(Store { _server: Some(Box::new(table)), ..Store::new(store) })
 }
 
 #[cfg(feature = "milvus")]
 fn milvus(_: &Path, metric: Metric) -> Option<Store> {
-    let collection = milvus_server::is_given().then(milvus_server::Collection::new)?;
-    let config = StoreConfig::new(D_EMBED).with_metric(metric);
+    let collection = milvus_server::is_available().then(milvus_server::Collection::new)?;
+    let config = StoreConfig::new(DIM).with_metric(metric);
     let store = elman_index::MilvusStore::create(collection.url(), config).unwrap();
     Some(Store { _server: Some(Box::new(collection)), ..Store::new(store) })
 }
 
-fn entry(id: &str, vector: [f32; D_EMBED], metadata: Value) -> Entry {
+fn entry(id: &str, vector: [f32; DIM], metadata: Value) -> Entry {
     let entry = Entry::new(id, vector.to_vec(), format!("text of {id}"));
     match metadata {
         Value::Object(metadata) => entry.with_metadata(metadata),
@@ -76,7 +73,7 @@ fn entry(id: &str, vector: [f32; D_EMBED], metadata: Value) -> Entry {
     }
 }
 
-/// Six entries, a to f, each less like the first axis than the one before.
+/// Six entries, a to f, in the order of decreasing cosine with the first axis.
 fn six() -> Vec<Entry> {
     vec![
         entry("a", [1.0, 0.0, 0.0, 0.0], json!({"year": 1990, "lang": "en", "by": {"name": "Ada"}})),
@@ -88,7 +85,7 @@ fn six() -> Vec<Entry> {
     ]
 }
 
-const FIRST: [f32; D_EMBED] = [1.0, 0.0, 0.0, 0.0];
+const FIRST: [f32; DIM] = [1.0, 0.0, 0.0, 0.0];
 
 fn ids(hits: &[Hit]) -> String {
     hits.iter().map(|hit| hit.id.as_str()).collect::<Vec<_>>().join("")
@@ -107,18 +104,18 @@ impl Store {
         assert_eq!(ids(&hits), expected, "{filter}");
     }
 
-    fn refuses(&mut self, entries: Vec<Entry>, expected: &str) {
+    fn rejects(&mut self, entries: Vec<Entry>, expected: &str) {
         let error = self.store.upsert(entries).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
         self.holds("abcdef");
     }
 }
 
-/// A case: what it does to a store that holds the six entries, compared by the cosine.
+/// A test case, for a store that holds the six entries, with the metric cosine.
 type Case = fn(&mut Store);
 
 const CASES: [(&str, Case); 46] = [
-    ("an entry is kept whole", |s| {
+    ("an entry round-trips", |s| {
         let found = s.store.get("a").unwrap().unwrap();
         let given = &six()[0];
         assert_eq!((&found.id, &found.text, &found.metadata), (&given.id, &given.text, &given.metadata));
@@ -129,17 +126,17 @@ const CASES: [(&str, Case); 46] = [
         );
     }),
     ("an entry without metadata has none", |s| assert_eq!(s.store.get("e").unwrap().unwrap().metadata, None)),
-    ("empty metadata are not none", |s| {
+    ("empty metadata is not none", |s| {
         s.store.upsert(vec![entry("g", FIRST, json!({}))]).unwrap();
         assert_eq!(s.store.get("g").unwrap().unwrap().metadata, Some(Metadata::new()));
     }),
-    ("an id that is not there is none", |s| assert_eq!(s.store.get("nowhere").unwrap(), None)),
-    ("the length of vectors and the metric are told", |s| {
-        assert_eq!((s.store.dim(), s.store.metric()), (D_EMBED, Metric::Cosine));
+    ("an unknown id is none", |s| assert_eq!(s.store.get("nowhere").unwrap(), None)),
+    ("dimension and metric", |s| {
+        assert_eq!((s.store.dim(), s.store.metric()), (DIM, Metric::Cosine));
     }),
-    ("hits come best first", |s| assert_eq!(ids(&s.store.search(&FIRST, 9).unwrap()), "abcdef")),
-    ("no more hits than asked for", |s| assert_eq!(ids(&s.store.search(&FIRST, 2).unwrap()), "ab")),
-    ("none when none is asked for", |s| assert_eq!(s.store.search(&FIRST, 0).unwrap(), [])),
+    ("hits are best first", |s| assert_eq!(ids(&s.store.search(&FIRST, 9).unwrap()), "abcdef")),
+    ("no more hits than requested", |s| assert_eq!(ids(&s.store.search(&FIRST, 2).unwrap()), "ab")),
+    ("no hits if none are requested", |s| assert_eq!(s.store.search(&FIRST, 0).unwrap(), [])),
     ("a score is the cosine", |s| {
         for hit in s.store.search(&[0.5, 0.5, 0.5, 0.5], 9).unwrap() {
             let entry = six().into_iter().find(|entry| entry.id == hit.id).unwrap();
@@ -147,7 +144,7 @@ const CASES: [(&str, Case); 46] = [
             assert!((hit.score - expected).abs() <= s.tolerance, "{hit:?} {expected}");
         }
     }),
-    ("the length of a query does not count", |s| {
+    ("the norm of a query has no effect", |s| {
         let (short, long) =
             (s.store.search(&[1e-3, 0.0, 0.0, 0.0], 9).unwrap(), s.store.search(&[1e3, 0.0, 0.0, 0.0], 9).unwrap());
         assert!(short.iter().zip(&long).all(|(a, b)| a.id == b.id && (a.score - b.score).abs() < 1e-6));
@@ -156,37 +153,37 @@ const CASES: [(&str, Case); 46] = [
         let hit = s.store.search(&FIRST, 1).unwrap().remove(0);
         assert_eq!((hit.text, hit.metadata), ("text of a".into(), six()[0].metadata.clone()));
     }),
-    ("what is stored again is replaced", |s| {
+    ("upsert replaces", |s| {
         s.store.upsert(vec![entry("f", FIRST, json!({"new": 1}))]).unwrap();
         s.holds("abcdef");
         assert_eq!(s.store.get("f").unwrap().unwrap().metadata, json!({"new": 1}).as_object().cloned());
         s.finds("new = 1", "f");
     }),
-    ("metadata of what is replaced are gone", |s| {
+    ("upsert removes previous metadata", |s| {
         s.store.upsert(vec![entry("f", FIRST, Value::Null)]).unwrap();
         s.finds("lang = 'it''s'", "");
     }),
-    ("what is deleted is gone", |s| {
+    ("delete", |s| {
         s.store.delete(&["a", "c"]).unwrap();
         s.holds("bdef");
         assert_eq!(s.store.get("a").unwrap(), None);
     }),
-    ("deleting nothing does nothing", |s| {
+    ("deleting nothing has no effect", |s| {
         s.store.delete(&[]).unwrap();
         s.store.delete(&["nowhere", ""]).unwrap();
         s.holds("abcdef");
     }),
-    ("deleting twice is deleting once", |s| {
+    ("delete is idempotent", |s| {
         s.store.delete(&["a", "a"]).unwrap();
         s.store.delete(&["a"]).unwrap();
         s.holds("bcdef");
     }),
-    ("what was deleted can be stored again", |s| {
+    ("a deleted entry can be inserted again", |s| {
         s.store.delete(&["a"]).unwrap();
         s.store.upsert(six().drain(..1).collect()).unwrap();
         s.holds("abcdef");
     }),
-    ("storing nothing does nothing", |s| {
+    ("an empty upsert has no effect", |s| {
         s.store.upsert(vec![]).unwrap();
         s.holds("abcdef");
     }),
@@ -198,7 +195,7 @@ const CASES: [(&str, Case); 46] = [
         s.store.flush().unwrap();
         s.holds("abcdef");
     }),
-    ("an id is any text", |s| {
+    ("ids are arbitrary text", |s| {
         for id in ["\u{1f980} ü 'quote' \"double\" \\ % _ \n", "0", " ", &"i".repeat(10_240)] {
             s.store.upsert(vec![entry(id, FIRST, Value::Null)]).unwrap();
             assert_eq!(s.store.get(id).unwrap().unwrap().id, id);
@@ -207,59 +204,56 @@ const CASES: [(&str, Case); 46] = [
         }
         s.holds("abcdef");
     }),
-    ("ids differ by case", |s| {
+    ("ids are case-sensitive", |s| {
         s.store.upsert(vec![entry("A", FIRST, Value::Null)]).unwrap();
         assert_eq!(s.store.count().unwrap(), 7);
         s.store.delete(&["A"]).unwrap();
         s.holds("abcdef");
     }),
-    ("a text is any text", |s| {
+    ("texts are arbitrary", |s| {
         let text = format!("{}\n\t'\"\\ \u{202e}שלום \u{1f980}", "x".repeat(50_000));
         s.store.upsert(vec![Entry::new("a", FIRST.to_vec(), text.clone())]).unwrap();
         assert_eq!(s.store.search(&FIRST, 1).unwrap()[0].text, text);
     }),
-    ("an empty text is kept", |s| {
+    ("texts can be empty", |s| {
         s.store.upsert(vec![Entry::new("a", FIRST.to_vec(), "")]).unwrap();
         assert_eq!(s.store.get("a").unwrap().unwrap().text, "");
     }),
-    ("metadata are any JSON", |s| {
+    ("metadata is arbitrary JSON", |s| {
         let metadata =
             json!({"": [1, {"a": null}], "π": 0.1, "big": 9_007_199_254_740_991_i64, "deep": {"er": {"still": true}}});
         s.store.upsert(vec![entry("a", FIRST, metadata.clone())]).unwrap();
         assert_eq!(s.store.get("a").unwrap().unwrap().metadata, metadata.as_object().cloned());
     }),
-    ("refused: an empty id", |s| s.refuses(vec![entry("", FIRST, Value::Null)], "empty id")),
-    ("refused: another length", |s| {
-        s.refuses(vec![Entry::new("g", vec![1.0; 3], "")], "has 3 dimensions, but the store holds vectors of 4")
+    ("rejected: empty id", |s| s.rejects(vec![entry("", FIRST, Value::Null)], "empty id")),
+    ("rejected: wrong dimension", |s| {
+        s.rejects(vec![Entry::new("g", vec![1.0; 3], "")], "has 3 dimensions, but the store holds vectors of 4")
     }),
-    ("refused: no numbers", |s| s.refuses(vec![Entry::new("g", vec![], "")], "has 0 dimensions")),
-    ("refused: not a number", |s| {
-        s.refuses(vec![entry("g", [1.0, f32::NAN, 0.0, 0.0], Value::Null)], "'g' is NaN at position 1")
+    ("rejected: empty vector", |s| s.rejects(vec![Entry::new("g", vec![], "")], "has 0 dimensions")),
+    ("rejected: NaN", |s| {
+        s.rejects(vec![entry("g", [1.0, f32::NAN, 0.0, 0.0], Value::Null)], "'g' is NaN at position 1")
     }),
-    ("refused: infinite", |s| {
-        s.refuses(vec![entry("g", [1.0, 0.0, f32::INFINITY, 0.0], Value::Null)], "'g' is inf at position 2")
+    ("rejected: infinity", |s| {
+        s.rejects(vec![entry("g", [1.0, 0.0, f32::INFINITY, 0.0], Value::Null)], "'g' is inf at position 2")
     }),
-    ("refused: zero", |s| s.refuses(vec![entry("g", [0.0; 4], Value::Null)], "'g' is zero")),
-    ("refused: an id twice", |s| {
-        s.refuses(
-            vec![entry("g", FIRST, Value::Null), entry("g", FIRST, Value::Null)],
-            "two of the entries have the id 'g'",
-        );
+    ("rejected: zero vector", |s| s.rejects(vec![entry("g", [0.0; 4], Value::Null)], "'g' is zero")),
+    ("rejected: repeated id", |s| {
+        s.rejects(vec![entry("g", FIRST, Value::Null), entry("g", FIRST, Value::Null)], "two entries have the id 'g'");
     }),
-    ("refused: nested too deep", |s| {
+    ("rejected: metadata nested too deeply", |s| {
         let deep = (0..100).fold(json!(1), |inner, _| json!([inner]));
-        s.refuses(vec![entry("g", FIRST, json!({"deep": deep}))], "nested more than 64 deep");
+        s.rejects(vec![entry("g", FIRST, json!({"deep": deep}))], "nested more than 64 levels deep");
     }),
-    ("refused together with good ones: none is stored", |s| {
-        s.refuses(vec![entry("g", FIRST, Value::Null), entry("h", [f32::NAN; 4], Value::Null)], "NaN");
+    ("rejected with valid entries: none is stored", |s| {
+        s.rejects(vec![entry("g", FIRST, Value::Null), entry("h", [f32::NAN; 4], Value::Null)], "NaN");
     }),
-    ("refused: a query of another length", |s| {
-        assert!(matches!(s.store.search(&[1.0], 3), Err(IndexError::QueryDimension { expected: D_EMBED, found: 1 })));
+    ("rejected: query of wrong dimension", |s| {
+        assert!(matches!(s.store.search(&[1.0], 3), Err(IndexError::QueryDimension { expected: DIM, found: 1 })));
     }),
-    ("refused: a query that is no number", |s| {
+    ("rejected: query with NaN", |s| {
         assert!(matches!(s.store.search(&[f32::NAN; 4], 3), Err(IndexError::QueryNotFinite { position: 0, .. })));
     }),
-    ("refused: a query of zeros", |s| assert!(matches!(s.store.search(&[0.0; 4], 3), Err(IndexError::QueryZero)))),
+    ("rejected: zero query", |s| assert!(matches!(s.store.search(&[0.0; 4], 3), Err(IndexError::QueryZero)))),
     ("filters: comparisons", |s| {
         for (filter, expected) in [
             ("year = 2000", "b"),
@@ -271,9 +265,9 @@ const CASES: [(&str, Case); 46] = [
             s.finds(filter, expected);
         }
     }),
-    ("filters: a text is no number", |s| s.finds("year = '2000'", "d")),
-    ("filters: texts in order", |s| s.finds("lang >= 'en'", "acf")),
-    ("filters: true and false", |s| {
+    ("filters: strings are not numbers", |s| s.finds("year = '2000'", "d")),
+    ("filters: order of strings", |s| s.finds("lang >= 'en'", "acf")),
+    ("filters: booleans", |s| {
         s.finds("draft = true", "b");
         s.finds("draft < true", "f");
     }),
@@ -281,7 +275,7 @@ const CASES: [(&str, Case); 46] = [
         s.finds("lang in ('en', 'it''s')", "acf");
         s.finds("year not in (2000, '2000', true)", "acef");
     }),
-    ("filters: what is absent is not equal", |s| s.finds("lang != 'en'", "bdef")),
+    ("filters: absent fields are not equal", |s| s.finds("lang != 'en'", "bdef")),
     ("filters: and, or, not", |s| {
         s.finds("lang = 'en' and year > 1995", "c");
         s.finds("lang = 'de' or year = 1990", "ab");
@@ -289,7 +283,7 @@ const CASES: [(&str, Case); 46] = [
         s.finds("draft = true and year > 1995 or by.name = 'Ada'", "ab");
         s.finds("\"key with spaces\" = 1", "f");
     }),
-    ("filters: as many as there are, up to the count", |s| {
+    ("filters: all matches, up to the count", |s| {
         let more: Vec<Entry> =
             (0..300).map(|n| entry(&format!("n{n}"), [-1.0, n as f32, 0.0, 1.0], json!({"n": n}))).collect();
         s.store.upsert(more).unwrap();
@@ -298,17 +292,17 @@ const CASES: [(&str, Case); 46] = [
         assert_eq!(s.store.search_where(&FIRST, 50, &filter).unwrap().len(), 10);
         assert_eq!(s.store.search_where(&FIRST, 0, &filter).unwrap().len(), 0);
     }),
-    ("filters: a field that no entry has is an error", |s| {
+    ("filters: an unknown field is an error", |s| {
         let error = s.store.search_where(&FIRST, 3, &"yaer = 1".parse().unwrap()).unwrap_err().to_string();
         assert!(error.starts_with("no entry has the field yaer: entries have"), "{error}");
-        assert!(s.store.search_where(&FIRST, 3, &"tags = 'x'".parse().unwrap()).is_err(), "an array is no value");
+        assert!(s.store.search_where(&FIRST, 3, &"tags = 'x'".parse().unwrap()).is_err(), "an array is not a scalar");
     }),
 ];
 
 fn conforms(make: fn(&Path, Metric) -> Option<Store>) {
     for (name, case) in CASES {
         let folder = tempfile::tempdir().unwrap();
-        // every store knows the cosine; none comes from a server that is not there, which has been told
+        // all stores support cosine; `None` means that no server is available
         let Some(mut store) = make(folder.path(), Metric::Cosine) else { return };
         store.store.upsert(six()).unwrap();
         let run = std::panic::AssertUnwindSafe(|| case(&mut store));
@@ -322,7 +316,7 @@ fn conforms(make: fn(&Path, Metric) -> Option<Store>) {
         assert_eq!(ids(&hits), expected, "{metric}");
         assert!((hits[0].score - best).abs() <= tolerance, "{metric}: {}", hits[0].score);
         assert_eq!(store.metric(), metric);
-        // a vector of zeros has a distance and a product
+        // distances and dot products of zero vectors are defined
         store.upsert(vec![entry("z", [0.0; 4], Value::Null)]).unwrap();
         assert_eq!(store.search(&[0.0; 4], 9).unwrap().len(), 7);
     }
@@ -339,11 +333,11 @@ macro_rules! stores {
 }
 
 stores! {
-    the_store_in_memory_conforms = memory;
-    the_store_in_a_folder_conforms = local;
-    the_quantised_store_conforms = quantized;
+    memory_store_conforms = memory;
+    local_store_conforms = local;
+    quantized_store_conforms = quantized;
     #[cfg(feature = "postgres")]
-    the_store_in_postgresql_conforms = postgres;
+    postgres_store_conforms = postgres;
     #[cfg(feature = "milvus")]
-    the_store_in_milvus_conforms = milvus;
+    milvus_store_conforms = milvus;
 }

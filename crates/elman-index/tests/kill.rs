@@ -1,4 +1,4 @@
-//! A writer that is killed, again and again: what it was told to be written is there, and nothing is torn.
+//! A writer that is killed repeatedly: acknowledged writes are durable, and transactions are atomic.
 
 mod common;
 
@@ -13,47 +13,47 @@ use std::{
 use common::{assert_holds, create, entry};
 use elman_index::{LocalStore, VectorStore};
 
-/// The folder that this test program is to write to until it is killed.
-const VICTIM: &str = "ELMAN_INDEX_TEST_VICTIM";
+/// Environment variable with the folder that this program writes to until it is killed.
+const WRITER_FOLDER: &str = "ELMAN_INDEX_TEST_VICTIM";
 const KILLS: u64 = 60;
-/// Entries that are written together: all of them are there, or none.
-const TOGETHER: usize = 3;
+/// Entries per transaction.
+const BATCH: usize = 3;
 
 #[test]
-fn what_was_acknowledged_survives_being_killed() {
-    if let Some(folder) = env::var_os(VICTIM) {
+fn acknowledged_writes_survive_kills() {
+    if let Some(folder) = env::var_os(WRITER_FOLDER) {
         let mut store = LocalStore::open(folder).unwrap();
         let mut out = std::io::stderr();
-        // More than it can do before it is killed, and an end if the one that kills it fails.
+        // more than it can write before it is killed, but finite in case the parent fails
         let first = store.count().unwrap();
-        for start in (first..first + 100_000).step_by(TOGETHER) {
-            store.upsert((start..start + TOGETHER).map(entry).collect()).unwrap();
-            writeln!(out, "acknowledged {}", start + TOGETHER).unwrap();
+        for start in (first..first + 100_000).step_by(BATCH) {
+            store.upsert((start..start + BATCH).map(entry).collect()).unwrap();
+            writeln!(out, "acknowledged {}", start + BATCH).unwrap();
         }
     }
     let folder = tempfile::tempdir().unwrap();
     drop(create(folder.path(), 0));
     for round in 0..KILLS {
         let mut writer = Command::new(env::current_exe().unwrap())
-            .args(["--exact", "what_was_acknowledged_survives_being_killed", "--nocapture"])
-            .env(VICTIM, folder.path())
+            .args(["--exact", "acknowledged_writes_survive_kills", "--nocapture"])
+            .env(WRITER_FOLDER, folder.path())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(writer.stderr.take().unwrap()).lines().map(Result::unwrap);
-        // Not before it has written once; then at moments that differ.
-        let mut acknowledged = lines.next().expect("the writer writes");
+        // kill it after the first write, with varying delays
+        let mut acknowledged = lines.next().expect("the writer acknowledges a write");
         thread::sleep(Duration::from_micros(371 * (round % 17)));
         writer.kill().unwrap();
         writer.wait().unwrap();
-        // what it said before it died, but for a line that it could not end
-        acknowledged = lines.last().into_iter().chain([acknowledged]).find(|line| is_whole(line)).unwrap();
+        // the last complete line of its output
+        acknowledged = lines.last().into_iter().chain([acknowledged]).find(|line| is_complete(line)).unwrap();
         let acknowledged: usize = acknowledged.strip_prefix("acknowledged ").unwrap().parse().unwrap();
         let store = LocalStore::open(folder.path()).unwrap();
         let count = store.count().unwrap();
         assert!(count >= acknowledged, "{count} of {acknowledged}");
-        assert_eq!(count % TOGETHER, 0);
+        assert_eq!(count % BATCH, 0);
         if round % 10 == 9 {
             assert_holds(&store, count);
         } else {
@@ -63,6 +63,6 @@ fn what_was_acknowledged_survives_being_killed() {
     }
 }
 
-fn is_whole(line: &str) -> bool {
-    line.strip_prefix("acknowledged ").is_some_and(|number| number.parse::<usize>().is_ok_and(|n| n % TOGETHER == 0))
+fn is_complete(line: &str) -> bool {
+    line.strip_prefix("acknowledged ").is_some_and(|number| number.parse::<usize>().is_ok_and(|n| n % BATCH == 0))
 }

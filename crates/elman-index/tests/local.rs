@@ -1,10 +1,10 @@
-//! A store in a folder: what it keeps, what several of them see of one another, and what is wrong with a folder.
+//! Local stores: persistence, concurrency, filters, and errors.
 
 mod common;
 
 use std::{fs, path::Path};
 
-use common::{D_EMBED, assert_holds, create, entry};
+use common::{DIM, assert_holds, create, entry};
 use elman_index::{Entry, IndexError, LocalStore, MAX_DIM, Metadata, Metric, StoreConfig, VectorStore};
 use elman_sqlite::rusqlite::Connection;
 use serde_json::{Value, json};
@@ -14,22 +14,22 @@ fn database(folder: &Path) -> std::path::PathBuf {
 }
 
 #[test]
-fn it_is_there_when_it_is_opened_again() {
+fn a_store_can_be_reopened() {
     let folder = tempfile::tempdir().unwrap();
-    let inner = folder.path().join("made/with those above");
+    let inner = folder.path().join("created/with parents");
     drop(create(&inner, 5));
     let mut store = LocalStore::open(&inner).unwrap();
     assert_holds(&store, 5);
-    assert_eq!((store.dim(), store.metric(), store.model()), (D_EMBED, Metric::Cosine, &json!("model 1")));
+    assert_eq!((store.dim(), store.metric(), store.model()), (DIM, Metric::Cosine, &json!("model 1")));
     store.upsert(vec![entry(5)]).unwrap();
-    // nothing is flushed, nor closed
+    // neither flushed nor closed
     assert_holds(&LocalStore::open_read_only(&inner).unwrap(), 6);
     let error = store.check_model(&json!("model 2")).unwrap_err().to_string();
     assert!(error.contains("was made with the model \"model 1\", not \"model 2\""), "{error}");
 }
 
 #[test]
-fn others_see_what_is_written() {
+fn writes_are_visible_to_other_connections() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = create(folder.path(), 3);
     let mut second = LocalStore::open(folder.path()).unwrap();
@@ -41,7 +41,7 @@ fn others_see_what_is_written() {
         assert_holds(store, 5);
     }
     second.delete(&["id 4", "nowhere", "id 4"]).unwrap();
-    // another vector in place of the one that was read
+    // replace a vector that the reader has cached
     first.upsert(vec![Entry { vector: vec![9.0, 9.0, 9.0], ..entry(3) }]).unwrap();
     assert_eq!(reader.search(&[1.0, 1.0, 1.0], 1).unwrap()[0].id, "id 3");
     assert_eq!(reader.count().unwrap(), 4);
@@ -49,7 +49,7 @@ fn others_see_what_is_written() {
 }
 
 #[test]
-fn a_reader_sees_whole_changes_while_another_writes() {
+fn concurrent_reads_see_whole_transactions() {
     let folder = tempfile::tempdir().unwrap();
     let mut writer = create(folder.path(), 0);
     std::thread::scope(|scope| {
@@ -59,28 +59,28 @@ fn a_reader_sees_whole_changes_while_another_writes() {
             }
         });
         let reader = LocalStore::open_read_only(folder.path()).unwrap();
-        let mut before = 0;
-        while before < 300 {
+        let mut previous = 0;
+        while previous < 300 {
             let found = reader.search(&[1.0, 0.0, 0.0], usize::MAX).unwrap().len();
-            assert!(found >= before && found % 5 == 0, "{found} after {before}");
-            before = found;
+            assert!(found >= previous && found % 5 == 0, "{found} after {previous}");
+            previous = found;
         }
     });
 }
 
 #[test]
-fn a_change_that_is_refused_changes_nothing() {
+fn a_rejected_upsert_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = create(folder.path(), 2);
-    let bad = [
+    let invalid = [
         Entry { vector: vec![1.0], ..entry(7) },
         Entry { vector: vec![1.0, f32::NAN, 0.0], ..entry(7) },
         Entry { vector: vec![0.0, -0.0, 0.0], ..entry(7) },
         Entry { id: String::new(), ..entry(7) },
         entry(6),
     ];
-    for bad in bad {
-        store.upsert(vec![entry(6), bad]).unwrap_err();
+    for invalid in invalid {
+        store.upsert(vec![entry(6), invalid]).unwrap_err();
         assert_holds(&store, 2);
     }
     let mut reader = LocalStore::open_read_only(folder.path()).unwrap();
@@ -90,15 +90,15 @@ fn a_change_that_is_refused_changes_nothing() {
 }
 
 #[test]
-fn odd_entries_are_kept_as_they_are() {
+fn unusual_entries_round_trip() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = create(folder.path(), 0);
     let deep = (0..60).fold(json!(0), |inner, _| json!([inner]));
-    let odd = json!({"": "", "a\0b": [1, null], "deep": deep, "big": u64::MAX, "small": i64::MIN, "x": 0.1});
+    let unusual = json!({"": "", "a\0b": [1, null], "deep": deep, "big": u64::MAX, "small": i64::MIN, "x": 0.1});
     let entries = vec![
         Entry::new("i".repeat(10_000), vec![f32::MIN_POSITIVE, -0.0, f32::MAX], ""),
         Entry::new("nul \0 'quote\" ü \u{1f980}", vec![0.0, 0.0, f32::MIN_POSITIVE / 2.0], "text \0 after"),
-        Entry::new("c", vec![1.0, 2.0, 3.0], "t".repeat(1 << 20)).with_metadata(odd.as_object().cloned().unwrap()),
+        Entry::new("c", vec![1.0, 2.0, 3.0], "t".repeat(1 << 20)).with_metadata(unusual.as_object().cloned().unwrap()),
     ];
     store.upsert(entries.clone()).unwrap();
     for entry in entries {
@@ -110,25 +110,21 @@ fn odd_entries_are_kept_as_they_are() {
     assert_eq!(store.search(&[1.0, 0.0, 0.0], 9).unwrap(), []);
 }
 
-fn with(id: &str, metadata: Value) -> Entry {
+fn entry_with(id: &str, metadata: Value) -> Entry {
     Entry::new(id, vec![1.0, id.len() as f32, 0.0], id).with_metadata(metadata.as_object().cloned().unwrap())
 }
 
 #[test]
-fn filters_find_all_that_match_and_nothing_else() {
+fn filters_return_exactly_the_matches() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = create(folder.path(), 0);
     let unknown = "year = 1".parse().unwrap();
-    assert_eq!(
-        store.search_where(&[1.0; 3], 9, &unknown).unwrap(),
-        [],
-        "an empty store has no fields to be wrong about"
-    );
+    assert_eq!(store.search_where(&[1.0; 3], 9, &unknown).unwrap(), [], "in an empty store, no field is unknown");
     store
         .upsert(vec![
-            with("a", json!({"year": 1999, "lang": "en", "by": {"name": "Ada"}})),
-            with("bb", json!({"year": 2012.5, "lang": "de", "draft": true})),
-            with("ccc", json!({"year": "2012", "lang": null, "tags": ["x"]})),
+            entry_with("a", json!({"year": 1999, "lang": "en", "by": {"name": "Ada"}})),
+            entry_with("bb", json!({"year": 2012.5, "lang": "de", "draft": true})),
+            entry_with("ccc", json!({"year": "2012", "lang": null, "tags": ["x"]})),
             Entry::new("dddd", vec![1.0, 4.0, 0.0], "without"),
         ])
         .unwrap();
@@ -152,7 +148,7 @@ fn filters_find_all_that_match_and_nothing_else() {
     }
     assert_eq!(store.ids(Some(&"year >= 1999".parse().unwrap())).unwrap(), ["a", "bb"]);
     assert!(matches!(store.ids(Some(&"yaer >= 1999".parse().unwrap())), Err(IndexError::UnknownField { .. })));
-    // as long as a filter may be, nearly
+    // nearly the maximum size of a filter
     let long = vec!["year = 1999"; 4000].join(" or ");
     assert_eq!(store.ids(Some(&long.parse().unwrap())).unwrap(), ["a"]);
     assert_eq!(store.ids(Some(&long.replace(" or ", " and ").parse().unwrap())).unwrap(), ["a"]);
@@ -165,13 +161,13 @@ fn filters_find_all_that_match_and_nothing_else() {
     store.visit(Some(&"draft = true".parse().unwrap()), &mut |entry| visited.push(entry)).unwrap();
     assert_eq!(visited.iter().map(|entry| &*entry.id).collect::<Vec<_>>(), ["bb"]);
     assert_eq!(store.fields().unwrap(), ["by.name", "draft", "lang", "year"]);
-    // a fact that is no longer one
-    store.upsert(vec![with("a", json!({"year": 2000}))]).unwrap();
+    // replaced metadata
+    store.upsert(vec![entry_with("a", json!({"year": 2000}))]).unwrap();
     let of_1999 = "year = 1999".parse().unwrap();
     assert_eq!(store.search_where(&[1.0, 0.0, 0.0], 9, &of_1999).unwrap(), []);
     let error = store.search_where(&[1.0; 3], 9, &"yaer = 1 or year = 2".parse().unwrap()).unwrap_err();
     assert_eq!(error.to_string(), "no entry has the field yaer: entries have draft, lang, year");
-    // tags is there, and no scalar
+    // tags exists, but is not a scalar
     assert!(matches!(
         store.search_text("x", 9, Some(&"tags = 'x'".parse().unwrap())),
         Err(IndexError::UnknownField { .. })
@@ -179,7 +175,7 @@ fn filters_find_all_that_match_and_nothing_else() {
 }
 
 #[test]
-fn words_are_found_and_fused_with_vectors() {
+fn full_text_and_hybrid_search() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = create(folder.path(), 0);
     let texts = ["The café closes early", "cats and dogs", "a dog, a dog, a dog", "nothing of it"];
@@ -198,7 +194,7 @@ fn words_are_found_and_fused_with_vectors() {
     assert_eq!(store.search_text("dog", 9, Some(&"n < 2".parse().unwrap())).unwrap(), []);
     let scores: Vec<f32> = store.search_text("cats dog", 9, None).unwrap().iter().map(|hit| hit.score).collect();
     assert!(scores[0] > scores[1] && scores[1] > 0.0, "{scores:?}");
-    // second by the vector, first by the word
+    // second in vector search, first in full-text search
     let hybrid = store.search_hybrid("dogs", &[0.5, 1.0, 0.0], 2, None).unwrap();
     assert_eq!(hybrid[0].id, "1");
     store.delete(&["1"]).unwrap();
@@ -206,7 +202,7 @@ fn words_are_found_and_fused_with_vectors() {
 }
 
 #[test]
-fn what_is_no_store_is_refused() {
+fn invalid_folders_and_configurations_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     for found in [LocalStore::open(folder.path()), LocalStore::open_read_only(folder.path().join("absent"))] {
         let error = found.unwrap_err();
@@ -218,9 +214,9 @@ fn what_is_no_store_is_refused() {
     assert!(matches!(error, IndexError::Damaged { .. }), "{error}");
     let error = LocalStore::create(folder.path(), StoreConfig::new(3)).unwrap_err();
     assert!(matches!(error, IndexError::Damaged { .. }), "{error}");
-    for d_embed in [0, MAX_DIM + 1] {
-        let error = LocalStore::create(folder.path(), StoreConfig::new(d_embed)).unwrap_err();
-        assert!(matches!(error, IndexError::Dimension { found, .. } if found == d_embed));
+    for dim in [0, MAX_DIM + 1] {
+        let error = LocalStore::create(folder.path(), StoreConfig::new(dim)).unwrap_err();
+        assert!(matches!(error, IndexError::Dimension { found, .. } if found == dim));
     }
     let long = StoreConfig::new(3).with_model("m".repeat(5000));
     assert!(matches!(LocalStore::create(folder.path(), long), Err(IndexError::ModelIdentity { .. })));
@@ -230,21 +226,21 @@ fn what_is_no_store_is_refused() {
 }
 
 #[test]
-fn a_store_is_made_once() {
+fn a_store_cannot_be_created_twice() {
     let folder = tempfile::tempdir().unwrap();
     drop(create(folder.path(), 2));
     let error = LocalStore::create(folder.path(), StoreConfig::new(3)).unwrap_err();
     assert!(matches!(error, IndexError::Exists { .. }), "{error}");
     assert_holds(&LocalStore::open(folder.path()).unwrap(), 2);
-    // one that was begun when the program died
-    let begun = tempfile::tempdir().unwrap();
-    fs::write(database(begun.path()), "").unwrap();
-    assert!(matches!(LocalStore::open(begun.path()), Err(IndexError::NotAStore { .. })));
-    assert_holds(&create(begun.path(), 2), 2);
+    // an empty database, left by a program that died
+    let empty = tempfile::tempdir().unwrap();
+    fs::write(database(empty.path()), "").unwrap();
+    assert!(matches!(LocalStore::open(empty.path()), Err(IndexError::NotAStore { .. })));
+    assert_holds(&create(empty.path(), 2), 2);
 }
 
 #[test]
-fn a_newer_format_is_named() {
+fn a_newer_format_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     drop(create(folder.path(), 2));
     let connection = elman_sqlite::open(&database(folder.path()), elman_sqlite::Access::Write).unwrap();
@@ -255,7 +251,7 @@ fn a_newer_format_is_named() {
 }
 
 #[test]
-fn other_programs_can_read_it() {
+fn other_programs_can_read_the_database() {
     let folder = tempfile::tempdir().unwrap();
     let _open = create(folder.path(), 4);
     let connection = Connection::open(database(folder.path())).unwrap();
@@ -266,19 +262,19 @@ fn other_programs_can_read_it() {
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )
         .unwrap();
-    assert_eq!((&*id, number, vector.len()), ("id 3", 3, 4 * D_EMBED));
+    assert_eq!((&*id, number, vector.len()), ("id 3", 3, 4 * DIM));
     let check: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(check, "ok");
 }
 
 #[test]
-fn each_region_flipped_is_an_error_or_the_right_answer() {
+fn a_flipped_bit_is_an_error_or_has_no_effect() {
     let folder = tempfile::tempdir().unwrap();
     const COUNT: usize = 120;
     drop(create(folder.path(), COUNT));
     let path = database(folder.path());
     let bytes = fs::read(&path).unwrap();
-    let everything = |store: &LocalStore| -> Result<Vec<Value>, IndexError> {
+    let answers = |store: &LocalStore| -> Result<Vec<Value>, IndexError> {
         let shown = |hits: Vec<elman_index::Hit>| {
             json!(hits.iter().map(|hit| (&hit.id, hit.score, &hit.text)).collect::<Vec<_>>())
         };
@@ -297,27 +293,27 @@ fn each_region_flipped_is_an_error_or_the_right_answer() {
             ),
         ])
     };
-    let right = everything(&LocalStore::open_read_only(folder.path()).unwrap()).unwrap();
-    let (mut refused, mut harmless) = (0, 0);
+    let expected = answers(&LocalStore::open_read_only(folder.path()).unwrap()).unwrap();
+    let (mut errors, mut unaffected) = (0, 0);
     for position in (0..bytes.len()).step_by(101).chain(0..120) {
         let mut flipped = bytes.clone();
         flipped[position] ^= 1 << (position % 8);
         fs::write(&path, &flipped).unwrap();
-        match LocalStore::open_read_only(folder.path()).and_then(|store| everything(&store)) {
+        match LocalStore::open_read_only(folder.path()).and_then(|store| answers(&store)) {
             Ok(found) => {
-                assert_eq!(found, right, "byte {position}");
-                harmless += 1;
+                assert_eq!(found, expected, "byte {position}");
+                unaffected += 1;
             }
-            Err(IndexError::Damaged { .. } | IndexError::NotAStore { .. } | IndexError::Version { .. }) => refused += 1,
+            Err(IndexError::Damaged { .. } | IndexError::NotAStore { .. } | IndexError::Version { .. }) => errors += 1,
             Err(error) => panic!("byte {position}: {error:?}"),
         }
     }
-    assert!(refused > 300, "{refused} refused, {harmless} harmless of {}", bytes.len());
+    assert!(errors > 300, "{errors} errors, {unaffected} without effect, {} bytes", bytes.len());
 }
 
 #[cfg(unix)]
 #[test]
-fn a_folder_that_cannot_be_written_is_read() {
+fn a_read_only_folder_can_be_read() {
     use std::{fs::Permissions, os::unix::fs::PermissionsExt};
 
     let folder = tempfile::tempdir().unwrap();
@@ -330,7 +326,7 @@ fn a_folder_that_cannot_be_written_is_read() {
     let root = fs::write(folder.path().join("probe"), "").is_ok();
     assert_holds(&LocalStore::open_read_only(folder.path()).unwrap(), 3);
     if root {
-        eprintln!("left out in part: a superuser may write everywhere");
+        eprintln!("skipped in part: a superuser can write everywhere");
     } else {
         let error = LocalStore::open(folder.path()).and_then(|mut store| store.upsert(vec![entry(3)])).unwrap_err();
         assert!(matches!(error, IndexError::Sqlite { .. }), "{error}");
@@ -339,7 +335,7 @@ fn a_folder_that_cannot_be_written_is_read() {
     assert_holds(&LocalStore::open(folder.path()).unwrap(), 3);
 }
 
-/// A disk of one megabyte, where this user may make one.
+/// A disk of 1 MB, if this user may mount one.
 #[cfg(target_os = "linux")]
 struct SmallDisk(tempfile::TempDir);
 
@@ -365,9 +361,9 @@ impl Drop for SmallDisk {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_loses_nothing_that_was_acknowledged() {
+fn a_full_disk_loses_no_acknowledged_write() {
     let Some(disk) = SmallDisk::new() else {
-        eprintln!("left out: this user may not mount a disk");
+        eprintln!("skipped: this user may not mount a disk");
         return;
     };
     let folder = disk.0.path().join("store");
@@ -380,7 +376,7 @@ fn a_full_disk_loses_nothing_that_was_acknowledged() {
         }
     };
     assert!(matches!(error, IndexError::DiskFull { .. }), "{error:?}");
-    assert!(error.to_string().contains("no space is left"), "{error}");
+    assert!(error.to_string().contains("disk full at"), "{error}");
     assert!(acknowledged > 100, "{acknowledged}");
     assert_holds(&store, acknowledged);
     drop(store);
@@ -388,7 +384,7 @@ fn a_full_disk_loses_nothing_that_was_acknowledged() {
 }
 
 #[test]
-fn is_an_object_that_threads_can_share() {
+fn is_send_sync_and_dyn_compatible() {
     fn shared<T: Send + Sync>(value: T) -> T {
         value
     }

@@ -1,4 +1,4 @@
-//! What the store in Milvus does beyond what every store does. `ELMAN_TEST_MILVUS` holds the address of a server, and
+//! Behavior of the Milvus store beyond the conformance tests. `ELMAN_TEST_MILVUS` is the address of a server,
 //! `ELMAN_MILVUS_LITE` the path of the program `milvus-lite`, which one test starts and kills.
 #![cfg(feature = "milvus")]
 
@@ -17,7 +17,7 @@ use std::{
 
 use elman_index::{Entry, IndexError, Metadata, Metric, MilvusStore, ServerError, StoreConfig, VectorStore};
 use milvus::v2::{CollectionSchema, DataType, FieldSchema, request::collection::CreateCollectionRequest};
-use milvus_server::{Collection, is_given};
+use milvus_server::{Collection, is_available};
 use serde_json::{Value, json};
 
 const FIRST: [f32; 2] = [1.0, 0.0];
@@ -36,14 +36,14 @@ fn server_error(result: Result<impl Sized, IndexError>) -> ServerError {
 }
 
 #[test]
-fn an_address_where_no_server_is_is_given_up_soon() {
+fn an_unreachable_server_is_given_up_soon() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let begun = Instant::now();
+    let start = Instant::now();
     let error = server_error(MilvusStore::open(&format!("milvus://me:geheim@{free}")));
     assert!(matches!(error, ServerError::Unreachable { .. }), "{error}");
     let shown = format!("{error} {error:?}");
     assert!(shown.contains("refused") && !shown.contains("geheim"), "{shown}");
-    assert!(begun.elapsed() < Duration::from_secs(20));
+    assert!(start.elapsed() < Duration::from_secs(20));
 
     let error = server_error(MilvusStore::open("milvus://nowhere.invalid"));
     assert!(matches!(error, ServerError::Unreachable { .. }), "{error}");
@@ -51,22 +51,22 @@ fn an_address_where_no_server_is_is_given_up_soon() {
 }
 
 #[test]
-fn what_is_no_milvus_is_given_up_soon() {
-    // takes connections and says nothing, like a server that waits to be spoken to otherwise
+fn a_server_that_is_not_milvus_is_given_up_soon() {
+    // accepts connections and sends nothing, like a server with another protocol
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     for scheme in ["milvus", "milvuss"] {
-        let begun = Instant::now();
+        let start = Instant::now();
         let error = server_error(MilvusStore::open(&format!("{scheme}://{}", other.local_addr().unwrap())));
         assert!(matches!(error, ServerError::Failed { .. }), "{error}");
-        assert!(error.to_string().contains("did not answer as Milvus does within 5s"), "{error}");
+        assert!(error.to_string().contains("no Milvus server responded within 5s"), "{error}");
         assert_eq!(error.to_string().contains("TLS"), scheme == "milvuss", "{error}");
-        assert!(begun.elapsed() < Duration::from_secs(20));
+        assert!(start.elapsed() < Duration::from_secs(20));
     }
 }
 
 #[test]
-fn a_store_is_made_once_and_says_what_it_holds() {
-    if !is_given() {
+fn creating_and_opening_a_store() {
+    if !is_available() {
         return;
     }
     let collection = Collection::new();
@@ -87,13 +87,13 @@ fn a_store_is_made_once_and_says_what_it_holds() {
     let error = other.upsert(vec![Entry::new("x", vec![1.0; 3], "")]).unwrap_err();
     assert!(matches!(error, IndexError::EntryDimension { expected: 2, found: 3, .. }));
     assert_eq!(other.get("id 00001").unwrap(), Some(numbered(1)));
-    // what one has changed the other sees
+    // each sees the changes of the other
     other.delete(&["id 00001"]).unwrap();
     assert_eq!((store.count().unwrap(), store.ids(None).unwrap()), (2, vec!["id 00000".into(), "id 00002".into()]));
 }
 
 #[test]
-fn limits_of_a_store_are_told_before_it_is_made() {
+fn limits_are_checked_before_a_store_is_created() {
     let error = MilvusStore::create("milvus://localhost", StoreConfig::new(40_000)).unwrap_err();
     assert_eq!(error.to_string(), "vectors of 40000 dimensions cannot be stored: use 1 to 32768");
     let error =
@@ -101,8 +101,8 @@ fn limits_of_a_store_are_told_before_it_is_made() {
     assert!(matches!(error, IndexError::ModelIdentity { .. }));
 }
 
-/// A collection of two dimensions that says this of itself.
-fn foreign(about: Option<Value>) -> Collection {
+/// A collection of dimension 2 with this configuration.
+fn collection_with(info: Option<Value>) -> Collection {
     let collection = Collection::new();
     let text = |name: &str| FieldSchema::new().name(name).data_type(DataType::VarChar).max_length(100);
     let schema = CollectionSchema::new()
@@ -110,7 +110,7 @@ fn foreign(about: Option<Value>) -> Collection {
         .add_field(text("text"))
         .add_field(FieldSchema::new().name("metadata").data_type(DataType::Json).nullable(true))
         .add_field(FieldSchema::new().name("vector").data_type(DataType::FloatVector).dimension(2));
-    let properties = about.map(|about| ("elman".to_string(), about.to_string())).into_iter();
+    let properties = info.map(|info| ("elman".to_string(), info.to_string())).into_iter();
     let request = CreateCollectionRequest::builder()
         .collection_name(collection.name())
         .schema(schema)
@@ -121,38 +121,38 @@ fn foreign(about: Option<Value>) -> Collection {
 }
 
 #[test]
-fn what_elman_did_not_make_is_not_opened() {
-    if !is_given() {
+fn other_collections_are_errors() {
+    if !is_available() {
         return;
     }
-    let about = json!({"format": 1, "d_embed": 2, "metric": "dot", "model": null});
+    let info = json!({"format": 1, "d_embed": 2, "metric": "dot", "model": null});
     let with = |name: &str, value: Value| {
-        let mut about = about.clone();
-        about[name] = value;
-        Some(about)
+        let mut info = info.clone();
+        info[name] = value;
+        Some(info)
     };
-    for (about, expected) in [
-        (None, "does not say what it holds"),
-        (Some(json!({"a": 1})), "does not say its format"),
+    for (info, expected) in [
+        (None, "has no configuration"),
+        (Some(json!({"a": 1})), "configuration has no format version"),
         (with("format", 2.into()), "has format version 2, and this program reads version 1: use a newer one"),
-        (with("d_embed", 3.into()), "says that its vectors have 3 dimensions, and they have 2"),
-        (with("metric", "hamming".into()), "damaged"),
+        (with("d_embed", 3.into()), "configuration has 3 dimensions, but its vectors have 2"),
+        (with("metric", "hamming".into()), "configuration is invalid"),
     ] {
-        let collection = foreign(about);
+        let collection = collection_with(info);
         let error = server_error(MilvusStore::open(collection.url()));
         assert!(matches!(error, ServerError::NotAStore { .. }), "{error}");
         assert!(error.to_string().contains(expected), "{error}");
     }
-    // and one whose maker was stopped before it had an index is
-    let collection = foreign(Some(about.clone()));
+    // a collection whose creation was interrupted before it had an index is opened
+    let collection = collection_with(Some(info.clone()));
     let mut store = MilvusStore::open(collection.url()).unwrap();
     store.upsert(vec![numbered(7)]).unwrap();
     assert_eq!((store.search(&FIRST, 3).unwrap()[0].score, store.metric()), (1.0, Metric::Dot));
 }
 
 #[test]
-fn what_is_too_long_is_refused_before_anything_changes() {
-    if !is_given() {
+fn entries_above_the_limits_are_rejected_before_anything_changes() {
+    if !is_available() {
         return;
     }
     let collection = Collection::new();
@@ -174,8 +174,8 @@ fn what_is_too_long_is_refused_before_anything_changes() {
 }
 
 #[test]
-fn answers_that_are_longer_than_a_message_come_in_parts() {
-    if !is_given() {
+fn results_larger_than_a_message_are_read_in_batches() {
+    if !is_available() {
         return;
     }
     let collection = Collection::new();
@@ -196,8 +196,8 @@ fn answers_that_are_longer_than_a_message_come_in_parts() {
 }
 
 #[test]
-fn a_large_store_is_searched_read_and_filtered_whole() {
-    if !is_given() {
+fn a_large_store_is_searched_read_and_filtered_completely() {
+    if !is_available() {
         return;
     }
     const COUNT: usize = 20_000;
@@ -208,7 +208,7 @@ fn a_large_store_is_searched_read_and_filtered_whole() {
     for filter in [
         "n >= 19997",
         "n in (19997, 19998, 19999)",
-        // nothing of these is told to the server
+        // these are not sent to the server
         "not n < 19997",
         "n != 3 and not (n < 5000 or n <= 19996)",
     ] {
@@ -220,7 +220,7 @@ fn a_large_store_is_searched_read_and_filtered_whole() {
     let error = store.search_where(&FIRST, 3, &"m != 1".parse().unwrap()).unwrap_err();
     assert_eq!(error.to_string(), "no entry has the field m: entries have n");
 
-    // more than a server returns
+    // more hits than a server returns
     let hits = store.search(&FIRST, usize::MAX).unwrap();
     assert_eq!(hits.len(), COUNT);
     assert!(hits.is_sorted_by(|a, b| a.score <= b.score));
@@ -231,15 +231,15 @@ fn a_large_store_is_searched_read_and_filtered_whole() {
     assert_eq!(store.ids(Some(&"n < 3".parse().unwrap())).unwrap(), ["id 00000", "id 00001", "id 00002"]);
     assert_eq!(store.fields().unwrap(), ["n"]);
 
-    // more ids than are asked for at once
+    // more ids than fit in a request
     store.delete(&ids[..10_000]).unwrap();
     store.upsert((19_000..21_000).map(numbered).collect()).unwrap();
     assert_eq!(store.count().unwrap(), 11_000);
 }
 
 #[test]
-fn an_asynchronous_program_may_use_it() {
-    if !is_given() {
+fn a_store_can_be_used_in_an_async_runtime() {
+    if !is_available() {
         return;
     }
     let collection = Collection::new();
@@ -250,7 +250,7 @@ fn an_asynchronous_program_may_use_it() {
     });
 }
 
-/// A server of this test's own.
+/// A server that a test starts and stops.
 struct Server<'a> {
     folder: &'a Path,
     port: u16,
@@ -268,7 +268,7 @@ impl<'a> Server<'a> {
         Self { folder, port, process }
     }
 
-    /// Kills it as a power cut would, and starts it again.
+    /// Kills the server as a power failure would, and restarts it.
     fn kill_and_start(self, program: &str, away: Duration) -> Self {
         let (folder, port) = (self.folder, self.port);
         drop(self);
@@ -285,22 +285,22 @@ impl Drop for Server<'_> {
 }
 
 #[test]
-fn a_server_that_is_killed_and_started_again_loses_nothing() {
+fn nothing_is_lost_when_the_server_is_killed_and_restarted() {
     const COUNT: usize = 20_000;
     let Ok(program) = env::var("ELMAN_MILVUS_LITE") else {
         assert!(env::var_os("ELMAN_REQUIRE_SERVERS").is_none(), "ELMAN_MILVUS_LITE holds no path");
-        println!("left out: ELMAN_MILVUS_LITE holds no path of the program milvus-lite");
+        println!("skipped: ELMAN_MILVUS_LITE holds no path of the program milvus-lite");
         return;
     };
     let folder = tempfile::tempdir().unwrap();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("milvus://127.0.0.1:{port}");
     let mut server = Server::start(&program, folder.path(), port);
-    let begun = Instant::now();
+    let start = Instant::now();
     let mut store = loop {
         match MilvusStore::create(&url, StoreConfig::new(2)) {
             Ok(store) => break store,
-            Err(error) if begun.elapsed() > Duration::from_secs(60) => panic!("{error}"),
+            Err(error) if start.elapsed() > Duration::from_secs(60) => panic!("{error}"),
             Err(_) => {}
         }
     };
@@ -331,7 +331,7 @@ fn a_server_that_is_killed_and_started_again_loses_nothing() {
         assert_eq!(number, COUNT);
     }
     let server = server.kill_and_start(&program, Duration::ZERO);
-    // not loaded then
+    // the collection is not loaded after the restart
     assert_eq!(reader.search(&FIRST, 3).unwrap().len(), 3);
     drop(server);
     let error = server_error(MilvusStore::open(&url));

@@ -1,4 +1,4 @@
-//! A store from elsewhere whose sums are right and whose vectors hold numbers that are not finite.
+//! A store with valid checksums, but values that are not finite.
 
 mod common;
 
@@ -7,7 +7,7 @@ use elman_index::{IndexError, LocalStore, VectorStore};
 use elman_sqlite::{Access, open, rusqlite::params};
 
 #[test]
-fn a_stored_vector_that_is_not_finite_is_an_error_and_no_score() {
+fn stored_values_that_are_not_finite_are_errors() {
     for bad in [f32::NAN, f32::INFINITY] {
         let folder = tempfile::tempdir().unwrap();
         let store = create(folder.path(), 9);
@@ -27,7 +27,7 @@ fn a_stored_vector_that_is_not_finite_is_an_error_and_no_score() {
         for answer in answers {
             let error = answer.unwrap_err();
             assert!(matches!(error, IndexError::Damaged { .. } | IndexError::Contradiction { .. }), "{error:?}");
-            assert!(error.to_string().contains("a vector has a number that is not finite"), "{error}");
+            assert!(error.to_string().contains("a vector has a value that is not finite"), "{error}");
         }
     }
 }

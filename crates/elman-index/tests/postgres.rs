@@ -1,4 +1,4 @@
-//! What a store in PostgreSQL does beyond what every store does.
+//! Behavior of the PostgreSQL store beyond the conformance tests.
 #![cfg(feature = "postgres")]
 
 mod postgres_server;
@@ -27,11 +27,11 @@ fn failure(result: Result<PostgresStore, IndexError>) -> ServerError {
     }
 }
 
-/// The error of opening an address, which comes at once.
-fn refused(address: &str) -> ServerError {
-    let begun = Instant::now();
+/// The error of opening an address, which must not be retried.
+fn open_error(address: &str) -> ServerError {
+    let start = Instant::now();
     let error = failure(PostgresStore::open(address));
-    assert!(begun.elapsed() < Duration::from_secs(3), "{error} was tried again");
+    assert!(start.elapsed() < Duration::from_secs(3), "{error} was retried");
     error
 }
 
@@ -45,47 +45,47 @@ fn password(server: &str) -> &str {
 }
 
 #[test]
-fn refusals_come_at_once_and_hide_the_password() {
+fn rejected_connections_fail_immediately_and_hide_the_password() {
     let Some(server) = server() else { return };
     let wrong = replaced(&server, password(&server), "geheim");
-    let error = refused(&wrong);
+    let error = open_error(&wrong);
     assert!(matches!(error, ServerError::Credentials { .. }), "{error:?}");
     assert!(!format!("{error} {error:?}").contains("geheim"));
     assert!(error.to_string().contains("password authentication failed for user \"elman\""), "{error}");
 
     let none = replaced(&server, &format!(":{}", password(&server)), "");
-    assert!(matches!(refused(&none), ServerError::Credentials { .. }));
+    assert!(matches!(open_error(&none), ServerError::Credentials { .. }));
 
-    let error = refused(&replaced(&server, "/elman?", "/nowhere?"));
+    let error = open_error(&replaced(&server, "/elman?", "/nowhere?"));
     assert!(error.to_string().ends_with("database \"nowhere\" does not exist"), "{error}");
     assert!(!format!("{error} {error:?}").contains(password(&server)), "{error}");
 }
 
 #[test]
-fn a_database_without_pgvector_says_what_is_missing() {
+fn a_missing_pgvector_is_reported() {
     let Some(server) = server() else { return };
     let table = Table::new(&server);
     let bare = replaced(&table.address(), "/elman?", "/bare?");
     let error = failure(PostgresStore::create(&bare, StoreConfig::new(2)));
     assert!(matches!(error, ServerError::Unsupported { .. }), "{error:?}");
-    assert!(error.to_string().contains("an administrator say CREATE EXTENSION vector"), "{error}");
-    assert!(matches!(refused(&bare), ServerError::NoStore { .. }));
+    assert!(error.to_string().contains("an administrator run CREATE EXTENSION vector"), "{error}");
+    assert!(matches!(open_error(&bare), ServerError::NoStore { .. }));
 }
 
 #[test]
-fn a_server_that_was_never_there_is_waited_for_shortly() {
-    // a port that nothing listens on any more
+fn an_unreachable_server_is_given_up_soon() {
+    // a port that is closed again
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let begun = Instant::now();
+    let start = Instant::now();
     let error = failure(PostgresStore::open(&format!("postgres://me:geheim@127.0.0.1:{port}/base")));
     let ServerError::Unreachable { server, waited, .. } = &error else { panic!("{error:?}") };
     assert_eq!(server, &format!("postgres://me:…@127.0.0.1:{port}/base"));
-    assert!(*waited > Duration::from_secs(2) && begun.elapsed() < Duration::from_secs(10), "{error}");
+    assert!(*waited > Duration::from_secs(2) && start.elapsed() < Duration::from_secs(10), "{error}");
     assert!(error.to_string().contains("Connection refused"), "{error}");
 }
 
 #[test]
-fn connections_are_as_safe_as_asked_for() {
+fn sslmode_is_honored() {
     let Some(server) = server() else { return };
     let (plain, query) = server.split_once('?').unwrap();
     let (_, roots) = query.split_once("sslrootcert=").expect("the address names an authority");
@@ -102,45 +102,48 @@ fn connections_are_as_safe_as_asked_for() {
         let error = opened(address);
         assert!(matches!(error, ServerError::NoStore { .. }), "{error}");
     }
-    // its certificate is for the number alone, and its authority is known to nobody else
+    // the certificate is for the IP address, and its authority is not trusted by the system
     for address in [
         format!("{localhost}?sslmode=verify-full&sslrootcert={roots}"),
         format!("{plain}?sslmode=verify-ca"),
         format!("{plain}?sslmode=verify-full&sslrootcert=system"),
     ] {
-        let begun = Instant::now();
+        let start = Instant::now();
         let error = opened(address);
         assert!(matches!(error, ServerError::Failed { .. } | ServerError::Address { .. }), "{error}");
         assert!(error.to_string().contains("certificate"), "{error}");
-        assert!(begun.elapsed() < Duration::from_secs(3), "{error} was tried again");
+        assert!(start.elapsed() < Duration::from_secs(3), "{error} was retried");
     }
 }
 
 #[test]
-fn a_store_is_found_by_its_name_and_nothing_else_is_one() {
+fn other_tables_are_not_stores() {
     let Some(server) = server() else { return };
     let table = Table::new(&server);
-    let error = refused(&table.address());
+    let error = open_error(&table.address());
     assert!(matches!(&error, ServerError::NoStore { name, .. } if format!("\"{name}\"") == table.quoted()), "{error}");
 
     table.execute(&format!("CREATE TABLE {}(id text)", table.quoted()));
-    assert!(matches!(refused(&table.address()), ServerError::NotAStore { .. }));
+    assert!(matches!(open_error(&table.address()), ServerError::NotAStore { .. }));
     let error = failure(PostgresStore::create(&table.address(), StoreConfig::new(2)));
     assert!(matches!(error, ServerError::Exists { .. }), "{error}");
     for (comment, reason) in [
-        ("about people", "its comment does not say so"),
+        ("about people", "its comment has no configuration"),
         (r#"{"elman": 2}"#, "it has format version 2, and this program reads version 1: use a newer one"),
-        (r#"{"elman": 1, "d_embed": 3}"#, "its comment makes no sense: missing field `metric`"),
-        (r#"{"elman": 1, "d_embed": 0, "metric": "dot", "model": null}"#, "its comment speaks of 0 dimensions"),
+        (r#"{"elman": 1, "d_embed": 3}"#, "the configuration in its comment is invalid: missing field `metric`"),
+        (
+            r#"{"elman": 1, "d_embed": 0, "metric": "dot", "model": null}"#,
+            "the configuration in its comment has 0 dimensions",
+        ),
     ] {
         table.execute(&format!("COMMENT ON TABLE {} IS '{comment}'", table.quoted()));
-        let error = refused(&table.address());
+        let error = open_error(&table.address());
         assert!(matches!(error, ServerError::NotAStore { .. }) && error.to_string().ends_with(reason), "{error}");
     }
 }
 
 #[test]
-fn a_store_remembers_what_it_is() {
+fn the_configuration_round_trips() {
     let Some(server) = server() else { return };
     let table = Table::named(&server, "a \"name\" with 'quotes'; -- %");
     let model = json!({"name": "it's \\ \u{0} \"π\"", "hash": [1, 2.5, null]});
@@ -154,37 +157,41 @@ fn a_store_remembers_what_it_is() {
     assert!(matches!(error, IndexError::EntryDimension { expected: 3, found: 4, .. }));
 
     let unused = Table::new(&server);
-    for d_embed in [0, 16_001] {
-        let error = PostgresStore::create(&unused.address(), StoreConfig::new(d_embed)).unwrap_err();
-        assert!(matches!(error, IndexError::Dimension { limit: 16_000, found } if found == d_embed));
+    for dim in [0, 16_001] {
+        let error = PostgresStore::create(&unused.address(), StoreConfig::new(dim)).unwrap_err();
+        assert!(matches!(error, IndexError::Dimension { limit: 16_000, found } if found == dim));
     }
     let large = StoreConfig::new(2).with_model("x".repeat(5000));
     assert!(matches!(PostgresStore::create(&unused.address(), large), Err(IndexError::ModelIdentity { .. })));
-    assert!(matches!(refused(&unused.address()), ServerError::NoStore { .. }));
+    assert!(matches!(open_error(&unused.address()), ServerError::NoStore { .. }));
 }
 
 #[test]
-fn nothing_that_is_given_is_read_as_sql() {
+fn sql_injection_is_impossible() {
     let Some(server) = server() else { return };
     let table = Table::new(&server);
     let mut store = PostgresStore::create(&table.address(), StoreConfig::new(1)).unwrap();
-    let evil = format!("'); DROP TABLE {}; -- \\' $1 $$", table.quoted());
-    store.upsert(vec![Entry::new(&evil, vec![1.0], &evil).with_metadata(object(json!({&evil: &evil})))]).unwrap();
-    let field = Field::from(evil.as_str());
+    let injection = format!("'); DROP TABLE {}; -- \\' $1 $$", table.quoted());
+    store
+        .upsert(vec![
+            Entry::new(&injection, vec![1.0], &injection).with_metadata(object(json!({&injection: &injection}))),
+        ])
+        .unwrap();
+    let field = Field::from(injection.as_str());
     for (filter, found) in [
-        (Filter::Compare(field.clone(), Comparison::Equal, Scalar::Text(evil.clone())), 1),
+        (Filter::Compare(field.clone(), Comparison::Equal, Scalar::Text(injection.clone())), 1),
         (Filter::In(field.clone(), vec![Scalar::Text("' OR true --".into())]), 0),
         (Filter::Compare(field, Comparison::Less, Scalar::Text("' OR '1'='1".into())), 0),
     ] {
         assert_eq!(store.search_where(&[1.0], 9, &filter).unwrap().len(), found, "{filter}");
     }
-    assert_eq!(store.get(&evil).unwrap().unwrap().text, evil);
+    assert_eq!(store.get(&injection).unwrap().unwrap().text, injection);
     store.delete(&["' OR true --"]).unwrap();
     assert_eq!(store.count().unwrap(), 1);
 }
 
 #[test]
-fn entries_come_back_as_they_were() {
+fn entries_round_trip() {
     let Some(server) = server() else { return };
     let table = Table::new(&server);
     let mut store = PostgresStore::create(&table.address(), StoreConfig::new(2).with_metric(Metric::Dot)).unwrap();
@@ -209,11 +216,11 @@ fn entries_come_back_as_they_were() {
 }
 
 #[test]
-fn a_connection_that_is_cut_is_made_again() {
+fn lost_connections_are_reestablished() {
     let Some(server) = server() else { return };
     let table = Table::new(&server);
-    let mine = format!("{}&application_name=cut%20{}", table.address(), std::process::id());
-    let mut store = PostgresStore::create(&mine, StoreConfig::new(1)).unwrap();
+    let address = format!("{}&application_name=cut%20{}", table.address(), std::process::id());
+    let mut store = PostgresStore::create(&address, StoreConfig::new(1)).unwrap();
     for n in 0..5 {
         table.execute(&format!(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cut {}'",
@@ -225,18 +232,18 @@ fn a_connection_that_is_cut_is_made_again() {
 }
 
 #[test]
-fn several_write_at_once() {
+fn concurrent_writes() {
     let Some(server) = server() else { return };
     let table = Table::new(&server);
     drop(PostgresStore::create(&table.address(), StoreConfig::new(1)).unwrap());
-    let entry = |n: usize, by: usize| Entry::new(n.to_string(), vec![1.0], by.to_string());
+    let entry = |n: usize, writer: usize| Entry::new(n.to_string(), vec![1.0], writer.to_string());
     thread::scope(|scope| {
         for writer in 0..4 {
             let address = table.address();
             scope.spawn(move || {
                 let mut store = PostgresStore::open(&address).unwrap();
                 for _ in 0..6 {
-                    // in opposite orders, so that they get in each other's way
+                    // in opposite orders, which could deadlock
                     let entries = (0..50).map(|n| entry(if writer % 2 == 0 { n } else { 49 - n }, writer));
                     store.upsert(entries.collect()).unwrap();
                 }
@@ -247,11 +254,11 @@ fn several_write_at_once() {
     assert_eq!(store.count().unwrap(), 50);
     let mut last = Vec::new();
     store.visit(None, &mut |entry| last.push(entry.text)).unwrap();
-    assert!(last.iter().all(|by| *by == last[0]), "an upsert is all or nothing: {last:?}");
+    assert!(last.iter().all(|writer| *writer == last[0]), "an upsert is atomic: {last:?}");
 }
 
 #[test]
-fn a_store_can_be_used_in_an_asynchronous_program_and_by_many_threads() {
+fn a_store_can_be_used_in_an_async_runtime_and_by_many_threads() {
     let Some(server) = server() else { return };
     let table = Table::new(&server);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

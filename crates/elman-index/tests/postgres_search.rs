@@ -1,4 +1,4 @@
-//! What a store in PostgreSQL finds.
+//! Search in the PostgreSQL store.
 #![cfg(feature = "postgres")]
 
 mod postgres_server;
@@ -15,12 +15,12 @@ fn object(value: Value) -> Metadata {
 }
 
 #[test]
-fn long_vectors_are_searched_without_an_index() {
+fn high_dimensions_are_searched_without_an_index() {
     let Some(server) = server() else { return };
-    for d_embed in [2_001, 16_000] {
+    for dim in [2_001, 16_000] {
         let table = Table::new(&server);
-        let mut store = PostgresStore::create(&table.address(), StoreConfig::new(d_embed)).unwrap();
-        let vector = |n: usize| (0..d_embed).map(|axis| if axis == n { 2.0 } else { 0.01 }).collect::<Vec<f32>>();
+        let mut store = PostgresStore::create(&table.address(), StoreConfig::new(dim)).unwrap();
+        let vector = |n: usize| (0..dim).map(|axis| if axis == n { 2.0 } else { 0.01 }).collect::<Vec<f32>>();
         let entries: Vec<Entry> = (0..9).map(|n| Entry::new(n.to_string(), vector(n), "")).collect();
         store.upsert(entries.clone()).unwrap();
         assert_eq!(store.search(&vector(7), 1).unwrap()[0].id, "7");
@@ -28,16 +28,16 @@ fn long_vectors_are_searched_without_an_index() {
     }
 }
 
-/// Random vectors with a number and a rare mark.
-fn many(count: usize, d_embed: usize) -> Vec<Entry> {
+/// Entries with pseudo-random vectors, a number, and a rare field.
+fn random_entries(count: usize, dim: usize) -> Vec<Entry> {
     let mut state = 1u64;
-    // Knuth's linear congruential generator, of which the upper bits are good
+    // Knuth's linear congruential generator; only the upper bits are good
     let mut random = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 40) as f32 / (1 << 23) as f32 - 1.0
     };
     let entry = |n: usize| {
-        let vector = (0..d_embed).map(|_| random()).collect();
+        let vector = (0..dim).map(|_| random()).collect();
         let mut metadata = object(json!({"n": n}));
         if n % 4_000 == 1_000 {
             metadata.insert("mark".into(), "rare".into());
@@ -48,10 +48,10 @@ fn many(count: usize, d_embed: usize) -> Vec<Entry> {
 }
 
 #[test]
-fn a_filter_leaves_as_many_as_there_are_and_the_index_finds_the_nearest() {
+fn filters_find_all_matches_and_the_index_has_high_recall() {
     let Some(server) = server() else { return };
     let table = Table::new(&server);
-    let entries = many(10_000, 16);
+    let entries = random_entries(10_000, 16);
     let mut store = PostgresStore::create(&table.address(), StoreConfig::new(16)).unwrap();
     let mut memory = MemoryStore::new(16, Metric::Cosine).unwrap();
     store.upsert(entries.clone()).unwrap();
@@ -64,7 +64,7 @@ fn a_filter_leaves_as_many_as_there_are_and_the_index_finds_the_nearest() {
         assert_eq!(hits, memory.search_where(&query, count, &rare).unwrap());
         assert_eq!(hits.len(), 3);
     }
-    // by the index, which may miss some, and without
+    // with the index, which is approximate, and exact
     for filter in [None, Some("n >= 5000".parse().unwrap())] {
         for (count, at_least) in [(10, 9), (200, 190), (1_001, 1_001), (usize::MAX, 5_000)] {
             let (hits, expected) = match &filter {
@@ -87,7 +87,7 @@ fn a_filter_leaves_as_many_as_there_are_and_the_index_finds_the_nearest() {
 }
 
 #[test]
-fn filters_mean_what_they_mean_elsewhere() {
+fn filters_agree_with_filter_matches() {
     let Some(server) = server() else { return };
     let table = Table::new(&server);
     let mut store = PostgresStore::create(&table.address(), StoreConfig::new(1)).unwrap();

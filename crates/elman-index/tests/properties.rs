@@ -1,4 +1,4 @@
-//! The stores against models of them that are too simple to be wrong.
+//! Property tests: stores, compared with simple models.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,7 +10,7 @@ use elman_index::{
 use proptest::{collection::vec, option, prelude::*};
 use serde_json::Value;
 
-const D_EMBED: usize = 5;
+const DIM: usize = 5;
 
 /// A change to a store.
 #[derive(Clone, Debug)]
@@ -39,18 +39,19 @@ fn metadata() -> impl Strategy<Value = Metadata> {
     vec((any::<String>(), value), 0..3).prop_map(Metadata::from_iter)
 }
 
-/// Few ids, so that they meet again, and few distinct numbers, so that scores tie.
+/// Few ids, so that they repeat.
 fn id() -> impl Strategy<Value = String> {
     prop_oneof!["[a-e]", "[a-e\n\"\\\\ü]{2}"]
 }
 
+/// Few distinct values, so that scores tie.
 fn vector() -> impl Strategy<Value = Vec<f32>> {
-    let number = prop_oneof![
+    let value = prop_oneof![
         4 => (-2i8..=2).prop_map(f32::from),
         1 => proptest::num::f32::NORMAL | proptest::num::f32::SUBNORMAL | proptest::num::f32::ZERO,
     ];
-    // not zero, which a store that compares angles refuses
-    vec(number, D_EMBED).prop_filter("a direction", |vector| vector.iter().any(|&value| value != 0.0))
+    // not zero, which stores with the metric cosine reject
+    vec(value, DIM).prop_filter("not zero", |vector| vector.iter().any(|&value| value != 0.0))
 }
 
 fn entry() -> impl Strategy<Value = Entry> {
@@ -62,8 +63,8 @@ fn entry() -> impl Strategy<Value = Entry> {
     })
 }
 
-/// Entries without those that have an earlier one's id.
-fn unlike(mut entries: Vec<Entry>) -> Vec<Entry> {
+/// Removes entries that repeat an id.
+fn with_distinct_ids(mut entries: Vec<Entry>) -> Vec<Entry> {
     let mut ids = HashSet::new();
     entries.retain(|entry| ids.insert(entry.id.clone()));
     entries
@@ -71,7 +72,7 @@ fn unlike(mut entries: Vec<Entry>) -> Vec<Entry> {
 
 fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
-        4 => vec(entry(), 0..5).prop_map(|entries| Change::Upsert(unlike(entries))),
+        4 => vec(entry(), 0..5).prop_map(|entries| Change::Upsert(with_distinct_ids(entries))),
         2 => vec(id(), 0..3).prop_map(Change::Delete),
         1 => Just(Change::Reopen),
     ]
@@ -81,7 +82,7 @@ fn metric() -> impl Strategy<Value = Metric> {
     proptest::sample::select(&Metric::ALL[..])
 }
 
-/// Ids in order of insertion beside a map: what a store is meant to be.
+/// The model of a store: a map, and the ids in order of insertion.
 #[derive(Default)]
 struct Model {
     order: Vec<String>,
@@ -113,12 +114,12 @@ impl Model {
     }
 }
 
-/// A vector as a quantised store has it.
-fn kept(precision: VectorDtype, vector: &[f32]) -> Vec<f32> {
-    match precision {
+/// A vector as a quantized store returns it.
+fn dequantized(dtype: VectorDtype, vector: &[f32]) -> Vec<f32> {
+    match dtype {
         VectorDtype::F32 => vector.to_vec(),
-        VectorDtype::Int8 => Int8::from_values(D_EMBED, Int8::quantize(vector).unwrap()).unwrap().vector(0),
-        VectorDtype::Binary => Binary::from_bytes(D_EMBED, &Binary::quantize(vector).unwrap()).unwrap().vector(0),
+        VectorDtype::Int8 => Int8::from_values(DIM, Int8::quantize(vector).unwrap()).unwrap().vector(0),
+        VectorDtype::Binary => Binary::from_bytes(DIM, &Binary::quantize(vector).unwrap()).unwrap().vector(0),
     }
 }
 
@@ -145,14 +146,14 @@ proptest! {
     ) {
         let folder = tempfile::tempdir().unwrap();
         let (mut model, mut latest) = (Model::default(), Model::default());
-        let mut memory = MemoryStore::new(D_EMBED, metric).unwrap();
-        let mut local = LocalStore::create(folder.path(), StoreConfig::new(D_EMBED).with_metric(metric)).unwrap();
+        let mut memory = MemoryStore::new(DIM, metric).unwrap();
+        let mut local = LocalStore::create(folder.path(), StoreConfig::new(DIM).with_metric(metric)).unwrap();
         for change in changes {
             match change {
                 Change::Upsert(entries) => {
                     for entry in &entries {
                         model.upsert(entry);
-                        // what is replaced comes last
+                        // in a local store, a replaced entry comes last
                         latest.delete(&entry.id);
                         latest.upsert(entry);
                     }
@@ -180,19 +181,20 @@ proptest! {
     }
 
     #[test]
-    fn a_quantised_store_is_a_store(
-        first in proptest::sample::select(&VectorDtype::ALL[..]), second in proptest::sample::select(&VectorDtype::ALL[..]),
+    fn a_quantized_store_behaves_like_a_map_and_a_sort(
+        first in proptest::sample::select(&VectorDtype::ALL[..]),
+        second in proptest::sample::select(&VectorDtype::ALL[..]),
         changes in vec(change(), 1..10), query in vector(), count in 0usize..12,
     ) {
-        // so many candidates that the second stage sees every vector
-        let config = QuantizedStoreConfig { first, second, oversampling: usize::MAX, ..QuantizedStoreConfig::new(D_EMBED) };
+        // all vectors are candidates
+        let config = QuantizedStoreConfig { first, second, oversampling: usize::MAX, ..QuantizedStoreConfig::new(DIM) };
         let mut store = QuantizedStore::new(config).unwrap();
         let mut model = Model::default();
         for change in changes {
             match change {
                 Change::Upsert(entries) => {
                     for entry in &entries {
-                        model.upsert(&Entry { vector: kept(second, &entry.vector), ..entry.clone() });
+                        model.upsert(&Entry { vector: dequantized(second, &entry.vector), ..entry.clone() });
                     }
                     store.upsert(entries).unwrap();
                 }
@@ -210,7 +212,7 @@ proptest! {
             let expected = model.search(Metric::Cosine, &query, count);
             prop_assert_eq!(found.len(), expected.len());
             for (hit, (_, score)) in found.iter().zip(expected) {
-                // a vector of length 1 is rounded, the numbers that it is made of are not
+                // the store computes cosines from integers, the model from rounded unit vectors
                 prop_assert!((hit.score - score).abs() <= 1e-6, "{} {}", hit.score, score);
             }
         }
@@ -224,7 +226,7 @@ proptest! {
         let size: f64 = pairs.iter().map(|&(x, y)| (wide(x) * wide(y)).abs()).sum();
         let squares = |v: &[f32]| v.iter().map(|&x| wide(x).powi(2)).sum::<f64>();
         let distance = pairs.iter().map(|&(x, y)| (wide(x) - wide(y)).powi(2)).sum::<f64>().sqrt();
-        // The documented errors, with the rounding of the result and as much again for the sums above.
+        // the documented error bounds, doubled for the rounding of the sums above
         let (n, double, single) = (pairs.len() as f64, 2f64.powi(-51), 2f64.powi(-24));
         prop_assert!((wide(dot(&a, &b)) - product).abs() <= n * double * size + single * product.abs());
         prop_assert!((wide(euclidean(&a, &b)) - distance).abs() <= (n * double + single) * distance);

@@ -1,4 +1,4 @@
-//! Quantised vectors against NumPy's and sentence-transformers' numbers, and against loops that are too simple to be wrong.
+//! Quantized vectors, compared with NumPy, sentence-transformers, and simple loops.
 
 use elman_index::{
     Entry, IndexError, MAX_DIM, MemoryStore, Metric, VectorStore, cosine,
@@ -10,7 +10,7 @@ use elman_index::{
 use proptest::{collection::vec, prelude::*};
 use serde::Deserialize;
 
-/// What `golden/quantized.py` wrote for one number of dimensions.
+/// The output of `golden/quantized.py` for one dimension.
 #[derive(Deserialize)]
 struct Golden {
     vectors: Vec<Vec<f32>>,
@@ -23,22 +23,22 @@ fn golden() -> Vec<Golden> {
     serde_json::from_str(include_str!("golden/quantized.json")).unwrap()
 }
 
-/// Up to 40 vectors of few distinct numbers, so that scores tie, or of any, and a query.
+/// Up to 40 vectors and a query, with few distinct values, so that scores tie, or with any.
 fn vectors_and_query() -> impl Strategy<Value = (Vec<Vec<f32>>, Vec<f32>)> {
-    (1usize..150, any::<bool>()).prop_flat_map(|(d_embed, ties)| {
-        let number = if ties { (-2i8..=2).prop_map(f32::from).boxed() } else { (-1f32..1.0).boxed() };
-        (vec(vec(number.clone(), d_embed), 0..40), vec(number, d_embed))
+    (1usize..150, any::<bool>()).prop_flat_map(|(dim, ties)| {
+        let value = if ties { (-2i8..=2).prop_map(f32::from).boxed() } else { (-1f32..1.0).boxed() };
+        (vec(vec(value.clone(), dim), 0..40), vec(value, dim))
     })
 }
 
-fn int8(vectors: &[Vec<f32>], d_embed: usize) -> Int8 {
-    let mut collection = Int8::new(d_embed).unwrap();
+fn int8(vectors: &[Vec<f32>], dim: usize) -> Int8 {
+    let mut collection = Int8::new(dim).unwrap();
     vectors.iter().for_each(|vector| collection.push(vector).unwrap());
     collection
 }
 
-fn binary(vectors: &[Vec<f32>], d_embed: usize) -> Binary {
-    let mut collection = Binary::new(d_embed).unwrap();
+fn binary(vectors: &[Vec<f32>], dim: usize) -> Binary {
+    let mut collection = Binary::new(dim).unwrap();
     vectors.iter().for_each(|vector| collection.push(vector).unwrap());
     collection
 }
@@ -48,15 +48,15 @@ fn length(vector: &[f32]) -> f64 {
 }
 
 #[test]
-fn numbers_and_bits_are_those_of_numpy_and_sentence_transformers() {
-    for Golden { vectors, int8: numbers, ubinary: bytes, hamming: distances } in golden() {
-        let d_embed = vectors[0].len();
-        for ((vector, numbers), bytes) in vectors.iter().zip(&numbers).zip(&bytes) {
-            assert_eq!(&Int8::quantize(vector).unwrap(), numbers, "{d_embed}");
-            assert_eq!(&Binary::quantize(vector).unwrap(), bytes, "{d_embed}");
+fn codes_equal_those_of_numpy_and_sentence_transformers() {
+    for Golden { vectors, int8: codes, ubinary: bytes, hamming: distances } in golden() {
+        let dim = vectors[0].len();
+        for ((vector, codes), bytes) in vectors.iter().zip(&codes).zip(&bytes) {
+            assert_eq!(&Int8::quantize(vector).unwrap(), codes, "{dim}");
+            assert_eq!(&Binary::quantize(vector).unwrap(), bytes, "{dim}");
         }
-        assert_eq!(int8(&vectors, d_embed).values(), numbers.concat());
-        let collection = binary(&vectors, d_embed);
+        assert_eq!(int8(&vectors, dim).values(), codes.concat());
+        let collection = binary(&vectors, dim);
         assert_eq!(collection.to_bytes(), bytes.concat());
         for (a, distances) in distances.iter().enumerate() {
             let found = (0..vectors.len()).map(|b| hamming(collection.words(a), collection.words(b)));
@@ -66,7 +66,7 @@ fn numbers_and_bits_are_those_of_numpy_and_sentence_transformers() {
 }
 
 #[test]
-fn what_is_not_a_collection_is_refused_in_one_line() {
+fn invalid_input_is_an_error_with_a_message() {
     let text = |error: IndexError| error.to_string();
     for found in [0, MAX_DIM + 1] {
         let expected = format!("vectors of {found} dimensions cannot be stored: use 1 to 65536");
@@ -74,12 +74,12 @@ fn what_is_not_a_collection_is_refused_in_one_line() {
         assert_eq!(text(Binary::new(found).unwrap_err()), expected);
         assert_eq!(text(Float32::new(found, &[]).unwrap_err()), expected);
     }
-    let ragged = "3 numbers are no whole number of vectors: each has 2";
+    let ragged = "3 values are not a multiple of the vector length 2";
     assert_eq!(text(Int8::from_values(2, vec![1; 3]).unwrap_err()), ragged);
     assert_eq!(text(Float32::new(2, &[1.0; 3]).unwrap_err()), ragged);
     assert_eq!(text(Binary::from_bytes(9, &[0; 3]).unwrap_err()), ragged);
     let padded = Binary::from_bytes(9, &[0, 0x80, 0, 0x40]).unwrap_err();
-    assert_eq!(text(padded), "vector 1 has bits behind its 9 dimensions: it was packed from longer ones");
+    assert_eq!(text(padded), "vector 1 has bits set beyond its 9 dimensions: it was packed from longer vectors");
     assert_eq!(Binary::from_bytes(8, &[0xff, 0xff]).unwrap().len(), 2);
 
     let (mut bytes, mut signs) = (Int8::new(2).unwrap(), Binary::new(2).unwrap());
@@ -101,25 +101,25 @@ fn what_is_not_a_collection_is_refused_in_one_line() {
             assert!(matches!(error, IndexError::QueryDimension { expected: 2, found: 1 }));
         }
     }
-    assert!(bytes.is_empty() && signs.is_empty(), "what is refused changes nothing");
+    assert!(bytes.is_empty() && signs.is_empty(), "rejected vectors change nothing");
 }
 
 #[test]
-fn collections_that_do_not_belong_together_are_refused() {
+fn collections_of_different_shapes_are_errors() {
     let (one, two) = (Int8::from_values(2, vec![1; 2]).unwrap(), Int8::from_values(2, vec![1; 4]).unwrap());
     let text = |result: Result<Vec<_>, IndexError>| result.unwrap_err().to_string();
     assert_eq!(
         text(nearest_rescored(&one, &two, &[1.0, 0.0], 1, 1)),
-        "vectors of the shape [2, 2] cannot rescore those of [1, 2]: both must hold the same ones"
+        "cannot rescore vectors of shape [1, 2] with vectors of shape [2, 2]: both must hold the same vectors"
     );
     assert_eq!(
         text(nearest_rescored(&one, &one, &[1.0, 0.0], 1, 0)),
-        "an oversampling of 0 leaves nothing to rescore: use 1 or more"
+        "the oversampling factor must be at least 1, not 0"
     );
 }
 
 #[test]
-fn a_quantised_store_refuses_what_every_store_refuses() {
+fn a_quantized_store_rejects_invalid_input() {
     let config = QuantizedStoreConfig { second: VectorDtype::F32, ..QuantizedStoreConfig::new(2) };
     let none = QuantizedStoreConfig { oversampling: 0, ..config };
     assert!(matches!(QuantizedStore::new(none), Err(IndexError::Oversampling { found: 0 })));
@@ -132,7 +132,7 @@ fn a_quantised_store_refuses_what_every_store_refuses() {
 }
 
 #[test]
-fn the_widest_vectors_do_not_overflow() {
+fn the_maximum_dimension_does_not_overflow() {
     let widest = Int8::from_values(MAX_DIM, [vec![-128; MAX_DIM], vec![127; MAX_DIM]].concat()).unwrap();
     let found = widest.nearest(&vec![1.0; MAX_DIM], 2).unwrap();
     assert_eq!(found.iter().map(|hit| hit.0).collect::<Vec<_>>(), [1, 0]);
@@ -140,8 +140,8 @@ fn the_widest_vectors_do_not_overflow() {
 }
 
 #[test]
-fn equal_vectors_come_in_their_order_through_both_stages() {
-    // more than one block of rows, and candidates that are cut off amid equals
+fn ties_keep_their_order_in_both_stages() {
+    // more than one block of rows, and ties at the cutoff of the candidates
     let vectors = vec![vec![0.5, -0.5, 0.25]; 3000];
     let (bytes, signs, flat) = (int8(&vectors, 3), binary(&vectors, 3), vectors.concat());
     let floats = Float32::new(3, &flat).unwrap();
@@ -155,7 +155,7 @@ fn equal_vectors_come_in_their_order_through_both_stages() {
 }
 
 #[test]
-fn zeros_have_the_cosine_0() {
+fn the_cosine_of_zeros_is_0() {
     let zeros = vec![vec![0.0; 5]];
     let (bytes, signs) = (int8(&zeros, 5), binary(&zeros, 5));
     assert_eq!(bytes.vector(0), [0.0; 5]);
@@ -169,13 +169,13 @@ fn zeros_have_the_cosine_0() {
 proptest! {
     #[test]
     fn rescoring_everything_is_exact((vectors, query) in vectors_and_query(), count in 0usize..50) {
-        let d_embed = query.len();
-        let (bytes, signs, flat) = (int8(&vectors, d_embed), binary(&vectors, d_embed), vectors.concat());
-        let floats = Float32::new(d_embed, &flat).unwrap();
+        let dim = query.len();
+        let (bytes, signs, flat) = (int8(&vectors, dim), binary(&vectors, dim), vectors.concat());
+        let floats = Float32::new(dim, &flat).unwrap();
         let exact = top_k(vectors.iter().map(|vector| cosine(&query, vector)), count);
-        // a store refuses vectors of zeros
+        // stores reject zero vectors
         if vectors.iter().chain([&query]).all(|vector| vector.iter().any(|&value| value != 0.0)) {
-            let mut store = MemoryStore::new(d_embed, Metric::Cosine).unwrap();
+            let mut store = MemoryStore::new(dim, Metric::Cosine).unwrap();
             let entry = |(n, vector): (usize, &Vec<f32>)| Entry::new(n.to_string(), vector.clone(), "");
             store.upsert(vectors.iter().enumerate().map(entry).collect()).unwrap();
             let hits = store.search(&query, count).unwrap().into_iter();
@@ -184,10 +184,10 @@ proptest! {
         prop_assert_eq!(&exact, &floats.nearest(&query, count).unwrap());
 
         let all = vectors.len().max(1);
-        let numbers: Vec<Vec<f32>> = vectors.iter().map(|vector| {
+        let codes: Vec<Vec<f32>> = vectors.iter().map(|vector| {
             Int8::quantize(vector).unwrap().into_iter().map(f32::from).collect()
         }).collect();
-        let exact8 = top_k(numbers.iter().map(|vector| cosine(&query, vector)), count);
+        let exact8 = top_k(codes.iter().map(|vector| cosine(&query, vector)), count);
         let ones: Vec<Vec<f32>> = (0..vectors.len()).map(|position| signs.vector(position)).collect();
         let exact1 = top_k(ones.iter().map(|vector| cosine(&query, vector)), count);
         for first in [&floats as &dyn Collection, &bytes, &signs] {
@@ -195,42 +195,42 @@ proptest! {
             prop_assert_eq!(&exact8, &nearest_rescored(first, &bytes, &query, count, all).unwrap());
             let found = nearest_rescored(first, &signs, &query, count, all).unwrap();
             for (found, exact) in found.iter().zip(&exact1) {
-                // two formulas for one cosine
+                // two formulas for the cosine
                 prop_assert!((found.1 - exact.1).abs() <= f32::EPSILON);
             }
         }
     }
 
     #[test]
-    fn hamming_counts_the_signs_that_differ((vectors, query) in vectors_and_query()) {
-        let d_embed = query.len();
-        let signs = binary(&vectors, d_embed);
-        let asked = binary(std::slice::from_ref(&query), d_embed);
+    fn hamming_counts_different_signs((vectors, query) in vectors_and_query()) {
+        let dim = query.len();
+        let signs = binary(&vectors, dim);
+        let quantized_query = binary(std::slice::from_ref(&query), dim);
         let naive = |vector: &Vec<f32>| vector.iter().zip(&query).filter(|(x, y)| (**x > 0.0) != (**y > 0.0)).count();
         for (position, vector) in vectors.iter().enumerate() {
-            prop_assert_eq!(hamming(asked.words(0), signs.words(position)) as usize, naive(vector));
-            let kept: Vec<bool> = signs.vector(position).iter().map(|&sign| sign == 1.0).collect();
-            prop_assert_eq!(kept, vector.iter().map(|&x| x > 0.0).collect::<Vec<_>>());
+            prop_assert_eq!(hamming(quantized_query.words(0), signs.words(position)) as usize, naive(vector));
+            let stored: Vec<bool> = signs.vector(position).iter().map(|&sign| sign == 1.0).collect();
+            prop_assert_eq!(stored, vector.iter().map(|&x| x > 0.0).collect::<Vec<_>>());
         }
-        let scores = vectors.iter().map(|vector| (d_embed as f32 - 2.0 * naive(vector) as f32) / d_embed as f32);
+        let scores = vectors.iter().map(|vector| (dim as f32 - 2.0 * naive(vector) as f32) / dim as f32);
         prop_assert_eq!(signs.nearest(&query, 9).unwrap(), top_k(scores, 9));
     }
 
     #[test]
-    fn the_error_of_8_bits_is_within_its_bound((vectors, query) in vectors_and_query()) {
-        let d_embed = query.len();
-        let bytes = int8(&vectors, d_embed);
+    fn the_error_of_int8_is_within_its_bound((vectors, query) in vectors_and_query()) {
+        let dim = query.len();
+        let bytes = int8(&vectors, dim);
         let found = bytes.nearest(&query, usize::MAX).unwrap();
         for (position, vector) in vectors.iter().enumerate().filter(|(_, vector)| length(vector) > 0.0) {
             let bound = |v: &[f32]| {
                 let max = v.iter().fold(0.0, |max: f32, x| max.max(x.abs()));
-                (d_embed as f64).sqrt() * f64::from(max) / length(v) / 127.0
+                (dim as f64).sqrt() * f64::from(max) / length(v) / 127.0
             };
-            // the roundings of float32, of which the bound says nothing
+            // rounding of f32, which the bound does not include
             let slack = 1e-5;
             let unit = vector.iter().map(|&x| f64::from(x) / length(vector));
-            let kept = bytes.vector(position);
-            let error = unit.zip(&kept).map(|(x, &y)| (x - f64::from(y)).powi(2)).sum::<f64>().sqrt();
+            let stored = bytes.vector(position);
+            let error = unit.zip(&stored).map(|(x, &y)| (x - f64::from(y)).powi(2)).sum::<f64>().sqrt();
             prop_assert!(error <= bound(vector) + slack, "{} {}", error, bound(vector));
             if length(&query) > 0.0 {
                 let exact = cosine(&query, vector);
@@ -243,12 +243,12 @@ proptest! {
     }
 
     #[test]
-    fn files_hold_what_is_needed((vectors, query) in vectors_and_query()) {
-        let d_embed = query.len();
-        let (bytes, signs) = (int8(&vectors, d_embed), binary(&vectors, d_embed));
-        let read = Int8::from_values(d_embed, bytes.values().to_vec()).unwrap();
+    fn serialized_collections_round_trip((vectors, query) in vectors_and_query()) {
+        let dim = query.len();
+        let (bytes, signs) = (int8(&vectors, dim), binary(&vectors, dim));
+        let read = Int8::from_values(dim, bytes.values().to_vec()).unwrap();
         prop_assert_eq!(read.nearest(&query, 9).unwrap(), bytes.nearest(&query, 9).unwrap());
-        let read = Binary::from_bytes(d_embed, &signs.to_bytes()).unwrap();
+        let read = Binary::from_bytes(dim, &signs.to_bytes()).unwrap();
         prop_assert_eq!(read.to_bytes(), signs.to_bytes());
         prop_assert_eq!(read.nearest(&query, 9).unwrap(), signs.nearest(&query, 9).unwrap());
     }

@@ -1,4 +1,4 @@
-//! Search by words in scripts without spaces, and of texts that are the same in another form.
+//! Full-text search in scripts without spaces, and of equivalent Unicode forms.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ fn ids(store: &LocalStore, text: &str) -> Vec<String> {
     store.search_text(text, 9, None).unwrap().into_iter().map(|hit| hit.id).collect()
 }
 
-fn made(folder: &Path, texts: &[&str]) -> LocalStore {
+fn create_store(folder: &Path, texts: &[&str]) -> LocalStore {
     let mut store = LocalStore::create(folder, StoreConfig::new(2)).unwrap();
     let entries = texts.iter().enumerate();
     store.upsert(entries.map(|(n, text)| Entry::new(n.to_string(), vec![1.0, n as f32], *text)).collect()).unwrap();
@@ -17,9 +17,9 @@ fn made(folder: &Path, texts: &[&str]) -> LocalStore {
 }
 
 #[test]
-fn words_without_spaces_are_found() {
+fn scripts_without_spaces_are_searched_by_bigrams() {
     let folder = tempfile::tempdir().unwrap();
-    let store = made(
+    let store = create_store(
         folder.path(),
         &[
             "财务部说停车场的收据五月到期",
@@ -52,9 +52,9 @@ fn words_without_spaces_are_found() {
 }
 
 #[test]
-fn the_same_text_in_another_form_is_the_same() {
+fn equivalent_unicode_forms_are_found() {
     let folder = tempfile::tempdir().unwrap();
-    let mut store = made(folder.path(), &["Die Straße in Łódź, Müller", "ｶﾞﾗｽの窓", "ΟΔΌΣ 12", "हिन्दी भाषा"]);
+    let mut store = create_store(folder.path(), &["Die Straße in Łódź, Müller", "ｶﾞﾗｽの窓", "ΟΔΌΣ 12", "हिन्दी भाषा"]);
     for (query, id) in [
         ("STRASSE", "0"),
         ("strasse", "0"),
@@ -69,7 +69,7 @@ fn the_same_text_in_another_form_is_the_same() {
     ] {
         assert_eq!(ids(&store, query), [id], "{query}");
     }
-    assert!(ids(&store, "ह").is_empty(), "a part of a word is no word");
+    assert!(ids(&store, "ह").is_empty(), "parts of words are not found");
     store.upsert(vec![Entry::new("0", vec![1.0, 1.0], "gone")]).unwrap();
     store.delete(&["1"]).unwrap();
     assert!(ids(&store, "strasse ガラス").is_empty());
@@ -77,9 +77,9 @@ fn the_same_text_in_another_form_is_the_same() {
 }
 
 #[test]
-fn no_query_fails() {
+fn any_query_is_valid() {
     let folder = tempfile::tempdir().unwrap();
-    let store = made(folder.path(), &["a AND b OR NOT near", "text: \"quoted\" (x*)"]);
+    let store = create_store(folder.path(), &["a AND b OR NOT near", "text: \"quoted\" (x*)"]);
     for query in [
         "AND",
         "OR OR",
@@ -111,8 +111,8 @@ fn no_query_fails() {
     assert_eq!(ids(&store, &"b ".repeat(100_000)), ["0"]);
 }
 
-/// What a store was before words were folded.
-const OLD: &str = "
+/// A store in the format of version 1, without folding.
+const VERSION_1: &str = "
 CREATE TABLE store(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE entries(
     row INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -141,13 +141,13 @@ PRAGMA user_version = 1;
 ";
 
 #[test]
-fn an_old_store_is_searched_as_it_was_until_it_is_written() {
+fn a_store_of_version_1_is_upgraded_when_opened_for_writing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.sqlite");
     let connection = elman_sqlite::open(&path, Access::Create).unwrap();
     connection.pragma_update(None, "page_size", 8192).unwrap();
     connection.pragma_update(None, "journal_mode", "wal").unwrap();
-    connection.execute_batch(OLD).unwrap();
+    connection.execute_batch(VERSION_1).unwrap();
     connection.close().unwrap();
 
     let reader = LocalStore::open_read_only(folder.path()).unwrap();
@@ -157,7 +157,7 @@ fn an_old_store_is_searched_as_it_was_until_it_is_written() {
     assert_eq!(ids(&reader, "停车场的收据五月到期"), ["b"]);
 
     let mut store = LocalStore::open(folder.path()).unwrap();
-    // a reader that was open before sees it too
+    // a reader that was open before uses the upgraded index, too
     for store in [&store, &reader] {
         assert_eq!(ids(store, "CAFE"), ["a"]);
         assert_eq!(ids(store, "收据"), ["b"]);

@@ -3,11 +3,11 @@ use burn::{
     tensor::{FloatDType, Tensor},
 };
 
-/// The module with its parameters stored as numbers of another type. Its inputs then have to be of that type too.
+/// Casts the parameters of a module to another dtype. Its inputs must then have that dtype too.
 ///
-/// On graphics cards, recurrent networks of 16 bits have kernels as those of 32 have: what is stored takes half of the memory
-/// and of its bandwidth, and sums, states and what a cell does stay float32. Gradients below 6e-8 are zero in float16, so a loss
-/// is best multiplied with some thousands before its gradients are taken, and these divided by it (Micikevicius et al. 2018).
+/// On GPUs, recurrent networks have kernels for f16 and bf16: stored values need half the memory and bandwidth, while
+/// sums, states and cells are computed in f32. Gradients below 6e-8 underflow in f16, so use loss scaling: multiply the
+/// loss by a few thousand before backward, and divide the gradients by it (Micikevicius et al. 2018).
 ///
 /// ```
 /// use burn::tensor::{DType, Device, FloatDType};

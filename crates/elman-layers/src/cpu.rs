@@ -1,4 +1,4 @@
-//! Tensors that a processor's kernels can read: for layers that bring kernels of their own.
+//! CPU backends whose tensors kernels can read directly: for layers with their own kernels.
 
 use std::ops::Deref;
 
@@ -7,32 +7,32 @@ use burn::{
     tensor::{Device, Shape, TensorData},
 };
 
-/// Whether tensors of this device are a [`CpuBackend`]'s, with autodiff or without.
+/// Whether the device belongs to a [`CpuBackend`], with or without autodiff.
 pub fn is_cpu(device: &Device) -> bool {
     match device.clone().without_autodiff().as_dispatch() {
         #[cfg(feature = "flex")]
         DispatchDevice::Flex(_) => true,
         #[cfg(feature = "ndarray")]
         DispatchDevice::NdArray(_) => true,
-        #[allow(unreachable_patterns)] // where these are all that there are
+        #[allow(unreachable_patterns)] // if no other backend is compiled in
         _ => false,
     }
 }
 
-/// A backend whose tensors lie in this process's memory.
+/// A backend whose tensors are in this process's memory.
 pub trait CpuBackend: Backend {
     /// Values that are read where they are.
     type Values: Deref<Target = [f32]>;
 
-    /// The numbers of a float32 tensor in row-major order; copied where they lie in another.
+    /// The values of an f32 tensor in row-major order; copied if its layout is another.
     fn values(tensor: FloatTensor<Self>) -> Self::Values;
 
-    /// Whether the numbers lie in row-major order, so that [`values`](Self::values) need not copy them.
+    /// Whether the layout is row-major, so that [`values`](Self::values) need not copy them.
     fn is_row_major(tensor: &FloatTensor<Self>) -> bool;
 
-    /// A tensor of these numbers.
-    fn tensor(numbers: Vec<f32>, shape: impl Into<Shape>, device: &Self::Device) -> FloatTensor<Self> {
-        Self::float_from_data(TensorData::new(numbers, shape), device)
+    /// A tensor of these values.
+    fn tensor(values: Vec<f32>, shape: impl Into<Shape>, device: &Self::Device) -> FloatTensor<Self> {
+        Self::float_from_data(TensorData::new(values, shape), device)
     }
 }
 
@@ -50,7 +50,7 @@ mod flex {
         type Target = [f32];
 
         fn deref(&self) -> &[f32] {
-            self.0.as_slice().expect("a contiguous float32 tensor")
+            self.0.as_slice().expect("a contiguous f32 tensor")
         }
     }
 
@@ -91,7 +91,7 @@ mod ndarray {
         type Values = Values;
 
         fn values(tensor: FloatTensor<Self>) -> Values {
-            let NdArrayTensor::F32(storage) = tensor else { panic!("the kernels are for float32") };
+            let NdArrayTensor::F32(storage) = tensor else { panic!("the kernels support f32 only") };
             let array = storage.into_shared();
             Values(if array.is_standard_layout() {
                 array
@@ -101,7 +101,7 @@ mod ndarray {
         }
 
         fn is_row_major(tensor: &FloatTensor<Self>) -> bool {
-            let NdArrayTensor::F32(storage) = tensor else { panic!("the kernels are for float32") };
+            let NdArrayTensor::F32(storage) = tensor else { panic!("the kernels support f32 only") };
             storage.view().is_standard_layout()
         }
     }

@@ -15,14 +15,14 @@ pub struct DenseConfig {
     pub d_output: usize,
     /// Whether there is a bias.
     pub bias: bool,
-    /// The function that each output passes through.
+    /// The activation function.
     pub activation: Activation,
-    /// How the weights and the bias start.
+    /// The initializer of weights and bias.
     pub initializer: Initializer,
 }
 
 impl DenseConfig {
-    /// With a bias and without an activation; weights and bias uniform in ±1/√d_input, as `torch.nn.Linear`.
+    /// With a bias and without an activation; weights and bias uniform in ±1/√d_input, as in `torch.nn.Linear`.
     pub fn new(d_input: usize, d_output: usize) -> Self {
         let initializer = LinearConfig::new(d_input, d_output).initializer;
         Self { d_input, d_output, bias: true, activation: Activation::Identity, initializer }
@@ -40,13 +40,13 @@ impl DenseConfig {
         Self { activation, ..self }
     }
 
-    /// Sets how the weights and the bias start.
+    /// Sets the initializer of weights and bias.
     #[must_use]
     pub fn with_initializer(self, initializer: Initializer) -> Self {
         Self { initializer, ..self }
     }
 
-    /// Makes the layer.
+    /// Initializes the layer.
     ///
     /// # Panics
     /// If a width is 0.
@@ -58,7 +58,7 @@ impl DenseConfig {
     }
 }
 
-/// A fully connected layer of neurons, `y = f(x W + b)`, made by [`DenseConfig`].
+/// A fully connected layer of neurons, `y = f(x W + b)`, created by [`DenseConfig`].
 #[derive(Module, Debug)]
 pub struct Dense {
     /// The weight `W` `[d_input, d_output]` and the bias `b` `[d_output]`.
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_axis_is_mapped_and_the_others_stay() {
+    fn only_the_last_axis_is_mapped() {
         for device in devices() {
             let dense = DenseConfig::new(4, 3).init(&device.device);
             assert_eq!(dense.forward(Tensor::<1>::zeros([4], &device.device)).dims(), [3]);
@@ -98,27 +98,27 @@ mod tests {
     }
 
     #[test]
-    fn a_bias_is_there_if_asked_for() {
+    fn the_bias_is_optional() {
         let device = &device();
         assert_eq!(DenseConfig::new(4, 3).init(device).num_params(), 15);
         assert_eq!(DenseConfig::new(4, 3).with_bias(false).init(device).num_params(), 12);
     }
 
     #[test]
-    fn the_activation_is_kept_where_a_module_is_mapped() {
+    fn valid_preserves_the_activation() {
         let dense = DenseConfig::new(2, 2).with_activation(Activation::Tanh).init(&device().autodiff());
         assert_eq!(dense.valid().activation, Activation::Tanh);
     }
 
     #[test]
     #[should_panic(expected = "[d_input, d_output] = [0, 3]")]
-    fn a_width_of_zero_is_named() {
+    fn a_width_of_zero_panics() {
         DenseConfig::new(0, 3).init(&device());
     }
 
     #[test]
     #[should_panic(expected = "axis 1 expected 4, got 3")]
-    fn a_wrong_width_is_named() {
+    fn a_wrong_width_panics() {
         let device = &device();
         DenseConfig::new(4, 3).init(device).forward(Tensor::<2>::zeros([1, 3], device));
     }

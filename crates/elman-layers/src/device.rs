@@ -1,34 +1,33 @@
-//! What a device is made of: for layers that bring kernels of their own.
+//! Device properties that custom kernels need.
 
 use burn::tensor::Device;
 
-/// Whether tensors of this device are CubeCL's, which graphics cards are programmed with, with autodiff or without. That
-/// may be a driver in software too.
+/// Whether the device belongs to a CubeCL backend, with or without autodiff: a GPU, or a software driver.
 pub fn is_cube(device: &Device) -> bool {
     match device.clone().without_autodiff().as_dispatch() {
         #[cfg(feature = "cube")]
         burn::backend::DispatchDevice::Cube(_) => true,
-        #[allow(unreachable_patterns)] // where these are all that there are
+        #[allow(unreachable_patterns)] // if no other backend is compiled in
         _ => false,
     }
 }
 
-/// The most bytes that one tensor of this device can have, where the device says so.
+/// The maximum size of a tensor on this device in bytes, if known.
 pub fn max_tensor_bytes(device: &Device) -> Option<u64> {
     match device.clone().without_autodiff().as_dispatch() {
         #[cfg(feature = "cube")]
         burn::backend::DispatchDevice::Cube(device) => Some(device.client().properties().memory.max_page_size),
-        #[allow(unreachable_patterns)] // where these are all that there are
+        #[allow(unreachable_patterns)] // if no other backend is compiled in
         _ => None,
     }
 }
 
-/// How many buffers a kernel can have on this device, where the device says so.
+/// The maximum number of buffers that a kernel can bind on this device, if known.
 pub fn max_buffers(device: &Device) -> Option<u32> {
     match device.clone().without_autodiff().as_dispatch() {
         #[cfg(feature = "cube")]
         burn::backend::DispatchDevice::Cube(device) => Some(device.client().properties().hardware.max_bindings),
-        #[allow(unreachable_patterns)] // where these are all that there are
+        #[allow(unreachable_patterns)] // if no other backend is compiled in
         _ => None,
     }
 }
@@ -41,13 +40,13 @@ mod tests {
     use crate::cpu::is_cpu;
 
     #[test]
-    fn a_device_is_a_processors_or_cubes() {
+    fn a_device_is_a_cpu_or_a_cube_device() {
         for device in devices() {
-            let processor = ["flex", "ndarray"].contains(&device.name);
+            let cpu = ["flex", "ndarray"].contains(&device.name);
             for at in [device.device.clone(), device.autodiff()] {
-                assert_eq!((is_cpu(&at), is_cube(&at)), (processor, !processor), "{device}");
-                assert_eq!(max_buffers(&at).is_some_and(|most| most > 1), !processor, "{device}");
-                assert_eq!(max_tensor_bytes(&at).is_some_and(|most| most > 1 << 20), !processor, "{device}");
+                assert_eq!((is_cpu(&at), is_cube(&at)), (cpu, !cpu), "{device}");
+                assert_eq!(max_buffers(&at).is_some_and(|max| max > 1), !cpu, "{device}");
+                assert_eq!(max_tensor_bytes(&at).is_some_and(|max| max > 1 << 20), !cpu, "{device}");
             }
         }
     }

@@ -45,7 +45,7 @@ impl FeedForwardConfig {
         Self { bias, ..self }
     }
 
-    /// Makes the network.
+    /// Initializes the network.
     ///
     /// # Panics
     /// If there are fewer than two widths, or one of them is 0.
@@ -62,7 +62,7 @@ impl FeedForwardConfig {
     }
 }
 
-/// Dense layers upon each other, `h_l = f(h_{l−1} W_l + b_l)` with `h_0 = x`, made by [`FeedForwardConfig`].
+/// A stack of dense layers, `h_l = f(h_{l−1} W_l + b_l)` with `h_0 = x`, created by [`FeedForwardConfig`].
 #[derive(Module, Debug)]
 pub struct FeedForward {
     /// From the input to the output.
@@ -82,13 +82,13 @@ impl FeedForward {
         self.layers.iter().fold(x, |h, layer| layer.forward(h))
     }
 
-    /// As [`forward`](Self::forward), with the activations of each hidden layer: they are the network's embedding of
-    /// `x`.
+    /// Like [`forward`](Self::forward), but also returns the activations of each hidden layer, which serve as
+    /// embeddings of `x`.
     ///
     /// # Shapes
     /// - `x`: `[.., d_input]`
     /// - output: `[.., d_output]`
-    /// - hidden: `[.., d_hidden]` for each hidden layer, the first layer's first
+    /// - hidden: `[.., d_hidden]` for each hidden layer, in order
     ///
     /// # Panics
     /// If the last axis of `x` is not `d_input`.
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hidden_activations_are_those_of_the_forward_pass() {
+    fn hidden_activations_match_the_forward_pass() {
         for device in devices() {
             let network = FeedForwardConfig::new([3, 5, 4, 2]).init(&device.device);
             let x = Tensor::<2>::ones([6, 3], &device.device);
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "widths [3]: a network needs at least [d_input, d_output]")]
-    fn one_width_is_no_network() {
+    fn a_single_width_panics() {
         FeedForwardConfig::new([3]).init(&device());
     }
 }

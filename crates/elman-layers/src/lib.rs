@@ -1,9 +1,9 @@
-//! The layers around a recurrent network that burn-nn does not have: dense layers with an activation, feed-forward
-//! stacks that hand out their hidden activations, the dropouts of recurrent language models, an output layer tied to the
-//! embedding, the cross-entropy of an output layer, and residual stacks; and dropout, faster on processors.
+//! Layers around a recurrent network that burn-nn does not have: dense layers with an activation, feed-forward stacks
+//! that return their hidden activations, the dropout variants of recurrent language models, an output layer tied to the
+//! embedding, fused linear cross-entropy, residual stacks; and a dropout that is faster on CPUs.
 //!
-//! Linear maps, embeddings and normalisations are burn-nn's own. Axes are `[batch, time, feature]`; layers that work on
-//! the last axis alone take any number of axes before it.
+//! Linear maps, embeddings and normalization are burn-nn's. Axes are `[batch, time, feature]`; layers that work on the
+//! last axis only accept any number of axes before it.
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
@@ -19,8 +19,8 @@
 //! # }
 //! ```
 //!
-//! Dropouts act in training, and [`DropoutRate`] has the one rule of what that is: `module.valid()` turns them off, and where they
-//! belong to parameters that are on a plain device they never act. Where the input was made makes no difference.
+//! Dropout is active in training mode, which [`DropoutRate`] defines: `module.valid()` disables it, and parameters on a
+//! device without autodiff are never in training mode. The input's device does not matter.
 
 mod cast;
 pub mod cpu;

@@ -9,7 +9,7 @@ use burn::{
 
 use crate::{Dense, FeedForward};
 
-/// A layer whose output has the shape of its input, so that it can stand beside an identity path.
+/// A layer whose output has the shape of its input, as the branch of a residual connection.
 pub trait Branch<const D: usize> {
     /// Applies the layer.
     ///
@@ -30,13 +30,13 @@ macro_rules! branch {
 
 branch!(Dense, FeedForward, Linear);
 
-/// A layer with an identity path beside it, `y = x + layer(norm(x))`; without a norm, `y = x + layer(x)` (He et al.
-/// 2016a, eq. 1; the norm inside the branch as He et al. 2016b, section 4, and Xiong et al. 2020, "pre-LN").
+/// A residual connection, `y = x + layer(norm(x))`; without a norm, `y = x + layer(x)` (He et al. 2016a, eq. 1; the
+/// norm inside the branch as in He et al. 2016b, section 4, and Xiong et al. 2020, "pre-LN").
 #[derive(Module, Debug)]
 pub struct Residual<L> {
     /// The layer.
     pub layer: L,
-    /// What the layer's input passes through first.
+    /// The norm of the layer's input.
     pub norm: Option<Normalization>,
 }
 
@@ -46,7 +46,7 @@ impl<L> Residual<L> {
         Self { layer, norm: None }
     }
 
-    /// Normalises the layer's input, with any norm of burn-nn: `LayerNormConfig::new(d).init(&device)`, say.
+    /// Normalizes the layer's input with any norm of burn-nn, such as `LayerNormConfig::new(d).init(&device)`.
     #[must_use]
     pub fn with_norm(self, norm: impl Into<Normalization>) -> Self {
         Self { norm: Some(norm.into()), ..self }
@@ -65,17 +65,17 @@ impl<L> Residual<L> {
     {
         let y = self.layer.forward(normalize(&self.norm, x.clone()));
         // Without this check an output of width 1 would be broadcast.
-        assert_eq!(y.dims(), x.dims(), "Residual: the layer's output (left) has to have the axes of x (right)");
+        assert_eq!(y.dims(), x.dims(), "Residual: the layer's output (left) must have the shape of x (right)");
         x + y
     }
 }
 
-/// [`Residual`] layers upon each other, with a norm after the last if each has one.
+/// A stack of [`Residual`] layers, optionally with a norm before each layer and after the last.
 #[derive(Module, Debug)]
 pub struct ResidualStack<L> {
     /// From the input to the output.
     pub layers: Vec<Residual<L>>,
-    /// What the output passes through.
+    /// The norm of the output.
     pub norm: Option<Normalization>,
 }
 
@@ -87,8 +87,8 @@ impl<L> ResidualStack<L> {
 
     /// Puts a norm before each layer and one at the end; `norm` need not name the width, which is `d`.
     ///
-    /// The last one is there because the identity path adds up branch after branch and is itself never normalised
-    /// (Xiong et al. 2020).
+    /// The last one is needed because the identity path sums all branches and is itself never normalized (Xiong et al.
+    /// 2020).
     #[must_use]
     pub fn with_norms(self, norm: impl Into<NormalizationConfig>, d: usize, device: &Device) -> Self {
         let norm = norm.into().with_num_features(d);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn the_norms_stand_before_each_layer_and_at_the_end() {
+    fn norms_precede_each_layer_and_follow_the_last() {
         for device in devices() {
             let at = &device.device;
             let layers = [dense(4, at), dense(4, at)];
@@ -171,8 +171,8 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "the layer's output (left) has to have the axes of x (right)")]
-    fn a_layer_of_another_width_is_named() {
+    #[should_panic(expected = "the layer's output (left) must have the shape of x (right)")]
+    fn a_layer_of_another_width_panics() {
         let device = &device();
         Residual::new(dense(1, device)).forward(Tensor::<2>::ones([3, 4], device));
     }

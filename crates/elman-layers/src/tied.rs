@@ -15,7 +15,7 @@ pub struct TiedOutputConfig {
 }
 
 impl TiedOutputConfig {
-    /// With a bias, which starts at 0.
+    /// With a bias, initialized to 0.
     pub fn new(vocabulary: usize) -> Self {
         Self { vocabulary, bias: true }
     }
@@ -26,7 +26,7 @@ impl TiedOutputConfig {
         Self { bias, ..self }
     }
 
-    /// Makes the layer.
+    /// Initializes the layer.
     ///
     /// # Panics
     /// If the vocabulary is empty.
@@ -37,10 +37,10 @@ impl TiedOutputConfig {
     }
 }
 
-/// An output layer that has the embedding's weight for its own, `logits = h Eᵀ + b` (Press & Wolf 2017, section 3).
+/// An output layer that shares the embedding's weight, `logits = h Eᵀ + b` (Press & Wolf 2017, section 3).
 ///
-/// The embedding stays with its owner and is passed to [`forward`](Self::forward), so a model holds, saves and trains
-/// the matrix once; its gradient is the sum of both uses.
+/// The embedding is passed to [`forward`](Self::forward), so a model stores and trains the matrix once. Its gradient is
+/// the sum of both uses.
 #[derive(Module, Debug)]
 pub struct TiedOutput {
     /// The bias `b` `[vocabulary]`.
@@ -57,7 +57,7 @@ impl TiedOutput {
     /// - logits: `[.., vocabulary]`
     ///
     /// # Panics
-    /// If the axes of `hidden` and `embedding` are not these.
+    /// If `hidden` or `embedding` has another shape.
     pub fn forward<const D: usize>(&self, hidden: Tensor<D>, embedding: Tensor<2>) -> Tensor<D> {
         let [_, d_embed] = embedding.dims();
         assert_shape!(embedding, [self.vocabulary, _]);
@@ -78,14 +78,14 @@ mod tests {
 
     const SUM: Tolerance = Tolerance { relative: 1e-6, absolute: 0.0 };
 
-    /// A model of one embedding and one tied output: its logits, with the matrix of each use given apart.
+    /// The logits of a model of one embedding and one tied output, with separate matrices for the two uses.
     fn logits(tied: &TiedOutput, input: &Embedding, output: &Embedding, device: &Device) -> Tensor<3> {
         let tokens = Tensor::<2, Int>::from_ints([[0, 3], [1, 3]], device);
         tied.forward(input.forward(tokens), output.weight.val())
     }
 
     #[test]
-    fn the_tied_weight_has_one_gradient_the_sum_of_both_uses() {
+    fn the_gradient_of_the_tied_weight_is_the_sum_of_both_uses() {
         for device in devices() {
             let at = device.autodiff();
             let words = EmbeddingConfig::new(5, 4).init(&at);
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "axis 0 expected 5, got 6")]
-    fn an_embedding_of_another_vocabulary_is_named() {
+    fn an_embedding_of_another_vocabulary_panics() {
         let device = &device();
         let tied = TiedOutputConfig::new(5).init(device);
         tied.forward(Tensor::<2>::zeros([1, 4], device), Tensor::zeros([6, 4], device));

@@ -1,4 +1,4 @@
-//! The logits of an output layer are never held as a whole on a graphics card.
+//! The logits of an output layer are never materialized on a GPU.
 
 use burn::{
     nn::loss::CrossEntropyLoss,
@@ -11,14 +11,14 @@ const ROWS: usize = 8192;
 const D_HIDDEN: usize = 8;
 const CLASSES: usize = 4096;
 
-/// What the device has put aside for tensors, in bytes: it grows to the most that was held at once, and stays.
+/// Bytes that the device has reserved for tensors. This grows to the peak memory use and does not shrink.
 fn reserved(device: &Device) -> u64 {
     device.memory_pool_usage().expect("a card counts its memory").bytes_reserved
 }
 
-// one test in a process of its own, so that nothing else asks the device for memory meanwhile
+// the only test of its process, so that nothing else allocates device memory meanwhile
 #[test]
-fn a_loss_and_its_gradients_take_less_memory_than_the_logits() {
+fn a_loss_and_its_gradients_need_less_memory_than_the_logits() {
     let logits = (ROWS * CLASSES * size_of::<f32>()) as u64;
     for device in devices().into_iter().filter(|device| is_cube(&device.device)) {
         let at = device.autodiff();
@@ -27,12 +27,12 @@ fn a_loss_and_its_gradients_take_less_memory_than_the_logits() {
         let before = reserved(&device.device);
         let targets = Tensor::<1, Int>::zeros([ROWS], &at);
         let grads = linear_cross_entropy(hidden.clone(), weight.clone(), None, targets.clone()).backward();
-        let by_weight = weight.grad(&grads).expect("a gradient").sum();
-        assert!(by_weight.into_scalar::<f32>().abs() < 1e-2, "a softmax and its target both sum to 1");
+        let grad_weight = weight.grad(&grads).expect("a gradient").sum();
+        assert!(grad_weight.into_scalar::<f32>().abs() < 1e-2, "a softmax and its target both sum to 1");
         let fused = reserved(&device.device) - before;
         assert!(fused < logits, "{fused} bytes on {device}, the logits alone are {logits}");
 
-        // the measure sees them where they are held
+        // check that the measurement sees logits that are stored
         let loss = CrossEntropyLoss::new(None, &at).forward(linear(hidden, weight, None), targets);
         assert!(loss.into_scalar::<f32>().is_finite());
         let composed = reserved(&device.device) - before;

@@ -8,7 +8,7 @@ use elman_activations::Activation;
 use elman_layers::{Dense, DenseConfig, FeedForward, FeedForwardConfig};
 use elman_testkit::{Golden, Tolerance, assert_close, devices};
 
-/// Sums of a few products in float32; GPUs also approximate the activations.
+/// Sums of a few products in f32; GPUs also approximate the activations.
 const VALUES: Tolerance = Tolerance { relative: 5e-6, absolute: 0.0 };
 /// As [`VALUES`], through up to three layers.
 const GRADIENTS: Tolerance = Tolerance { relative: 2e-5, absolute: 0.0 };
@@ -37,7 +37,7 @@ impl Case<'_> {
         let label = |what: &str| format!("{} {what} on {:?}", self.name, self.device);
         assert_close(&label("y"), &y, &self.tensor("y"), VALUES);
         let grads = (y * self.tensor("dy")).sum().backward();
-        // Gradients come back without autodiff.
+        // gradients are tensors without autodiff
         let dx = x.grad(&grads).expect("a gradient of x");
         assert_close(&label("d x"), &dx, &self.tensor("d x").inner(), GRADIENTS);
         for (i, layer) in layers.iter().enumerate() {

@@ -1,11 +1,11 @@
-//! One seed, one mask.
+//! The same seed gives the same mask.
 
 use burn::tensor::Tensor;
 use elman_layers::Dropout;
 use elman_testkit::devices;
 
 #[test]
-fn the_devices_seed_fixes_the_masks_after_it() {
+fn the_seed_of_the_device_determines_the_masks() {
     for device in devices() {
         let draws = |seed| {
             device.device.seed(seed);

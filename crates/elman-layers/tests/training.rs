@@ -1,4 +1,4 @@
-//! Dropout acts in training, which depends on the module alone, not on where its input was made.
+//! Dropout is active in training, which depends only on the module and not on the device of its input.
 
 use burn::{
     module::Module,
@@ -12,7 +12,7 @@ fn ones(device: &Device) -> Tensor<3> {
     Tensor::ones([4, 2, 32], device)
 }
 
-/// Ones are dropped or doubled with these rates, and some of each with all but certainty.
+/// Whether ones were dropped or doubled. With these rates both almost certainly occur.
 fn is_dropped<const D: usize>(y: Tensor<D>) -> bool {
     let values: Vec<f32> = y.into_data().iter::<f32>().collect();
     if values.iter().all(|y| *y == 1.0) {
@@ -23,7 +23,7 @@ fn is_dropped<const D: usize>(y: Tensor<D>) -> bool {
 }
 
 #[test]
-fn layers_without_parameters_go_by_valid_and_freeze() {
+fn layers_without_parameters_depend_on_valid_and_freeze() {
     for device in devices() {
         let (dropout, locked) = (Dropout::new(0.5), LockedDropout::new(0.5));
         for input in [&device.device, &device.autodiff()] {
@@ -39,7 +39,7 @@ fn layers_without_parameters_go_by_valid_and_freeze() {
 }
 
 #[test]
-fn within_a_module_they_go_by_its_parameters_too() {
+fn within_a_module_they_also_depend_on_its_parameters() {
     for device in devices() {
         let (dropout, locked) = (Dropout::new(0.5), LockedDropout::new(0.5));
         let (plain, trained) = (&device.device, &device.autodiff());
@@ -58,7 +58,7 @@ fn within_a_module_they_go_by_its_parameters_too() {
 }
 
 #[test]
-fn layers_that_are_given_parameters_go_by_these() {
+fn layers_with_parameters_depend_on_their_device() {
     for device in devices() {
         let (words, weights) = (EmbeddingDropout::new(0.5), WeightDrop::new(0.5));
         let (plain, trained) = (&device.device, &device.autodiff());

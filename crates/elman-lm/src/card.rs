@@ -8,12 +8,12 @@ use crate::{
     train::{Epoch, TrainConfig},
 };
 
-/// What a model's `README.md` says beside its configuration: where it comes from and how good it is.
+/// Content of a model's `README.md` in addition to its configuration: how it was trained and its metrics.
 ///
-/// Displayed as Markdown with the front matter of a Hugging Face model card.
+/// Written as Markdown with the front matter of a Hugging Face model card.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ModelCard {
-    /// The model's name: the directory's, if nothing better is known.
+    /// The model's name; by default that of its directory.
     pub name: String,
     /// The texts that it was trained on.
     pub corpus: Vec<CorpusInfo>,
@@ -28,9 +28,9 @@ pub struct ModelCard {
 /// A text in a [`ModelCard`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CorpusInfo {
-    /// What it was used for: `train`, `validation`.
+    /// Its use: `train`, `validation`.
     pub role: String,
-    /// Its file or folder, as the user named it.
+    /// Its file or folder, as the user gave it.
     pub name: String,
     /// Its size in tokens.
     pub tokens: usize,
@@ -166,7 +166,7 @@ fn table(f: &mut fmt::Formatter<'_>, head: &[&str], rows: &[Vec<String>]) -> fmt
     Ok(())
 }
 
-/// Names and commands come from users; a line break would leave its row or code block.
+/// Joins lines. Names and commands come from users, and a line break would end the table row or code block.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -33,7 +33,7 @@ pub struct LanguageModelConfig {
     pub vocabulary: usize,
     /// Kind of recurrent cell.
     pub cell: CellKind,
-    /// Width of the embedding of a token.
+    /// Dimension of a token embedding.
     pub d_embed: usize,
     /// Hidden units per layer.
     pub d_hidden: usize,
@@ -41,16 +41,16 @@ pub struct LanguageModelConfig {
     pub layers: usize,
     /// Whether the recurrent layers have biases.
     pub bias: bool,
-    /// Whether the output layer uses the embedding's weights (Press & Wolf 2017). A projection from `d_hidden` to
-    /// `d_embed` comes before it where these differ.
+    /// Whether the output layer uses the embedding's weights (Press & Wolf 2017). If `d_hidden` and `d_embed` differ, a
+    /// projection from the one to the other precedes it.
     pub tied: bool,
-    /// Probability with which an element is dropped in training.
+    /// Dropout probabilities in training.
     pub dropout: Dropouts,
-    /// The embedding's and the output's weights start uniform in ± this value.
+    /// The embedding and output weights are initialized uniformly in ± this value.
     pub init_range: f64,
 }
 
-/// Dropout at the three places where a language model has it (Zaremba et al. 2014), each a probability in [0, 1).
+/// The dropout of a language model (Zaremba et al. 2014); each is a probability in [0, 1).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dropouts {
     /// After the embedding.
@@ -62,22 +62,22 @@ pub struct Dropouts {
 }
 
 impl Dropouts {
-    /// The same probability at all three places.
+    /// The same probability for all three.
     pub const fn all(p: f64) -> Self {
         Self { embedding: p, between_layers: p, output: p }
     }
 }
 
-/// Widths beyond this are taken for a mistake, or a damaged file, rather than allocated.
+/// Larger widths are rejected as a mistake or a damaged file instead of being allocated.
 const MAX_WIDTH: usize = 1 << 16;
 const MAX_LAYERS: usize = 256;
-/// Wider weights have no use, and their products leave float32.
+/// Larger weights are of no use, and their products overflow f32.
 const MAX_RANGE: f64 = 1000.0;
 /// Token ids are 32-bit signed integers on GPUs.
 const MAX_VOCABULARY: usize = i32::MAX as usize;
 
 impl LanguageModelConfig {
-    /// The defaults for a vocabulary of this many tokens.
+    /// The defaults for a vocabulary of `vocabulary` tokens.
     pub fn new(vocabulary: usize) -> Self {
         Self {
             vocabulary,
@@ -95,7 +95,7 @@ impl LanguageModelConfig {
     /// Checks that every setting is in its range.
     ///
     /// # Errors
-    /// [`LmError::Setting`] with the first that is not.
+    /// [`LmError::Setting`] for the first setting out of range.
     pub fn validate(&self) -> Result<(), LmError> {
         let width = |n: usize| (1..=MAX_WIDTH).contains(&n);
         check(
@@ -113,14 +113,14 @@ impl LanguageModelConfig {
         check("init_range", "0 to 1000", self.init_range, (0.0..=MAX_RANGE).contains(&self.init_range))
     }
 
-    /// Makes the model. Seed the device ([`Device::seed`]) before for the same weights each time.
+    /// Initializes the model. For reproducible weights, seed the device first ([`Device::seed`]).
     ///
     /// # Errors
-    /// [`LmError::Setting`], as [`validate`](Self::validate).
+    /// [`LmError::Setting`]; see [`validate`](Self::validate).
     pub fn init(&self, device: &Device) -> Result<LanguageModel, LmError> {
         self.validate()?;
         let uniform = match self.init_range {
-            0.0 => Initializer::Zeros, // burn has no uniform distribution over one number
+            0.0 => Initializer::Zeros, // burn's uniform distribution rejects an empty range
             range => Initializer::Uniform { min: -range, max: range },
         };
         let embedding =

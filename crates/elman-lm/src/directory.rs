@@ -17,23 +17,23 @@ pub(crate) const WEIGHTS: &str = "model.safetensors";
 const TOKENIZER: &str = "tokenizer.json";
 const CARD: &str = "README.md";
 
-/// The newest `format_version` that is read.
+/// The newest supported `format_version`.
 const FORMAT_VERSION: u32 = 1;
 
-/// Larger configuration files are not read.
+/// Larger configuration files are rejected.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
-/// What `config.json` holds.
+/// The content of `config.json`.
 #[derive(Debug, Serialize, Deserialize)]
 struct ConfigFile {
     format_version: u32,
-    /// The version of elman that wrote it, for people.
+    /// The version of elman that wrote it; informational.
     elman_version: String,
     tokens: Unit,
     model: LanguageModelConfig,
 }
 
-/// The part of `config.json` that every version has.
+/// The part of `config.json` that all versions share.
 #[derive(Deserialize)]
 struct Version {
     format_version: u32,
@@ -41,10 +41,10 @@ struct Version {
 
 impl LanguageModel {
     /// Saves the model as a directory in the Hugging Face layout: `tokenizer.json`, `config.json`, `README.md` (the
-    /// model card), `model.safetensors` (float32, tensors named as PyTorch names them).
+    /// model card), `model.safetensors` (f32, with PyTorch's tensor names).
     ///
-    /// Each file is replaced at once or not at all, the weights last. Weights of another model that are in the way are
-    /// removed first, so that a crash leaves a directory that either loads or says what it lacks.
+    /// Each file is replaced atomically, the weights last. Weights of another model are removed first. After a crash
+    /// the directory therefore either loads or fails with the name of the missing file.
     ///
     /// # Errors
     /// [`LmError::Write`], [`LmError::Weights`], [`LmError::Text`] if a file cannot be written.
@@ -59,13 +59,13 @@ impl LanguageModel {
         };
         let mut config = serde_json::to_vec_pretty(&config).expect("a configuration is valid JSON");
         config.push(b'\n');
-        let there = |file: &str| elman_files::read(path.join(file), u64::MAX).ok();
-        let old_tokenizer = there(TOKENIZER);
-        if there(CONFIG).as_ref() != Some(&config) {
+        let current = |file: &str| elman_files::read(path.join(file), u64::MAX).ok();
+        let old_tokenizer = current(TOKENIZER);
+        if current(CONFIG).as_ref() != Some(&config) {
             remove_weights(path)?;
         }
         tokenizer.save(path.join(TOKENIZER))?;
-        if there(TOKENIZER) != old_tokenizer {
+        if current(TOKENIZER) != old_tokenizer {
             remove_weights(path)?;
         }
         files::replace(&path.join(CONFIG), &config)?;
@@ -78,7 +78,7 @@ impl LanguageModel {
     /// # Errors
     /// [`LmError::NoModel`] if a file is missing; [`LmError::Config`], [`LmError::Version`], [`LmError::Setting`] for a
     /// `config.json` that cannot be used; [`LmError::Text`] for the tokenizer; [`LmError::Vocabulary`],
-    /// [`LmError::TooSmall`], [`LmError::Weights`] where the files disagree or are damaged.
+    /// [`LmError::TooSmall`], [`LmError::Weights`] if the files are inconsistent or damaged.
     pub fn load_dir(path: impl AsRef<Path>, device: &Device) -> Result<(Self, TextTokenizer), LmError> {
         let path = path.as_ref();
         for file in [CONFIG, TOKENIZER, WEIGHTS] {
@@ -89,7 +89,7 @@ impl LanguageModel {
         let (config, tokenizer) = read_description(&path.join(CONFIG), &path.join(TOKENIZER))?;
         let weights = path.join(WEIGHTS);
         config.check_size(&weights, size_of::<f32>())?;
-        // read rather than mapped: a file that is shortened meanwhile would end the process
+        // read, not memory-mapped: accessing a mapped file that is truncated meanwhile kills the process
         let bytes =
             elman_files::read(&weights, u64::MAX).map_err(|source| LmError::Read { path: weights.clone(), source })?;
         let model = StateDict::from_safetensors(bytes, &weights)?.load_into(config.init(device)?)?;
@@ -97,7 +97,7 @@ impl LanguageModel {
     }
 }
 
-/// `config.json` and `tokenizer.json`, which must agree on the vocabulary.
+/// Reads `config.json` and `tokenizer.json`, which must have the same vocabulary size.
 pub(crate) fn read_description(
     config: &Path,
     tokenizer: &Path,
@@ -113,22 +113,22 @@ pub(crate) fn read_description(
 }
 
 impl LanguageModelConfig {
-    /// Refuses a file that is too small for the weights before anything is allocated for them.
+    /// Rejects a file that is too small for the weights, before memory is allocated for them.
     pub(crate) fn check_size(&self, path: &Path, bytes_per_value: usize) -> Result<(), LmError> {
         let file = elman_files::open(path).and_then(|file| file.metadata());
         let found = file.map_err(|source| LmError::Read { path: path.into(), source })?.len();
-        let expected = self.least_values() * bytes_per_value as u64;
+        let expected = self.min_values() * bytes_per_value as u64;
         if found < expected {
             return Err(LmError::TooSmall { path: path.into(), expected, found });
         }
         Ok(())
     }
 
-    /// Values that the embedding and the recurrent layers hold at least.
-    fn least_values(&self) -> u64 {
+    /// A lower bound of the number of weights in the embedding and the recurrent layers.
+    fn min_values(&self) -> u64 {
         let [vocabulary, d_embed, d_hidden, layers] =
             [self.vocabulary, self.d_embed, self.d_hidden, self.layers].map(|n| n as u64);
-        // `validate` keeps each factor small enough for the sum, in bytes, to stay below 2⁶⁴
+        // `validate` limits each factor, so that the sum in bytes stays below 2⁶⁴
         vocabulary * d_embed + d_embed * d_hidden + (layers - 1) * d_hidden * d_hidden
     }
 }
@@ -154,8 +154,8 @@ fn read_config(path: &Path) -> Result<LanguageModelConfig, LmError> {
     Ok(file.model)
 }
 
-/// Identifies a model directory by its contents: SHA-256 over `tokenizer.json` and `model.safetensors`, in hexadecimal.
-/// What was computed with a model can remember it, and notice when it is asked about another.
+/// The fingerprint of a model directory: SHA-256 over `tokenizer.json` and `model.safetensors`, in hexadecimal.
+/// Results stored with it can be checked against the model that they are later used with.
 ///
 /// # Errors
 /// [`LmError::Read`].
@@ -171,7 +171,7 @@ pub fn fingerprint(path: impl AsRef<Path>) -> Result<String, LmError> {
     Ok(files::hexadecimal(&hash.finalize()))
 }
 
-/// As [`fingerprint`], of files that lie in memory.
+/// [`fingerprint`] of files in memory.
 pub fn fingerprint_of(tokenizer: &[u8], weights: &[u8]) -> String {
     let mut hash = Sha256::new();
     for bytes in [tokenizer, weights] {

@@ -3,7 +3,7 @@ use std::{io, path::PathBuf};
 use elman_recurrence::{ImportError, packed::PackError};
 use elman_text::TextError;
 
-/// Why a language model could not be made, trained, evaluated, run, saved or loaded.
+/// Why a language model could not be created, trained, evaluated, run, saved or loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LmError {
@@ -12,12 +12,12 @@ pub enum LmError {
     Setting {
         /// The setting.
         name: &'static str,
-        /// Its range, in words.
+        /// A description of its range.
         expected: &'static str,
         /// Its value.
         found: String,
     },
-    /// A text that names no learning-rate schedule.
+    /// Not the name of a learning-rate schedule.
     #[error(
         "unknown schedule '{found}': expected constant, cosine, cosine:warmup=STEPS, plateau or plateau:factor=NUMBER"
     )]
@@ -25,22 +25,22 @@ pub enum LmError {
         /// The text.
         found: String,
     },
-    /// A text that names no optimizer.
+    /// Not the name of an optimizer.
     #[error("unknown optimizer '{found}': expected sgd, adam or adamw")]
     UnknownOptimizer {
         /// The text.
         found: String,
     },
-    /// The plateau schedule has nothing to watch.
-    #[error("the plateau schedule follows the validation loss: give a validation text, or choose constant or cosine")]
+    /// The plateau schedule needs a validation loss.
+    #[error("the plateau schedule needs a validation loss: pass a validation text, or choose constant or cosine")]
     PlateauWithoutValidation,
-    /// The text could not be cut into batches or encoded, has a token that the model does not, or the tokenizer could
-    /// not be read or written.
+    /// The text could not be split into batches or encoded, has a token that the model does not know, or the tokenizer
+    /// could not be read or written.
     #[error(transparent)]
     Text(#[from] TextError),
     /// The loss became infinite or NaN.
     #[error(
-        "training diverged at step {step}: loss {loss}, gradient norm {gradient_norm}; lower the learning rate or clip the gradients more"
+        "training diverged at step {step}: loss {loss}, gradient norm {gradient_norm}; lower the learning rate or the gradient clip"
     )]
     Diverged {
         /// The first step (from 1) with such a loss.
@@ -50,9 +50,9 @@ pub enum LmError {
         /// The global norm of the gradients of that step, before clipping.
         gradient_norm: f32,
     },
-    /// The device has no tensor as large as some are that a window needs.
+    /// A tensor that a window needs exceeds the device's limit.
     #[error(
-        "{rows} rows of {steps} steps need {:.2} GB in one piece, and the device takes {:.2} GB; {fitting} rows would fit, or fewer steps",
+        "{rows} rows of {steps} steps need a tensor of {:.2} GB, and the device's limit is {:.2} GB; {fitting} rows would fit, or fewer steps",
         *needed as f64 / 1e9, *limit as f64 / 1e9
     )]
     TooLarge {
@@ -62,19 +62,19 @@ pub enum LmError {
         steps: usize,
         /// Bytes of the largest tensor.
         needed: u64,
-        /// Bytes that the device takes.
+        /// The device's limit in bytes.
         limit: u64,
-        /// Rows that it takes at as many steps.
+        /// Rows that fit with the same number of steps.
         fitting: u64,
     },
-    /// A text that says no step count and no time.
-    #[error("cannot read '{found}' as steps (500) or a time (10m, 90s, 2h), either above 0")]
+    /// Neither a number of steps nor a duration.
+    #[error("invalid interval '{found}': expected steps (500) or a duration (10m, 90s, 2h), above 0")]
     UnknownEvery {
         /// The text.
         found: String,
     },
-    /// A file is no log of training.
-    #[error("'{}' is no log of training: line {line}: {reason}", path.display())]
+    /// A file is not a training log.
+    #[error("'{}' is not a training log: line {line}: {reason}", path.display())]
     Log {
         /// The file.
         path: PathBuf,
@@ -83,41 +83,41 @@ pub enum LmError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A checkpoint cannot be gone on from.
-    #[error("'{}' is no checkpoint to go on from: {reason}", path.display())]
+    /// Training cannot resume from a checkpoint.
+    #[error("cannot resume from '{}': {reason}", path.display())]
     Checkpoint {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
-    /// A checkpoint is of another model, another text, or settings that cannot be changed on the way.
-    #[error("'{}' is a checkpoint of another run: {setting} is {now} now and was {was}; give what was given then, or begin anew elsewhere", path.display())]
+    /// A checkpoint is of another model, another text, or of settings that cannot change within a run.
+    #[error("'{}' is a checkpoint of another run: {setting} is now {now}, was {was}; restore it or use another directory", path.display())]
     OtherRun {
         /// The checkpoint.
         path: PathBuf,
-        /// What differs.
+        /// The setting that differs.
         setting: String,
         /// Its value in the checkpoint.
         was: String,
         /// Its value in this run.
         now: String,
     },
-    /// Training was asked to stop, and did so after a step.
+    /// Training was asked to stop and stopped after a step.
     #[error("interrupted after step {step}{}", saved(checkpoint))]
     Interrupted {
         /// Steps done.
         step: usize,
-        /// What it can go on from, if checkpoints were asked for.
+        /// The checkpoint to resume from, if checkpoints are enabled.
         checkpoint: Option<PathBuf>,
     },
-    /// A checkpoint could not be made.
-    #[error("cannot make a checkpoint: {reason}")]
+    /// A checkpoint could not be created.
+    #[error("cannot create a checkpoint: {reason}")]
     NotSaved {
         /// burn's reason.
         reason: String,
     },
-    /// Training failed on the way.
+    /// Training failed.
     #[error("{source}{}", last_good(checkpoint))]
     Stopped {
         /// The latest checkpoint, if there is one.
@@ -147,38 +147,38 @@ pub enum LmError {
         /// The operating system's reason.
         source: io::Error,
     },
-    /// The directory is not one of a model.
-    #[error("'{}' is no model directory: it has no {file}; give a directory that training wrote", path.display())]
+    /// The directory is not a model directory.
+    #[error("'{}' is not a model directory: it has no {file}", path.display())]
     NoModel {
         /// The directory.
         path: PathBuf,
         /// The file that is missing.
         file: &'static str,
     },
-    /// `config.json` cannot be understood.
-    #[error("'{}' is no configuration of a language model: {source}", path.display())]
+    /// `config.json` cannot be parsed.
+    #[error("'{}' is not the configuration of a language model: {source}", path.display())]
     Config {
         /// The file.
         path: PathBuf,
-        /// The reader's reason, with line and column.
+        /// The parser's error, with line and column.
         source: serde_json::Error,
     },
     /// `config.json` was written by a newer program.
-    #[error("'{}' has format version {found}, this program reads up to {supported}: update it", path.display())]
+    #[error("'{}' has format version {found}, and this program supports up to {supported}: update it", path.display())]
     Version {
         /// The file.
         path: PathBuf,
         /// Its version.
         found: u32,
-        /// The newest version that is read.
+        /// The newest supported version.
         supported: u32,
     },
     /// `model.safetensors` is too small for the model that `config.json` describes.
-    #[error("'{}' is too small for its config.json: the weights need {expected} bytes, the file has {found}; is it cut off, or from another model?", path.display())]
+    #[error("'{}' is too small for its config.json: the weights need {expected} bytes, the file has {found}; is it truncated, or from another model?", path.display())]
     TooSmall {
         /// The file.
         path: PathBuf,
-        /// Bytes that the configuration's largest matrices need.
+        /// Bytes that the largest matrices of the configuration need.
         expected: u64,
         /// Bytes in the file.
         found: u64,
@@ -186,24 +186,24 @@ pub enum LmError {
     /// `model.safetensors` cannot be read, or disagrees with `config.json`.
     #[error(transparent)]
     Weights(#[from] ImportError),
-    /// The configuration ties the output to the embedding, and the weights do not.
-    #[error("config.json says that the output has the embedding's weights (tied), and in '{}' they differ: set tied to false", path.display())]
+    /// The configuration ties the output to the embedding, but their weights differ.
+    #[error("config.json ties the output to the embedding, but their weights differ in '{}': set tied to false", path.display())]
     NotTied {
         /// The weights.
         path: PathBuf,
     },
-    /// The tokenizer numbers tokens otherwise than a vocabulary in the weights file.
-    #[error("'{}' is of another model: its token '{}' has the number {here}, and in the vocabulary '{name}' of the weights {there}", path.display(), token.escape_debug())]
+    /// The tokenizer's token ids differ from a vocabulary in the weights file.
+    #[error("'{}' is of another model: its token '{}' has the id {here}, and in the vocabulary '{name}' of the weights {there}", path.display(), token.escape_debug())]
     TokenOrder {
         /// The tokenizer.
         path: PathBuf,
         /// The first such token.
         token: String,
-        /// Its number in the tokenizer.
+        /// Its id in the tokenizer.
         here: u32,
         /// The vocabulary's name in the weights file.
         name: String,
-        /// Its number there.
+        /// Its id there.
         there: usize,
     },
     /// Tokenizer and model have different vocabularies.

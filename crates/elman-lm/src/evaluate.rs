@@ -6,12 +6,12 @@ use crate::{error::LmError, model::LanguageModel, packed::PackedModel};
 
 /// How well a model predicts a text.
 ///
-/// The loss is the mean over all tokens that are predicted. The first token of each column has nothing before it and is
-/// not predicted; nor are the few tokens at the end that do not fill all columns. The figures per character and per
-/// byte scale the loss by the whole text's tokens per character and per byte.
+/// The loss is the mean over all predicted tokens. Not predicted are the first token of each column, which has no
+/// context, and the few tokens at the end that do not fill all columns. The metrics per character and per byte scale
+/// the loss by the tokens per character and per byte of the whole text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// Tokens that were predicted.
+    /// Number of predicted tokens.
     pub tokens: usize,
     /// Mean cross-entropy, nats per token.
     pub loss: f64,
@@ -26,36 +26,37 @@ pub struct Evaluation {
     pub bits_per_byte: f64,
 }
 
-/// Columns in which a validation text is read.
+/// Batch size for validation.
 const VALIDATION_BATCH: usize = 10;
 
-/// Device tensors that may wait before they are read.
-const WAITING: usize = 64;
+/// Losses that stay on the device before they are read together.
+const MAX_PENDING: usize = 64;
 
-/// Measures how well `model` predicts `text`, read in `batch` columns, `bptt` tokens at a time, the state carried.
+/// Measures how well `model` predicts `text`, split into `batch` columns and read in windows of `bptt` tokens. The
+/// state is carried from one window to the next.
 ///
-/// One column gives the exact figure; more are faster, and each gives away what its first tokens could have known.
+/// One column gives the exact result. More are faster, but the first tokens of each column lack their context.
 ///
 /// # Errors
-/// [`LmError::Text`] if the text is too short for the batch or has a token that the model does not, [`LmError::TooLarge`],
-/// [`LmError::NotFinite`].
+/// [`LmError::Text`] if the text is too short for the batch or has a token that the model does not know,
+/// [`LmError::TooLarge`], [`LmError::NotFinite`].
 pub fn evaluate(model: &LanguageModel, text: &Tokens, batch: usize, bptt: usize) -> Result<Evaluation, LmError> {
     let evaluation = evaluate_while(model, text, batch, bptt, || true)?;
     evaluation.expect("nothing stopped it").finite()
 }
 
-/// [`evaluate`] of a packed model: what its precision costs.
+/// [`evaluate`] for a packed model: shows the loss of accuracy of its weight dtype.
 ///
 /// # Errors
-/// As [`evaluate`].
+/// Those of [`evaluate`].
 pub fn evaluate_packed(model: &PackedModel, text: &Tokens, batch: usize, bptt: usize) -> Result<Evaluation, LmError> {
     let windows = BpttBatches::new(text, batch, bptt)?;
     let mut session = model.session(batch);
     let (mut sum, mut steps) = (0.0, 0);
     for window in windows {
         let at = |t: usize, row: usize| row * window.steps + t;
-        let turned = |n: usize| window.inputs[at(n / batch, n % batch)];
-        let inputs: Vec<u32> = (0..window.steps * batch).map(turned).collect();
+        let transposed = |n: usize| window.inputs[at(n / batch, n % batch)];
+        let inputs: Vec<u32> = (0..window.steps * batch).map(transposed).collect();
         session.read(&inputs)?;
         for t in 0..window.steps {
             let logits = session.logits(t).chunks_exact(model.vocabulary());
@@ -69,12 +70,12 @@ pub fn evaluate_packed(model: &PackedModel, text: &Tokens, batch: usize, bptt: u
 
 /// `−ln softmax(logits)[target]`
 fn cross_entropy(logits: &[f32], target: u32) -> f64 {
-    let most = logits.iter().fold(f32::NEG_INFINITY, |most, logit| most.max(*logit));
-    let sum: f64 = logits.iter().map(|logit| f64::from(logit - most).exp()).sum();
-    sum.ln() + f64::from(most) - f64::from(logits[target as usize])
+    let max = logits.iter().fold(f32::NEG_INFINITY, |max, logit| max.max(*logit));
+    let sum: f64 = logits.iter().map(|logit| f64::from(logit - max).exp()).sum();
+    sum.ln() + f64::from(max) - f64::from(logits[target as usize])
 }
 
-/// [`evaluate`] as long as `go_on` says so before each window; `None` if it was stopped.
+/// [`evaluate`] that checks `go_on` before each window; `None` if `go_on` stopped it.
 fn evaluate_while(
     model: &LanguageModel,
     text: &Tokens,
@@ -86,7 +87,7 @@ fn evaluate_while(
     let windows = BpttBatches::new(text, batch, bptt)?;
     let mut state = None;
     let (mut sum, mut steps, mut rows) = (0.0, 0, 0);
-    let mut waiting = Waiting::default();
+    let mut pending = PendingLosses::default();
     for batch in windows {
         if !go_on() {
             return Ok(None);
@@ -96,20 +97,20 @@ fn evaluate_while(
         let targets = model.tokens(&batch.targets, shape)?;
         let (loss, next) = model.loss(inputs, targets, state);
         state = Some(next);
-        waiting.losses.push(loss);
-        waiting.steps.push(batch.steps);
+        pending.losses.push(loss);
+        pending.steps.push(batch.steps);
         steps += batch.steps;
         rows = batch.rows;
-        if waiting.losses.len() == WAITING {
-            sum += waiting.sum();
+        if pending.losses.len() == MAX_PENDING {
+            sum += pending.take_sum();
         }
     }
-    sum += waiting.sum();
+    sum += pending.take_sum();
     Evaluation::new(sum, steps, rows, text).map(Some)
 }
 
 impl Evaluation {
-    /// Of the sum of the mean losses of so many time steps in `rows` columns.
+    /// From `sum`, the sum over `steps` time steps of the mean loss of `rows` columns.
     fn new(sum: f64, steps: usize, rows: usize, text: &Tokens) -> Result<Self, LmError> {
         let loss = sum / steps as f64;
         if !loss.is_finite() {
@@ -127,15 +128,15 @@ impl Evaluation {
         })
     }
 
-    /// Refuses a perplexity beyond all numbers: a loss of 710 is no model's whose weights are as they were trained. Training may
-    /// come back from it.
+    /// Rejects an infinite perplexity: a loss above 709 means damaged weights. Validation during training accepts it,
+    /// because training can recover.
     fn finite(self) -> Result<Self, LmError> {
         if self.perplexity.is_finite() { Ok(self) } else { Err(LmError::NotFinite) }
     }
 }
 
-/// [`evaluate`] as it is done after each epoch: in ten columns, or fewer where the text is shorter than that. `None` if
-/// `go_on` stopped it.
+/// [`evaluate`] as after each epoch: in ten columns, or fewer if the text is too short for them. `None` if `go_on`
+/// stopped it.
 pub(crate) fn validate(
     model: &LanguageModel,
     text: &Tokens,
@@ -145,23 +146,23 @@ pub(crate) fn validate(
     evaluate_while(model, text, VALIDATION_BATCH.min(text.len() / 2).max(1), bptt, go_on)
 }
 
-/// Losses that are still on the device, with the time steps that each is the mean of.
+/// Losses that are still on the device, and the number of time steps that each is the mean of.
 #[derive(Default)]
-struct Waiting {
+struct PendingLosses {
     losses: Vec<Tensor<1>>,
     steps: Vec<usize>,
 }
 
-impl Waiting {
-    /// The sum of loss × time steps; nothing waits afterwards.
-    fn sum(&mut self) -> f64 {
+impl PendingLosses {
+    /// The sum of loss × time steps. Clears the pending losses.
+    fn take_sum(&mut self) -> f64 {
         let steps = std::mem::take(&mut self.steps);
         let losses = read(std::mem::take(&mut self.losses));
         losses.into_iter().zip(steps).map(|(loss, steps)| f64::from(loss) * steps as f64).sum()
     }
 }
 
-/// Reads many small tensors from their device at once.
+/// Reads many small tensors from their device in one transfer.
 pub(crate) fn read(tensors: Vec<Tensor<1>>) -> Vec<f32> {
     if tensors.is_empty() {
         return Vec::new();

@@ -2,24 +2,24 @@ use std::{fs, path::Path};
 
 use crate::error::LmError;
 
-/// Replaces a file at once or not at all: written beside it, synced, renamed.
+/// Replaces a file atomically: writes a temporary file beside it, syncs and renames it.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), LmError> {
     elman_files::replace(path, bytes).map_err(|source| LmError::Write { path: path.into(), source })
 }
 
-/// Makes a directory and those above it.
+/// Creates a directory and its parents.
 pub(crate) fn make_dir(path: &Path) -> Result<(), LmError> {
     fs::create_dir_all(path).map_err(|source| LmError::Write { path: path.into(), source })
 }
 
-/// Removes what a process that was killed has left between a file's writing and its renaming: `.NAME.XXXXXX` for names
-/// with one of our endings. A file that cannot be removed is left.
+/// Removes temporary files of a process that was killed before it renamed them: `.NAME.XXXXXX`, where NAME has one of
+/// our extensions. Files that cannot be removed are ignored.
 pub(crate) fn remove_leftovers(folder: &Path) {
-    const ENDINGS: [&str; 6] = [".safetensors", ".json", ".jsonl", ".md", ".html", ".svg"];
+    const EXTENSIONS: [&str; 6] = [".safetensors", ".json", ".jsonl", ".md", ".html", ".svg"];
     let leftover = |name: &str| {
         let (file, random) = name.strip_prefix('.')?.rsplit_once('.')?;
-        let made_up = random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        (made_up && ENDINGS.iter().any(|ending| file.ends_with(ending))).then_some(())
+        let is_temporary = random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        (is_temporary && EXTENSIONS.iter().any(|ending| file.ends_with(ending))).then_some(())
     };
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_name().to_str().is_some_and(|name| leftover(name).is_some()) {
@@ -28,7 +28,7 @@ pub(crate) fn remove_leftovers(folder: &Path) {
     }
 }
 
-/// Bytes as hexadecimal digits.
+/// Formats bytes as hexadecimal digits.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn leftovers_and_nothing_else_are_removed() {
+    fn only_leftover_temporary_files_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let stay = ["model.safetensors", ".git", ".notes.json", ".model.safetensors.backup2", ".a.txt.aB3dE6"];
         let go = [".model.safetensors.aB3dE6", ".train.jsonl.000000", ".step-000000012.safetensors.zzzzzz"];

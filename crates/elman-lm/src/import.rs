@@ -14,11 +14,11 @@ use crate::{
     model::LanguageModel,
 };
 
-/// The names that programs give to an embedding, and to an output layer.
+/// Common module names of an embedding and of an output layer.
 const EMBEDDING: [&str; 7] = ["embedding", "encoder", "embed", "emb", "embeddings", "word_embeddings", "wte"];
 const OUTPUT: [&str; 7] = ["output", "decoder", "head", "lm_head", "fc", "linear", "out"];
 
-/// Makes a model of weights that were trained elsewhere.
+/// Imports weights that were trained with another program.
 ///
 /// ```no_run
 /// use burn::tensor::Device;
@@ -30,11 +30,11 @@ const OUTPUT: [&str; 7] = ["output", "decoder", "head", "lm_head", "fc", "linear
 /// # Ok::<(), elman_lm::LmError>(())
 /// ```
 ///
-/// The weights are a `.safetensors` file or one that PyTorch saved, whatever it wraps them in: see
-/// [`StateDict::find_model`]. The recurrent layers may have any name. The embedding is called `embedding.weight`, or
+/// The weights are a `.safetensors` file or a PyTorch checkpoint, possibly nested in other dictionaries: see
+/// [`StateDict::find_model`]. The recurrent layers may have any name. The embedding is named `embedding.weight`, or
 /// `encoder`, `embed`, `emb`, `embeddings`, `word_embeddings`, `wte`; the output `output.weight` and `output.bias`, or
-/// `decoder`, `head`, `lm_head`, `fc`, `linear`, `out`. A tied model's output weight repeats the embedding's and is left
-/// out.
+/// `decoder`, `head`, `lm_head`, `fc`, `linear`, `out`. The output weight of a tied model duplicates the embedding's
+/// and is dropped.
 #[derive(Debug, Clone)]
 pub struct Import {
     weights: PathBuf,
@@ -43,7 +43,7 @@ pub struct Import {
     prefix: Option<String>,
 }
 
-/// A model of weights that were trained elsewhere, and what is to be known about it.
+/// An imported model, with notes for the user.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Imported {
@@ -51,17 +51,17 @@ pub struct Imported {
     pub model: LanguageModel,
     /// Its tokenizer.
     pub tokenizer: TextTokenizer,
-    /// What is unusual.
+    /// What was unusual about the file.
     pub notes: Vec<ImportNote>,
 }
 
-/// Something that does not keep weights from being imported, and that their owner should know.
+/// A note about an import that succeeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ImportNote {
-    /// Tensors of the file that are no part of the model: names up to the first dot, and how many each has.
+    /// Tensors of the file that are not part of the model: name prefixes up to the first dot, and the count of each.
     NotUsed(BTreeMap<String, usize>),
-    /// Nothing in the file says which token has which number.
+    /// The file has no vocabulary to check the token ids against.
     OrderUnknown,
 }
 
@@ -73,23 +73,27 @@ impl fmt::Display for ImportNote {
                     1 => name.clone(),
                     count => format!("{name} ({count})"),
                 };
-                write!(f, "tensors beside the model were not used: {}", groups.iter().map(group).collect::<Vec<_>>().join(", "))
+                write!(
+                    f,
+                    "the file has tensors that are not part of the model, which were ignored: {}",
+                    groups.iter().map(group).collect::<Vec<_>>().join(", ")
+                )
             }
             Self::OrderUnknown => f.write_str(
-                "the weights do not say which token has which number, so a tokenizer of another order cannot be noticed; \
-                 measure the model on a text ('elman eval') and compare the loss with that of training",
+                "the weights have no vocabulary, so a tokenizer with other token ids cannot be detected; \
+                 evaluate the model on a text ('elman eval') and compare the loss with that of training",
             ),
         }
     }
 }
 
 impl Import {
-    /// Of a weights file, a `config.json` and a `tokenizer.json`.
+    /// An import from a weights file, a `config.json` and a `tokenizer.json`.
     pub fn new(weights: impl Into<PathBuf>, config: impl Into<PathBuf>, tokenizer: impl Into<PathBuf>) -> Self {
         Self { weights: weights.into(), config: config.into(), tokenizer: tokenizer.into(), prefix: None }
     }
 
-    /// Takes only the tensors whose names in the file begin with `prefix` and a dot.
+    /// Imports only the tensors whose names start with `prefix` and a dot.
     #[must_use]
     pub fn with_prefix(self, prefix: impl Into<String>) -> Self {
         Self { prefix: Some(prefix.into()), ..self }
@@ -98,11 +102,11 @@ impl Import {
     /// Reads the files.
     ///
     /// # Errors
-    /// As [`LanguageModel::load_dir`] for the configuration and the tokenizer; [`LmError::Weights`] where the weights cannot
-    /// be read, do not fit them or could be meant in two ways; [`LmError::NotTied`], [`LmError::TokenOrder`].
+    /// Those of [`LanguageModel::load_dir`] for the configuration and the tokenizer; [`LmError::Weights`] if the
+    /// weights cannot be read, do not fit or are ambiguous; [`LmError::NotTied`], [`LmError::TokenOrder`].
     pub fn load(&self, device: &Device) -> Result<Imported, LmError> {
         let (config, tokenizer) = read_description(&self.config, &self.tokenizer)?;
-        config.check_size(&self.weights, size_of::<u16>())?; // 16-bit floats at the least
+        config.check_size(&self.weights, size_of::<u16>())?; // f16 is the smallest dtype
         let mut file = StateDict::open(&self.weights)?;
         let mut notes = Vec::new();
         if !self.is_directory() && !self.order_is_known(file.vocabularies(), &tokenizer)? {
@@ -118,15 +122,15 @@ impl Import {
         if !others.is_empty() && self.prefix.is_none() {
             notes.push(not_used(&others, &in_file));
         }
-        let mut weights = weights.rename(|name| Some(own_name(name, network)));
+        let mut weights = weights.rename(|name| Some(model_name(name, network)));
         if config.tied {
             weights = self.untie(weights)?;
         }
-        let model = weights.load_into(config.init(device)?).map_err(|error| as_in_file(error, &in_file))?;
+        let model = weights.load_into(config.init(device)?).map_err(|error| with_name_in_file(error, &in_file))?;
         Ok(Imported { model: model.valid(), tokenizer, notes })
     }
 
-    /// Whether the files are those of one model directory, whose tokenizer is the model's.
+    /// Whether the files are in one model directory, so that the tokenizer is known to be the model's.
     fn is_directory(&self) -> bool {
         self.weights.file_name().is_some_and(|name| name == WEIGHTS) && self.weights.parent() == self.tokenizer.parent()
     }
@@ -137,7 +141,7 @@ impl Import {
         for Vocabulary { name, tokens, .. } in vocabularies {
             let ids: Vec<Option<u32>> = tokens.iter().map(|token| tokenizer.token_to_id(token)).collect();
             let distinct = ids.iter().flatten().collect::<HashSet<_>>().len();
-            // a list of other things, or tokens that are written in another way
+            // not a list of tokens, or tokens that are spelled differently
             if tokens.len() != tokenizer.vocab_size() || distinct * 2 < tokens.len() {
                 continue;
             }
@@ -151,7 +155,7 @@ impl Import {
         Ok(known)
     }
 
-    /// Leaves out the output's weight, which must be the embedding's.
+    /// Drops the output weight, which must equal the embedding's.
     fn untie(&self, weights: StateDict) -> Result<StateDict, LmError> {
         if let (Some(output), Some(embedding)) = (weights.data("output.weight")?, weights.data("embedding.weight")?)
             && (output.shape() != embedding.shape() || !output.iter::<f32>().eq(embedding.iter::<f32>()))
@@ -162,7 +166,8 @@ impl Import {
     }
 }
 
-/// The tensors by what their names begin with; those that lie where the model does by their whole names.
+/// Groups tensors by the first part of their names. Tensors with the same first part as the model are listed by full
+/// name.
 fn not_used(names: &[String], in_file: &str) -> ImportNote {
     let first = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
     let model = first(in_file);
@@ -174,10 +179,11 @@ fn not_used(names: &[String], in_file: &str) -> ImportNote {
     ImportNote::NotUsed(groups)
 }
 
-/// `rnn.weight_ih_l0` → `network.weight_ih_l0`, where the file's network is `rnn`; `encoder.weight` → `embedding.weight`.
-fn own_name(name: &str, network: &str) -> String {
+/// Renames `rnn.weight_ih_l0` to `network.weight_ih_l0` if `network` is `rnn`, and `encoder.weight` to
+/// `embedding.weight`.
+fn model_name(name: &str, network: &str) -> String {
     let weight = match network {
-        // the model is a recurrent layer itself, whose weights have no module's name
+        // the model is the recurrent layer itself, so its weights have no module prefix
         "" => (!name.contains('.')).then_some(name),
         network => name.strip_prefix(network).and_then(|rest| rest.strip_prefix('.')),
     };
@@ -191,8 +197,8 @@ fn own_name(name: &str, network: &str) -> String {
     }
 }
 
-/// Names a missing weight of the network as the file would.
-fn as_in_file(error: ImportError, network: &str) -> ImportError {
+/// Replaces the name of a missing weight of the network by its name in the file.
+fn with_name_in_file(error: ImportError, network: &str) -> ImportError {
     match error {
         ImportError::Missing { path, name, found } => {
             let name = match name.strip_prefix("network.") {

@@ -1,8 +1,8 @@
 //! Recurrent language models: train, evaluate, generate, save.
 //!
-//! A [`LanguageModel`] gives the probability of every next token: an embedding, recurrent layers of any kind that
-//! [`elman_recurrence`] has, an output. [`train()`] trains it on a text of any size, [`evaluate()`] measures it,
-//! [`generate()`] writes with it, and it is saved as a directory in the Hugging Face layout.
+//! A [`LanguageModel`] predicts the next token: an embedding, recurrent layers of any kind in [`elman_recurrence`], and
+//! an output layer. [`train()`] trains it on a text of any size, [`evaluate()`] measures it, [`generate()`] samples
+//! from it. Models are saved as directories in the Hugging Face layout.
 //!
 //! ```
 //! use burn::tensor::Device;

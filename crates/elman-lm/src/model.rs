@@ -9,13 +9,13 @@ use elman_text::TextError;
 
 use crate::{config::LanguageModelConfig, error::LmError, size};
 
-/// A recurrent language model: the probability of every next token, given those before.
+/// A recurrent language model: predicts each token from those before it.
 ///
 /// ```text
 /// token → embedding → dropout → recurrent layers → (projection) → dropout → output → logits
 /// ```
 ///
-/// Made by [`LanguageModelConfig::init`], read by [`LanguageModel::load_dir`].
+/// Created by [`LanguageModelConfig::init`] or loaded by [`LanguageModel::load_dir`].
 #[derive(Module, Debug)]
 pub struct LanguageModel {
     embedding: Embedding,
@@ -31,13 +31,13 @@ pub struct LanguageModel {
 /// The output layer.
 #[derive(Module, Debug)]
 pub(crate) enum Head {
-    /// Has weights of its own.
+    /// A layer with its own weights.
     Untied(Linear),
-    /// Uses the embedding's.
+    /// A layer that uses the embedding's weights.
     Tied(TiedOutput),
 }
 
-/// The layers that [`LanguageModelConfig::init`] makes.
+/// The layers that [`LanguageModelConfig::init`] initializes.
 pub(crate) struct Parts {
     pub embedding: Embedding,
     pub embedding_dropout: Dropout,
@@ -47,7 +47,7 @@ pub(crate) struct Parts {
     pub output: Head,
 }
 
-/// The layers besides the recurrent ones.
+/// The layers other than the recurrent ones.
 pub(crate) struct Layers<'a> {
     pub embedding: &'a Embedding,
     pub projection: &'a Option<Linear>,
@@ -60,7 +60,7 @@ impl LanguageModel {
         Self { embedding, embedding_dropout, network, projection, output_dropout, output, config }
     }
 
-    /// The logits of the next token at every position, and the state to go on with.
+    /// The logits of the next token at every position, and the final state.
     ///
     /// # Shapes
     /// - `tokens`: `[batch, time]`, each below [`vocabulary`](LanguageModelConfig::vocabulary); see
@@ -68,13 +68,13 @@ impl LanguageModel {
     /// - logits: `[batch, time, vocabulary]`
     ///
     /// # Panics
-    /// If `state` is of another batch or model.
+    /// If `state` does not fit the batch size or the model.
     pub fn forward(&self, tokens: Tensor<2, Int>, state: Option<State>) -> (Tensor<3>, State) {
         let Output { output, state, .. } = self.hidden(tokens, Sequence::new().with_state(state));
         (self.logits(output), state)
     }
 
-    /// The recurrent layers' outputs and states without the output layer: what an embedding of the text is made of.
+    /// The outputs and states of the recurrent layers, without the output layer. Text embeddings are pooled from them.
     ///
     /// # Shapes
     /// - `tokens`: `[batch, time]`
@@ -87,7 +87,7 @@ impl LanguageModel {
         self.network.forward_with(embedded, sequence)
     }
 
-    /// The logits that belong to outputs of the recurrent layers.
+    /// The logits for outputs of the recurrent layers.
     ///
     /// # Shapes
     /// - `hidden`: `[batch, time, d_hidden]`
@@ -100,7 +100,7 @@ impl LanguageModel {
         }
     }
 
-    /// What the output layer reads.
+    /// The input of the output layer.
     fn before_output(&self, hidden: Tensor<3>) -> Tensor<3> {
         let projected = match &self.projection {
             Some(projection) => projection.forward(hidden),
@@ -127,15 +127,15 @@ impl LanguageModel {
         (loss, state)
     }
 
-    /// Puts token ids on the model's device.
+    /// Moves token ids to the model's device.
     ///
     /// # Shapes
     /// - `ids`: `batch·time` in row-major order
     /// - tokens: `[batch, time]`
     ///
     /// # Errors
-    /// [`TextError::UnknownToken`] if an id is not in the vocabulary, [`LmError::TooLarge`] if the device has no room for what the
-    /// model makes of so many.
+    /// [`TextError::UnknownToken`] if an id is not in the vocabulary, [`LmError::TooLarge`] if a tensor that the model
+    /// needs for this shape exceeds the device's limit.
     ///
     /// # Panics
     /// If `ids` does not hold `batch·time` elements.
@@ -154,7 +154,7 @@ impl LanguageModel {
         &self.config
     }
 
-    /// What is packed.
+    /// The layers to pack, other than the recurrent ones.
     pub(crate) fn layers(&self) -> Layers<'_> {
         Layers { embedding: &self.embedding, projection: &self.projection, output: &self.output }
     }
@@ -169,7 +169,7 @@ impl LanguageModel {
         &self.network
     }
 
-    /// Where the model's weights live.
+    /// The device of the model's weights.
     pub fn device(&self) -> Device {
         self.embedding.weight.lazy_device()
     }

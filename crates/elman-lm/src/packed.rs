@@ -1,4 +1,4 @@
-//! Language models packed for inference on a processor.
+//! Language models packed for inference on a CPU.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use crate::{
     model::{Head, LanguageModel},
 };
 
-/// A language model whose weights have been packed once, for inference on a processor: made by
-/// [`LanguageModel::pack`], read by a [`PackedSession`]. Clones share the weights.
+/// A language model with packed weights, for inference on a CPU. [`LanguageModel::pack`] makes one; a
+/// [`PackedSession`] runs it. Clones share the weights.
 ///
-/// The recurrent layers, the projection and the output layer are kept in the precision that was asked for; the embedding,
-/// of which a token reads one row, in float32.
+/// The recurrent layers, the projection and the output layer are stored in the requested dtype. The embedding is always
+/// f32: a token reads only one row of it.
 #[derive(Clone, Debug)]
 pub struct PackedModel(Arc<Parts>);
 
@@ -32,19 +32,19 @@ struct Parts {
 }
 
 impl LanguageModel {
-    /// Packs the weights once, for inference on a processor: in float32, or in fewer bits. Dropout is left out.
+    /// Packs the weights in the given dtype, for inference on a CPU. The packed model has no dropout.
     ///
     /// # Errors
-    /// [`LmError::Pack`] or [`LmError::NotFinite`] if eight bits were asked for and the weights are not finite.
-    pub fn pack(&self, precision: WeightDtype) -> Result<PackedModel, LmError> {
+    /// [`LmError::Pack`] or [`LmError::NotFinite`] if `dtype` is int8 and the weights are not finite.
+    pub fn pack(&self, dtype: WeightDtype) -> Result<PackedModel, LmError> {
         let layers = self.layers();
         let dense = |weight: Tensor<2>, bias: Option<Tensor<1>>| {
             let width = weight.dims()[1];
-            let (weight, bias) = (numbers(weight), bias.map(numbers));
-            if precision == WeightDtype::Int8 && !weight.iter().all(|weight| weight.is_finite()) {
+            let (weight, bias) = (values(weight), bias.map(values));
+            if dtype == WeightDtype::Int8 && !weight.iter().all(|weight| weight.is_finite()) {
                 return Err(LmError::NotFinite);
             }
-            Ok(PackedLinear::new(Isa::best(), precision, &weight, bias.as_deref(), width))
+            Ok(PackedLinear::new(Isa::best(), dtype, &weight, bias.as_deref(), width))
         };
         let embedding = layers.embedding.weight.val();
         let output = match layers.output {
@@ -54,20 +54,20 @@ impl LanguageModel {
         let projection = layers.projection.as_ref();
         let projection = projection.map(|p| dense(p.weight.val().transpose(), p.bias.as_ref().map(Param::val)));
         Ok(PackedModel(Arc::new(Parts {
-            embedding: numbers(embedding),
-            network: self.network().pack(precision)?,
+            embedding: values(embedding),
+            network: self.network().pack(dtype)?,
             projection: projection.transpose()?,
             output: output?,
         })))
     }
 }
 
-fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
 }
 
 impl PackedModel {
-    /// A session of `batch` texts side by side, from zeros.
+    /// A session over `batch` texts, with zero states.
     ///
     /// # Panics
     /// If `batch` is 0.
@@ -81,7 +81,7 @@ impl PackedModel {
         self.0.output.outputs()
     }
 
-    /// Bytes of the weights.
+    /// Size of the weights in bytes.
     pub fn bytes(&self) -> usize {
         let Parts { embedding, network, projection, output } = &*self.0;
         let projection = projection.as_ref().map_or(0, PackedLinear::bytes);
@@ -89,32 +89,32 @@ impl PackedModel {
     }
 }
 
-/// Texts that a [`PackedModel`] reads: their state, and memory that is used again.
+/// Runs a [`PackedModel`] over a batch of texts. Holds their states and reusable buffers.
 #[derive(Debug)]
 pub struct PackedSession {
     model: PackedModel,
     network: Session,
-    /// The tokens' embeddings, `[time, batch, d_embed]`.
+    /// Token embeddings, `[time, batch, d_embed]`.
     x: Vec<f32>,
-    /// What the output layer reads, `[time, batch, ·]`.
+    /// Input of the output layer, `[time, batch, ·]`.
     projected: Vec<f32>,
-    /// Of one time step, `[batch, vocabulary]`.
+    /// Logits of one time step, `[batch, vocabulary]`.
     logits: Vec<f32>,
-    /// How many time steps were read last.
+    /// Number of time steps of the last call to `read`.
     time: usize,
 }
 
 impl PackedSession {
-    /// Reads the next tokens of every text. [`logits`](Self::logits) then tells what comes after each.
+    /// Reads the next tokens of every text. [`logits`](Self::logits) then returns the logits after each of them.
     ///
     /// # Shapes
     /// - `tokens`: `[time, batch]`
     ///
     /// # Errors
-    /// [`TextError::UnknownToken`] if an id is not in the vocabulary; nothing is read then.
+    /// [`TextError::UnknownToken`] if an id is not in the vocabulary. The states are then unchanged.
     ///
     /// # Panics
-    /// If `tokens` is no whole number of time steps, or empty.
+    /// If `tokens` is empty or its length is not a multiple of the batch size.
     pub fn read(&mut self, tokens: &[u32]) -> Result<(), LmError> {
         let Parts { embedding, network, projection, .. } = &*self.model.0;
         let (batch, vocabulary) = (self.network.batch(), self.model.vocabulary());
@@ -138,23 +138,23 @@ impl PackedSession {
         Ok(())
     }
 
-    /// The logits of the next token after the `t`-th of the time steps that were read last.
+    /// The logits of the next token after time step `t` of the last [`read`](Self::read).
     ///
     /// # Shapes
     /// - logits: `[batch, vocabulary]`
     ///
     /// # Panics
-    /// If there were not so many.
+    /// If the last `read` had no time step `t`.
     pub fn logits(&mut self, t: usize) -> &[f32] {
         let output = &self.model.0.output;
-        assert!(t < self.time, "logits: time step {t} of {} that were read", self.time);
+        assert!(t < self.time, "logits: time step {t} is out of range, {} were read", self.time);
         let step = self.projected.len() / self.time;
         self.logits.resize(self.network.batch() * output.outputs(), 0.0);
         output.forward(threads(), &self.projected[t * step..][..step], &mut self.logits);
         &self.logits
     }
 
-    /// The logits after the last of the time steps that were read last; see [`logits`](Self::logits).
+    /// The logits after the last time step; see [`logits`](Self::logits).
     ///
     /// # Panics
     /// If nothing has been read.

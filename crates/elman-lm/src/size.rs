@@ -3,15 +3,15 @@ use elman_recurrence::CellKind;
 
 use crate::{LanguageModel, LmError};
 
-/// That the device has tensors as large as a window of so many rows and steps needs: otherwise the first step would fail, in the
-/// middle of a layer.
+/// Checks that the largest tensor of a window of `rows × steps` fits the device's limit. Without this check the first
+/// optimizer step would fail inside a layer.
 ///
 /// # Errors
 /// [`LmError::TooLarge`]
 pub(crate) fn check(model: &LanguageModel, rows: usize, steps: usize) -> Result<(), LmError> {
     let Some(limit) = max_tensor_bytes(&model.device()) else { return Ok(()) };
     let config = model.config();
-    let widest = (per_unit(config.cell) * config.d_hidden).max(config.d_embed);
+    let widest = (values_per_unit(config.cell) * config.d_hidden).max(config.d_embed);
     let row = (steps * widest * size_of::<f32>()) as u64;
     let needed = rows as u64 * row;
     match needed > limit {
@@ -20,8 +20,8 @@ pub(crate) fn check(model: &LanguageModel, rows: usize, steps: usize) -> Result<
     }
 }
 
-/// Numbers that a unit has in the input product, or in what is kept for the way back.
-fn per_unit(cell: CellKind) -> usize {
+/// Values per hidden unit in the input projection or in the values saved for backward, whichever is larger.
+fn values_per_unit(cell: CellKind) -> usize {
     match cell {
         CellKind::Elman | CellKind::Rnn => 1,
         CellKind::MinGru => 2,

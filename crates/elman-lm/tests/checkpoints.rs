@@ -1,4 +1,4 @@
-//! Training that is interrupted and goes on ends as training that is not.
+//! Interrupted and resumed training gives the same result as uninterrupted training.
 
 use std::{
     fs,
@@ -55,7 +55,7 @@ impl Case {
         LanguageModelConfig { dropout: Dropouts::all(0.3), ..sizes }.init(&self.device).unwrap()
     }
 
-    /// Trains, from the latest checkpoint if there is one, until done or until `stop_at` steps are.
+    /// Trains from the latest checkpoint if there is one, to the end or to step `stop_at`.
     fn run(&self, stop_at: Option<usize>) -> Result<Trained, LmError> {
         let flag = AtomicBool::new(false);
         let mut stop = |event: Event<'_>| {
@@ -93,13 +93,13 @@ impl Observer for Fails {
     }
 }
 
-/// The figures that do not depend on the clock.
-fn figures(epochs: &[Epoch]) -> Vec<Epoch> {
+/// The metrics that do not depend on the clock.
+fn without_times(epochs: &[Epoch]) -> Vec<Epoch> {
     epochs.iter().map(|e| Epoch { tokens_per_second: 0.0, seconds: 0.0, ..e.clone() }).collect()
 }
 
 #[test]
-fn wherever_it_is_interrupted_it_ends_the_same() {
+fn the_result_does_not_depend_on_the_step_of_the_interruption() {
     for device in devices().into_iter().filter(|d| ["flex", "ndarray"].contains(&d.name)) {
         let schedules = [Schedule::Plateau { factor: 2.0 }, Schedule::Cosine { warmup: 3 }];
         for (optimizer, schedule) in [Optimizer::Adam, Optimizer::Sgd].into_iter().zip(schedules) {
@@ -113,14 +113,15 @@ fn wherever_it_is_interrupted_it_ends_the_same() {
                 }
                 let rest = case.run(None).unwrap();
                 assert!(bytes(&rest.model) == bytes(&whole.model), "{device}: {optimizer}, stopped at {stop_at}");
-                assert_eq!(figures(&rest.history.epochs), figures(&whole.history.epochs), "stopped at {stop_at}");
+                let [found, expected] = [&rest, &whole].map(|trained| without_times(&trained.history.epochs));
+                assert_eq!(found, expected, "stopped at {stop_at}");
             }
         }
     }
 }
 
 #[test]
-fn a_damaged_checkpoint_is_told_and_the_one_before_it_serves() {
+fn a_damaged_checkpoint_is_reported_and_the_previous_one_is_used() {
     let device = &device();
     let whole = Case::new(device, settings()).run(None).unwrap();
     let case = Case::new(device, settings());
@@ -140,7 +141,7 @@ fn a_damaged_checkpoint_is_told_and_the_one_before_it_serves() {
             }
             Ok(())
         };
-        // stopped before anything is written: with one to keep, it is the good one that stays
+        // stopped before a checkpoint is written: if only one is retained, it is the good one
         let keep_one = case.checkpoints().with_keep(1);
         let text = text();
         let training = Training::new(case.model(), &text, &case.settings).with_validation(&text).resuming();
@@ -151,9 +152,9 @@ fn a_damaged_checkpoint_is_told_and_the_one_before_it_serves() {
         assert!(bytes(&rest.model) == bytes(&whole.model));
         let resumed = resumed.unwrap();
         assert_eq!(resumed.step, 10);
-        assert!(resumed.damaged[0].contains("step-000000013.safetensors' is no checkpoint"), "{:?}", resumed.damaged);
+        assert!(resumed.damaged[0].contains("step-000000013.safetensors': "), "{:?}", resumed.damaged);
         assert!(resumed.damaged[0].contains(reason), "{:?}", resumed.damaged);
-        // as it was
+        // restore the checkpoints
         case.checkpoints().clear().unwrap();
         case.run(Some(13)).unwrap_err();
     }
@@ -161,11 +162,11 @@ fn a_damaged_checkpoint_is_told_and_the_one_before_it_serves() {
         fs::write(file, b"{}").unwrap();
     }
     let message = case.run(None).unwrap_err().to_string();
-    assert!(message.contains("step-000000013.safetensors' is no checkpoint to go on from"), "{message}");
+    assert!(message.contains("step-000000013.safetensors': "), "{message}");
 }
 
 #[test]
-fn only_the_latest_are_kept() {
+fn only_the_latest_checkpoints_are_retained() {
     let device = &device();
     for (keep, expected) in [(1, vec![24]), (3, vec![16, 20, 24]), (99, vec![5, 8, 10, 15, 16, 20, 24])] {
         let case = Case::new(device, settings());
@@ -184,7 +185,7 @@ fn only_the_latest_are_kept() {
 }
 
 #[test]
-fn a_finished_run_has_nothing_left_and_may_read_on() {
+fn a_finished_run_resumes_only_with_more_epochs() {
     let mut case = Case::new(&device(), settings());
     let whole = case.run(None).unwrap();
     let mut steps = 0;
@@ -200,20 +201,20 @@ fn a_finished_run_has_nothing_left_and_may_read_on() {
 }
 
 #[test]
-fn another_runs_checkpoint_is_refused() {
+fn a_checkpoint_of_another_run_is_rejected() {
     let mut case = Case::new(&device(), settings());
     case.run(Some(13)).unwrap_err();
     case.settings.bptt = 9;
     let message = case.run(None).unwrap_err().to_string();
-    assert!(message.contains("step-000000013.safetensors' is a checkpoint of another run: bptt is 9 now"), "{message}");
+    assert!(message.contains("step-000000013.safetensors' is a checkpoint of another run: bptt is now 9"), "{message}");
 }
 
 #[test]
-fn divergence_names_the_last_good_checkpoint_and_another_learning_rate_goes_on() {
+fn divergence_names_the_last_good_checkpoint_which_resumes_with_another_learning_rate() {
     let schedule = Schedule::Constant;
     let mut case = Case::new(&device(), TrainConfig { schedule, ..settings() });
     case.run(Some(6)).unwrap_err();
-    // beyond float32: after one step the weights are no numbers
+    // overflows f32: after one step the weights are not finite
     case.settings = TrainConfig { learning_rate: 1e39, clip: None, optimizer: Optimizer::Adam, ..case.settings };
     match case.run(None).unwrap_err() {
         error @ LmError::Stopped { .. } => {
@@ -239,12 +240,12 @@ fn divergence_names_the_last_good_checkpoint_and_another_learning_rate_goes_on()
 }
 
 #[test]
-fn the_log_of_an_interrupted_run_is_that_of_a_whole_one() {
+fn the_log_of_an_interrupted_run_equals_that_of_an_uninterrupted_one() {
     let events = |path: &Path| -> Vec<String> {
         let text = fs::read_to_string(path).unwrap();
         let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        let of = |line: &serde_json::Value| format!("{} {} {}", line["event"], line["step"], line["loss"]);
-        lines.filter(|line| line["event"] != "resume").map(|line| of(&line)).collect()
+        let summary = |line: &serde_json::Value| format!("{} {} {}", line["event"], line["step"], line["loss"]);
+        lines.filter(|line| line["event"] != "resume").map(|line| summary(&line)).collect()
     };
     let device = &device();
     let never = AtomicBool::new(false);

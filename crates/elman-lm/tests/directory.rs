@@ -1,4 +1,4 @@
-//! Saving and loading, and what is said about directories that are damaged.
+//! Saving and loading, and errors of damaged directories.
 
 use std::{fs, path::Path};
 
@@ -62,7 +62,7 @@ fn a_loaded_model_is_the_saved_one_bit_for_bit() {
 }
 
 #[test]
-fn weights_have_the_names_and_shapes_of_pytorch() {
+fn weights_have_pytorch_names_and_shapes() {
     let (folder, model) = saved();
     let bytes = fs::read(folder.path().join("model.safetensors")).unwrap();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
@@ -90,20 +90,17 @@ fn weights_have_the_names_and_shapes_of_pytorch() {
 }
 
 #[test]
-fn missing_files_are_named() {
+fn errors_name_missing_files() {
     for file in ["config.json", "tokenizer.json", "model.safetensors"] {
         let (folder, _) = saved();
         fs::remove_file(folder.path().join(file)).unwrap();
-        let expected = format!(
-            "'{}' is no model directory: it has no {file}; give a directory that training wrote",
-            folder.path().display()
-        );
+        let expected = format!("'{}' is not a model directory: it has no {file}", folder.path().display());
         assert_eq!(load_error(folder.path()), expected);
     }
 }
 
 #[test]
-fn damaged_weights_are_named() {
+fn errors_name_damaged_weights() {
     let (folder, _) = saved();
     let path = folder.path().join("model.safetensors");
     let whole = fs::read(&path).unwrap();
@@ -113,7 +110,7 @@ fn damaged_weights_are_named() {
         let message = load_error(folder.path());
         assert!(message.contains(&shown) && !message.contains('\n'), "{message}");
     }
-    // a header that says it is larger than any memory
+    // a header that claims to be larger than any memory
     let mut hostile = whole.clone();
     hostile[..8].copy_from_slice(&(u64::MAX / 2).to_le_bytes());
     fs::write(&path, &hostile).unwrap();
@@ -130,9 +127,9 @@ fn a_config_that_disagrees_with_the_weights_is_an_error() {
     let shown = path.display();
     edit(folder.path(), "/model/d_hidden", json!(9));
     let message = load_error(folder.path());
-    let begin = format!("the weights '{shown}' disagree with the network: 'network.weight_ih_l0' should be [36, 6]");
+    let begin = format!("the weights '{shown}' do not match the network: 'network.weight_ih_l0' should be [36, 6]");
     assert!(message.starts_with(&begin) && message.contains("[32, 6]"), "{message}");
-    // much larger than the file: refused before anything of that size is made
+    // much larger than the file: rejected before memory is allocated
     edit(folder.path(), "/model/d_hidden", json!(65536));
     let message = load_error(folder.path());
     assert!(
@@ -147,16 +144,16 @@ fn a_config_that_disagrees_with_the_weights_is_an_error() {
 }
 
 #[test]
-fn other_versions_and_other_files_are_named() {
+fn errors_name_other_versions_and_other_files() {
     let (folder, model) = saved();
     let shown = folder.path().join("config.json").display().to_string();
     edit(folder.path(), "/format_version", json!(2));
-    let expected = format!("'{shown}' has format version 2, this program reads up to 1: update it");
+    let expected = format!("'{shown}' has format version 2, and this program supports up to 1: update it");
     assert_eq!(load_error(folder.path()), expected);
 
     fs::write(folder.path().join("config.json"), "{\"format_version\": 1,\n oops").unwrap();
     let message = load_error(folder.path());
-    assert!(message.starts_with(&format!("'{shown}' is no configuration of a language model: ")), "{message}");
+    assert!(message.starts_with(&format!("'{shown}' is not the configuration of a language model: ")), "{message}");
     assert!(message.contains("line 2"), "{message}");
 
     let (folder, _) = saved();
@@ -186,7 +183,7 @@ fn saving_over_a_model_replaces_it() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_written_is_named() {
+fn errors_name_a_directory_that_cannot_be_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     fs::write(&path, "").unwrap();
@@ -197,7 +194,7 @@ fn a_directory_that_cannot_be_written_is_named() {
 }
 
 #[test]
-fn a_fingerprint_tells_models_apart() {
+fn fingerprints_distinguish_models() {
     let (folder, _) = saved();
     let first = fingerprint(folder.path()).unwrap();
     assert_eq!(first.len(), 64);
@@ -211,7 +208,7 @@ fn a_fingerprint_tells_models_apart() {
 }
 
 #[test]
-fn the_model_card_says_what_the_model_is() {
+fn the_model_card_describes_the_model() {
     let folder = tempfile::tempdir().unwrap();
     let tokenizer = tokenizer("ab");
     let model = config(tokenizer.vocab_size()).init(&device()).unwrap();

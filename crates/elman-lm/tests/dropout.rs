@@ -1,4 +1,4 @@
-//! A language model drops in training wherever its tokens are, and not otherwise.
+//! Dropout is active in training only, and independent of the tokens' device.
 
 use burn::{
     module::Module,
@@ -23,19 +23,19 @@ fn tokens_may_be_on_any_device() {
             let config =
                 LanguageModelConfig { d_embed: 12, d_hidden: 24, layers: 2, dropout, ..LanguageModelConfig::new(5) };
             let model = config.init(trained).unwrap();
-            let _ = loss(&model, plain); // draws the first weights
+            let _ = loss(&model, plain); // initializes the weights
             let [first, second] = [plain, trained].map(|tokens| {
                 plain.seed(3);
-                let drawn = loss(&model, tokens);
-                assert_ne!(drawn.clone().into_data(), loss(&model, tokens).into_data(), "{device}: {dropout:?}");
-                gradients_of(&model, &drawn.backward())
+                let first = loss(&model, tokens);
+                assert_ne!(first.clone().into_data(), loss(&model, tokens).into_data(), "{device}: {dropout:?}");
+                gradients_of(&model, &first.backward())
             });
             assert!(first == second && !first.is_empty(), "{device}: {dropout:?}");
 
-            for still in [model.valid(), model.freeze(), config.init(plain).unwrap()] {
-                let expected = loss(&still, plain).into_data();
+            for inference in [model.valid(), model.freeze(), config.init(plain).unwrap()] {
+                let expected = loss(&inference, plain).into_data();
                 for tokens in [plain, trained, plain] {
-                    assert_eq!(loss(&still, tokens).into_data(), expected, "{device}: {dropout:?}");
+                    assert_eq!(loss(&inference, tokens).into_data(), expected, "{device}: {dropout:?}");
                 }
             }
         }

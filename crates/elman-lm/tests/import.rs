@@ -1,4 +1,4 @@
-//! Weights of PyTorch programs: which tensors are taken, and what is told.
+//! Weights of PyTorch programs: which tensors are imported, and notes.
 
 use std::{fs, path::PathBuf};
 
@@ -8,14 +8,14 @@ use elman_testkit::{Torch, device, shared};
 use elman_text::{Corpus, TextTokenizer, Tokenizer, TokenizerConfig, Unit};
 use tempfile::TempDir;
 
-/// A model of elman's own, and its weights as a PyTorch program would name them.
-struct Place {
+/// An elman model, and its weights with the names of a PyTorch program.
+struct Fixture {
     folder: TempDir,
     model: LanguageModel,
     tokenizer: TextTokenizer,
 }
 
-impl Place {
+impl Fixture {
     fn new(tied: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let text = folder.path().join("text.txt");
@@ -42,8 +42,8 @@ impl Place {
     fn import(&self, file: Torch) -> Import {
         let path = self.folder.path().join("checkpoint.pt");
         file.save(&path);
-        let beside = |name: &str| -> PathBuf { self.folder.path().join("model").join(name) };
-        Import::new(path, beside("config.json"), beside("tokenizer.json"))
+        let model_file = |name: &str| -> PathBuf { self.folder.path().join("model").join(name) };
+        Import::new(path, model_file("config.json"), model_file("tokenizer.json"))
     }
 
     fn imported(&self, file: Torch) -> Imported {
@@ -54,8 +54,8 @@ impl Place {
         self.import(file).load(&device()).unwrap_err().to_string()
     }
 
-    /// Asserts that the model has this one's weights, bit for bit.
-    fn is(&self, other: &LanguageModel) {
+    /// Asserts that the models have the same weights, bit for bit.
+    fn assert_same_weights(&self, other: &LanguageModel) {
         let (a, b) = (StateDict::from_module(&self.model), StateDict::from_module(other));
         for (name, _) in a.shapes() {
             assert_eq!(a.data(name).unwrap(), b.data(name).unwrap(), "{name}");
@@ -68,110 +68,110 @@ fn zeros(shape: &[usize]) -> Torch {
 }
 
 #[test]
-fn a_checkpoint_gives_the_models_weights_and_tells_what_is_left() {
-    let place = Place::new(false);
-    let imported = place.imported(Torch::dict(place.weights()));
-    place.is(&imported.model);
+fn a_checkpoint_is_imported_and_unused_tensors_are_reported() {
+    let fixture = Fixture::new(false);
+    let imported = fixture.imported(Torch::dict(fixture.weights()));
+    fixture.assert_same_weights(&imported.model);
     assert_eq!(imported.notes, [ImportNote::OrderUnknown]);
-    let wrapped = place.weights().into_iter().map(|(name, tensor)| (format!("_orig_mod.{name}"), tensor));
-    let imported = place.imported(Torch::dict([
+    let wrapped = fixture.weights().into_iter().map(|(name, tensor)| (format!("_orig_mod.{name}"), tensor));
+    let imported = fixture.imported(Torch::dict([
         ("model", Torch::dict(wrapped)),
         ("best_val_loss", zeros(&[])),
         ("optimizer", Torch::dict([("0", zeros(&[3])), ("1", zeros(&[3]))])),
     ]));
-    place.is(&imported.model);
-    let told: Vec<String> = imported.notes.iter().map(ToString::to_string).collect();
-    assert!(told[1].ends_with("were not used: best_val_loss, optimizer (2)"), "{told:?}");
+    fixture.assert_same_weights(&imported.model);
+    let notes: Vec<String> = imported.notes.iter().map(ToString::to_string).collect();
+    assert!(notes[1].ends_with("which were ignored: best_val_loss, optimizer (2)"), "{notes:?}");
 }
 
 #[test]
 fn the_recurrent_layers_may_have_any_name() {
-    let place = Place::new(false);
-    let renamed = place.weights().into_iter().map(|(name, t)| {
+    let fixture = Fixture::new(false);
+    let renamed = fixture.weights().into_iter().map(|(name, t)| {
         (name.replace("encoder.", "embed.").replace("rnn.", "encoder.").replace("decoder.", "lm_head."), t)
     });
-    place.is(&place.imported(Torch::dict(renamed)).model);
-    // in a module of its own
-    let nested = place.weights().into_iter().map(|(name, t)| (name.replace("rnn.", "core.layers.lstm."), t));
-    place.is(&place.imported(Torch::dict([("state_dict", Torch::dict(nested))])).model);
+    fixture.assert_same_weights(&fixture.imported(Torch::dict(renamed)).model);
+    // in a nested module
+    let nested = fixture.weights().into_iter().map(|(name, t)| (name.replace("rnn.", "core.layers.lstm."), t));
+    fixture.assert_same_weights(&fixture.imported(Torch::dict([("state_dict", Torch::dict(nested))])).model);
 }
 
 #[test]
-fn two_tensors_that_could_be_meant_are_an_error() {
-    let place = Place::new(false);
-    let vocabulary = place.tokenizer.vocab_size();
-    for (name, wanted, other) in
+fn ambiguous_tensors_are_an_error() {
+    let fixture = Fixture::new(false);
+    let vocabulary = fixture.tokenizer.vocab_size();
+    for (name, expected, other) in
         [("embedding.weight", "embedding.weight", "encoder.weight"), ("head.weight", "output.weight", "decoder.weight")]
     {
-        let mut file = place.weights();
+        let mut file = fixture.weights();
         file.push((name.into(), zeros(&[vocabulary, 4])));
-        let message = place.error(Torch::dict(file));
-        assert!(message.contains(&format!("more than one tensor that could be '{wanted}'")), "{message}");
+        let message = fixture.error(Torch::dict(file));
+        assert!(message.contains(&format!("more than one tensor that could be '{expected}'")), "{message}");
         for name in [name, other] {
             assert!(message.contains(&format!("{name} [{vocabulary}, 4]")), "{message}");
         }
     }
-    let other = || place.weights().into_iter().map(|(name, t)| (name.replace("rnn.", "lstm."), t));
+    let other = || fixture.weights().into_iter().map(|(name, t)| (name.replace("rnn.", "lstm."), t));
     let message =
-        place.error(Torch::dict(place.weights().into_iter().chain(other().filter(|(n, _)| n.contains("lstm")))));
+        fixture.error(Torch::dict(fixture.weights().into_iter().chain(other().filter(|(n, _)| n.contains("lstm")))));
     assert!(message.contains("several recurrent networks in one module: lstm, rnn"), "{message}");
 
-    let file = Torch::dict([("model", Torch::dict(place.weights())), ("ema", Torch::dict(other()))]);
-    let message = place.error(file.clone());
-    assert!(message.contains("ema.lstm.weight_ih_l0, model.rnn.weight_ih_l0; say which"), "{message}");
+    let file = Torch::dict([("model", Torch::dict(fixture.weights())), ("ema", Torch::dict(other()))]);
+    let message = fixture.error(file.clone());
+    assert!(message.contains("ema.lstm.weight_ih_l0, model.rnn.weight_ih_l0; choose one"), "{message}");
     for prefix in ["model", "ema."] {
-        let imported = place.import(file.clone()).with_prefix(prefix).load(&device()).unwrap();
-        place.is(&imported.model);
+        let imported = fixture.import(file.clone()).with_prefix(prefix).load(&device()).unwrap();
+        fixture.assert_same_weights(&imported.model);
         assert_eq!(imported.notes, [ImportNote::OrderUnknown]);
     }
-    let message = place.import(file).with_prefix("emma").load(&device()).unwrap_err().to_string();
+    let message = fixture.import(file).with_prefix("emma").load(&device()).unwrap_err().to_string();
     assert!(message.contains("begins with 'emma.' (they have: ema.decoder.bias, "), "{message}");
 }
 
 #[test]
-fn what_the_model_lacks_is_told_by_the_names_of_the_file() {
-    let place = Place::new(false);
-    let mut file = place.weights();
+fn errors_use_the_tensor_names_of_the_file() {
+    let fixture = Fixture::new(false);
+    let mut file = fixture.weights();
     file.push(("norm.weight".into(), zeros(&[4])));
-    let message = place.error(Torch::dict([("net", Torch::dict(file))]));
+    let message = fixture.error(Torch::dict([("net", Torch::dict(file))]));
     assert!(message.contains("that the network lacks: net.norm.weight ("), "{message}");
-    let file = place.weights().into_iter().filter(|(name, _)| name != "rnn.bias_hh_l0");
-    let message = place.error(Torch::dict([("net", Torch::dict(file))]));
+    let file = fixture.weights().into_iter().filter(|(name, _)| name != "rnn.bias_hh_l0");
+    let message = fixture.error(Torch::dict([("net", Torch::dict(file))]));
     assert!(message.contains("no tensor 'net.rnn.bias_hh_l0'"), "{message}");
 }
 
 #[test]
-fn a_tied_models_output_is_its_embedding() {
-    let place = Place::new(true);
-    let embedding = place.weights().into_iter().find(|(name, _)| name == "encoder.weight").unwrap().1;
-    let with = |tensor: Torch| Torch::dict([place.weights(), vec![("decoder.weight".into(), tensor)]].concat());
-    place.is(&place.imported(Torch::dict(place.weights())).model);
-    place.is(&place.imported(with(embedding)).model);
-    let message = place.error(with(zeros(&[place.tokenizer.vocab_size(), 4])));
-    assert!(message.contains("(tied)") && message.ends_with("they differ: set tied to false"), "{message}");
+fn the_output_weight_of_a_tied_model_must_equal_its_embedding() {
+    let fixture = Fixture::new(true);
+    let embedding = fixture.weights().into_iter().find(|(name, _)| name == "encoder.weight").unwrap().1;
+    let with = |tensor: Torch| Torch::dict([fixture.weights(), vec![("decoder.weight".into(), tensor)]].concat());
+    fixture.assert_same_weights(&fixture.imported(Torch::dict(fixture.weights())).model);
+    fixture.assert_same_weights(&fixture.imported(with(embedding)).model);
+    let message = fixture.error(with(zeros(&[fixture.tokenizer.vocab_size(), 4])));
+    assert!(message.contains("ties the output") && message.ends_with(": set tied to false"), "{message}");
 }
 
 #[test]
-fn a_tokenizer_of_another_order_is_an_error_where_the_file_tells() {
-    let place = Place::new(false);
-    let mut tokens: Vec<String> = (0..).map_while(|id| place.tokenizer.id_to_token(id)).collect();
-    assert_eq!(tokens.len(), place.tokenizer.vocab_size());
+fn other_token_ids_than_in_the_file_are_an_error() {
+    let fixture = Fixture::new(false);
+    let mut tokens: Vec<String> = (0..).map_while(|id| fixture.tokenizer.id_to_token(id)).collect();
+    assert_eq!(tokens.len(), fixture.tokenizer.vocab_size());
     let with = |tokens: &[String]| {
         let list = Torch::List(tokens.iter().cloned().map(Torch::Text).collect());
-        Torch::dict([("itos", list), ("state_dict", Torch::dict(place.weights()))])
+        Torch::dict([("itos", list), ("state_dict", Torch::dict(fixture.weights()))])
     };
-    assert_eq!(place.imported(with(&tokens)).notes, []);
+    assert_eq!(fixture.imported(with(&tokens)).notes, []);
     tokens.swap(3, 5);
-    let message = place.error(with(&tokens));
-    let expected = format!("its token '{}' has the number 5, and in the vocabulary 'itos' of the weights 3", tokens[3]);
+    let message = fixture.error(with(&tokens));
+    let expected = format!("its token '{}' has the id 5, and in the vocabulary 'itos' of the weights 3", tokens[3]);
     assert!(message.ends_with(&expected), "{message}");
-    // texts that are no tokens
+    // texts that are not tokens
     let others: Vec<String> = (0..tokens.len()).map(|n| format!("file {n}")).collect();
-    assert_eq!(place.imported(with(&others)).notes, [ImportNote::OrderUnknown]);
+    assert_eq!(fixture.imported(with(&others)).notes, [ImportNote::OrderUnknown]);
 }
 
 #[test]
-fn what_people_save_is_read_by_what_its_names_end_with() {
+fn common_checkpoint_layouts_are_read() {
     let Some(folder) = shared("cases/import-wrapped") else { return };
     let names = StateDict::open(folder.join("plain.pt")).unwrap();
     for name in [

@@ -40,23 +40,23 @@ fn settings() -> TrainConfig {
 
 const RHYME: &str = "one fish two fish red fish blue fish. ";
 
-/// A model that knows the rhyme by heart. The other tests of this process draw from the same random numbers, and not all
-/// first weights lead there.
+/// A model that has memorized the rhyme. Other tests of this process use the same random number generator, and not all
+/// initial weights lead there.
 fn trained() -> (LanguageModel, TextTokenizer) {
     let (tokenizer, text) = corpus(&RHYME.repeat(30));
     let twice = tokenizer.encode(&RHYME.repeat(2)).unwrap();
     let twice = Tokens::from_ids(&twice, twice.len(), twice.len());
-    // "fish" is followed by four different words: the gradient has to reach back to the word before it
+    // "fish" is followed by four different words: the gradient must reach the word before it
     let settings = TrainConfig { bptt: 20, epochs: 25, ..settings() };
     let config = LanguageModelConfig { d_hidden: 48, dropout: Dropouts::all(0.0), ..small(tokenizer.vocab_size()) };
     let attempt = |_| {
         let model = config.init(&device()).unwrap();
         let model = train(model, &text, None, &settings, &mut ()).unwrap().model;
-        // less than ln 2 in all: there is no token that another would be likelier than
+        // less than ln 2 in total: every token is the most likely one
         let Evaluation { loss, tokens, .. } = evaluate(&model, &twice, 1, 20).unwrap();
         (loss * (tokens as f64) < 2_f64.ln()).then_some(model)
     };
-    ((0..10).find_map(attempt).expect("ten models, none of which has learnt the rhyme"), tokenizer)
+    ((0..10).find_map(attempt).expect("none of ten models has learned the rhyme"), tokenizer)
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_uniform_model_has_the_vocabulary_as_perplexity() {
 }
 
 #[test]
-fn evaluation_does_not_depend_on_how_the_text_is_cut_in_time() {
+fn evaluation_does_not_depend_on_the_window_length() {
     let (tokenizer, text) = corpus(&RHYME.repeat(4));
     let model = small(tokenizer.vocab_size()).init(&device()).unwrap();
     let [whole, cut] = [1000, 7].map(|bptt| evaluate(&model, &text, 2, bptt).unwrap().loss);
@@ -101,7 +101,7 @@ fn evaluation_does_not_depend_on_how_the_text_is_cut_in_time() {
 }
 
 #[test]
-fn a_text_is_continued_as_it_was_learnt() {
+fn a_learned_text_is_continued() {
     let (model, tokenizer) = trained();
     let greedy = GenerateOptions { max_tokens: 20, temperature: 0.0, ..GenerateOptions::default() };
     let text = |options: &GenerateOptions| -> String {
@@ -109,11 +109,11 @@ fn a_text_is_continued_as_it_was_learnt() {
         pieces.map(|piece| piece.unwrap().text).collect()
     };
     assert_eq!(text(&greedy), " fish red fish blue ");
-    // a sharp distribution is the greedy one; a stop text ends it and does not appear
+    // a sharp distribution equals greedy decoding; a stop text ends the output and is not part of it
     let sharp = GenerateOptions { temperature: 1e-3, top_k: 5, top_p: 0.9, min_p: 0.1, ..greedy.clone() };
     assert_eq!(text(&sharp), text(&greedy));
     assert_eq!(text(&GenerateOptions { stop: vec!["sh b".into(), "blue".into()], ..greedy.clone() }), " fish red fi");
-    // the begin of a stop text that never comes is given out at the end
+    // the start of a stop text that never completes is output at the end
     assert_eq!(text(&GenerateOptions { max_tokens: 4, stop: vec!["ish green".into()], ..greedy.clone() }), " fis");
     assert_eq!(text(&GenerateOptions { max_tokens: 0, ..greedy }), "");
 }
@@ -130,14 +130,14 @@ fn the_same_seed_gives_the_same_text() {
 }
 
 #[test]
-fn words_go_on_after_the_prompt_with_a_space() {
+fn a_space_separates_the_prompt_and_the_next_word() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("text.txt");
     std::fs::write(&path, "one two three four\n".repeat(3)).unwrap();
     let tokenizer = TokenizerConfig::new(Unit::Word).train(&Corpus::open([&path]).unwrap()).unwrap();
     let model = small(tokenizer.vocab_size()).init(&device()).unwrap();
     let first = |prompt| {
-        // high enough to draw any word, though the model has learnt nothing
+        // high enough to sample any word of an untrained model
         let options = GenerateOptions { max_tokens: 1, temperature: 100.0, ..GenerateOptions::default() };
         let piece = generate(&model, &tokenizer, prompt, &options).unwrap().next().unwrap().unwrap();
         (tokenizer.id_to_token(piece.token).unwrap(), piece.text)
@@ -149,15 +149,15 @@ fn words_go_on_after_the_prompt_with_a_space() {
     }
 }
 
-/// Notes the learning rates and which epochs were best.
+/// Records the learning rates and the best epochs.
 #[derive(Default)]
-struct Notes {
+struct Recorder {
     rates: Vec<f64>,
     best: Vec<usize>,
     steps: usize,
 }
 
-impl Observer for Notes {
+impl Observer for Recorder {
     fn observe(&mut self, event: Event<'_>) -> Result<(), LmError> {
         match event {
             Event::Step(_) => self.steps += 1,
@@ -170,44 +170,44 @@ impl Observer for Notes {
 }
 
 #[test]
-fn a_plateau_divides_the_learning_rate_and_the_best_model_is_kept() {
+fn a_plateau_divides_the_learning_rate_and_the_best_model_is_returned() {
     let (tokenizer, text) = corpus(&RHYME.repeat(12));
     let (_, other) = corpus(&RHYME.chars().rev().collect::<String>().repeat(4));
     let model = small(tokenizer.vocab_size()).init(&device()).unwrap();
     let config = TrainConfig { epochs: 6, schedule: Schedule::Plateau { factor: 4.0 }, ..settings() };
-    let (mut notes, folder) = (Notes::default(), tempfile::tempdir().unwrap());
+    let (mut recorder, folder) = (Recorder::default(), tempfile::tempdir().unwrap());
     let mut save = SaveBest::new(folder.path(), &tokenizer, ModelCard::new("best"));
-    let mut both = |event: Event<'_>| notes.observe(event).and_then(|()| save.observe(event));
-    // learning the text by heart makes the model worse at the other
+    let mut both = |event: Event<'_>| recorder.observe(event).and_then(|()| save.observe(event));
+    // overfitting to the text makes the model worse at the other
     let trained = train(model, &text, Some(&other), &config, &mut both).unwrap();
     let losses: Vec<f64> = trained.history.epochs.iter().map(|e| e.valid.as_ref().unwrap().loss).collect();
     let (mut best, mut rate) = (f64::INFINITY, 0.02);
     for (epoch, loss) in losses.iter().enumerate() {
-        assert_eq!(notes.rates[epoch], rate, "epoch {epoch} of {losses:?}");
-        assert_eq!(notes.best.contains(&(epoch + 1)), *loss < best);
+        assert_eq!(recorder.rates[epoch], rate, "epoch {epoch} of {losses:?}");
+        assert_eq!(recorder.best.contains(&(epoch + 1)), *loss < best);
         if *loss < best { best = *loss } else { rate /= 4.0 }
     }
     assert!(rate < 0.02, "no plateau in {losses:?}");
-    assert_eq!(notes.steps, trained.history.epochs[5].step);
-    // as validation: ten columns
-    let kept = evaluate(&trained.model, &other, 10, 10).unwrap().loss;
-    assert_eq!(kept, best);
+    assert_eq!(recorder.steps, trained.history.epochs[5].step);
+    // ten columns, as in validation
+    let returned = evaluate(&trained.model, &other, 10, 10).unwrap().loss;
+    assert_eq!(returned, best);
     let (saved, _) = LanguageModel::load_dir(folder.path(), &device()).unwrap();
     assert_eq!(evaluate(&saved, &other, 10, 10).unwrap().loss, best);
     let card = std::fs::read_to_string(folder.path().join("README.md")).unwrap();
     assert!(card.contains(&format!("| validation loss (nats per token) | {best:.4} |")), "{card}");
-    assert_eq!(trained.history.best().unwrap().epoch, *notes.best.last().unwrap());
+    assert_eq!(trained.history.best().unwrap().epoch, *recorder.best.last().unwrap());
 }
 
 #[test]
-fn mistakes_are_named() {
+fn errors_name_the_mistake() {
     let (tokenizer, text) = corpus(RHYME);
     let device = &device();
     let model = || small(tokenizer.vocab_size()).init(device).unwrap();
     let message = |config| train(model(), &text, None, &config, &mut ()).unwrap_err().to_string();
     assert_eq!(
         message(TrainConfig { schedule: Schedule::default(), ..settings() }),
-        "the plateau schedule follows the validation loss: give a validation text, or choose constant or cosine"
+        "the plateau schedule needs a validation loss: pass a validation text, or choose constant or cosine"
     );
     let too_large = message(TrainConfig { batch: 100, ..settings() });
     assert!(too_large.contains("100") && too_large.contains("38"), "{too_large}");
@@ -241,7 +241,7 @@ fn mistakes_are_named() {
 fn a_loss_that_is_not_finite_stops_training() {
     let (tokenizer, text) = corpus(&RHYME.repeat(4));
     let model = small(tokenizer.vocab_size()).init(&device()).unwrap();
-    // beyond what 32 bits hold: no weight is a number after the first step, whatever the first weights were
+    // overflows f32: after the first step all weights are NaN or infinite, whatever the initial weights were
     let config = TrainConfig { optimizer: Optimizer::Sgd, learning_rate: 1e50, clip: None, log_every: 3, ..settings() };
     let error = train(model, &text, None, &config, &mut ()).unwrap_err();
     let LmError::Diverged { step, .. } = error else { panic!("{error}") };
@@ -250,7 +250,7 @@ fn a_loss_that_is_not_finite_stops_training() {
 }
 
 #[test]
-fn windows_that_are_too_large_for_the_device_are_refused() {
+fn windows_that_are_too_large_for_the_device_are_rejected() {
     let (tokenizer, text) = corpus(&RHYME.repeat(10_000));
     for device in devices() {
         let Some(limit) = max_tensor_bytes(&device.device) else { continue };

@@ -1,4 +1,4 @@
-//! Damaged model directories: each is an error in one line, or a model whose figures are finite.
+//! Damaged model directories: each is an error in one line, or a model with finite metrics.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 const TEXT: &str = "a cat sat on a mat, a dog ran from a house\n";
 
-/// A saved model, and the text that it is asked about.
+/// A saved model, and a text to evaluate it on.
 fn saved(config: impl Fn(usize) -> LanguageModelConfig) -> (TempDir, LanguageModelConfig) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("text.txt");
@@ -30,13 +30,13 @@ fn small(vocabulary: usize) -> LanguageModelConfig {
     LanguageModelConfig { d_embed: 6, d_hidden: 8, ..LanguageModelConfig::new(vocabulary) }
 }
 
-/// Loads a model and uses it; whatever it says is finite.
+/// Loads a model, evaluates it and generates text; all metrics must be finite.
 fn open(folder: &Path) -> Result<(), LmError> {
     let (model, tokenizer): (LanguageModel, TextTokenizer) = LanguageModel::load_dir(folder, &device())?;
     let text = Corpus::open([folder.join("text.txt")])?.encode(&tokenizer)?;
-    let figures = evaluate(&model, &text, 1, 16)?;
-    let all = [figures.loss, figures.perplexity, figures.bits_per_byte, figures.bits_per_character];
-    assert!(all.iter().all(|x| x.is_finite()), "{figures:?}");
+    let metrics = evaluate(&model, &text, 1, 16)?;
+    let all = [metrics.loss, metrics.perplexity, metrics.bits_per_byte, metrics.bits_per_character];
+    assert!(all.iter().all(|x| x.is_finite()), "{metrics:?}");
     let options = GenerateOptions { max_tokens: 5, ..GenerateOptions::default() };
     generate(&model, &tokenizer, "a", &options)?.try_for_each(|piece| piece.map(drop))
 }
@@ -49,12 +49,12 @@ fn damaged_directories_are_errors_or_finite() {
         saved(|n| LanguageModelConfig { tied: true, cell: CellKind::MinGru, ..small(n) }).0,
         saved(|n| LanguageModelConfig { cell: CellKind::Elman, layers: 1, ..small(n) }).0,
     ];
-    let of = |folder: &TempDir| ["config.json", "model.safetensors"].map(|name| folder.path().join(name));
-    let files: Vec<PathBuf> = models.iter().flat_map(of).collect();
+    let paths = |folder: &TempDir| ["config.json", "model.safetensors"].map(|name| folder.path().join(name));
+    let files: Vec<PathBuf> = models.iter().flat_map(paths).collect();
     mutants.damage(&files, |path| {
         let folder = path.parent().unwrap();
         open(folder).map_err(|error| match error {
-            // who gave the model names it
+            // these errors do not name the model; the caller does
             LmError::Setting { .. } | LmError::NotFinite => format!("{}: {error}", folder.display()),
             error => error.to_string(),
         })
@@ -62,7 +62,7 @@ fn damaged_directories_are_errors_or_finite() {
 }
 
 #[test]
-fn weights_that_are_not_finite_are_named() {
+fn errors_name_weights_that_are_not_finite() {
     let (folder, _) = saved(small);
     let path = folder.path().join("model.safetensors");
     let whole = fs::read(&path).unwrap();
@@ -73,13 +73,13 @@ fn weights_that_are_not_finite_are_named() {
         fs::write(&path, bytes).unwrap();
         let message = LanguageModel::load_dir(folder.path(), &device()).unwrap_err().to_string();
         let expected =
-            format!("the weights '{}' cannot be used: 'output.weight' has a number that is not finite", path.display());
+            format!("the weights '{}' cannot be used: 'output.weight' has a value that is not finite", path.display());
         assert!(message.starts_with(&expected), "{message}");
     }
 }
 
 #[test]
-fn a_model_of_finite_weights_whose_sums_are_not_is_an_error() {
+fn finite_weights_with_infinite_sums_are_an_error() {
     let (folder, config) = saved(small);
     let path = folder.path().join("model.safetensors");
     let mut bytes = fs::read(&path).unwrap();
@@ -93,7 +93,7 @@ fn a_model_of_finite_weights_whose_sums_are_not_is_an_error() {
 }
 
 #[test]
-fn sizes_that_the_weights_do_not_have_are_refused_before_anything_is_drawn() {
+fn wrong_sizes_are_rejected_before_weights_are_initialized() {
     let (folder, _) = saved(small);
     let path = folder.path().join("config.json");
     let whole: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
@@ -126,7 +126,7 @@ fn sizes_that_the_weights_do_not_have_are_refused_before_anything_is_drawn() {
 
 #[cfg(unix)]
 #[test]
-fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+fn a_pipe_instead_of_a_file_does_not_block() {
     for name in ["config.json", "tokenizer.json", "model.safetensors"] {
         let (folder, _) = saved(small);
         let path = folder.path().join(name);

@@ -1,4 +1,4 @@
-//! What follows training: the log, the page and the curves.
+//! Observers of training: log, page and curves.
 
 use elman_lm::{
     LanguageModelConfig, LmError, TrainConfig, train,
@@ -28,7 +28,7 @@ fn try_run(observer: &mut dyn Observer) -> Result<Trained, LmError> {
 }
 
 #[test]
-fn log_and_curves_hold_every_figure() {
+fn log_and_curves_have_all_metrics() {
     let folder = tempfile::tempdir().unwrap();
     let [log, page, curves] = ["log.jsonl", "report.html", "curves.svg"].map(|name| folder.path().join(name));
     let mut observers: Vec<Box<dyn Observer>> =
@@ -58,7 +58,7 @@ fn log_and_curves_hold_every_figure() {
     let svg = std::fs::read_to_string(curves).unwrap();
     assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
     for text in ["Loss", "step", "nats per token", "training", "validation"] {
-        assert!(svg.lines().any(|line| line.trim() == text), "no '{text}' in the drawing");
+        assert!(svg.lines().any(|line| line.trim() == text), "no '{text}' in the chart");
     }
     assert_eq!(svg.matches("<circle").count(), 3);
     let page = std::fs::read_to_string(page).unwrap();
@@ -71,7 +71,7 @@ fn log_and_curves_hold_every_figure() {
 }
 
 #[test]
-fn a_log_that_cannot_be_written_is_named() {
+fn errors_name_a_log_that_cannot_be_written() {
     let error = try_run(&mut LogFile::new("no/such/folder/log.jsonl")).unwrap_err().to_string();
     assert!(error.starts_with("cannot write 'no/such/folder/log.jsonl': "), "{error}");
 }

@@ -1,4 +1,4 @@
-//! Packed models against the models that they were made of, on every device compiled in.
+//! Packed models against the original models, on every device compiled in.
 
 use burn::{
     module::Module,
@@ -12,7 +12,7 @@ use elman_recurrence::CellKind;
 use elman_testkit::{Tolerance, assert_close, device, devices};
 use elman_text::{Corpus, TextTokenizer, Tokenizer, TokenizerConfig, Tokens, Unit};
 
-/// The same float32 sums in another order.
+/// The same f32 sums in another order.
 const ROUNDING: Tolerance = Tolerance { relative: 1e-5, absolute: 1e-6 };
 
 const VOCABULARY: usize = 19;
@@ -23,7 +23,7 @@ fn config() -> LanguageModelConfig {
     LanguageModelConfig { d_embed: 8, d_hidden: 12, layers: 2, ..LanguageModelConfig::new(VOCABULARY) }
 }
 
-/// With weights of its own in the output layer, and with the embedding's after a projection or without one.
+/// With an untied output layer, and with a tied one with and without a projection.
 fn configs() -> [LanguageModelConfig; 4] {
     [
         config(),
@@ -34,7 +34,7 @@ fn configs() -> [LanguageModelConfig; 4] {
 }
 
 #[test]
-fn logits_are_those_of_the_model() {
+fn logits_match_the_model() {
     for device in devices() {
         for config in configs() {
             let model = config.init(&device.device).unwrap();
@@ -44,8 +44,9 @@ fn logits_are_those_of_the_model() {
             for window in ids.chunks(TIME * BATCH) {
                 let (expected, next) = model.forward(model.tokens(window, [BATCH, TIME]).unwrap(), state);
                 state = Some(next);
-                let turned: Vec<u32> = (0..TIME).flat_map(|t| (0..BATCH).map(move |b| window[b * TIME + t])).collect();
-                session.read(&turned).unwrap();
+                let transposed: Vec<u32> =
+                    (0..TIME).flat_map(|t| (0..BATCH).map(move |b| window[b * TIME + t])).collect();
+                session.read(&transposed).unwrap();
                 for t in 0..TIME {
                     let found = TensorData::new(session.logits(t).to_vec(), [BATCH, 1, VOCABULARY]);
                     let found = Tensor::<3>::from_data(found, &device.device);
@@ -67,7 +68,7 @@ fn text(unit: Unit) -> (TextTokenizer, Tokens) {
     (tokenizer, tokens)
 }
 
-fn model_of(tokenizer: &TextTokenizer) -> LanguageModel {
+fn model_for(tokenizer: &TextTokenizer) -> LanguageModel {
     let device = &device();
     LanguageModelConfig { d_embed: 8, d_hidden: 64, layers: 2, ..LanguageModelConfig::new(tokenizer.vocab_size()) }
         .init(device)
@@ -75,50 +76,50 @@ fn model_of(tokenizer: &TextTokenizer) -> LanguageModel {
 }
 
 #[test]
-fn packed_perplexity_equals_the_models_and_quantization_changes_it_little() {
+fn packed_perplexity_matches_the_model_and_quantization_changes_it_little() {
     let (tokenizer, tokens) = text(Unit::Char);
-    let model = model_of(&tokenizer);
+    let model = model_for(&tokenizer);
     for (batch, bptt) in [(1, 35), (4, 7)] {
         let expected = evaluate(&model, &tokens, batch, bptt).unwrap();
-        // 1e-5: float32 sums; 1e-2: weights within 1/256 of themselves or of their row's largest
-        for (precision, within) in [(WeightDtype::F32, 1e-5), (WeightDtype::Bf16, 1e-2), (WeightDtype::Int8, 1e-2)] {
-            let found = evaluate_packed(&model.pack(precision).unwrap(), &tokens, batch, bptt).unwrap();
+        // 1e-5: f32 sums; 1e-2: weights within 1/256 of themselves or of the maximum of their row
+        for (dtype, within) in [(WeightDtype::F32, 1e-5), (WeightDtype::Bf16, 1e-2), (WeightDtype::Int8, 1e-2)] {
+            let found = evaluate_packed(&model.pack(dtype).unwrap(), &tokens, batch, bptt).unwrap();
             assert_eq!(found.tokens, expected.tokens);
-            let off = (found.loss - expected.loss).abs();
-            assert!(off <= within * expected.loss, "{precision}: {} instead of {}", found.loss, expected.loss);
-            assert!(precision == WeightDtype::F32 || off > 0.0, "{precision} is another model");
+            let error = (found.loss - expected.loss).abs();
+            assert!(error <= within * expected.loss, "{dtype}: {} instead of {}", found.loss, expected.loss);
+            assert!(dtype == WeightDtype::F32 || error > 0.0, "{dtype} has no quantization error");
         }
     }
 }
 
 #[test]
-fn a_packed_model_writes_as_well() {
+fn a_packed_model_generates_the_same_text() {
     let (tokenizer, _) = text(Unit::Word);
-    let model = model_of(&tokenizer);
+    let model = model_for(&tokenizer);
     let options = GenerateOptions { max_tokens: 20, temperature: 0.0, ..GenerateOptions::default() };
-    let write = |reader: Reader| -> Vec<u32> {
+    let tokens = |reader: Reader| -> Vec<u32> {
         generate(reader, &tokenizer, "the cat", &options).unwrap().map(|piece| piece.unwrap().token).collect()
     };
-    let expected = write((&model).into());
-    assert_eq!(write((&model.pack(WeightDtype::F32).unwrap()).into()), expected);
-    assert_eq!(write((&model.pack(WeightDtype::Int8).unwrap()).into()).len(), expected.len());
+    let expected = tokens((&model).into());
+    assert_eq!(tokens((&model.pack(WeightDtype::F32).unwrap()).into()), expected);
+    assert_eq!(tokens((&model.pack(WeightDtype::Int8).unwrap()).into()).len(), expected.len());
 }
 
 #[test]
-fn quantized_weights_take_less_memory() {
+fn quantized_weights_need_less_memory() {
     let (tokenizer, _) = text(Unit::Char);
-    let [f32, bf16, int8] = WeightDtype::ALL.map(|p| model_of(&tokenizer).pack(p).unwrap().bytes());
+    let [f32, bf16, int8] = WeightDtype::ALL.map(|p| model_for(&tokenizer).pack(p).unwrap().bytes());
     assert!(f32 > bf16 && bf16 > int8, "{f32} {bf16} {int8}");
 }
 
 #[test]
-fn mistakes_are_errors() {
+fn unknown_tokens_are_errors_and_leave_the_state() {
     let (tokenizer, _) = text(Unit::Char);
-    let model = model_of(&tokenizer).train();
+    let model = model_for(&tokenizer).train();
     let mut session = model.pack(WeightDtype::F32).unwrap().session(1);
     let unknown = tokenizer.vocab_size() as u32;
     assert!(matches!(session.read(&[0, unknown]), Err(LmError::Text(_))));
-    // nothing was read
+    // the state is unchanged
     session.read(&[0]).unwrap();
     let alone = session.last_logits().to_vec();
     let mut other = model.pack(WeightDtype::F32).unwrap().session(1);

@@ -15,11 +15,11 @@ use elman_text::Tokens;
 
 const GOLDEN: &str = "tests/golden/training.safetensors";
 
-/// Rounding of float32 sums in another order.
+/// Rounding of f32 sums in another order.
 const VALUES: Tolerance = Tolerance { relative: 1e-5, absolute: 1e-7 };
-/// Backpropagation through two layers and five steps adds up more terms.
+/// Backpropagation through two layers and five steps sums more terms.
 const GRADIENTS: Tolerance = Tolerance { relative: 1e-4, absolute: 1e-7 };
-/// Ten steps of a recurrent network carry rounding on.
+/// Ten optimizer steps accumulate rounding errors.
 const TEN_STEPS: Tolerance = Tolerance { relative: 1e-4, absolute: 0.0 };
 
 const BATCH: usize = 3;
@@ -38,7 +38,7 @@ fn model(label: &str, device: &Device) -> LanguageModel {
     weights.load_into(config.init(device).unwrap()).unwrap()
 }
 
-/// The first `steps` steps of the golden text: the same columns, cut.
+/// The first `steps` steps of the golden text: the same columns, truncated.
 fn text(golden: &Golden, label: &str, steps: usize) -> Tokens {
     let ids: Vec<u32> = golden.data(&format!("{label}.ids")).iter::<u32>().collect();
     let column = ids.len() / BATCH;
@@ -75,7 +75,7 @@ fn assert_module(module: &LanguageModel, golden: &Golden, prefix: &str, toleranc
     }
 }
 
-/// Puts each parameter's gradient in its place.
+/// Replaces each parameter by its gradient.
 struct IntoGradients(GradientsParams);
 
 impl ModuleMapper for IntoGradients {
@@ -86,7 +86,7 @@ impl ModuleMapper for IntoGradients {
 }
 
 #[test]
-fn gradients_are_those_of_pytorch() {
+fn gradients_match_pytorch() {
     let golden = Golden::open(GOLDEN);
     for device in devices() {
         for label in ["untied", "tied"] {
@@ -112,7 +112,7 @@ fn gradients_are_those_of_pytorch() {
 }
 
 #[test]
-fn a_step_updates_the_weights_as_pytorch_does() {
+fn a_step_updates_the_weights_like_pytorch() {
     let golden = Golden::open(GOLDEN);
     for device in devices() {
         for label in ["untied", "tied"] {
@@ -124,7 +124,7 @@ fn a_step_updates_the_weights_as_pytorch_does() {
 }
 
 #[test]
-fn ten_steps_have_the_losses_and_norms_of_pytorch() {
+fn losses_and_norms_of_ten_steps_match_pytorch() {
     let golden = Golden::open(GOLDEN);
     for device in devices() {
         for label in ["untied", "tied"] {

@@ -1,4 +1,4 @@
-//! One seed, one model.
+//! The same seed gives the same model.
 
 use burn::tensor::Device;
 use elman_lm::{LanguageModel, LanguageModelConfig, TrainConfig, train, train::Schedule};

@@ -2,7 +2,7 @@ use std::{io, path::PathBuf};
 
 use safetensors::SafeTensorError;
 
-/// Why a saved state could not be written or read.
+/// An error of saving or loading a [`State`](crate::State).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StateError {
@@ -11,7 +11,7 @@ pub enum StateError {
     Write {
         /// The file.
         path: PathBuf,
-        /// The operating system's reason.
+        /// The I/O error.
         source: io::Error,
     },
     /// The file could not be read.
@@ -19,30 +19,30 @@ pub enum StateError {
     Read {
         /// The file.
         path: PathBuf,
-        /// The operating system's reason.
+        /// The I/O error.
         source: io::Error,
     },
-    /// The file is damaged or of another kind.
-    #[error("the state '{}' is no valid safetensors file: {source}", path.display())]
+    /// The file is damaged or is not a safetensors file.
+    #[error("the state '{}' is not a valid safetensors file: {}", path.display(), elman_files::one_line(source))]
     Format {
         /// The file.
         path: PathBuf,
-        /// The reader's reason.
+        /// The parser's error.
         source: SafeTensorError,
     },
-    /// The file's tensors do not make a state.
-    #[error("the state '{}' is not one of a recurrent network: expected {expected}, found {found}", path.display())]
+    /// The tensors of the file are not those of a state.
+    #[error("'{}' is not the state of a recurrent network: expected {expected}, found {found}", path.display())]
     Tensors {
         /// The file.
         path: PathBuf,
-        /// What a state has.
+        /// What a state contains.
         expected: String,
-        /// What the file has.
+        /// What the file contains.
         found: String,
     },
 }
 
-/// Why weights could not be imported.
+/// An error of importing or saving weights.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
@@ -51,7 +51,7 @@ pub enum ImportError {
     Read {
         /// The file.
         path: PathBuf,
-        /// The operating system's reason.
+        /// The I/O error.
         source: io::Error,
     },
     /// The file could not be written.
@@ -59,99 +59,99 @@ pub enum ImportError {
     Write {
         /// The file.
         path: PathBuf,
-        /// The operating system's reason.
+        /// The I/O error.
         source: io::Error,
     },
-    /// The file's name has none of the endings that are read.
-    #[error("the weights '{}' are of no known format: expected a name ending in .safetensors, .pt, .pth, .bin, .ckpt or .tar", path.display())]
+    /// The file name has no supported extension.
+    #[error("the weights '{}' have an unknown format: expected a name ending in .safetensors, .pt, .pth, .bin, .ckpt or .tar", path.display())]
     Unknown {
         /// The file.
         path: PathBuf,
     },
-    /// The file is damaged or of another kind than its name says.
+    /// The file is damaged, or its format does not match its extension.
     #[error("the weights '{}' cannot be parsed: {reason}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
-        /// The reader's reason, on one line.
+        /// The parser's error, on one line.
         reason: String,
     },
-    /// A tensor that the network needs is not there.
+    /// A tensor that the network needs is missing.
     #[error("the weights '{}' have no tensor '{name}' (they have: {found})", path.display())]
     Missing {
         /// The file.
         path: PathBuf,
-        /// The name that was looked for.
+        /// The expected name.
         name: String,
-        /// The names that are there, shortened.
+        /// The names in the file, shortened.
         found: String,
     },
-    /// Nothing in the file is a recurrent layer.
-    #[error("the weights '{}' have no recurrent layer: no tensor is named weight_ih_l0, rnn.weight_ih_l0 or the like (they have: {found})", path.display())]
+    /// The file contains no recurrent layer.
+    #[error("the weights '{}' have no recurrent layer: no tensor is named weight_ih_l0, rnn.weight_ih_l0 or similar (they have: {found})", path.display())]
     NoModel {
         /// The file.
         path: PathBuf,
-        /// The names that are there, shortened.
+        /// The names in the file, shortened.
         found: String,
     },
-    /// More than one module of the file holds recurrent layers.
-    #[error("the weights '{}' hold more than one model: {found}; say which, by what its names begin with (--prefix)", path.display())]
+    /// More than one module of the file contains recurrent layers.
+    #[error("the weights '{}' contain more than one model: {found}; choose one by the prefix of its names (--prefix)", path.display())]
     Models {
         /// The file.
         path: PathBuf,
         /// The first weight of each, shortened.
         found: String,
     },
-    /// One module of the file holds several recurrent networks.
-    #[error("the weights '{}' have several recurrent networks in one module: {found}; one can be loaded", path.display())]
+    /// A module of the file contains several recurrent networks.
+    #[error("the weights '{}' contain several recurrent networks in one module: {found}; only one can be loaded", path.display())]
     Networks {
         /// The file.
         path: PathBuf,
         /// Their names.
         found: String,
     },
-    /// No name in the file begins with the prefix that was given.
+    /// No name in the file begins with the given prefix.
     #[error("the weights '{}' have no tensor whose name begins with '{prefix}.' (they have: {found})", path.display())]
     Prefix {
         /// The file.
         path: PathBuf,
         /// The prefix.
         prefix: String,
-        /// The names that are there, shortened.
+        /// The names in the file, shortened.
         found: String,
     },
-    /// More than one tensor could be meant.
-    #[error("the weights '{}' have more than one tensor that could be '{name}': {found}; save them without the other", path.display())]
+    /// More than one tensor has this name after renaming.
+    #[error("the weights '{}' have more than one tensor that could be '{name}': {found}; save only one of them", path.display())]
     Ambiguous {
         /// The file.
         path: PathBuf,
-        /// The name that was looked for.
+        /// The expected name.
         name: String,
-        /// The file's names and shapes.
+        /// The names in the file, and their shapes.
         found: String,
     },
-    /// A tensor has another shape than the network.
-    #[error("the weights '{}' disagree with the network: '{name}' should be {expected:?} and is {found:?}", path.display())]
+    /// The shape of a tensor does not match the network.
+    #[error("the weights '{}' do not match the network: '{name}' should be {expected:?} and is {found:?}", path.display())]
     Shape {
         /// The file.
         path: PathBuf,
         /// The tensor.
         name: String,
-        /// The network's shape.
+        /// The shape in the network.
         expected: Vec<usize>,
-        /// The file's shape.
+        /// The shape in the file.
         found: Vec<usize>,
     },
-    /// A weight is infinite or NaN, in float32.
-    #[error("the weights '{}' cannot be used: '{name}' has a number that is not finite; the file is damaged, or its training diverged", path.display())]
+    /// A weight is infinite or NaN as f32.
+    #[error("the weights '{}' cannot be used: '{name}' has a value that is not finite; the file is damaged or the training diverged", path.display())]
     NotFinite {
         /// The file.
         path: PathBuf,
         /// The tensor.
         name: String,
     },
-    /// The file has tensors under the prefix that the network does not.
-    #[error("the weights '{}' have tensors that the network lacks: {names} (another number of layers, or directions, a bias or a projection?)", path.display())]
+    /// The file has tensors under the prefix that the network does not have.
+    #[error("the weights '{}' have tensors that the network lacks: {names} (do layers, directions, biases and projection match?)", path.display())]
     Unused {
         /// The file.
         path: PathBuf,
@@ -160,24 +160,24 @@ pub enum ImportError {
     },
 }
 
-/// An environment variable that this crate reads has a value that says nothing.
+/// An environment variable that this crate reads has an invalid value.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnvironmentError {
-    /// Of the processor's instruction set.
-    #[error("the environment variable ELMAN_CPU is wrong")]
+    /// `ELMAN_CPU`, the CPU's instruction set.
+    #[error("invalid environment variable ELMAN_CPU")]
     Cpu(#[from] elman_cpu::IsaError),
-    /// Of how walks are launched on graphics cards.
+    /// `ELMAN_CUBE`, how scans are launched on GPUs.
     #[cfg(feature = "cube")]
-    #[error("the environment variable ELMAN_CUBE is wrong")]
+    #[error("invalid environment variable ELMAN_CUBE")]
     Cube(#[from] elman_cube::UnknownDriver),
 }
 
 impl EnvironmentError {
-    /// Whether all variables say something; without this, one that does not is passed over.
+    /// Checks all variables. Without this check, an invalid value is ignored.
     ///
     /// # Errors
-    /// The first that does not.
+    /// The first invalid value.
     pub fn check() -> Result<(), Self> {
         elman_cpu::Isa::named()?;
         #[cfg(feature = "cube")]

@@ -7,10 +7,10 @@ use burn::{
 
 use crate::state_dict::StateDict;
 
-/// Every parameter of a module and the gradient by it, sorted by name: names and layouts are PyTorch's, as in a [`StateDict`]. A
-/// parameter that the loss does not depend on, or that is not trained, has no gradient.
+/// Every parameter of a module with its gradient, sorted by name. Names and layouts are PyTorch's, as in a
+/// [`StateDict`]. A parameter has no gradient if it is frozen or the loss does not depend on it.
 ///
-/// What is returned are copies of the numbers, made one parameter at a time.
+/// Returns copies of the values, made one parameter at a time.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -21,7 +21,7 @@ use crate::state_dict::StateDict;
 /// let gradients = output.sum().backward();
 ///
 /// for (name, parameter, gradient) in named_gradients(&gru, &gradients) {
-///     let gradient = gradient.expect("all are trained");
+///     let gradient = gradient.expect("every parameter is trained");
 ///     assert_eq!(gradient.shape(), parameter.shape());
 ///     println!("{name}: {gradient}"); // bias_hh_l0, bias_ih_l0, weight_hh_l0, weight_ih_l0
 /// }
@@ -31,21 +31,21 @@ pub fn named_gradients<M: Module>(
     gradients: &Gradients,
 ) -> impl Iterator<Item = (String, TensorData, Option<TensorData>)> + use<M> {
     let parameters = StateDict::from_module(module);
-    let gradients = StateDict::from_module(&module.clone().map(&mut InPlace(gradients)));
+    let gradients = StateDict::from_module(&module.clone().map(&mut ReplaceByGradients(gradients)));
     let names: Vec<String> = parameters.shapes().map(|(name, _)| name.to_owned()).collect();
-    let there = gradients.shapes().filter(|(_, shape)| !shape.contains(&0));
-    let there: HashSet<String> = there.map(|(name, _)| name.to_owned()).collect();
+    let present = gradients.shapes().filter(|(_, shape)| !shape.contains(&0));
+    let present: HashSet<String> = present.map(|(name, _)| name.to_owned()).collect();
     names.into_iter().map(move |name| {
-        let of = |all: &StateDict| all.data(&name).ok().flatten().expect("it is in memory");
-        let gradient = there.contains(&name).then(|| of(&gradients));
-        (name.clone(), of(&parameters), gradient)
+        let data = |tensors: &StateDict| tensors.data(&name).ok().flatten().expect("the tensor is in memory");
+        let gradient = present.contains(&name).then(|| data(&gradients));
+        (name.clone(), data(&parameters), gradient)
     })
 }
 
-/// Puts gradients into the places of parameters, and tensors without numbers where there is none.
-struct InPlace<'a>(&'a Gradients);
+/// Replaces each parameter by its gradient, or by an empty tensor if it has none.
+struct ReplaceByGradients<'a>(&'a Gradients);
 
-impl ModuleMapper for InPlace<'_> {
+impl ModuleMapper for ReplaceByGradients<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         param.map(|tensor| {
             tensor.grad(self.0).unwrap_or_else(|| Tensor::zeros([0; D], &tensor.device().without_autodiff()))

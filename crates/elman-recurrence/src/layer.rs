@@ -8,22 +8,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cell::{Cell, GruCell, LstmCell, MinGruCell, MinLstmCell, Reset, RnnCell},
-    noise::Noise,
-    options::{stack_options, variant_options},
+    options::{recurrence_options, stack_options},
     packed::{PackError, Packed, WeightDtype, pack},
+    regularizers::Regularizers,
     sequence::{Output, Sequence},
-    stack::{Direction, Stack},
+    stack::{DirectionWeights, Stack},
     state::State,
     weights::{Weights, Widths},
 };
 
-/// A simple recurrent layer, as `torch.nn.RNN`; see [`RnnCell`].
+/// A simple recurrent network, like `torch.nn.RNN`; see [`RnnCell`].
 pub type Rnn = Recurrent<RnnCell>;
-/// A gated recurrent unit, as `torch.nn.GRU`, or with the reset gate before the product; see [`GruCell`].
+/// A gated recurrent unit, like `torch.nn.GRU`, or with the reset gate before the product; see [`GruCell`].
 pub type Gru = Recurrent<GruCell>;
-/// Long short-term memory, as `torch.nn.LSTM`; see [`LstmCell`].
+/// Long short-term memory, like `torch.nn.LSTM`; see [`LstmCell`].
 pub type Lstm = Recurrent<LstmCell>;
-/// A minimal gated unit without recurrent weights, parallel over time; see [`MinGruCell`].
+/// A minimal GRU without recurrent weights, parallel over time; see [`MinGruCell`].
 pub type MinGru = Recurrent<MinGruCell>;
 /// A minimal LSTM without recurrent weights, parallel over time; see [`MinLstmCell`].
 pub type MinLstm = Recurrent<MinLstmCell>;
@@ -39,7 +39,7 @@ pub type MinGruConfig = RecurrentConfig<MinGruCell>;
 /// Configuration of [`MinLstm`].
 pub type MinLstmConfig = RecurrentConfig<MinLstmCell>;
 
-/// Configuration of a recurrent network of any cell.
+/// Configuration of a recurrent network with any cell.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -51,29 +51,29 @@ pub type MinLstmConfig = RecurrentConfig<MinLstmCell>;
 pub struct RecurrentConfig<C> {
     /// Width of the input.
     pub d_input: usize,
-    /// Hidden units per layer and direction.
+    /// Hidden units of each layer and direction.
     pub d_hidden: usize,
-    /// Layers upon each other.
+    /// Number of stacked layers.
     pub layers: usize,
-    /// Whether each layer also reads the sequence backwards; outputs of both directions lie side by side.
+    /// Whether each layer runs in both directions; their outputs are concatenated.
     pub bidirectional: bool,
-    /// Probability with which an element between two layers is dropped in training.
+    /// Probability of dropout between layers in training.
     pub dropout: f64,
-    /// Whether there are biases.
+    /// Whether the layers have biases.
     pub bias: bool,
-    /// Width that the hidden state is projected to, below `d_hidden`; for cells that [can](Cell::PROJECTION): the LSTM and the
-    /// RNN.
+    /// Width of the projected hidden state, less than `d_hidden`. Only for cells that
+    /// [support it](Cell::PROJECTION): LSTM and RNN.
     pub projection: Option<usize>,
-    /// Whether the two products are normalised before their biases are added.
+    /// Whether input projection and recurrent product are layer-normalized before their biases are added.
     #[serde(default)]
     pub layer_norm: bool,
-    /// Probability with which an element of the hidden state is dropped from the recurrent product in training.
+    /// Probability of dropout of the hidden state before the recurrent product, in training.
     #[serde(default)]
     pub recurrent_dropout: f64,
-    /// Probabilities with which an element of the hidden state, and of the LSTM's cell state, stays as it was.
+    /// Probabilities with which an element of the hidden state, and of the LSTM's cell state, keeps its previous value.
     #[serde(default)]
     pub zoneout: [f64; 2],
-    /// Whether training computes the gates of a layer again instead of keeping them.
+    /// Whether training recomputes the gates of a layer in backward instead of saving them.
     #[serde(default)]
     pub recompute: bool,
     /// The cell's own settings.
@@ -107,14 +107,13 @@ impl<C: Cell> RecurrentConfig<C> {
     }
 
     stack_options!();
+    recurrence_options!();
 
-    variant_options!();
-
-    /// Makes the layers, with weights uniform in ±1/√d_hidden as PyTorch's.
+    /// Initializes the layers, with weights uniform in ±1/√d_hidden as in PyTorch.
     ///
     /// # Panics
-    /// If a width or the number of layers is 0, a probability is not in [0, 1), the projection is not narrower than the hidden state,
-    /// or the cell can have none.
+    /// If a width or the number of layers is 0, a probability is not in [0, 1), the projection is not narrower than the
+    /// hidden state, or the cell does not support a projection.
     pub fn init(&self, device: &Device) -> Recurrent<C> {
         let Self { d_input, d_hidden, layers, bidirectional, .. } = *self;
         assert!(
@@ -123,12 +122,8 @@ impl<C: Cell> RecurrentConfig<C> {
             self.projection
         );
         if let Some(width) = self.projection {
-            assert!(
-                C::PROJECTION,
-                "projection: the hidden state of {:?} cannot be projected, only an LSTM's and an RNN's",
-                self.cell
-            );
-            assert!(width < d_hidden, "projection: its width {width} must be below d_hidden = {d_hidden}");
+            assert!(C::PROJECTION, "projection: {:?} does not support a projection, only LSTM and RNN do", self.cell);
+            assert!(width < d_hidden, "projection: the width {width} must be less than d_hidden = {d_hidden}");
         }
         let directions = 1 + usize::from(bidirectional);
         let d_output = self.projection.unwrap_or(d_hidden);
@@ -141,7 +136,7 @@ impl<C: Cell> RecurrentConfig<C> {
         Recurrent {
             layers: (0..layers).map(layer).collect(),
             dropout: Dropout::new(self.dropout),
-            noise: Noise::new(self.recurrent_dropout, self.zoneout),
+            regularizers: Regularizers::new(self.recurrent_dropout, self.zoneout),
             d_output: d_output * directions,
             recompute: self.recompute,
             cell: self.cell.clone(),
@@ -150,7 +145,7 @@ impl<C: Cell> RecurrentConfig<C> {
 }
 
 impl RecurrentConfig<RnnCell> {
-    /// Sets the activation; tanh unless chosen otherwise.
+    /// Sets the activation; default tanh.
     #[must_use]
     pub fn with_activation(self, activation: Activation) -> Self {
         Self { cell: RnnCell { activation }, ..self }
@@ -158,7 +153,7 @@ impl RecurrentConfig<RnnCell> {
 }
 
 impl RecurrentConfig<GruCell> {
-    /// Sets where the reset gate acts; after the product unless chosen otherwise.
+    /// Sets where the reset gate is applied; default after the recurrent product.
     #[must_use]
     pub fn with_reset(self, reset: Reset) -> Self {
         Self { cell: GruCell { reset }, ..self }
@@ -166,26 +161,26 @@ impl RecurrentConfig<GruCell> {
 }
 
 impl RecurrentConfig<LstmCell> {
-    /// Projects the hidden state to `width`, below `d_hidden` (Sak et al. 2014), as PyTorch's `proj_size`.
+    /// Projects the hidden state to `width`, less than `d_hidden` (Sak et al. 2014), like PyTorch's `proj_size`.
     #[must_use]
     pub fn with_projection(self, width: usize) -> Self {
         Self { projection: Some(width), ..self }
     }
 }
 
-/// A recurrent network: any number of layers of one cell, in one or two directions.
+/// A recurrent network: stacked layers of one cell, in one or two directions.
 ///
-/// Dropout between layers, recurrent dropout and zoneout draw in training: if the parameters are on a device with autodiff, until
-/// `valid()` or `freeze()` turns that off. Where the input and the state were made makes no difference
-/// ([`DropoutRate`](elman_layers::DropoutRate#training-or-not)).
+/// Dropout between layers, recurrent dropout and zoneout sample masks in training mode, that is, if the parameters are
+/// on a device with autodiff, unless `valid()` or `freeze()` turned it off. The devices of input and state do not
+/// matter ([`DropoutRate`](elman_layers::DropoutRate#training-or-not)).
 ///
-/// Use it under the names [`Rnn`], [`Gru`], [`Lstm`], [`MinGru`], [`MinLstm`], or with a [`Cell`] of one's own.
+/// Use it as [`Rnn`], [`Gru`], [`Lstm`], [`MinGru`] or [`MinLstm`], or with a custom [`Cell`].
 #[derive(Module, Debug)]
 pub struct Recurrent<C: Cell> {
     /// From the input to the output.
     pub layers: Vec<Layer>,
     dropout: Dropout,
-    noise: Noise,
+    regularizers: Regularizers,
     d_output: usize,
     recompute: bool,
     #[module(skip)]
@@ -195,7 +190,7 @@ pub struct Recurrent<C: Cell> {
 /// The weights of one layer.
 #[derive(Module, Debug)]
 pub struct Layer {
-    /// Forward, and reverse if the layer is bidirectional.
+    /// Forward and, if the layer is bidirectional, reverse.
     pub directions: Vec<Weights>,
 }
 
@@ -207,64 +202,65 @@ impl<C: Cell> Recurrent<C> {
     /// - output: `[batch, time, directions·d_output]`
     ///
     /// # Panics
-    /// If `x` or `state` has other axes, is stored as another type of number than the parameters ([`cast`](elman_layers::cast)
-    /// changes theirs), or is on another device; with autodiff or without it makes no difference.
+    /// If `x` or `state` has the wrong shape, has another dtype than the parameters ([`cast`](elman_layers::cast)
+    /// changes theirs), or is on another device. Devices with and without autodiff are compatible.
     pub fn forward(&self, x: Tensor<3>, state: Option<State>) -> (Tensor<3>, State) {
         let out = self.forward_with(x, Sequence::new().with_state(state));
         (out.output, out.state)
     }
 
-    /// Runs a batch of sequences with everything that [`Sequence`] offers: lengths, initial state, all states.
+    /// Runs a batch of sequences with the options of [`Sequence`]: lengths, initial state, all states.
     ///
     /// # Shapes
     /// As [`forward`](Recurrent::forward).
     ///
     /// # Panics
-    /// As [`forward`](Recurrent::forward), and if the lengths are not one for each row, each at most the number of time steps.
+    /// As [`forward`](Recurrent::forward), and if there is not one length per row, or a length exceeds the number of
+    /// time steps.
     pub fn forward_with(&self, x: Tensor<3>, sequence: Sequence) -> Output {
         Stack {
             cell: &self.cell,
             layers: self.directions(),
             dropout: &self.dropout,
-            noise: Some(&self.noise),
+            regularizers: Some(&self.regularizers),
             recompute: self.recompute,
         }
         .run(x, sequence)
     }
 
-    /// Runs one time step: the same numbers as [`forward`](Recurrent::forward) gives for a sequence of one.
+    /// Runs one time step: the same values as [`forward`](Recurrent::forward) of a sequence of length 1.
     ///
     /// # Shapes
     /// - `x`: `[batch, d_input]`
     /// - output: `[batch, d_output]`
     ///
     /// # Panics
-    /// If the network is bidirectional, which has no next step before it has the last.
+    /// If the network is bidirectional: its outputs depend on the whole sequence.
     pub fn step(&self, x: Tensor<2>, state: Option<State>) -> (Tensor<2>, State) {
-        assert!(!self.bidirectional(), "step: a bidirectional network reads whole sequences; use forward");
+        assert!(!self.bidirectional(), "step: a bidirectional network needs whole sequences; use forward");
         let (output, state) = self.forward(x.unsqueeze_dim(1), state);
         (output.squeeze_dim(1), state)
     }
 
-    /// Packs the weights once, for inference on a processor: in float32, or in fewer bits. Dropout is left out.
+    /// Packs the weights for inference on the CPU, as f32 or in fewer bits. Dropout is not applied.
     ///
     /// # Errors
-    /// [`PackError`](crate::packed::PackError) if the cell has no kernels, or the weights are not finite and eight bits were
-    /// asked for.
-    pub fn pack(&self, precision: WeightDtype) -> Result<Packed, PackError> {
-        pack(&self.cell, self.directions(), self.noise.rates(), precision)
+    /// [`PackError`](crate::packed::PackError) if the cell has no CPU kernel, or a weight is not finite and `dtype` is
+    /// `int8`.
+    pub fn pack(&self, dtype: WeightDtype) -> Result<Packed, PackError> {
+        pack(&self.cell, self.directions(), self.regularizers.zoneout_rates(), dtype)
     }
 
-    fn directions(&self) -> Vec<Vec<Direction>> {
-        self.layers.iter().map(|layer| layer.directions.iter().map(Weights::direction).collect()).collect()
+    fn directions(&self) -> Vec<Vec<DirectionWeights>> {
+        self.layers.iter().map(|layer| layer.directions.iter().map(Weights::tensors).collect()).collect()
     }
 
-    /// Width of the output: directions × hidden units, or × the projection's width.
+    /// Width of the output: directions × hidden units, or directions × width of the projection.
     pub fn d_output(&self) -> usize {
         self.d_output
     }
 
-    /// Whether each layer also reads the sequence backwards.
+    /// Whether each layer runs in both directions.
     pub fn bidirectional(&self) -> bool {
         self.layers[0].directions.len() == 2
     }

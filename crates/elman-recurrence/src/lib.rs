@@ -1,9 +1,9 @@
-//! Recurrent layers on [burn](https://burn.dev), as complete as PyTorch's: [`ElmanNetwork`], [`Rnn`],
-//! [`Gru`], [`Lstm`], [`MinGru`], [`MinLstm`], and a [`Cell`] of one's own.
+//! Recurrent layers for [burn](https://burn.dev) with the features of PyTorch's: [`ElmanNetwork`], [`Rnn`], [`Gru`],
+//! [`Lstm`], [`MinGru`], [`MinLstm`], and custom [`Cell`]s.
 //!
-//! All of them: any number of layers, one direction or two, dropout between layers, with or without biases, an initial
-//! state in and the final state out, lengths for ragged batches, one step at a time, all states on request, layer
-//! normalisation, recurrent dropout, zoneout, weights from PyTorch.
+//! All layers support stacking, one or two directions, dropout between layers, optional biases, initial and final
+//! states, ragged batches with lengths, single steps, the states of all time steps, and weights from PyTorch; all but
+//! [`ElmanNetwork`] also support layer normalization, recurrent dropout, zoneout and recomputation.
 //!
 //! ```
 //! use burn::tensor::{Device, Distribution, Tensor};
@@ -16,7 +16,7 @@
 //! let (output, state) = lstm.forward(x.clone(), None);
 //! assert_eq!(output.dims(), [8, 20, 32]);
 //!
-//! // go on where the last piece ended
+//! // continue from the final state
 //! let (_, state) = lstm.forward(x.clone(), Some(state.detach()));
 //! assert_eq!(state.hidden().dims(), [2, 8, 32]);
 //!
@@ -26,36 +26,37 @@
 //! ```
 //!
 //! # Design
-//! A layer is two things that change for different reasons. A [`Cell`] knows what happens to its gates; the
-//! [`scan`](mod@scan) knows how a sequence is walked. Layers and directions are stacked in one place for all cells.
+//! A [`Cell`] defines the equations of one time step; the [`scan`](mod@scan) runs a cell over the time steps of a
+//! batch. Stacking of layers and directions is implemented once for all cells.
 //!
 //! # Axes
-//! `[batch, time, feature]` in public, `[time, batch, feature]` inside the scan. Gates are packed and weights are named
-//! as PyTorch does it.
+//! `[batch, time, feature]` in the public API, `[time, batch, feature]` inside the scan. The order of gates and the
+//! names of weights are PyTorch's.
 
 pub mod cell;
+mod elman_network;
 mod error;
 mod gradients;
 mod layer;
 mod network;
-mod noise;
 mod options;
 pub mod packed;
 mod parameters;
+mod regularizers;
 pub mod scan;
 mod sequence;
-mod simple;
 mod stack;
 mod state;
 mod state_dict;
 mod weights;
 
 pub use cell::{Cell, GruCell, LstmCell, MinGruCell, MinLstmCell, Reset, RnnCell};
-/// The kernels that a [`Cell`] of one's own can bring: see [`Cell::kernel`].
+/// The CPU kernels, which a custom [`Cell`] can provide: see [`Cell::kernel`].
 pub use elman_cpu as kernels;
-/// The kernels for graphics cards: see [`Cell::cube_kernel`].
+/// The GPU kernels: see [`Cell::cube_kernel`].
 #[cfg(feature = "cube")]
 pub use elman_cube as cube_kernels;
+pub use elman_network::{ElmanNetwork, ElmanNetworkConfig};
 pub use error::{EnvironmentError, ImportError, StateError};
 pub use gradients::named_gradients;
 pub use layer::{
@@ -65,7 +66,6 @@ pub use layer::{
 pub use network::{CellKind, Network, NetworkConfig, UnknownCell};
 pub use packed::Packed;
 pub use sequence::{LayerStates, Output, Sequence};
-pub use simple::{ElmanNetwork, ElmanNetworkConfig};
 pub use state::State;
 pub use state_dict::{RecurrentModel, StateDict, Vocabulary};
 pub use weights::Weights;

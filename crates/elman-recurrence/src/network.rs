@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ElmanNetwork, ElmanNetworkConfig, Gru, GruConfig, Lstm, LstmConfig, MinGru, MinGruConfig, MinLstm, MinLstmConfig,
     Output, Rnn, RnnConfig, Sequence, State,
-    options::{stack_options, variant_options},
+    options::{recurrence_options, stack_options},
     packed::{PackError, Packed, WeightDtype},
 };
 
-/// The kinds of recurrent network, for those who choose at run time.
+/// The kinds of recurrent network, to choose at run time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CellKind {
@@ -56,7 +56,7 @@ impl fmt::Display for CellKind {
     }
 }
 
-/// A name that is no kind of cell.
+/// The error of parsing an unknown [`CellKind`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown cell '{found}': expected elman, rnn, gru, lstm, min-gru or min-lstm")]
 pub struct UnknownCell {
@@ -73,22 +73,22 @@ impl FromStr for CellKind {
     }
 }
 
-/// Configuration of a [`Network`], whose kind of cell is chosen at run time.
+/// Configuration of a [`Network`], a recurrent network whose kind of cell is chosen at run time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NetworkConfig {
     /// The kind of cell.
     pub cell: CellKind,
     /// Width of the input.
     pub d_input: usize,
-    /// Hidden units per layer and direction.
+    /// Hidden units of each layer and direction.
     pub d_hidden: usize,
-    /// Layers upon each other.
+    /// Number of stacked layers.
     pub layers: usize,
-    /// Whether each layer also reads the sequence backwards.
+    /// Whether each layer runs in both directions.
     pub bidirectional: bool,
-    /// Probability with which an element between two layers is dropped in training.
+    /// Probability of dropout between layers in training.
     pub dropout: f64,
-    /// Whether there are biases.
+    /// Whether the layers have biases.
     pub bias: bool,
     /// As [`RecurrentConfig::layer_norm`](crate::RecurrentConfig::layer_norm).
     #[serde(default)]
@@ -123,13 +123,13 @@ impl NetworkConfig {
     }
 
     stack_options!();
-    variant_options!();
+    recurrence_options!();
 
-    /// Makes the network. A [`ElmanNetwork`]'s read-out is as wide as its hidden layer.
+    /// Initializes the network. The read-out of an [`ElmanNetwork`] has the width of its hidden layer.
     ///
     /// # Panics
-    /// If a width or the number of layers is 0, a probability is not in [0, 1), or a [`ElmanNetwork`] is asked for layer
-    /// normalisation, recurrent dropout, zoneout or recomputation, which it does not have.
+    /// If a width or the number of layers is 0, a probability is not in [0, 1), or layer normalization, recurrent
+    /// dropout, zoneout or recomputation is set for an [`ElmanNetwork`], which does not support them.
     pub fn init(&self, device: &Device) -> Network {
         macro_rules! stacked {
             ($config:expr) => {
@@ -157,7 +157,7 @@ impl NetworkConfig {
                     !self.recompute && !self.layer_norm && self.recurrent_dropout == 0.0 && self.zoneout == [0.0; 2];
                 assert!(
                     is_plain,
-                    "the simple network has no layer normalisation, recurrent dropout, zoneout or recomputation"
+                    "the Elman network has no layer normalization, recurrent dropout, zoneout or recomputation"
                 );
                 Network::Elman(stacked!(ElmanNetworkConfig::new(i, h, h)).init(device))
             }
@@ -170,7 +170,7 @@ impl NetworkConfig {
     }
 }
 
-/// A recurrent network whose kind of cell was chosen at run time.
+/// A recurrent network whose kind of cell is chosen at run time.
 #[derive(Module, Debug)]
 pub enum Network {
     /// See [`ElmanNetwork`].
@@ -220,8 +220,8 @@ impl Network {
     ///
     /// # Errors
     /// [`PackError`].
-    pub fn pack(&self, precision: WeightDtype) -> Result<Packed, PackError> {
-        each!(self, net => net.pack(precision))
+    pub fn pack(&self, dtype: WeightDtype) -> Result<Packed, PackError> {
+        each!(self, net => net.pack(dtype))
     }
 
     /// Width of the output.
@@ -229,7 +229,7 @@ impl Network {
         each!(self, net => net.d_output())
     }
 
-    /// Whether each layer also reads the sequence backwards.
+    /// Whether each layer runs in both directions.
     pub fn bidirectional(&self) -> bool {
         each!(self, net => net.bidirectional())
     }

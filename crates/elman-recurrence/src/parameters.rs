@@ -1,4 +1,4 @@
-//! What parameters a module has, without drawing those that have not been drawn yet.
+//! Names and shapes of a module's parameters, without initializing lazy parameters.
 
 use burn::{
     module::{Module, ModuleVisitor, Param},
@@ -6,7 +6,7 @@ use burn::{
     tensor::{Bool, DType, Int, Shape, Tensor},
 };
 
-/// The name within the module and, in PyTorch's layout, the shape of each parameter.
+/// The path of each parameter in the module, and its shape in PyTorch's layout.
 pub(crate) fn parameters<M: Module>(module: &M) -> Vec<(String, Vec<usize>)> {
     let mut collector = Collector::default();
     module.visit(&mut collector);
@@ -22,9 +22,9 @@ struct Collector {
 
 impl Collector {
     fn add(&mut self, shape: Shape, dtype: DType) {
-        // the adapter, which knows PyTorch's layout, takes a tensor whose data nobody asks for
-        let nothing = || Err(burn_pack::Error::ValidationError("a parameter without data".into()));
-        let tensor = bridge::deferred(self.path.join("."), dtype, shape, None, nothing);
+        // the adapter computes PyTorch's layout from a tensor whose data is never read
+        let no_data = || Err(burn_pack::Error::ValidationError("the parameter has no data".into()));
+        let tensor = bridge::deferred(self.path.join("."), dtype, shape, None, no_data);
         let tensor = BurnToPyTorchAdapter.adapt(tensor, ModuleContext::new(&self.containers));
         self.found.push((tensor.name, tensor.shape.to_vec()));
     }
@@ -33,7 +33,7 @@ impl Collector {
 impl ModuleVisitor for Collector {
     fn enter_module(&mut self, name: &str, container: &str) {
         self.containers.push(container.into());
-        // the name of an enum's variant is no part of a path
+        // an enum's variant is not part of the path
         if !container.starts_with("Enum:") {
             self.path.push(name.into());
         }
@@ -67,7 +67,7 @@ mod tests {
     use crate::{CellKind, NetworkConfig, StateDict};
 
     #[test]
-    fn names_and_shapes_are_those_of_the_drawn_module() {
+    fn names_and_shapes_equal_those_of_the_initialized_module() {
         let device = devices().remove(0).device;
         for cell in CellKind::ALL {
             let config = NetworkConfig::new(cell, 3, 5).with_layers(2).with_bidirectional(true);
@@ -78,14 +78,14 @@ mod tests {
                 .collect();
             names.sort();
             let weights = StateDict::from_module(&network);
-            let drawn: Vec<_> = weights.shapes().map(|(name, shape)| (name.to_owned(), shape.to_vec())).collect();
-            assert_eq!(names, drawn, "{cell}");
+            let expected: Vec<_> = weights.shapes().map(|(name, shape)| (name.to_owned(), shape.to_vec())).collect();
+            assert_eq!(names, expected, "{cell}");
         }
     }
 
     #[test]
-    fn nothing_is_drawn() {
-        // 4·10¹² numbers
+    fn parameters_are_not_initialized() {
+        // 4·10¹² values
         let network = NetworkConfig::new(CellKind::Lstm, 1 << 16, 1 << 16).with_layers(100);
         let found = parameters(&network.init(&devices().remove(0).device));
         assert_eq!(found[0], ("layers.0.directions.0.weight_ih".into(), vec![1 << 18, 1 << 16]));

@@ -2,8 +2,8 @@ use burn::tensor::Tensor;
 
 use crate::state::State;
 
-/// What a layer is given besides its input: an initial state, the lengths of a ragged batch, and whether every state
-/// is wanted.
+/// Options of a forward pass: the initial state, the lengths of a ragged batch, and whether to return the states of all
+/// layers and time steps.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -23,7 +23,7 @@ pub struct Sequence {
 }
 
 impl Sequence {
-    /// All rows full, zero initial state, only the last layer's output kept.
+    /// Rows of full length, a zero initial state, and only the last layer's output.
     pub fn new() -> Self {
         Self::default()
     }
@@ -35,16 +35,16 @@ impl Sequence {
         self
     }
 
-    /// Row `b` ends after `lengths[b]` time steps, in any order. Outputs past it are zero, the final state is the one
-    /// at it, and the reverse direction starts at it. Input past it is never looked at. A length of 0 leaves the row's
-    /// state as it was.
+    /// Row `b` ends after `lengths[b]` time steps; lengths may be in any order. After its end, the output of a row is
+    /// zero and its input is not read. The final state is the state at the end, and the reverse direction starts there.
+    /// With length 0, the state of the row is unchanged.
     #[must_use]
     pub fn with_lengths(mut self, lengths: &[usize]) -> Self {
         self.lengths = Some(lengths.to_vec());
         self
     }
 
-    /// Returns the states of every layer at every time step too.
+    /// Also returns the states of every layer at every time step.
     #[must_use]
     pub fn with_all_states(mut self) -> Self {
         self.all_states = true;
@@ -52,22 +52,22 @@ impl Sequence {
     }
 }
 
-/// What a layer returns.
+/// The result of a forward pass.
 #[derive(Clone, Debug)]
 pub struct Output {
     /// The last layer's output, `[batch, time, directions·d_output]`.
     pub output: Tensor<3>,
     /// The final state of every layer and direction.
     pub state: State,
-    /// The states of every layer at every time step, if [`Sequence::with_all_states`] asked for them.
+    /// The states of every layer at every time step, if requested with [`Sequence::with_all_states`].
     pub all_states: Option<Vec<LayerStates>>,
 }
 
 /// The states of one layer at every time step.
 #[derive(Clone, Debug)]
 pub struct LayerStates {
-    /// The hidden state `h` first, then what else the cell keeps (the LSTM's `c`), each
-    /// `[batch, time, directions·width]`, directions side by side, zero past a row's length.
+    /// The hidden state `h`, followed by the other states of the cell (the LSTM's `c`), each `[batch, time,
+    /// directions·width]` with directions concatenated. Zero after the end of a row.
     pub states: Vec<Tensor<3>>,
 }
 

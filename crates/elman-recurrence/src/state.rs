@@ -5,18 +5,18 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::error::StateError;
 
-/// The state of a recurrent network between two pieces of a sequence.
+/// The state of a recurrent network, from which it can continue a sequence.
 ///
 /// One tensor per kind of state, the hidden state `h` first (and the LSTM's cell state `c` second), each
 /// `[layers·directions, batch, width]` in PyTorch's order: layer 0 forward, layer 0 reverse, layer 1 forward, ….
-/// A state is a value: clone it to fork a sequence, save it to go on another day.
+/// Clone a state to fork a sequence; save it to continue later.
 #[derive(Clone, Debug)]
 pub struct State {
     parts: Vec<Tensor<3>>,
 }
 
 impl State {
-    /// Makes a state of its tensors, `h` first.
+    /// Creates a state from its tensors, `h` first.
     ///
     /// # Panics
     /// If `parts` is empty or the tensors disagree on `[layers·directions, batch]`.
@@ -48,12 +48,12 @@ impl State {
         &self.parts
     }
 
-    /// How many rows the state has.
+    /// Number of batch rows.
     pub fn batch(&self) -> usize {
         self.parts[0].dims()[1]
     }
 
-    /// The same values, cut from the graph: what truncated backpropagation through time carries on.
+    /// The same values, detached from the graph, as truncated backpropagation through time needs them.
     #[must_use]
     pub fn detach(self) -> Self {
         self.map(Tensor::detach)
@@ -67,7 +67,7 @@ impl State {
     pub fn select(&self, rows: &[usize]) -> Self {
         let batch = self.batch();
         if let Some(row) = rows.iter().find(|r| **r >= batch) {
-            panic!("state: row {row} was asked for, but [batch] = [{batch}]");
+            panic!("state: row {row} is out of range: [batch] = [{batch}]");
         }
         let indices: Vec<i64> = rows.iter().map(|r| *r as i64).collect();
         let device = self.parts[0].device().without_autodiff();
@@ -85,8 +85,7 @@ impl State {
         Self { parts: self.parts.into_iter().map(f).collect() }
     }
 
-    /// Writes the state as safetensors (names `h`, `c`, then `state_2`, …, float32), replacing the file at once or not
-    /// at all.
+    /// Writes the state as f32 safetensors (names `h`, `c`, then `state_2`, …), replacing the file atomically.
     ///
     /// # Errors
     /// [`StateError::Write`].
@@ -112,7 +111,7 @@ impl State {
     /// Reads a state that [`save`](State::save) wrote.
     ///
     /// # Errors
-    /// [`StateError::Read`] if the file cannot be read, [`StateError::Format`] if it is no safetensors file,
+    /// [`StateError::Read`] if the file cannot be read, [`StateError::Format`] if it is not a safetensors file,
     /// [`StateError::Tensors`] if its tensors are not those of a state.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, StateError> {
         let path = path.as_ref();
@@ -135,7 +134,7 @@ impl State {
                 mismatch(format!("three axes in '{}'", name(n)), format!("the shape {:?}", view.shape()))
             })?;
             if view.dtype() != Dtype::F32 {
-                return Err(mismatch(format!("float32 in '{}'", name(n)), format!("{:?}", view.dtype())));
+                return Err(mismatch(format!("f32 in '{}'", name(n)), format!("{:?}", view.dtype())));
             }
             if let Some(first) = parts.first().map(Tensor::dims).filter(|f| f[..2] != shape[..2]) {
                 let expected = format!("'{}' to agree with 'h' on [{}, {}]", name(n), first[0], first[1]);
@@ -144,7 +143,7 @@ impl State {
             let values: Vec<f32> =
                 view.data().chunks_exact(4).map(|c| f32::from_le_bytes(c.try_into().expect("four bytes"))).collect();
             if !values.iter().all(|value| value.is_finite()) {
-                return Err(mismatch(format!("finite numbers in '{}'", name(n)), "infinite ones, or NaN".into()));
+                return Err(mismatch(format!("finite values in '{}'", name(n)), "an infinite value or NaN".into()));
             }
             parts.push(Tensor::from_data(TensorData::new(values, shape), device));
         }

@@ -3,16 +3,16 @@ use burn::{
     tensor::{Device, Tensor},
 };
 
-use crate::{cell::Cell, stack::Direction};
+use crate::{cell::Cell, stack::DirectionWeights};
 
-/// The weights of one layer in one direction, packed and named as PyTorch's, which has no gains.
+/// The weights of one layer in one direction, packed and named as in PyTorch; gains are elman's own.
 ///
-/// Legend: `G` gates, `H` hidden units, `I` inputs, `P` outputs (`H`, or the projection's width).
+/// Legend: `G` gates, `H` hidden units, `I` inputs, `P` outputs (`H`, or the width of the projection).
 #[derive(Module, Debug)]
 pub struct Weights {
     /// `[G·H, I]`, applied to the input.
     pub weight_ih: Param<Tensor<2>>,
-    /// `[G·H, P]`, applied to the previous hidden state; absent for cells without a recurrent product.
+    /// `[G·H, P]`, applied to the previous hidden state; `None` for cells without a recurrent product.
     pub weight_hh: Option<Param<Tensor<2>>>,
     /// `[G·H]`.
     pub bias_ih: Option<Param<Tensor<1>>>,
@@ -20,13 +20,13 @@ pub struct Weights {
     pub bias_hh: Option<Param<Tensor<1>>>,
     /// `[P, H]`, the projection.
     pub weight_hr: Option<Param<Tensor<2>>>,
-    /// `[G·H]`, the gain of layer normalisation of the input product.
+    /// `[G·H]`, the gain of layer normalization of the input projection.
     pub gain_ih: Option<Param<Tensor<1>>>,
-    /// `[G·H]`, the gain of layer normalisation of the recurrent product.
+    /// `[G·H]`, the gain of layer normalization of the recurrent product.
     pub gain_hh: Option<Param<Tensor<1>>>,
 }
 
-/// The widths of one direction of one layer.
+/// Sizes and options of the weights of one direction of one layer.
 pub(crate) struct Widths {
     pub d_input: usize,
     pub d_hidden: usize,
@@ -36,7 +36,7 @@ pub(crate) struct Widths {
 }
 
 impl Weights {
-    /// Uniform in ±1/√H, as PyTorch initialises; gains are 1.
+    /// Uniform in ±1/√H, as in PyTorch; gains are 1.
     pub(crate) fn init<C: Cell>(widths: &Widths, device: &Device) -> Self {
         let bound = 1.0 / (widths.d_hidden as f64).sqrt();
         let uniform = Initializer::Uniform { min: -bound, max: bound };
@@ -53,8 +53,9 @@ impl Weights {
         }
     }
 
-    pub(crate) fn direction(&self) -> Direction {
-        Direction {
+    /// The values of the parameters.
+    pub(crate) fn tensors(&self) -> DirectionWeights {
+        DirectionWeights {
             weight_ih: self.weight_ih.val(),
             weight_hh: self.weight_hh.as_ref().map(Param::val),
             bias_ih: self.bias_ih.as_ref().map(Param::val),

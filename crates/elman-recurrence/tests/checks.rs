@@ -1,4 +1,4 @@
-//! What a network cannot do is said in elman's words, before anything is computed.
+//! Invalid arguments panic with elman's messages, before anything is computed.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -10,8 +10,8 @@ use elman_recurrence::{
 use elman_testkit::{Tolerance, assert_close, devices, gradients_of};
 
 /// The message of a panic.
-fn message<R>(of: impl FnOnce() -> R) -> String {
-    let panic = catch_unwind(AssertUnwindSafe(of)).err().expect("refused");
+fn message<R>(f: impl FnOnce() -> R) -> String {
+    let panic = catch_unwind(AssertUnwindSafe(f)).err().expect("a panic");
     panic.downcast_ref::<String>().expect("a message").clone()
 }
 
@@ -20,20 +20,19 @@ fn input(device: &Device) -> Tensor<3> {
 }
 
 #[test]
-fn a_projection_is_refused_where_pytorch_refuses_it() {
+fn projections_that_pytorch_rejects_are_rejected() {
     for device in devices() {
         let device = &device.device;
         // as torch.nn.LSTM: "proj_size has to be smaller than hidden_size"
         for width in [5, 6, 100] {
             let found = message(|| LstmConfig::new(4, 5).with_projection(width).init(device));
-            assert_eq!(found, format!("projection: its width {width} must be below d_hidden = 5"));
+            assert_eq!(found, format!("projection: the width {width} must be less than d_hidden = 5"));
         }
         let gru = GruConfig { projection: Some(3), ..GruConfig::new(4, 5) };
-        let expected =
-            "projection: the hidden state of GruCell { reset: After } cannot be projected, only an LSTM's and an RNN's";
+        let expected = "projection: GruCell { reset: After } does not support a projection, only LSTM and RNN do";
         assert_eq!(message(|| gru.init(device)), expected);
         let min = MinGruConfig { projection: Some(3), ..MinGruConfig::new(4, 5) };
-        assert!(message(|| min.init(device)).contains("MinGruCell cannot be projected"));
+        assert!(message(|| min.init(device)).contains("MinGruCell does not support a projection"));
 
         let lstm = LstmConfig::new(4, 5).with_projection(4).init(device);
         assert_eq!(lstm.forward(input(device), None).0.dims(), [3, 6, 4]);
@@ -43,9 +42,9 @@ fn a_projection_is_refused_where_pytorch_refuses_it() {
 }
 
 #[test]
-fn numbers_of_another_type_are_named() {
+fn errors_name_mismatched_dtypes() {
     for device in devices().into_iter().filter(|device| is_cpu(&device.device)) {
-        // ndarray has no float16
+        // ndarray has no f16
         let others = [(FloatDType::F64, "F64"), (FloatDType::F16, "F16")];
         let others = if device.name == "ndarray" { &others[..1] } else { &others[..] };
         let device = &device.device;
@@ -65,12 +64,12 @@ fn numbers_of_another_type_are_named() {
 }
 
 #[test]
-fn float64_is_read_by_a_network_of_float64() {
+fn f64_networks_accept_f64_inputs() {
     for device in devices().into_iter().filter(|device| is_cpu(&device.device)) {
         let device = device.autodiff();
         for kind in CellKind::ALL {
             let plain = NetworkConfig::new(kind, 4, 5).with_layers(2).with_bidirectional(true);
-            let noisy = match kind {
+            let regularized = match kind {
                 CellKind::Elman => plain.clone().with_dropout(0.3),
                 _ => plain.clone().with_dropout(0.3).with_recurrent_dropout(0.3).with_zoneout(0.2, 0.1),
             };
@@ -85,29 +84,29 @@ fn float64_is_read_by_a_network_of_float64() {
             let tolerance = Tolerance { relative: 1e-4, absolute: 1e-6 };
             assert_close(&format!("{kind}"), &narrow, &wide.cast(FloatDType::F32), tolerance);
 
-            let noisy = cast(noisy.init(&device), FloatDType::F64);
-            let gradients = noisy.forward(x.cast(FloatDType::F64), None).0.sum().backward();
-            let gradients = gradients_of(&noisy, &gradients);
-            assert!(!gradients.is_empty() && gradients.iter().all(|by| by.dtype() == DType::F64), "{kind}");
+            let net = cast(regularized.init(&device), FloatDType::F64);
+            let gradients = net.forward(x.cast(FloatDType::F64), None).0.sum().backward();
+            let gradients = gradients_of(&net, &gradients);
+            assert!(!gradients.is_empty() && gradients.iter().all(|gradient| gradient.dtype() == DType::F64), "{kind}");
         }
     }
 }
 
 #[test]
-fn lengths_name_the_row() {
+fn errors_of_lengths_name_the_row() {
     for device in devices() {
         let net = GruConfig::new(4, 5).init(&device.device);
         let x = input(&device.device);
-        let numbers: Vec<f32> = x.clone().swap_dims(0, 1).into_data().iter::<f32>().collect();
+        let values: Vec<f32> = x.clone().swap_dims(0, 1).into_data().iter::<f32>().collect();
         let mut session = net.pack(WeightDtype::F32).expect("kernels").session(3);
         let mut both = |lengths: &[usize]| {
-            let found = message(|| session.forward_ragged(&numbers, lengths).to_vec());
-            let of_network = message(|| net.forward_with(x.clone(), Sequence::new().with_lengths(lengths)));
-            assert_eq!(found, of_network);
+            let found = message(|| session.forward_ragged(&values, lengths).to_vec());
+            let expected = message(|| net.forward_with(x.clone(), Sequence::new().with_lengths(lengths)));
+            assert_eq!(found, expected);
             found
         };
         let expected = "lengths: row 1 has length 7, but the input's time axis has 6 steps";
         assert_eq!(both(&[6, 7, 9]), expected);
-        assert_eq!(both(&[6, 6]), "lengths: there are 2, but the batch has 3 rows; each row needs one");
+        assert_eq!(both(&[6, 6]), "lengths: found 2 for a batch of 3 rows; expected one per row");
     }
 }

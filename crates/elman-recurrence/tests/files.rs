@@ -1,4 +1,4 @@
-//! Weights from PyTorch, states on disk, and what the errors say.
+//! Weights from PyTorch, states on disk, and error messages.
 
 use std::{fs, path::Path};
 
@@ -21,7 +21,7 @@ fn import(file: &str, prefix: Option<&str>, net: Lstm) -> Result<Lstm, ImportErr
 }
 
 #[test]
-fn a_pytorch_file_and_a_safetensors_file_give_the_same_network() {
+fn pytorch_and_safetensors_files_give_the_same_network() {
     for device in devices() {
         let device = device.device;
         let pt = import("lstm.pt", Some("encoder"), lstm(&device)).expect("pt");
@@ -33,7 +33,7 @@ fn a_pytorch_file_and_a_safetensors_file_give_the_same_network() {
 }
 
 #[test]
-fn weights_written_are_the_weights_read() {
+fn saved_weights_load_again() {
     let dir = tempdir().expect("folder");
     let path = dir.path().join("w.safetensors");
     let device = device();
@@ -47,7 +47,7 @@ fn weights_written_are_the_weights_read() {
 }
 
 #[test]
-fn import_errors_say_what_disagrees() {
+fn import_errors_name_the_mismatch() {
     let device = device();
     let message = |file: &str, prefix, net| import(file, prefix, net).expect_err("must fail").to_string();
     let wide = LstmConfig::new(3, 5).with_layers(2).with_bidirectional(true).init(&device);
@@ -56,7 +56,7 @@ fn import_errors_say_what_disagrees() {
     let deep = LstmConfig::new(3, 4).with_layers(3).with_bidirectional(true).init(&device);
     assert!(message("lstm.safetensors", None, deep).contains("have no tensor 'weight_ih_l2'"));
     let narrow = LstmConfig::new(3, 4).with_layers(2).init(&device);
-    // the second layer of one direction reads half as much
+    // with one direction, the second layer has half as many inputs
     assert!(message("lstm.safetensors", None, narrow).contains("'weight_ih_l1' should be [16, 4] and is [16, 8]"));
     let shallow = LstmConfig::new(3, 4).with_bidirectional(true).init(&device);
     assert!(message("lstm.safetensors", None, shallow).contains("tensors that the network lacks: bias_hh_l1"));
@@ -79,7 +79,7 @@ fn import_errors_say_what_disagrees() {
 }
 
 #[test]
-fn a_state_comes_back_from_disk() {
+fn saved_states_load_again() {
     let dir = tempdir().expect("folder");
     let path = dir.path().join("state.safetensors");
     for device in devices() {
@@ -95,14 +95,14 @@ fn a_state_comes_back_from_disk() {
 }
 
 #[test]
-fn state_errors_say_what_disagrees() {
+fn state_errors_name_the_mismatch() {
     let dir = tempdir().expect("folder");
     let path = dir.path().join("state.safetensors");
     let device = device();
     assert!(matches!(State::load(&path, &device), Err(StateError::Read { .. })));
     fs::write(&path, b"no state").expect("write");
     assert!(matches!(State::load(&path, &device), Err(StateError::Format { .. })));
-    let wrong = State::load(Path::new(GOLDEN).join("lstm.safetensors"), &device).expect_err("weights are no state");
+    let wrong = State::load(Path::new(GOLDEN).join("lstm.safetensors"), &device).expect_err("weights are not a state");
     assert!(wrong.to_string().contains("expected a tensor 'h'"), "{wrong}");
     assert!(State::new(vec![Tensor::zeros([1, 1, 1], &device)]).save(dir.path().join("no/such/folder")).is_err());
 }

@@ -1,4 +1,4 @@
-//! Gradients under the names that PyTorch gives the parameters, in its layout.
+//! Gradients with PyTorch's names and layouts.
 
 use std::collections::BTreeMap;
 
@@ -27,23 +27,29 @@ fn every_parameter_of_an_lstm_has_its_gradient() {
         let names = ["weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"];
         assert_eq!(found.len(), names.len() * 4);
         for (l, layer) in lstm.layers.iter().enumerate() {
-            for (of, side) in layer.directions.iter().zip(["", "_reverse"]) {
-                let two = [Some(&of.weight_ih), of.weight_hh.as_ref(), of.weight_hr.as_ref()];
-                for (name, parameter) in ["weight_ih", "weight_hh", "weight_hr"].iter().zip(two) {
-                    let parameter = parameter.expect("it has all").val();
+            for (weights, suffix) in layer.directions.iter().zip(["", "_reverse"]) {
+                let matrices = [Some(&weights.weight_ih), weights.weight_hh.as_ref(), weights.weight_hr.as_ref()];
+                for (name, parameter) in ["weight_ih", "weight_hh", "weight_hr"].iter().zip(matrices) {
+                    let parameter = parameter.expect("the LSTM has all weights").val();
                     let expected = (parameter.clone().into_data(), parameter.grad(&gradients).map(Tensor::into_data));
                     assert!(expected.1.is_some());
-                    assert_eq!(found[&format!("{name}_l{l}{side}")], expected, "{device}");
+                    assert_eq!(found[&format!("{name}_l{l}{suffix}")], expected, "{device}");
                 }
-                let bias = of.bias_hh.as_ref().expect("it has biases").val().grad(&gradients).map(Tensor::into_data);
-                assert_eq!(found[&format!("bias_hh_l{l}{side}")].1, bias, "{device}");
+                let bias = weights
+                    .bias_hh
+                    .as_ref()
+                    .expect("the LSTM has biases")
+                    .val()
+                    .grad(&gradients)
+                    .map(Tensor::into_data);
+                assert_eq!(found[&format!("bias_hh_l{l}{suffix}")].1, bias, "{device}");
             }
         }
     }
 }
 
 #[test]
-fn dense_layers_lie_as_pytorch_has_them() {
+fn dense_layers_have_pytorch_layout() {
     for device in devices() {
         let net = ElmanNetworkConfig::new(3, 5, 2).init(&device.autodiff());
         let x = Tensor::<3>::random([2, 4, 3], Distribution::Normal(0.0, 1.0), &device.device);
@@ -58,7 +64,7 @@ fn dense_layers_lie_as_pytorch_has_them() {
 }
 
 #[test]
-fn what_the_loss_does_not_depend_on_has_no_gradient() {
+fn parameters_that_do_not_affect_the_loss_have_no_gradient() {
     #[derive(Module, Debug)]
     struct Two {
         used: Gru,

@@ -1,4 +1,4 @@
-//! What programs put around weights, and file names.
+//! Checkpoint formats of PyTorch programs, and file names.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use tempfile::{TempDir, tempdir};
 
 const GOLDEN: &str = "tests/golden";
 
-/// A recurrent network's weights, as an LSTM of 2 inputs and 3 units has them.
+/// The weights of an LSTM with 2 inputs and 3 hidden units.
 const SHAPES: [(&str, &[usize]); 4] =
     [("weight_ih_l0", &[12, 2]), ("weight_hh_l0", &[12, 3]), ("bias_ih_l0", &[12]), ("bias_hh_l0", &[12])];
 
@@ -17,7 +17,7 @@ fn tensor(shape: &[usize], begin: f32) -> Torch {
     Torch::Tensor(shape.to_vec(), (0..shape.iter().product::<usize>()).map(|n| begin + n as f32 / 64.0).collect())
 }
 
-/// The weights of an LSTM whose names begin with `prefix`, different for another `begin`.
+/// The weights of an LSTM with names that begin with `prefix`. The values depend on `begin`.
 fn weights(prefix: &str, begin: f32) -> Vec<(String, Torch)> {
     SHAPES
         .iter()
@@ -38,7 +38,7 @@ fn values(lstm: &Lstm) -> Vec<TensorData> {
     SHAPES.iter().map(|(name, _)| weights.data(name).expect("data").expect("a weight")).collect()
 }
 
-/// The only recurrent layers of the file.
+/// The only recurrent network of the file.
 fn found(file: &Torch) -> Lstm {
     let (_folder, path) = saved(file);
     let model = StateDict::open(path).expect("open").find_model().expect("a model");
@@ -52,7 +52,7 @@ fn error(file: &Torch) -> String {
 }
 
 #[test]
-fn files_of_all_lengths_of_names_are_read() {
+fn file_names_of_all_lengths_are_read() {
     let folder = tempdir().expect("a folder");
     let file = Torch::dict(weights("", 0.0));
     for length in 1..=60 {
@@ -65,7 +65,7 @@ fn files_of_all_lengths_of_names_are_read() {
 }
 
 #[test]
-fn what_wraps_a_model_is_left_out() {
+fn wrappers_of_a_model_are_removed() {
     let plain = values(&found(&Torch::dict(weights("", 0.0))));
     let optimizer =
         || Torch::dict([("state", Torch::dict([("0", Torch::dict([("exp_avg", tensor(&[12, 2], 9.0))]))]))]);
@@ -88,7 +88,7 @@ fn what_wraps_a_model_is_left_out() {
 }
 
 #[test]
-fn the_trained_weight_is_taken_and_not_the_one_a_mask_left() {
+fn the_trained_weight_is_used_instead_of_the_masked_one() {
     let plain = values(&found(&Torch::dict(weights("", 0.0))));
     let mut dropped = weights("rnn.module.", 0.0);
     let masked = dropped[1].clone();
@@ -99,7 +99,7 @@ fn the_trained_weight_is_taken_and_not_the_one_a_mask_left() {
 }
 
 #[test]
-fn layers_in_a_list_are_those_of_one_network() {
+fn layers_in_a_list_become_one_network() {
     let listed = [weights("rnns.0.", 0.0), weights("rnns.1.", 50.0)].concat();
     let model = {
         let (_folder, path) = saved(&Torch::dict(listed));
@@ -111,7 +111,7 @@ fn layers_in_a_list_are_those_of_one_network() {
 }
 
 #[test]
-fn normalized_weights_are_those_that_pytorch_computes() {
+fn weight_normalization_equals_pytorch() {
     let open = |name: &str| StateDict::open(Path::new(GOLDEN).join(name)).expect("open");
     let (computed, expected) = (
         open("weight_norm.pt").find_model().expect("a model").into_network().expect("one"),
@@ -128,7 +128,7 @@ fn normalized_weights_are_those_that_pytorch_computes() {
 }
 
 #[test]
-fn what_cannot_be_decided_is_an_error_in_the_files_words() {
+fn ambiguous_files_are_errors_with_names_of_the_file() {
     let two = Torch::dict([
         ("model", Torch::dict(weights("module.rnn.", 0.0))),
         ("ema", Torch::dict(weights("module.rnn.", 1.0))),
@@ -146,12 +146,12 @@ fn what_cannot_be_decided_is_an_error_in_the_files_words() {
     let message = error(&Torch::dict([("linear.weight", tensor(&[2, 2], 0.0))]));
     assert!(message.contains("no recurrent layer") && message.contains("linear.weight"), "{message}");
 
-    // two dicts whose entries come to the same path
+    // two entries with the same path
     let message =
         error(&Torch::dict([("rnn", Torch::dict(weights("", 0.0))), ("rnn.weight_ih_l0", tensor(&[12, 2], 7.0))]));
-    assert!(message.contains("two tensors of the name 'rnn.weight_ih_l0'"), "{message}");
+    assert!(message.contains("two tensors named 'rnn.weight_ih_l0'"), "{message}");
 
-    // a wrapper's weight beside one without
+    // a weight in a wrapper, and the same without it
     let both = [weights("module.rnn.", 0.0), vec![("rnn.bias_ih_l0".to_owned(), tensor(&[12], 7.0))]].concat();
     let (_folder, path) = saved(&Torch::dict(both));
     let lstm = LstmConfig::new(2, 3).init(&device());
@@ -161,7 +161,7 @@ fn what_cannot_be_decided_is_an_error_in_the_files_words() {
 }
 
 #[test]
-fn shapes_are_told_by_the_names_of_the_file() {
+fn shape_errors_use_names_of_the_file() {
     let mut file = weights("module.rnn.", 0.0);
     file[0].1 = tensor(&[12, 5], 0.0);
     let (_folder, path) = saved(&Torch::dict(file));
@@ -171,7 +171,7 @@ fn shapes_are_told_by_the_names_of_the_file() {
 }
 
 #[test]
-fn vocabularies_beside_the_weights_are_found() {
+fn vocabularies_of_a_file_are_found() {
     let text = |t: &str| Torch::Text(t.into());
     let mut file = weights("rnn.", 0.0);
     file.push(("itos".into(), Torch::List(vec![text("b"), text("a")])));
@@ -185,7 +185,7 @@ fn vocabularies_beside_the_weights_are_found() {
 }
 
 #[test]
-fn long_pickles_are_refused_before_they_take_memory() {
+fn long_pickles_are_rejected_before_allocating() {
     let folder = tempdir().expect("a folder");
     for name in ["zip.pt", "plain.pt"] {
         let long = if name == "zip.pt" {
@@ -195,17 +195,17 @@ fn long_pickles_are_refused_before_they_take_memory() {
         };
         std::fs::write(folder.path().join(name), long).expect("write");
         let message = StateDict::open(folder.path().join(name)).err().expect("must fail").to_string();
-        assert!(message.contains("its pickle is longer than 4194304 steps"), "{message}");
+        assert!(message.contains("its pickle has more than 4194304 instructions"), "{message}");
     }
 }
 
 #[test]
-fn long_names_of_many_tensors_are_refused_before_they_take_memory() {
-    // one tensor, 100,000 times in a list whose name has a megabyte
+fn long_names_of_many_tensors_are_rejected_before_allocating() {
+    // a list with 100,000 references to one tensor, whose key has 1 MB
     let tensor = b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x01tQK\0))\x89NtRq\0";
     let list = [&b"]("[..], tensor, &b"h\0".repeat(100_000), b"e"].concat();
     let file = Torch::dict([("n".repeat(1 << 20), Torch::Raw(list))]);
     let (_folder, path) = saved(&file);
     let message = StateDict::open(path).err().expect("must fail").to_string();
-    assert!(message.contains("the names of its tensors are too long"), "{message}");
+    assert!(message.contains("its tensor names are too long"), "{message}");
 }

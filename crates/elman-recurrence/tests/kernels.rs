@@ -1,5 +1,5 @@
-//! The kernels against the reference, which PyTorch's numbers are the test of: states and every gradient, for random
-//! cotangents, at sizes that fill no register and at some that fill several.
+//! The kernels against the reference, which other tests compare with PyTorch: states and all gradients for random
+//! cotangents, at sizes below and above the size of a register.
 
 use burn::tensor::{DType, Device, Distribution, Tensor, TensorData, activation::sigmoid};
 use elman_activations::Activation;
@@ -14,17 +14,18 @@ use elman_recurrence::{
 };
 use elman_testkit::{TestDevice, Tolerance, assert_close_data, devices};
 
-/// The same float32 sums in another order, and gates within two units of their last place, over the time steps; layer
-/// normalisation divides the difference by deviations below one.
+/// f32 sums in another order, and gates within 2 ulp, accumulated over the time steps; layer normalization divides the
+/// difference by standard deviations below 1.
 const VALUES: Tolerance = Tolerance { relative: 1e-5, absolute: 1e-6 };
 /// Gradients sum over rows and time, up to 65 terms of size 1 that may cancel.
 const GRADIENTS: Tolerance = Tolerance { relative: 2e-5, absolute: 1e-5 };
-/// Layer normalisation divides rounding by a row's deviation, here a tenth or so.
-const NORMALISED: f64 = 10.0;
-/// Over the few gates of a single unit, which may be almost alike, the smallest deviation is the root of its ε, 1e-5.
-const ALIKE: f64 = 316.0;
+/// Layer normalization divides rounding errors by the standard deviation of a row, here about 0.1.
+const LAYER_NORM_FACTOR: f64 = 10.0;
+/// With a single unit, the few gates of a row may be almost equal. The minimum standard deviation is then √ε for ε =
+/// 1e-5.
+const SINGLE_UNIT_FACTOR: f64 = 316.0;
 
-/// What is done besides the plain recurrence.
+/// The options of a scan that a case uses.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Variant {
     Plain,
@@ -33,7 +34,7 @@ enum Variant {
     Dropout,
     Zoneout,
     ZoneoutRates,
-    /// All that the cell has.
+    /// All options that the cell supports.
     All,
 }
 
@@ -57,7 +58,7 @@ struct Case {
     variant: Variant,
 }
 
-/// What a scan reads. Where it is drawn, the reference walks it.
+/// The inputs of a scan, sampled without autodiff on the device of the reference.
 struct Inputs {
     input: Tensor<3>,
     weights: Tensor<2>,
@@ -70,8 +71,8 @@ struct Inputs {
     masks: Option<Vec<Tensor<3>>>,
 }
 
-/// The same numbers on another device.
-fn at<const D: usize>(tensor: &Tensor<D>, device: &Device) -> Tensor<D> {
+/// The same values on another device.
+fn on<const D: usize>(tensor: &Tensor<D>, device: &Device) -> Tensor<D> {
     Tensor::from_data(tensor.to_data(), device)
 }
 
@@ -84,8 +85,7 @@ impl Inputs {
         let output = if is_projected { 5 } else { hidden };
         let width = |n: usize| if n == 0 { output } else { hidden };
         let random = |shape: [usize; 2], scale: f64| Tensor::<2>::random(shape, uniform(scale), device);
-        let row =
-            |is_there: bool, middle: f64| is_there.then(|| Tensor::<1>::random([rows], uniform(0.5), device) + middle);
+        let row = |exists: bool, mean: f64| exists.then(|| Tensor::<1>::random([rows], uniform(0.5), device) + mean);
         let mask = |n: usize| Tensor::random([time, batch, width(n)], Distribution::Bernoulli(0.3), device);
         Self {
             input: Tensor::random([time, batch, rows], uniform(1.5), device),
@@ -103,19 +103,19 @@ impl Inputs {
 
     fn to(&self, device: &Device) -> Self {
         Self {
-            input: at(&self.input, device),
-            weights: at(&self.weights, device),
-            bias: self.bias.as_ref().map(|bias| at(bias, device)),
-            gain: self.gain.as_ref().map(|gain| at(gain, device)),
-            projection: self.projection.as_ref().map(|projection| at(projection, device)),
-            state: self.state.iter().map(|state| at(state, device)).collect(),
-            cotangents: self.cotangents.iter().map(|by| at(by, device)).collect(),
-            dropout: self.dropout.as_ref().map(|mask| at(mask, device)),
-            masks: self.masks.as_ref().map(|masks| masks.iter().map(|mask| at(mask, device)).collect()),
+            input: on(&self.input, device),
+            weights: on(&self.weights, device),
+            bias: self.bias.as_ref().map(|bias| on(bias, device)),
+            gain: self.gain.as_ref().map(|gain| on(gain, device)),
+            projection: self.projection.as_ref().map(|projection| on(projection, device)),
+            state: self.state.iter().map(|state| on(state, device)).collect(),
+            cotangents: self.cotangents.iter().map(|cotangent| on(cotangent, device)).collect(),
+            dropout: self.dropout.as_ref().map(|mask| on(mask, device)),
+            masks: self.masks.as_ref().map(|masks| masks.iter().map(|mask| on(mask, device)).collect()),
         }
     }
 
-    /// States, and the gradients of everything that has one, by name.
+    /// The states and all gradients, by name.
     fn run<C: Cell>(self, case: &Case, cell: &C, scan: fn(&C, ScanInput, usize) -> ScanOutput) -> Found {
         let device = self.input.device();
         let input = self.input.require_grad();
@@ -142,8 +142,8 @@ impl Inputs {
         let out = scan(cell, from, C::STATES);
         let mut loss = Tensor::<1>::zeros([1], &device);
         let mut found = Found { values: Vec::new(), gradients: Vec::new() };
-        for (n, ((states, last), by)) in out.states.iter().zip(&out.last).zip(&self.cotangents).enumerate() {
-            loss = loss + (states.clone() * by.clone()).sum() + last.clone().square().sum();
+        for (n, ((states, last), cotangent)) in out.states.iter().zip(&out.last).zip(&self.cotangents).enumerate() {
+            loss = loss + (states.clone() * cotangent.clone()).sum() + last.clone().square().sum();
             found.values.push((format!("state {n}"), states.to_data()));
             found.values.push((format!("last {n}"), last.to_data()));
         }
@@ -173,31 +173,34 @@ impl Inputs {
     }
 }
 
-/// What came out, by name.
+/// Results by name.
 struct Found {
     values: Vec<(String, TensorData)>,
     gradients: Vec<(String, TensorData)>,
 }
 
 impl Case {
-    /// Compares the kernels of `device` with the reference on `of_reference`.
-    fn check<C: Cell>(&self, cell: &C, of_reference: &Device, device: &Device) {
+    /// Compares the kernels of `device` with the reference on `reference`.
+    fn check<C: Cell>(&self, cell: &C, reference: &Device, device: &Device) {
         let Self { hidden, variant, .. } = *self;
-        let inputs = Inputs::random(self, cell, &of_reference.clone().without_autodiff());
+        let inputs = Inputs::random(self, cell, &reference.clone().without_autodiff());
         let found = inputs.to(device).run(self, cell, scan::<C>);
-        let expected = inputs.to(of_reference).run(self, cell, scan_sequential::<C>);
-        let times = match (variant.has(Variant::LayerNorm), hidden) {
+        let expected = inputs.to(reference).run(self, cell, scan_sequential::<C>);
+        let factor = match (variant.has(Variant::LayerNorm), hidden) {
             (false, _) => 1.0,
-            (true, 1) => ALIKE,
-            (true, _) => NORMALISED,
+            (true, 1) => SINGLE_UNIT_FACTOR,
+            (true, _) => LAYER_NORM_FACTOR,
         };
-        let within = |by: Tolerance| Tolerance { relative: by.relative * times, absolute: by.absolute * times };
-        let (values, gradients) = (within(VALUES), within(GRADIENTS));
-        for (found, expected, within) in
+        let scaled = |tolerance: Tolerance| Tolerance {
+            relative: tolerance.relative * factor,
+            absolute: tolerance.absolute * factor,
+        };
+        let (values, gradients) = (scaled(VALUES), scaled(GRADIENTS));
+        for (found, expected, tolerance) in
             [(found.values, expected.values, values), (found.gradients, expected.gradients, gradients)]
         {
             for ((name, found), (_, expected)) in found.into_iter().zip(expected) {
-                assert_close_data(&format!("{cell:?} {self:?}: {name}"), &found, &expected, within);
+                assert_close_data(&format!("{cell:?} {self:?}: {name}"), &found, &expected, tolerance);
             }
         }
     }
@@ -206,13 +209,13 @@ impl Case {
 /// Hidden units, rows and time steps.
 type Sizes = (usize, usize, usize);
 
-fn is_processor(device: &TestDevice) -> bool {
+fn is_cpu(device: &TestDevice) -> bool {
     ["flex", "ndarray"].contains(&device.name)
 }
 
-/// On graphics cards fewer, since each combination of what there is compiles kernels of its own.
+/// Fewer on GPUs, where each combination of options compiles its own kernels.
 fn sizes(device: &TestDevice) -> Vec<Sizes> {
-    if !is_processor(device) {
+    if !is_cpu(device) {
         return vec![(33, 1, 8), (6, 14, 5)];
     }
     let others = [(1, 65), (3, 3), (33, 1), (33, 2)];
@@ -225,22 +228,22 @@ fn check<C: Cell>(cell: C) {
 }
 
 fn check_on<C: Cell>(cell: C, all: &[TestDevice]) {
-    let kernel = cell.kernel().expect("without a kernel this would compare the reference with itself");
+    let kernel = cell.kernel().expect("the test compares a kernel with the reference");
     for device in all {
-        // the reference is fastest on a processor; on the same device where there is none
-        let of_reference = if all[0].name == "flex" { &all[0] } else { device }.autodiff();
+        // the reference is fastest on the CPU; without a CPU backend, it runs on the same device
+        let reference = if all[0].name == "flex" { &all[0] } else { device }.autodiff();
         for variant in Variant::ALL {
             let only_recurrent = matches!(variant, Variant::LayerNorm | Variant::Dropout);
             if (only_recurrent && !C::RECURRENT) || (variant == Variant::Projection && !kernel.has_projection()) {
                 continue;
             }
             for (hidden, batch, time) in sizes(device) {
-                // normalised, a recurrence of random weights is chaotic, and so is its rounding
+                // with layer normalization, a recurrence with random weights is chaotic and amplifies rounding errors
                 let time = if variant.has(Variant::LayerNorm) { time.min(9) } else { time };
                 let n = hidden + batch + time;
                 let (reverse, ragged, bias) = (n % 2 == 0, n % 3 != 0, n % 5 < 3);
                 let case = Case { time, batch, hidden, reverse, ragged, bias, variant };
-                case.check(&cell, &of_reference, &device.autodiff());
+                case.check(&cell, &reference, &device.autodiff());
             }
         }
     }
@@ -269,8 +272,8 @@ fn minimal_cells() {
     check(MinLstmCell);
 }
 
-/// A cell that is not of this crate, with a kernel of its own: h' = u ⊙ h + (1 − u) ⊙ tanh(n), the update gate recurrent
-/// neural network (Collins et al. 2017).
+/// A custom cell with a kernel: h' = u ⊙ h + (1 − u) ⊙ tanh(n), the update gate recurrent neural network (Collins et
+/// al. 2017).
 #[derive(Clone, Copy, Debug)]
 struct Ugrnn;
 
@@ -279,7 +282,7 @@ impl Cell for Ugrnn {
     const STATES: usize = 1;
 
     fn forward(&self, input: Tensor<2>, recurrent: Option<Tensor<2>>, state: &[Tensor<2>]) -> Vec<Tensor<2>> {
-        let gates = input + recurrent.expect("a cell with a recurrent product gets it");
+        let gates = input + recurrent.expect("the cell has a recurrent product");
         let [u, n] = gates.chunk(2, 1).try_into().expect("two gates");
         let u = sigmoid(u);
         vec![u.clone() * state[0].clone() + (-u + 1.0) * n.tanh()]
@@ -321,16 +324,16 @@ impl Pointwise for Ugrnn {
 }
 
 #[test]
-fn a_cell_of_ones_own() {
-    let processors: Vec<_> = devices().into_iter().filter(is_processor).collect();
-    check_on(Ugrnn, &processors);
+fn custom_cell() {
+    let cpus: Vec<_> = devices().into_iter().filter(is_cpu).collect();
+    check_on(Ugrnn, &cpus);
 }
 
-/// A cell whose kernel is another's.
+/// A cell with the kernel of another cell.
 #[derive(Clone, Debug)]
-struct Mistaken;
+struct Mismatched;
 
-impl Cell for Mistaken {
+impl Cell for Mismatched {
     const GATES: usize = 2;
     const STATES: usize = 1;
 
@@ -344,23 +347,23 @@ impl Cell for Mistaken {
 }
 
 #[test]
-#[should_panic(expected = "Mistaken: gates and states of its kernel (left) are not the cell's")]
-fn a_kernel_of_another_cell_is_named() {
-    let device = devices().into_iter().find(is_processor).unwrap().device;
-    let flat = |shape: [usize; 2]| Tensor::<2>::zeros(shape, &device);
-    let recurrent = RecurrentWeights { hidden: flat([8, 4]), bias: None, projection: None, gain: None };
-    scan(&Mistaken, ScanInput::new(Tensor::zeros([8, 2, 8], &device), Some(recurrent), vec![flat([2, 4])]), 1);
+#[should_panic(expected = "Mismatched: numbers of gates and states of its kernel (left) and of the cell")]
+fn a_kernel_of_another_cell_panics() {
+    let device = devices().into_iter().find(is_cpu).unwrap().device;
+    let zeros = |shape: [usize; 2]| Tensor::<2>::zeros(shape, &device);
+    let recurrent = RecurrentWeights { hidden: zeros([8, 4]), bias: None, projection: None, gain: None };
+    scan(&Mismatched, ScanInput::new(Tensor::zeros([8, 2, 8], &device), Some(recurrent), vec![zeros([2, 4])]), 1);
 }
 
-/// What the kernels are not made for goes the reference's way and does not fail.
+/// Dtypes that the kernels do not support use the reference.
 #[test]
-fn other_precisions_work_too() {
-    for device in devices().into_iter().filter(is_processor) {
+fn other_dtypes_use_the_reference() {
+    for device in devices().into_iter().filter(is_cpu) {
         let tensor =
             |shape: [usize; 3]| Tensor::<3>::random(shape, Distribution::Default, &device.device).cast(DType::F64);
-        let flat = |shape: [usize; 2]| tensor([1, shape[0], shape[1]]).squeeze_dim::<2>(0);
-        let recurrent = RecurrentWeights { hidden: flat([12, 3]), bias: None, projection: None, gain: None };
-        let from = ScanInput::new(tensor([8, 2, 12]), Some(recurrent), vec![flat([2, 3]), flat([2, 3])]);
+        let matrix = |shape: [usize; 2]| tensor([1, shape[0], shape[1]]).squeeze_dim::<2>(0);
+        let recurrent = RecurrentWeights { hidden: matrix([12, 3]), bias: None, projection: None, gain: None };
+        let from = ScanInput::new(tensor([8, 2, 12]), Some(recurrent), vec![matrix([2, 3]), matrix([2, 3])]);
         let out = scan(&LstmCell, from, 1);
         assert_eq!((out.states[0].dims(), out.states[0].dtype()), ([8, 2, 3], DType::F64));
     }

@@ -1,38 +1,38 @@
-//! The minimal cells' formulas of tensors against float64 where gates are saturated and candidates large.
+//! The tensor formulas of minGRU and minLSTM against f64, for saturated gates and large candidates.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use elman_recurrence::{Cell, MinGruCell, MinLstmCell};
 use elman_testkit::devices;
 
-/// Units side by side.
+/// Number of hidden units.
 const UNITS: usize = 400;
-/// Of the largest value or gradient; the logarithms of a minLSTM's two gates are rounded before they are subtracted.
+/// Error relative to the largest value or gradient. minLSTM subtracts two rounded logarithms.
 const ROUNDING: f64 = 2e-6;
 
-/// A new state and its slopes by the gates.
+/// The next state and its derivatives with respect to the gates.
 type Exact = (f64, Vec<f64>);
 
 fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// `g` and its slope.
+/// `g` and its derivative.
 fn positive(v: f64) -> (f64, f64) {
     if v >= 0.0 { (v + 0.5, 1.0) } else { (sigmoid(v), sigmoid(v) * sigmoid(-v)) }
 }
 
 fn min_gru(gates: &[f64], state: f64) -> Exact {
-    let (taken, kept, (candidate, slope)) = (sigmoid(gates[0]), sigmoid(-gates[0]), positive(gates[1]));
-    (kept * state + taken * candidate, vec![kept * taken * (candidate - state), taken * slope])
+    let (z, decay, (candidate, slope)) = (sigmoid(gates[0]), sigmoid(-gates[0]), positive(gates[1]));
+    (decay * state + z * candidate, vec![decay * z * (candidate - state), z * slope])
 }
 
 fn min_lstm(gates: &[f64], state: f64) -> Exact {
     let softplus = |x: f64| x.max(0.0) + (-x.abs()).exp().ln_1p();
     let ratio = softplus(-gates[1]) - softplus(-gates[0]);
-    let (kept, taken, (candidate, slope)) = (sigmoid(ratio), sigmoid(-ratio), positive(gates[2]));
-    let by_ratio = kept * taken * (state - candidate);
-    let by = vec![by_ratio * sigmoid(-gates[0]), -by_ratio * sigmoid(-gates[1]), taken * slope];
-    (kept * state + taken * candidate, by)
+    let (f, i, (candidate, slope)) = (sigmoid(ratio), sigmoid(-ratio), positive(gates[2]));
+    let d_ratio = f * i * (state - candidate);
+    let d_gates = vec![d_ratio * sigmoid(-gates[0]), -d_ratio * sigmoid(-gates[1]), i * slope];
+    (f * state + i * candidate, d_gates)
 }
 
 fn check<C: Cell>(cell: C, exact: impl Fn(&[f64], f64) -> Exact, device: &Device, magnitude: f64, gate: f64) {
@@ -50,24 +50,27 @@ fn check<C: Cell>(cell: C, exact: impl Fn(&[f64], f64) -> Exact, device: &Device
     let gradient = x.grad(&next.clone().sum().backward()).expect("tracked").into_data();
     let expected: Vec<Exact> = (0..UNITS)
         .map(|unit| {
-            let of: Vec<f64> = (0..C::GATES).map(|gate| f64::from(gates[gate * UNITS + unit])).collect();
-            exact(&of, f64::from(state[unit]))
+            let gates: Vec<f64> = (0..C::GATES).map(|gate| f64::from(gates[gate * UNITS + unit])).collect();
+            exact(&gates, f64::from(state[unit]))
         })
         .collect();
     let close = |what: &str, found: Vec<f32>, expected: Vec<f64>| {
-        let most = expected.iter().fold(1e-2, |m: f64, e| m.max(e.abs()));
+        let max = expected.iter().fold(1e-2, |m: f64, e| m.max(e.abs()));
         for (n, (found, expected)) in found.iter().zip(&expected).enumerate() {
-            let off = (f64::from(*found) - expected).abs() / most;
-            assert!(off < ROUNDING, "{cell:?} {magnitude} {gate} {what} {n}: {found}, expected {expected}: {off:.1e}");
+            let error = (f64::from(*found) - expected).abs() / max;
+            assert!(
+                error < ROUNDING,
+                "{cell:?} {magnitude} {gate} {what} {n}: {found}, expected {expected}: {error:.1e}"
+            );
         }
     };
     close("value", next.into_data().iter::<f32>().collect(), expected.iter().map(|(value, _)| *value).collect());
-    let slopes = (0..C::GATES).flat_map(|gate| expected.iter().map(move |(_, by)| by[gate])).collect();
-    close("slope", gradient.iter::<f32>().collect(), slopes);
+    let gradients = (0..C::GATES).flat_map(|gate| expected.iter().map(move |(_, d_gates)| d_gates[gate])).collect();
+    close("gradient", gradient.iter::<f32>().collect(), gradients);
 }
 
 #[test]
-fn large_gates_and_candidates_lose_nothing() {
+fn large_gates_and_candidates_stay_precise() {
     for device in devices() {
         for magnitude in [1.0, 100.0, 1000.0, 10_000.0] {
             for gate in [1.0, 12.0, magnitude] {
@@ -79,7 +82,7 @@ fn large_gates_and_candidates_lose_nothing() {
 }
 
 #[test]
-fn equal_gates_share_evenly_and_have_slopes() {
+fn equal_gates_have_gradients() {
     for device in devices() {
         let device = device.device.autodiff();
         let x = Tensor::<3>::zeros([1, 1, 3], &device).require_grad();

@@ -1,6 +1,6 @@
-//! Damaged files: whatever is changed in them, they are read or refused.
+//! Damaged files: each mutant is read or gives an error.
 //!
-//! `ELMAN_MUTANTS` is their number, `ELMAN_SEED` what they are drawn from.
+//! `ELMAN_MUTANTS` is the number of mutants, `ELMAN_SEED` the seed.
 
 use std::{fs, path::Path};
 
@@ -9,16 +9,16 @@ use cap::Cap;
 use elman_recurrence::{LstmConfig, StateDict};
 use elman_testkit::{Mutants, Torch, device};
 
-/// Counts what is allocated, and refuses more than the limit.
+/// Counts allocated bytes; allocations above the limit fail.
 #[global_allocator]
 static MEMORY: Cap<std::alloc::System> = Cap::new(std::alloc::System, usize::MAX);
 
 const GOLDEN: &str = "tests/golden";
 
-/// No mutant of a file of some kilobytes may take more than this beyond what is taken already.
+/// Maximum number of additional bytes while reading a mutant of a file of a few kilobytes.
 const MEMORY_LIMIT: usize = 256 << 20;
 
-/// Reads all that can be read of a file.
+/// Reads everything of a file that can be read.
 fn read(path: &Path, device: &Device) -> Result<(), elman_recurrence::ImportError> {
     let file = StateDict::open(path)?;
     let small: Vec<String> = (file.shapes())
@@ -34,7 +34,7 @@ fn read(path: &Path, device: &Device) -> Result<(), elman_recurrence::ImportErro
 }
 
 #[test]
-fn damaged_files_are_read_or_refused() {
+fn damaged_files_are_read_or_give_errors() {
     let device = device();
     let folder = tempfile::tempdir().expect("a folder");
     let golden = |name: &str| fs::read(Path::new(GOLDEN).join(name)).expect("golden");

@@ -1,5 +1,5 @@
-//! Outputs, final states and every gradient of every kind of layer against PyTorch, on every device compiled in.
-//! `golden/recurrence.py` made the expected values, in float64.
+//! Outputs, final states and all gradients of all kinds of layers against PyTorch, on all compiled-in devices.
+//! `golden/recurrence.py` computed the expected values in f64.
 
 use burn::{
     module::{Module, ModuleMapper, Param},
@@ -18,12 +18,12 @@ const LENGTHS: [usize; 3] = [2, 5, 3];
 const D_INPUT: usize = 3;
 const D_HIDDEN: usize = 4;
 
-/// float32 rounding over five steps and two layers.
+/// f32 rounding over five time steps and two layers.
 const VALUES: Tolerance = Tolerance { relative: 1e-5, absolute: 1e-7 };
-/// Gradients pass through twice as many roundings and cancel more.
+/// Gradients have twice as many roundings and more cancellation.
 const GRADIENTS: Tolerance = Tolerance { relative: 1e-4, absolute: 1e-7 };
 
-/// A case's name says what it is: `lstm_proj-2-bi-nobias-ragged`.
+/// A case, with its options in its name: `lstm_proj-2-bi-nobias-ragged`.
 struct Case<'a> {
     name: &'a str,
     kind: &'a str,
@@ -119,7 +119,7 @@ impl<'a> Case<'a> {
     }
 }
 
-/// Replaces each parameter by its gradient, so that gradients go under the weights' names.
+/// Replaces each parameter by its gradient, so that gradients get the names of the weights.
 struct IntoGradient(GradientsParams);
 
 impl ModuleMapper for IntoGradient {
@@ -143,7 +143,7 @@ fn check(kinds: &[&str]) {
 }
 
 #[test]
-fn simple_and_rnn() {
+fn elman_network_and_rnn() {
     check(&["simple", "rnn_tanh", "rnn_relu"]);
 }
 

@@ -1,4 +1,4 @@
-//! What must hold of every recurrent layer, whatever its weights, on every device compiled in.
+//! Properties of all recurrent layers with random weights, on all compiled-in devices.
 
 use burn::{
     module::Module,
@@ -10,18 +10,18 @@ use elman_recurrence::{
 };
 use elman_testkit::{Tolerance, assert_close, devices};
 
-/// The same float32 sums in another order or grouping.
+/// f32 sums in another order or grouping.
 const ROUNDING: Tolerance = Tolerance { relative: 2e-6, absolute: 1e-7 };
 /// The parallel form multiplies decays in a tree instead of a chain.
 const PARALLEL: Tolerance = Tolerance { relative: 1e-5, absolute: 1e-7 };
-/// Sums that are normalised may be small ones: then their rounding is not.
-const NORMALISED: Tolerance = Tolerance { relative: 1e-4, absolute: 1e-7 };
+/// Layer normalization of small sums amplifies their rounding errors.
+const LAYER_NORM: Tolerance = Tolerance { relative: 1e-4, absolute: 1e-7 };
 
 const BATCH: usize = 4;
 const TIME: usize = 9;
 const D_INPUT: usize = 3;
 
-fn each(bidirectional: bool, check: impl Fn(CellKind, &Network, Tensor<3>)) {
+fn for_each_network(bidirectional: bool, check: impl Fn(CellKind, &Network, Tensor<3>)) {
     for device in devices() {
         for kind in CellKind::ALL {
             let config = NetworkConfig::new(kind, D_INPUT, 5).with_layers(2).with_bidirectional(bidirectional);
@@ -39,8 +39,8 @@ fn time(x: &Tensor<3>, from: usize, to: usize) -> Tensor<3> {
 }
 
 #[test]
-fn a_split_sequence_equals_the_whole() {
-    each(false, |kind, net, x| {
+fn split_sequences_equal_the_whole() {
+    for_each_network(false, |kind, net, x| {
         let (whole, end) = net.forward(x.clone(), None);
         for cut in [1, 4, TIME - 1] {
             let (first, state) = net.forward(time(&x, 0, cut), None);
@@ -55,7 +55,7 @@ fn a_split_sequence_equals_the_whole() {
 
 #[test]
 fn steps_equal_forward() {
-    each(false, |kind, net, x| {
+    for_each_network(false, |kind, net, x| {
         let (whole, end) = net.forward(x.clone(), None);
         let mut state = None;
         for t in 0..TIME {
@@ -70,7 +70,7 @@ fn steps_equal_forward() {
 
 #[test]
 fn permuting_rows_permutes_results() {
-    each(true, |kind, net, x| {
+    for_each_network(true, |kind, net, x| {
         let order = [2, 0, 3, 1];
         let lengths = [9, 4, 0, 7];
         let out = net.forward_with(x.clone(), Sequence::new().with_lengths(&lengths));
@@ -84,13 +84,13 @@ fn permuting_rows_permutes_results() {
 }
 
 #[test]
-fn a_ragged_batch_equals_its_rows_run_alone() {
-    each(true, |kind, net, x| {
+fn ragged_batches_equal_single_rows() {
+    for_each_network(true, |kind, net, x| {
         let lengths = [3, TIME, 1, 6];
-        // what lies past a row's length must not matter, whatever it is
+        // inputs after the end of a row must not be used
         let x = poison(x, &lengths);
         let out = net.forward_with(x.clone(), Sequence::new().with_lengths(&lengths).with_all_states());
-        let hidden = out.all_states.expect("asked for");
+        let hidden = out.all_states.expect("requested");
         assert_eq!(hidden.len(), 2);
         for (row, length) in lengths.into_iter().enumerate() {
             let alone = time(&x.clone().narrow(0, row, 1), 0, length);
@@ -101,7 +101,7 @@ fn a_ragged_batch_equals_its_rows_run_alone() {
             for (part, expected) in state.parts().iter().zip(alone.state.parts()) {
                 assert_close(&format!("{kind} state {row}"), part, expected, PARALLEL);
             }
-            for (layer, expected) in hidden.iter().zip(alone.all_states.expect("asked for")) {
+            for (layer, expected) in hidden.iter().zip(alone.all_states.expect("requested")) {
                 let layer = layer.hidden().narrow(0, row, 1);
                 assert_close(
                     &format!("{kind} layer, row {row}"),
@@ -111,14 +111,14 @@ fn a_ragged_batch_equals_its_rows_run_alone() {
                 );
                 if length < TIME {
                     let rest: f32 = time(&layer, length, TIME).abs().max().into_scalar();
-                    assert_eq!(rest, 0.0, "{kind}: row {row} past its length");
+                    assert_eq!(rest, 0.0, "{kind}: row {row} after its end");
                 }
             }
         }
     });
 }
 
-/// NaN past each row's length.
+/// Fills the input after the end of each row with NaN.
 fn poison(x: Tensor<3>, lengths: &[usize]) -> Tensor<3> {
     let rows = lengths.iter().enumerate().map(|(row, length)| {
         let row = x.clone().narrow(0, row, 1);
@@ -132,7 +132,7 @@ fn poison(x: Tensor<3>, lengths: &[usize]) -> Tensor<3> {
 }
 
 #[test]
-fn parallel_minimal_cells_equal_sequential() {
+fn parallel_scans_equal_sequential_scans() {
     fn compare<C: Cell + Default>(device: &Device, time: usize) {
         let d_hidden = 3;
         let spread = Distribution::Normal(0.0, 3.0);
@@ -153,11 +153,11 @@ fn parallel_minimal_cells_equal_sequential() {
         };
         let (stepped, gates, state) = run(scan_sequential::<C>);
         let parallel = |cell: &C, input, _| scan_parallel(cell, input).expect("a cell that is linear in its state");
-        for (out, by_gates, by_state) in [run(parallel), run(scan::<C>)] {
+        for (out, d_gates, d_state) in [run(parallel), run(scan::<C>)] {
             assert_close("states", &out.states[0], &stepped.states[0], PARALLEL);
             assert_close("last", &out.last[0], &stepped.last[0], PARALLEL);
-            assert_close("gradient of the gates", &by_gates, &gates, PARALLEL);
-            assert_close("gradient of the state", &by_state, &state, PARALLEL);
+            assert_close("gradient of the gates", &d_gates, &gates, PARALLEL);
+            assert_close("gradient of the state", &d_state, &state, PARALLEL);
         }
     }
     for device in devices() {
@@ -170,7 +170,7 @@ fn parallel_minimal_cells_equal_sequential() {
 }
 
 #[test]
-fn dropout_acts_between_layers_in_training_only() {
+fn dropout_between_layers_is_active_in_training_only() {
     for device in devices() {
         let device = device.autodiff();
         let config = NetworkConfig::new(CellKind::Gru, D_INPUT, 64).with_layers(2).with_dropout(0.5);
@@ -184,15 +184,16 @@ fn dropout_acts_between_layers_in_training_only() {
     }
 }
 
-/// Recurrent dropout and zoneout draw in training; in inference the former does nothing and the latter mixes.
+/// Recurrent dropout and zoneout sample masks in training. In inference, dropout does nothing and zoneout averages
+/// states.
 #[test]
-fn noise_is_drawn_in_training_only() {
+fn masks_are_sampled_in_training_only() {
     for device in devices() {
         for kind in [CellKind::Rnn, CellKind::Gru, CellKind::Lstm] {
             let plain = NetworkConfig::new(kind, D_INPUT, 8).init(&device.device);
             let weights = || StateDict::from_module(&plain);
             let make = |config: NetworkConfig| {
-                weights().load_into(config.init(&device.device)).expect("noise adds no weights").train()
+                weights().load_into(config.init(&device.device)).expect("dropout and zoneout have no weights").train()
             };
             let outputs = |net: &Network, device: &Device| net.forward(input_on(device), None).0.into_data();
             let config = NetworkConfig::new(kind, D_INPUT, 8);
@@ -201,25 +202,25 @@ fn noise_is_drawn_in_training_only() {
                 ("zoneout", make(config.with_zoneout(0.5, 0.25))),
             ] {
                 let [first, second] = [(); 2].map(|()| outputs(&net, &device.device));
-                assert_ne!(first, second, "{device} {kind} {what}: drawn anew for every sequence");
+                assert_ne!(first, second, "{device} {kind} {what}: sampled for every sequence");
                 let [first, second] = [(); 2].map(|()| outputs(&net.valid(), &device.device));
-                assert_eq!(first, second, "{device} {kind} {what}: nothing is drawn");
+                assert_eq!(first, second, "{device} {kind} {what}: nothing is sampled");
                 let same = first == outputs(&plain, &device.device);
-                assert_eq!(same, what == "dropout", "{device} {kind} {what}: what inference does");
+                assert_eq!(same, what == "dropout", "{device} {kind} {what}: inference equals the plain network");
             }
         }
     }
 }
 
-/// The same numbers on every call.
+/// The same values on every call.
 fn input_on(device: &Device) -> Tensor<3> {
     let values: Vec<f32> = (0..BATCH * TIME * D_INPUT).map(|n| (n * 7 % 11) as f32 / 5.0 - 1.0).collect();
     Tensor::from_data(TensorData::new(values, [BATCH, TIME, D_INPUT]), device)
 }
 
-/// With every row's own length, what lies beyond it changes nothing, in any variant.
+/// With layer normalization too, inputs after the end of a row change nothing.
 #[test]
-fn layer_normalisation_normalises_the_rows_that_there_are() {
+fn layer_normalization_of_ragged_batches_equals_single_rows() {
     for device in devices() {
         for kind in [CellKind::Rnn, CellKind::Gru, CellKind::Lstm, CellKind::MinGru, CellKind::MinLstm] {
             let config = NetworkConfig::new(kind, D_INPUT, 5).with_layers(2).with_layer_norm(true);
@@ -229,7 +230,7 @@ fn layer_normalisation_normalises_the_rows_that_there_are() {
             for (row, length) in [9, 4, 1, 7].into_iter().enumerate() {
                 let alone = net.forward(time(&x, 0, length).narrow(0, row, 1), None).0;
                 let together = time(&out, 0, length).narrow(0, row, 1);
-                assert_close(&format!("{device} {kind} row {row}"), &together, &alone, NORMALISED);
+                assert_close(&format!("{device} {kind} row {row}"), &together, &alone, LAYER_NORM);
             }
         }
     }

@@ -1,5 +1,5 @@
-//! Projection, layer normalisation, recurrent dropout and zoneout against PyTorch, values and every gradient, on every device
-//! compiled in: whatever form the scan has there, and the reference. `golden/variants.py` made the expected values.
+//! Projection, layer normalization, recurrent dropout and zoneout against PyTorch: values and all gradients of the scan
+//! and of the reference, on all compiled-in devices. `golden/variants.py` computed the expected values.
 
 use burn::tensor::{Device, Tensor};
 use elman_recurrence::{
@@ -9,12 +9,12 @@ use elman_recurrence::{
 use elman_testkit::{Golden, Tolerance, assert_close, devices};
 
 const GOLDEN: &str = "tests/golden/variants.safetensors";
-/// Of zoneout without masks, as in `variants.py`.
+/// Rates of zoneout without masks, as in `variants.py`.
 const RATES: [f64; 2] = [0.25, 0.125];
 
-/// float32 rounding over six steps.
+/// f32 rounding over six time steps.
 const VALUES: Tolerance = Tolerance { relative: 1e-5, absolute: 1e-7 };
-/// Gradients pass through twice as many roundings and cancel more.
+/// Gradients have twice as many roundings and more cancellation.
 const GRADIENTS: Tolerance = Tolerance { relative: 1e-4, absolute: 1e-7 };
 
 type Scan<C> = fn(&C, ScanInput, usize) -> ScanOutput;
@@ -22,13 +22,13 @@ type Scan<C> = fn(&C, ScanInput, usize) -> ScanOutput;
 fn compare<C: Cell>(golden: &Golden, case: &str, cell: &C, scan: Scan<C>, device: &Device) {
     let name = |tensor: &str| format!("{case}.{tensor}");
     let has = |tensor: &str| golden.contains(&name(tensor));
-    let one = |tensor: &str| golden.tensor::<1>(&name(tensor), device).require_grad();
-    let two = |tensor: &str| golden.tensor::<2>(&name(tensor), device).require_grad();
+    let vector = |tensor: &str| golden.tensor::<1>(&name(tensor), device).require_grad();
+    let matrix = |tensor: &str| golden.tensor::<2>(&name(tensor), device).require_grad();
     let input = golden.tensor::<3>(&name("in.input"), device).require_grad();
-    let (weights, bias) = (two("in.weights"), one("in.bias"));
-    let projection = has("in.projection").then(|| two("in.projection"));
-    let gain = has("in.gain").then(|| one("in.gain"));
-    let state: Vec<Tensor<2>> = (0..C::STATES).map(|n| two(&format!("in.state{n}"))).collect();
+    let (weights, bias) = (matrix("in.weights"), vector("in.bias"));
+    let projection = has("in.projection").then(|| matrix("in.projection"));
+    let gain = has("in.gain").then(|| vector("in.gain"));
+    let state: Vec<Tensor<2>> = (0..C::STATES).map(|n| matrix(&format!("in.state{n}"))).collect();
     let mask = |n: usize| golden.tensor::<3>(&name(&format!("noise.mask{n}")), device);
     let zoneout = match case.contains("-rates") {
         true => Some(Zoneout::Rates(RATES)),
@@ -52,24 +52,24 @@ fn compare<C: Cell>(golden: &Golden, case: &str, cell: &C, scan: Scan<C>, device
     }
 
     let gradients = loss.backward();
-    macro_rules! same_gradient {
-        ($of:expr, $tensor:expr, $rank:literal) => {
-            let found = $tensor.grad(&gradients).unwrap_or_else(|| panic!("{case}: no gradient of {}", $of));
-            let expected = golden.tensor::<$rank>(&name(&format!("grad.{}", $of)), device).inner();
-            assert_close(&name(&format!("grad.{}", $of)), &found, &expected, GRADIENTS);
+    macro_rules! check_gradient {
+        ($name:expr, $tensor:expr, $rank:literal) => {
+            let found = $tensor.grad(&gradients).unwrap_or_else(|| panic!("{case}: no gradient of {}", $name));
+            let expected = golden.tensor::<$rank>(&name(&format!("grad.{}", $name)), device).inner();
+            assert_close(&name(&format!("grad.{}", $name)), &found, &expected, GRADIENTS);
         };
     }
-    same_gradient!("input", input, 3);
-    same_gradient!("weights", weights, 2);
-    same_gradient!("bias", bias, 1);
+    check_gradient!("input", input, 3);
+    check_gradient!("weights", weights, 2);
+    check_gradient!("bias", bias, 1);
     for (n, state) in state.iter().enumerate() {
-        same_gradient!(format!("state{n}"), state, 2);
+        check_gradient!(format!("state{n}"), state, 2);
     }
     if let Some(projection) = projection {
-        same_gradient!("projection", projection, 2);
+        check_gradient!("projection", projection, 2);
     }
     if let Some(gain) = gain {
-        same_gradient!("gain", gain, 1);
+        check_gradient!("gain", gain, 1);
     }
 }
 
@@ -79,7 +79,7 @@ fn check<C: Cell>(kind: &str, cell: C) {
     let mut cases: Vec<&str> = names.iter().map(|n| n.split('.').next().expect("case")).collect();
     cases.dedup();
     cases.retain(|case| case.split('-').next() == Some(kind));
-    assert_eq!(cases.len(), 6, "plain, each variant, all of them");
+    assert_eq!(cases.len(), 6, "plain, each option, all options");
     for device in devices() {
         for case in &cases {
             compare(&golden, case, &cell, scan::<C>, &device.autodiff());

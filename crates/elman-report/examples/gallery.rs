@@ -1,4 +1,4 @@
-//! A page with one of everything: `cargo run --example gallery -- gallery.html`.
+//! A page with one of each element: `cargo run --example gallery -- gallery.html`.
 
 use elman_report::{Dendrogram, LineChart, Merge, Page, ScatterMap};
 
@@ -21,7 +21,7 @@ fn main() -> std::io::Result<()> {
         distance: 0.3 * (n as f64 + 1.0),
     });
     let tree = Dendrogram::new(
-        "Words by the states that they leave",
+        "Words by their hidden states",
         "distance",
         words.iter().enumerate().map(|(n, word)| (*word, group(n))),
         merges,
@@ -31,7 +31,7 @@ fn main() -> std::io::Result<()> {
     let perplexity = LineChart::new("Perplexity").with_axes("step", "perplexity").with_logarithmic();
     let perplexity = perplexity.with_line("training", train.iter().map(|(x, y)| (*x, y.exp())));
     let page = Page::new("A gallery")
-        .with_lead("One of everything that a report can hold.")
+        .with_lead("One of each element of a report.")
         .with_figure("validation perplexity", "8.90", "best of 10 epochs")
         .with_figure("tokens per second", "12,400", "")
         .with_figure("parameters", "290,406", "LSTM, 2 layers")

@@ -2,24 +2,24 @@ use maud::{Markup, html};
 
 use crate::palette::{INK, MUTED, PAPER, Role};
 
-/// What can be drawn: in a page, or as a file of its own.
+/// A chart, drawn on a page or saved as an SVG file.
 pub trait Chart {
-    /// What it shows, in a line.
+    /// The title, one line.
     fn title(&self) -> &str;
 
-    /// The drawing as a complete SVG document, in colours for light paper.
+    /// The chart as a complete SVG document, in the colors of the light theme.
     fn to_svg(&self) -> String;
 }
 
-/// The fonts of charts.
+/// The font family of charts.
 pub(crate) const FONT: &str = "system-ui, sans-serif";
 
-/// An estimate of a text's width in pixels.
+/// Estimates the width of a text in pixels.
 pub(crate) fn text_width(text: &str, size: f64) -> f64 {
     0.58 * size * text.chars().count() as f64
 }
 
-/// An SVG document around `content`, with its title above.
+/// Wraps `content` in an SVG document with a title above it.
 pub(crate) fn document(width: f64, height: f64, title: &str, content: &Markup) -> String {
     let document = html! {
         svg xmlns="http://www.w3.org/2000/svg" width=(width) height=(height) viewBox=(format!("0 0 {width} {height}"))
@@ -32,7 +32,7 @@ pub(crate) fn document(width: f64, height: f64, title: &str, content: &Markup) -
     document.into_string()
 }
 
-/// Where a text stands at its point.
+/// Horizontal alignment of a text relative to its point.
 #[derive(Clone, Copy)]
 pub(crate) enum Anchor {
     Start,
@@ -40,18 +40,18 @@ pub(crate) enum Anchor {
     End,
 }
 
-pub(crate) fn label(anchor: Anchor, x: f64, y: f64, size: f64, colour: &Role, text: &str) -> Markup {
+pub(crate) fn label(anchor: Anchor, x: f64, y: f64, size: f64, color: &Role, text: &str) -> Markup {
     let anchor = match anchor {
         Anchor::Start => "start",
         Anchor::Middle => "middle",
         Anchor::End => "end",
     };
     html! {
-        text x=(round(x)) y=(round(y)) font-size=(size) text-anchor=(anchor) fill=(colour.light) { (text) }
+        text x=(round(x)) y=(round(y)) font-size=(size) text-anchor=(anchor) fill=(color.light) { (text) }
     }
 }
 
-/// The names of the groups with their colours, in a row that begins at the point.
+/// A legend: the names of the groups and their colors, in a row that starts at the point.
 pub(crate) fn legend(x: f64, y: f64, groups: &[String]) -> Markup {
     const DOT: f64 = 13.0;
     const GAP: f64 = 16.0;
@@ -68,12 +68,12 @@ pub(crate) fn legend(x: f64, y: f64, groups: &[String]) -> Markup {
     }
 }
 
-/// Two decimals are enough for the eye and keep pages small.
+/// Rounds to two decimals, which is precise enough and keeps pages small.
 pub(crate) fn round(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 
-/// A number for an axis: as short as its size and the distance to its neighbours permit.
+/// Formats an axis tick, as short as its magnitude and the span of the axis permit.
 pub(crate) fn tick(value: f64, span: f64) -> String {
     let large = value.abs().max(span);
     match large {

@@ -6,7 +6,7 @@ use crate::{
     scatter::distinct,
 };
 
-/// A tree of clusters, drawn from its leaves on the right to its root on the left.
+/// A dendrogram of hierarchical clustering, with the leaves on the right and the root on the left.
 #[derive(Clone, Debug)]
 pub struct Dendrogram {
     title: String,
@@ -21,27 +21,27 @@ struct Leaf {
     group: String,
 }
 
-/// Two clusters that become one. Clusters are numbered as SciPy does: the n leaves from 0, then each merge from n on.
+/// A merge of two clusters. Clusters are numbered as in SciPy: the n leaves from 0, the merges from n.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Merge {
-    /// One cluster.
+    /// The first cluster.
     pub left: usize,
-    /// The other.
+    /// The second cluster.
     pub right: usize,
-    /// Their distance.
+    /// The distance between them.
     pub distance: f64,
 }
 
 const WIDTH: f64 = 720.0;
-const ROW: f64 = 19.0;
+const ROW_HEIGHT: f64 = 19.0;
 const TOP: f64 = 44.0;
-const TEXT: f64 = 13.0;
+const FONT_SIZE: f64 = 13.0;
 
 impl Dendrogram {
-    /// The tree of `merges` over leaves, each with its name and its group, which colours it.
+    /// The tree of `merges` over leaves, each with a name and a group, which determines its color.
     ///
     /// # Panics
-    /// If a merge names a cluster that is not there yet, or one that is part of another already.
+    /// If a merge refers to a cluster that does not exist yet or was merged already.
     pub fn new<N: Into<String>, G: Into<String>>(
         title: impl Into<String>,
         axis: impl Into<String>,
@@ -55,30 +55,30 @@ impl Dendrogram {
             leaves: leaves.collect(),
             merges: merges.into_iter().collect(),
         };
-        let mut free = vec![true; tree.leaves.len()];
+        let mut unmerged = vec![true; tree.leaves.len()];
         for merge in &tree.merges {
             for cluster in [merge.left, merge.right] {
-                let taken = free.get_mut(cluster).map(|free| std::mem::replace(free, false));
+                let taken = unmerged.get_mut(cluster).map(|unmerged| std::mem::replace(unmerged, false));
                 assert_eq!(taken, Some(true), "dendrogram: cluster {cluster} cannot be merged");
             }
-            free.push(true);
+            unmerged.push(true);
         }
         tree
     }
 
-    /// Leaves from top to bottom, so that no lines cross.
+    /// The leaves from top to bottom, in an order without crossing lines.
     fn order(&self) -> Vec<usize> {
         let n = self.leaves.len();
         let mut merged = vec![false; n + self.merges.len()];
         for merge in &self.merges {
             (merged[merge.left], merged[merge.right]) = (true, true);
         }
-        let mut waiting: Vec<usize> = (0..merged.len()).filter(|cluster| !merged[*cluster]).rev().collect();
+        let mut pending: Vec<usize> = (0..merged.len()).filter(|cluster| !merged[*cluster]).rev().collect();
         let mut order = Vec::new();
-        while let Some(cluster) = waiting.pop() {
+        while let Some(cluster) = pending.pop() {
             match cluster.checked_sub(n) {
                 None => order.push(cluster),
-                Some(merge) => waiting.extend([self.merges[merge].right, self.merges[merge].left]),
+                Some(merge) => pending.extend([self.merges[merge].right, self.merges[merge].left]),
             }
         }
         order
@@ -92,19 +92,20 @@ impl Chart for Dendrogram {
 
     fn to_svg(&self) -> String {
         let groups = distinct(self.leaves.iter().map(|leaf| &leaf.group));
-        let names = self.leaves.iter().map(|leaf| text_width(&leaf.name, TEXT)).fold(0.0, f64::max);
-        let right = (WIDTH - names.min(300.0) - 30.0).max(100.0);
-        let bottom = TOP + ROW * self.leaves.len() as f64;
+        let name_width = self.leaves.iter().map(|leaf| text_width(&leaf.name, FONT_SIZE)).fold(0.0, f64::max);
+        let right = (WIDTH - name_width.min(300.0) - 30.0).max(100.0);
+        let bottom = TOP + ROW_HEIGHT * self.leaves.len() as f64;
         let distances = self.merges.iter().map(|merge| merge.distance).filter(|distance| distance.is_finite());
-        let longest = distances.fold(0.0, f64::max);
+        let max_distance = distances.fold(0.0, f64::max);
         let x = |distance: f64| {
-            let share = if longest > 0.0 && distance.is_finite() { distance.max(0.0) / longest } else { 0.0 };
-            right - (right - 24.0) * share
+            let fraction =
+                if max_distance > 0.0 && distance.is_finite() { distance.max(0.0) / max_distance } else { 0.0 };
+            right - (right - 24.0) * fraction
         };
-        // where each cluster's line begins
+        // the start of each cluster's line
         let mut at = vec![(right, 0.0); self.leaves.len()];
         for (row, leaf) in self.order().into_iter().enumerate() {
-            at[leaf].1 = TOP + ROW * (row as f64 + 0.5);
+            at[leaf].1 = TOP + ROW_HEIGHT * (row as f64 + 0.5);
         }
         let mut lines = Vec::new();
         for merge in &self.merges {
@@ -112,15 +113,15 @@ impl Chart for Dendrogram {
             lines.push([(left.0, left.1), (x, left.1), (x, below.1), (below.0, below.1)]);
             at.push((x, (left.1 + below.1) / 2.0));
         }
-        let colour = |leaf: &Leaf| series(groups.iter().position(|group| *group == leaf.group).unwrap_or(0));
+        let color = |leaf: &Leaf| series(groups.iter().position(|group| *group == leaf.group).unwrap_or(0));
         let content = html! {
-            (axis(right, bottom, longest, &self.axis))
+            (axis(right, bottom, max_distance, &self.axis))
             @for line in &lines {
                 polyline points=(points(line)) fill="none" stroke=(MUTED.light) stroke-width="1.4" {}
             }
             @for (leaf, at) in self.leaves.iter().zip(&at) {
-                circle cx=(round(right + 7.0)) cy=(round(at.1)) r="4" fill=(colour(leaf).light) {}
-                (label(Anchor::Start, right + 16.0, at.1 + 4.5, TEXT, &INK, &leaf.name))
+                circle cx=(round(right + 7.0)) cy=(round(at.1)) r="4" fill=(color(leaf).light) {}
+                (label(Anchor::Start, right + 16.0, at.1 + 4.5, FONT_SIZE, &INK, &leaf.name))
             }
             (legend(24.0, bottom + 62.0, &groups))
         };
@@ -132,14 +133,15 @@ fn points(line: &[(f64, f64)]) -> String {
     line.iter().map(|(x, y)| format!("{},{} ", round(*x), round(*y))).collect::<String>().trim_end().to_owned()
 }
 
-/// The axis of distances, from 0 on the right.
-fn axis(right: f64, y: f64, longest: f64, name: &str) -> Markup {
-    let ticks = [0.0, 0.25, 0.5, 0.75, 1.0].map(|share| (right - (right - 24.0) * share, longest * share));
+/// The distance axis, with 0 on the right.
+fn axis(right: f64, y: f64, max_distance: f64, name: &str) -> Markup {
+    let ticks =
+        [0.0, 0.25, 0.5, 0.75, 1.0].map(|fraction| (right - (right - 24.0) * fraction, max_distance * fraction));
     html! {
         line x1="24" y1=(y + 8.0) x2=(round(right)) y2=(y + 8.0) stroke=(LINE.light) {}
         @for (x, distance) in ticks {
             line x1=(round(x)) y1=(TOP) x2=(round(x)) y2=(y + 12.0) stroke=(LINE.light) {}
-            @if longest > 0.0 { (label(Anchor::Middle, x, y + 25.0, 11.0, &MUTED, &tick(distance, longest))) }
+            @if max_distance > 0.0 { (label(Anchor::Middle, x, y + 25.0, 11.0, &MUTED, &tick(distance, max_distance))) }
         }
         (label(Anchor::Middle, (right + 24.0) / 2.0, y + 40.0, 12.0, &MUTED, name))
     }
@@ -154,14 +156,14 @@ mod tests {
     }
 
     #[test]
-    fn leaves_of_a_cluster_stand_together() {
+    fn leaves_of_a_cluster_are_adjacent() {
         let leaves = ["a", "b", "c", "d"].map(|name| (name, "g"));
         let tree = Dendrogram::new("t", "x", leaves, [merge(0, 2, 1.0), merge(1, 3, 2.0), merge(4, 5, 3.0)]);
         assert_eq!(tree.order(), [0, 2, 1, 3]);
     }
 
     #[test]
-    fn whatever_the_distances_are_it_is_drawn() {
+    fn any_distances_can_be_drawn() {
         let none: [(&str, &str); 0] = [];
         let two = [("<a>", "&"), ("b", "<h>")];
         for tree in [
@@ -180,7 +182,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "cluster 0 cannot be merged")]
-    fn a_cluster_is_merged_once() {
+    fn merging_a_cluster_twice_panics() {
         Dendrogram::new("t", "x", ["a", "b"].map(|n| (n, "g")), [merge(0, 1, 1.0), merge(0, 2, 2.0)]);
     }
 }

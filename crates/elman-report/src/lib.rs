@@ -1,8 +1,8 @@
-//! Self-contained HTML pages with charts, for reports of training.
+//! Self-contained HTML pages with charts, for training reports.
 //!
-//! A [`Page`] is one file: no script, no font and no picture is loaded from elsewhere, and it follows the reader's light
-//! or dark theme. Its charts are SVG; each can be written as a file of its own, too. A [`TextMap`] is a page of its own kind: many
-//! texts as points, to be searched and moved about in.
+//! A [`Page`] is one file: it has no scripts, loads no fonts or images, and follows the reader's light or dark theme.
+//! Its charts are SVG and can also be saved as separate files. A [`TextMap`] is an interactive page: an explorable,
+//! searchable scatter plot of texts.
 //!
 //! ```
 //! use elman_report::{LineChart, Page};

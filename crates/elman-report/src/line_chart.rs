@@ -9,13 +9,13 @@ use plotters::{
 
 use crate::{
     chart::{Chart, text_width, tick},
-    palette::{INK, LINE, MUTED, PAPER, Role, series as colour_of},
+    palette::{INK, LINE, MUTED, PAPER, Role, series as series_color},
 };
 
-/// Values over a common axis, as lines.
+/// A line chart of one or more series.
 ///
-/// Points that are not finite, or beyond 10³⁰, are left out (and on a logarithmic axis those not above 0); of very many points those
-/// remain that show the course: each stretch's lowest and highest.
+/// Points that are not finite or exceed 10³⁰ in magnitude are omitted; on a logarithmic axis, so are values of 10⁻³⁰ or
+/// less. Long series are downsampled to the minimum and maximum of each interval.
 #[derive(Clone, Debug, Default)]
 pub struct LineChart {
     title: String,
@@ -37,11 +37,11 @@ type Drawn = Result<(), Box<dyn std::error::Error>>;
 
 const SIZE: (u32, u32) = (600, 350);
 
-/// Values beyond are left out, as infinite ones are: the axes' arithmetic ends there.
-const LARGEST: f64 = 1e30;
+/// Values of greater magnitude are omitted like infinite ones, since the arithmetic of the axes would overflow.
+const MAX_VALUE: f64 = 1e30;
 
-/// Points of a series that are drawn at most.
-const MOST: usize = 800;
+/// Maximum number of points per series, plus the two ends.
+const MAX_POINTS: usize = 800;
 
 impl LineChart {
     /// A chart without lines.
@@ -49,19 +49,19 @@ impl LineChart {
         Self { title: title.into(), ..Self::default() }
     }
 
-    /// Names the axes, with their units.
+    /// Sets the axis labels, with units.
     #[must_use]
     pub fn with_axes(self, x: impl Into<String>, y: impl Into<String>) -> Self {
         Self { x: x.into(), y: y.into(), ..self }
     }
 
-    /// Adds a line through `points`, in the order of their x.
+    /// Adds a line through `points`, which are in the order of their x.
     #[must_use]
     pub fn with_line(self, name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
         self.with(name.into(), points.into_iter().collect(), false)
     }
 
-    /// Adds a line whose points are marked: few, each of which matters.
+    /// Adds a line with markers at its points, for series of few points.
     #[must_use]
     pub fn with_dots(self, name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
         self.with(name.into(), points.into_iter().collect(), true)
@@ -72,7 +72,7 @@ impl LineChart {
         self
     }
 
-    /// Adds a level line at height `y`, something to compare with.
+    /// Adds a horizontal reference line at `y`.
     #[must_use]
     pub fn with_reference(self, name: impl Into<String>, y: f64) -> Self {
         Self { reference: Some((name.into(), y)), ..self }
@@ -84,30 +84,31 @@ impl LineChart {
         Self { logarithmic: true, ..self }
     }
 
-    /// The points that can be drawn.
+    /// The series with their drawable points.
     fn drawn(&self) -> Vec<(&Series, Vec<(f64, f64)>)> {
-        let fits = |p: &(f64, f64)| is_drawable(p.0) && is_drawable(p.1) && (!self.logarithmic || p.1 > 1.0 / LARGEST);
-        let points = |series: &Series| thin(series.points.iter().copied().filter(fits).collect());
+        let fits =
+            |p: &(f64, f64)| is_drawable(p.0) && is_drawable(p.1) && (!self.logarithmic || p.1 > 1.0 / MAX_VALUE);
+        let points = |series: &Series| downsample(series.points.iter().copied().filter(fits).collect());
         self.series.iter().map(|series| (series, points(series))).collect()
     }
 
-    /// The names that a legend explains, with their colours and where their line shows; one line alone needs none.
-    fn names(&self) -> impl Iterator<Item = (&str, &'static Role, &'static [(i32, i32)])> {
+    /// The legend's entries: name, color and dash pattern. A single line needs no legend.
+    fn legend(&self) -> impl Iterator<Item = (&str, &'static Role, &'static [(i32, i32)])> {
         const LINE: &[(i32, i32)] = &[(0, 18)];
         const DASHES: &[(i32, i32)] = &[(0, 7), (11, 18)];
         let needed = self.series.len() > 1 || self.reference.is_some();
-        let series = self.series.iter().enumerate().map(|(n, series)| (&*series.name, colour_of(n), LINE));
+        let series = self.series.iter().enumerate().map(|(n, series)| (&*series.name, series_color(n), LINE));
         let reference = self.reference.iter().map(|(name, _)| (&**name, &MUTED, DASHES));
         series.chain(reference).filter(move |_| needed)
     }
 
-    /// The title, and the legend in a row under it, where it covers no line.
-    fn draw_head(&self, root: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>) -> Drawn {
+    /// Draws the title and, in a row below it, the legend, where it covers no line.
+    fn draw_header(&self, root: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>) -> Drawn {
         let text = |size: i32, role| ("system-ui, sans-serif", size).into_font().color(&rgb(role));
         let title = text(17, &INK).pos(Pos::new(HPos::Center, VPos::Top));
         root.draw(&Text::new(&*self.title, (SIZE.0 as i32 / 2, 12), title))?;
         let mut x = 72;
-        for (name, role, line) in self.names() {
+        for (name, role, line) in self.legend() {
             for (from, to) in line {
                 root.draw(&PathElement::new([(x + from, 48), (x + to, 48)], rgb(role).stroke_width(2)))?;
             }
@@ -125,10 +126,10 @@ impl LineChart {
         let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
         root.fill(&rgb(&PAPER))?;
         let text = |size: i32| ("system-ui, sans-serif", size).into_font().color(&rgb(&MUTED));
-        self.draw_head(&root)?;
+        self.draw_header(&root)?;
         let mut chart = ChartBuilder::on(&root)
             .margin(10)
-            .margin_top(if self.names().next().is_some() { 62 } else { 40 })
+            .margin_top(if self.legend().next().is_some() { 62 } else { 40 })
             .margin_right(24)
             .x_label_area_size(42)
             .y_label_area_size(62)
@@ -152,10 +153,10 @@ impl LineChart {
             chart.draw_series(line)?;
         }
         for (n, (series, points)) in self.drawn().into_iter().enumerate() {
-            let colour = rgb(colour_of(n));
-            chart.draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?;
+            let color = rgb(series_color(n));
+            chart.draw_series(LineSeries::new(points.iter().copied(), color.stroke_width(2)))?;
             if series.dots || points.len() == 1 {
-                chart.draw_series(points.iter().map(|point| Circle::new(*point, 3, colour.filled())))?;
+                chart.draw_series(points.iter().map(|point| Circle::new(*point, 3, color.filled())))?;
             }
         }
         root.present()?;
@@ -176,7 +177,7 @@ impl Chart for LineChart {
         let heights = all().map(|point| point.1).chain(reference);
         let mut svg = String::new();
         let drawn = if self.logarithmic {
-            let y = range(heights.filter(|height| *height > 1.0 / LARGEST).map(f64::log10), 0.05);
+            let y = range(heights.filter(|height| *height > 1.0 / MAX_VALUE).map(f64::log10), 0.05);
             let (low, high) = (10_f64.powf(y.0), 10_f64.powf(y.1));
             self.draw(&mut svg, x, (low..high).log_scale(), low)
         } else {
@@ -188,31 +189,33 @@ impl Chart for LineChart {
     }
 }
 
-/// From the lowest to the highest value, with a margin; something to draw on where there is none, or one.
+/// The range of the values plus a margin; a default range if there are no values or all are equal.
 fn range(values: impl Iterator<Item = f64>, margin: f64) -> (f64, f64) {
     let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
     let size = low.abs().max(high.abs());
     match high - low {
         span if span == f64::NEG_INFINITY => (0.0, 1.0),
-        // a span that the values' precision does not carry is none
-        span if span <= 1e-9 * size || span <= 1.0 / LARGEST => (low - 0.5 * size.max(1.0), low + 0.5 * size.max(1.0)),
+        // a span below the precision of the values counts as 0
+        span if span <= 1e-9 * size || span <= 1.0 / MAX_VALUE => {
+            (low - 0.5 * size.max(1.0), low + 0.5 * size.max(1.0))
+        }
         span => (low - margin * span, high + margin * span),
     }
 }
 
 fn is_drawable(value: f64) -> bool {
-    value.abs() <= LARGEST
+    value.abs() <= MAX_VALUE
 }
 
-/// At most [`MOST`] points: of each stretch the lowest and the highest, and the two ends.
-fn thin(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
-    if points.len() <= MOST {
+/// Downsamples to about [`MAX_POINTS`] points: the minimum and maximum of each interval, and the two ends.
+fn downsample(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    if points.len() <= MAX_POINTS {
         return points;
     }
-    let stretch = points.len().div_ceil(MOST / 2 - 1);
-    let extremes = points.chunks(stretch).flat_map(|chunk| {
-        let index = |better: fn(&f64, &f64) -> bool| {
-            (1..chunk.len()).fold(0, |best, n| if better(&chunk[n].1, &chunk[best].1) { n } else { best })
+    let interval = points.len().div_ceil(MAX_POINTS / 2 - 1);
+    let extremes = points.chunks(interval).flat_map(|chunk| {
+        let index = |is_better: fn(&f64, &f64) -> bool| {
+            (1..chunk.len()).fold(0, |best, n| if is_better(&chunk[n].1, &chunk[best].1) { n } else { best })
         };
         let (low, high) = (index(f64::lt), index(f64::gt));
         [chunk[low.min(high)], chunk[low.max(high)]]
@@ -221,7 +224,7 @@ fn thin(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
 }
 
 fn rgb(role: &Role) -> RGBColor {
-    let channel = |at| u8::from_str_radix(&role.light[at..at + 2], 16).expect("palette colours are hexadecimal");
+    let channel = |at| u8::from_str_radix(&role.light[at..at + 2], 16).expect("palette colors are hexadecimal");
     RGBColor(channel(1), channel(3), channel(5))
 }
 
@@ -236,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_the_values_are_it_is_drawn() {
+    fn any_values_can_be_drawn() {
         let n = f64::NAN;
         let cases: [&[(f64, f64)]; 8] = [
             &[],
@@ -258,15 +261,15 @@ mod tests {
     }
 
     #[test]
-    fn many_points_are_thinned_and_their_extremes_stay() {
+    fn downsampling_keeps_the_extremes() {
         let mut points: Vec<(f64, f64)> = (0..100_000).map(|n| (f64::from(n), f64::from(n % 7))).collect();
         points[54_321].1 = 99.0;
         points[70_000].1 = -99.0;
-        let thinned = thin(points.clone());
-        assert!(thinned.len() <= MOST + 2, "{}", thinned.len());
-        assert!(thinned.contains(&(54_321.0, 99.0)) && thinned.contains(&(70_000.0, -99.0)));
-        assert_eq!((thinned[0], thinned.last()), (points[0], points.last()));
-        assert!(thinned.is_sorted_by(|a, b| a.0 <= b.0));
+        let downsampled = downsample(points.clone());
+        assert!(downsampled.len() <= MAX_POINTS + 2, "{}", downsampled.len());
+        assert!(downsampled.contains(&(54_321.0, 99.0)) && downsampled.contains(&(70_000.0, -99.0)));
+        assert_eq!((downsampled[0], downsampled.last()), (points[0], points.last()));
+        assert!(downsampled.is_sorted_by(|a, b| a.0 <= b.0));
         assert!(parsed(&LineChart::new("many").with_line("x", points)).len() < 40_000);
     }
 }

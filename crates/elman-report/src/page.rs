@@ -2,7 +2,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::{chart::Chart, palette, policy::policy};
 
-/// A page that needs nothing but itself.
+/// A self-contained page.
 #[derive(Clone, Debug)]
 pub struct Page {
     title: String,
@@ -33,7 +33,7 @@ impl Page {
         Self { lead: text.into(), ..self }
     }
 
-    /// Begins a section.
+    /// Starts a section.
     #[must_use]
     pub fn with_section(self, heading: impl Into<String>) -> Self {
         self.with(Block::Heading(heading.into()))
@@ -45,27 +45,26 @@ impl Page {
         self.with(Block::Text(text.into()))
     }
 
-    /// Adds a key figure: what it is, its value, a word on it (which may be empty). Those that follow each other stand
-    /// side by side.
+    /// Adds a key figure: label, value and a note, which may be empty. Consecutive figures are placed side by side.
     #[must_use]
     pub fn with_figure(self, label: impl Into<String>, value: impl Into<String>, note: impl Into<String>) -> Self {
         self.with(Block::Figure { label: label.into(), value: value.into(), note: note.into() })
     }
 
-    /// Adds a table. A column of numbers is aligned on the right.
+    /// Adds a table. Numeric columns are right-aligned.
     #[must_use]
     pub fn with_table(self, head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Self {
         let head = head.iter().map(|cell| (*cell).to_owned()).collect();
         self.with(Block::Table { head, rows: rows.into_iter().collect() })
     }
 
-    /// Adds text whose spaces and line breaks matter.
+    /// Adds preformatted text.
     #[must_use]
     pub fn with_code(self, text: impl Into<String>) -> Self {
         self.with(Block::Code(text.into()))
     }
 
-    /// Adds a text that a model wrote.
+    /// Adds a text that a model generated.
     #[must_use]
     pub fn with_sample(self, caption: impl Into<String>, text: impl Into<String>) -> Self {
         self.with(Block::Sample { caption: caption.into(), text: text.into() })
@@ -100,7 +99,7 @@ impl Page {
                     main {
                         h1 { (self.title) }
                         @if !self.lead.is_empty() { p.lead { (self.lead) } }
-                        @for blocks in self.blocks.chunk_by(Block::stand_together) {
+                        @for blocks in self.blocks.chunk_by(Block::share_a_row) {
                             @match &blocks[0] {
                                 Block::Figure { .. } => dl.figures { @for block in blocks { (block.html()) } },
                                 Block::Chart { .. } if blocks.len() > 1 => div.charts { @for block in blocks { (block.html()) } },
@@ -116,7 +115,7 @@ impl Page {
 }
 
 impl Block {
-    fn stand_together(a: &Self, b: &Self) -> bool {
+    fn share_a_row(a: &Self, b: &Self) -> bool {
         matches!((a, b), (Self::Figure { .. }, Self::Figure { .. }) | (Self::Chart { .. }, Self::Chart { .. }))
     }
 
@@ -138,11 +137,11 @@ impl Block {
 }
 
 fn table(head: &[String], rows: &[Vec<String>]) -> Markup {
-    let number = |column: usize| {
+    let is_numeric = |column: usize| {
         let mut cells = rows.iter().filter_map(|row| row.get(column)).filter(|cell| !cell.is_empty()).peekable();
         cells.peek().is_some() && cells.all(|cell| is_number(cell))
     };
-    let class = |column: usize| if number(column) { "number" } else { "" };
+    let class = |column: usize| if is_numeric(column) { "number" } else { "" };
     html! {
         div.table {
             table {
@@ -157,7 +156,7 @@ fn table(head: &[String], rows: &[Vec<String>]) -> Markup {
     }
 }
 
-/// `12`, `-0.5`, `1.2e-3`, `97 %`, `12,000`.
+/// Whether a cell is a number: `12`, `-0.5`, `1.2e-3`, `97 %`, `12,000`.
 fn is_number(cell: &str) -> bool {
     let cell = cell.trim_end_matches(['%', ' ']).replace(',', "");
     !cell.is_empty() && cell.parse::<f64>().is_ok()
@@ -165,7 +164,7 @@ fn is_number(cell: &str) -> bool {
 
 const STYLE: &str = include_str!("page.css");
 
-/// What pages say of their origin.
+/// The `generator` of pages.
 pub(crate) const GENERATOR: &str = concat!("elman ", env!("CARGO_PKG_VERSION"));
 
 #[cfg(test)]
@@ -188,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_users_wrote_is_text_and_nothing_else() {
+    fn user_text_is_escaped() {
         let html = page().to_html();
         assert!(!html.contains("<script"), "{html}");
         assert_eq!(html.matches("<style>").count(), 1);
@@ -196,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_loaded_from_elsewhere() {
+    fn pages_load_no_external_resources() {
         let html = page().to_html().replace("http://www.w3.org/2000/svg", "");
         for reference in ["http:", "https:", "src=", "@import", "url("] {
             assert!(!html.contains(reference), "{reference}");
@@ -204,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_of_numbers_are_known() {
+    fn numeric_columns_are_detected() {
         for cell in ["12", "-0.5", "1.2e-3", "97 %", "12,000"] {
             assert!(is_number(cell), "{cell}");
         }

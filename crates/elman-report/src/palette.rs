@@ -1,11 +1,11 @@
-//! The colours of pages and charts.
+//! The colors of pages and charts.
 //!
-//! Charts are drawn in the light colours, so that an SVG file looks right by itself. A page's style sheet knows them by
-//! their values and puts the theme's in their place.
+//! Charts are drawn in the light theme's colors, so that an SVG file looks right on its own. A page's style sheet
+//! matches these values and replaces them with the colors of the current theme.
 
-/// A colour in both themes.
+/// A color in both themes.
 pub struct Role {
-    /// The custom property's name in the style sheet.
+    /// The name of the CSS custom property.
     pub name: &'static str,
     pub light: &'static str,
     pub dark: &'static str,
@@ -20,8 +20,8 @@ pub const INK: Role = role("ink", "#1C2126", "#E4E8EC");
 pub const MUTED: Role = role("muted", "#5B6670", "#9AA5B0");
 pub const LINE: Role = role("line", "#DDE2E7", "#343B43");
 
-/// Series and groups, in the order of use: the colours of Okabe & Ito (2008), which remain apart for readers who see
-/// fewer of them, darkened where white paper needs it and lightened for dark.
+/// Colors of series and groups, in order of use: those of Okabe & Ito (2008), which remain distinguishable with color
+/// vision deficiency, darkened where needed for the light theme and lightened for the dark one.
 pub const SERIES: [Role; 8] = [
     role("series-1", "#0072B2", "#4FA8DC"),
     role("series-2", "#C84E00", "#F08A4B"),
@@ -33,7 +33,7 @@ pub const SERIES: [Role; 8] = [
     role("series-8", "#4A4F55", "#BCC4CC"),
 ];
 
-/// The colour of the n-th series or group; they repeat.
+/// The color of the n-th series or group; colors repeat.
 pub fn series(n: usize) -> &'static Role {
     &SERIES[n % SERIES.len()]
 }
@@ -42,7 +42,7 @@ fn roles() -> impl Iterator<Item = &'static Role> {
     [&PAPER, &INK, &MUTED, &LINE].into_iter().chain(&SERIES)
 }
 
-/// The style sheet's part that knows colours.
+/// The part of the style sheet that defines colors.
 pub fn style() -> String {
     let properties = |value: fn(&Role) -> &str| roles().map(move |role| format!("--{}:{};", role.name, value(role)));
     let (light, dark): (String, String) = (properties(|r| r.light).collect(), properties(|r| r.dark).collect());

@@ -1,8 +1,8 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::{Digest, Sha256};
 
-/// The Content-Security-Policy of a page with one style sheet and at most one script: the browser runs and loads these and
-/// nothing else, whatever a text in the page says.
+/// The Content-Security-Policy of a page with one style sheet and at most one script: the browser applies these and
+/// loads or runs nothing else, whatever the texts on the page contain.
 ///
 /// # Reference
 /// W3C, [Content Security Policy Level 3](https://www.w3.org/TR/CSP3/), hash sources.
@@ -18,8 +18,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hashes_are_those_of_the_standard() {
-        // the example of section 8.3 of the standard, by openssl dgst -sha256 -binary | openssl base64
+    fn hashes_match_the_standard() {
+        // the example of section 8.3 of the standard, computed by openssl dgst -sha256 -binary | openssl base64
         let policy = policy("", Some("alert('Hello, world.');"));
         assert!(policy.contains("script-src 'sha256-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng='"), "{policy}");
         assert!(policy.contains("style-src 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"), "{policy}");

@@ -5,7 +5,7 @@ use crate::{
     palette::{INK, LINE, series},
 };
 
-/// Labelled points in the plane, coloured by group.
+/// A scatter plot of labeled points, colored by group.
 #[derive(Clone, Debug, Default)]
 pub struct ScatterMap {
     title: String,
@@ -22,15 +22,15 @@ struct Point {
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 520.0;
-const TEXT: f64 = 13.0;
+const FONT_SIZE: f64 = 13.0;
 
 impl ScatterMap {
-    /// A map without points.
+    /// A plot without points.
     pub fn new(title: impl Into<String>) -> Self {
         Self { title: title.into(), points: Vec::new() }
     }
 
-    /// Adds a point. One that is not finite is not drawn.
+    /// Adds a point. Points that are not finite are not drawn.
     #[must_use]
     pub fn with_point(mut self, x: f64, y: f64, name: impl Into<String>, group: impl Into<String>) -> Self {
         self.points.push(Point { x, y, name: name.into(), group: group.into() });
@@ -42,7 +42,7 @@ impl ScatterMap {
     }
 }
 
-/// The different names, in the order in which they come.
+/// The distinct names, in order of first occurrence.
 pub(crate) fn distinct<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for name in names {
@@ -64,8 +64,8 @@ impl Chart for ScatterMap {
         let scale = |values: Vec<f64>, from: f64, to: f64| -> Vec<f64> {
             let low = values.iter().copied().fold(f64::INFINITY, f64::min);
             let span = values.iter().copied().fold(f64::NEG_INFINITY, f64::max) - low;
-            let place = |v| if span > 0.0 && span.is_finite() { (v - low) / span } else { 0.5 };
-            values.into_iter().map(|v| from + (to - from) * place(v)).collect()
+            let fraction = |v| if span > 0.0 && span.is_finite() { (v - low) / span } else { 0.5 };
+            values.into_iter().map(|v| from + (to - from) * fraction(v)).collect()
         };
         let x = scale(points.iter().map(|point| point.x).collect(), 50.0, WIDTH - 90.0);
         let y = scale(points.iter().map(|point| point.y).collect(), HEIGHT - 60.0, 70.0);
@@ -74,9 +74,9 @@ impl Chart for ScatterMap {
         let content = html! {
             rect x="16" y="42" width=(WIDTH - 32.0) height=(HEIGHT - 84.0) rx="6" fill="none" stroke=(LINE.light) {}
             @for (n, point) in points.iter().enumerate() {
-                @let colour = series(groups.iter().position(|group| *group == point.group).unwrap_or(0));
-                circle cx=(round(x[n])) cy=(round(y[n])) r="4" fill=(colour.light) {}
-                (label(labels[n].anchor, labels[n].x, labels[n].y, TEXT, &INK, &point.name))
+                @let color = series(groups.iter().position(|group| *group == point.group).unwrap_or(0));
+                circle cx=(round(x[n])) cy=(round(y[n])) r="4" fill=(color.light) {}
+                (label(labels[n].anchor, labels[n].x, labels[n].y, FONT_SIZE, &INK, &point.name))
             }
             (legend(24.0, HEIGHT - 16.0, &groups))
         };
@@ -90,21 +90,22 @@ struct Label {
     y: f64,
 }
 
-/// A box: left, top, right, bottom.
-type Box4 = [f64; 4];
+/// A rectangle: left, top, right, bottom.
+type Rect = [f64; 4];
 
-fn overlap(a: &Box4, b: &Box4) -> f64 {
+/// The area of the intersection.
+fn overlap(a: &Rect, b: &Rect) -> f64 {
     let width = a[2].min(b[2]) - a[0].max(b[0]);
     let height = a[3].min(b[3]) - a[1].max(b[1]);
     if width > 0.0 && height > 0.0 { width * height } else { 0.0 }
 }
 
-/// Beside each point where it covers the least of the points and of the labels before it.
+/// Places each label next to its point, where it overlaps points and earlier labels the least.
 fn place_labels(x: &[f64], y: &[f64], names: &[&str]) -> Vec<Label> {
-    let mut taken: Vec<Box4> = x.iter().zip(y).map(|(x, y)| [x - 5.0, y - 5.0, x + 5.0, y + 5.0]).collect();
+    let mut occupied: Vec<Rect> = x.iter().zip(y).map(|(x, y)| [x - 5.0, y - 5.0, x + 5.0, y + 5.0]).collect();
     let mut labels = Vec::new();
     for ((x, y), name) in x.iter().zip(y).zip(names) {
-        let width = text_width(name, TEXT);
+        let width = text_width(name, FONT_SIZE);
         let sides = [
             (Anchor::Start, 8.0, 4.0),
             (Anchor::End, -8.0, 4.0),
@@ -130,11 +131,11 @@ fn place_labels(x: &[f64], y: &[f64], names: &[&str]) -> Vec<Label> {
                 Anchor::Middle => x - width / 2.0,
                 Anchor::End => x - width,
             };
-            (Label { anchor, x, y }, [left, y - TEXT + 2.0, left + width, y + 3.0])
+            (Label { anchor, x, y }, [left, y - FONT_SIZE + 2.0, left + width, y + 3.0])
         });
-        let cost = |found: &Box4| taken.iter().map(|other| overlap(found, other)).sum::<f64>();
+        let cost = |found: &Rect| occupied.iter().map(|other| overlap(found, other)).sum::<f64>();
         let best = candidates.min_by(|a, b| cost(&a.1).total_cmp(&cost(&b.1))).expect("there are candidates");
-        taken.push(best.1);
+        occupied.push(best.1);
         labels.push(best.0);
     }
     labels
@@ -145,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_the_points_are_it_is_drawn() {
+    fn any_points_can_be_drawn() {
         let map = || ScatterMap::new("<a & b>");
         let many = (0..50).fold(map(), |map, n| map.with_point(1.0, 1.0, format!("<{n}>"), "&"));
         let odd = map().with_point(f64::NAN, 0.0, "nowhere", "g").with_point(0.0, f64::INFINITY, "far", "h");
@@ -159,21 +160,21 @@ mod tests {
     }
 
     #[test]
-    fn labels_of_near_points_do_not_cover_each_other() {
+    fn labels_of_close_points_do_not_overlap() {
         let (x, y) = ([100.0, 104.0, 108.0], [100.0, 102.0, 98.0]);
         let labels = place_labels(&x, &y, &["monster", "dragon", "mouse"]);
-        let box_of = |label: &Label, name: &str| {
-            let width = text_width(name, TEXT);
+        let rect_of = |label: &Label, name: &str| {
+            let width = text_width(name, FONT_SIZE);
             let left = match label.anchor {
                 Anchor::Start => label.x,
                 Anchor::Middle => label.x - width / 2.0,
                 Anchor::End => label.x - width,
             };
-            [left, label.y - TEXT + 2.0, left + width, label.y + 3.0]
+            [left, label.y - FONT_SIZE + 2.0, left + width, label.y + 3.0]
         };
-        let boxes = [box_of(&labels[0], "monster"), box_of(&labels[1], "dragon"), box_of(&labels[2], "mouse")];
+        let rects = [rect_of(&labels[0], "monster"), rect_of(&labels[1], "dragon"), rect_of(&labels[2], "mouse")];
         for (a, b) in [(0, 1), (0, 2), (1, 2)] {
-            assert_eq!(overlap(&boxes[a], &boxes[b]), 0.0);
+            assert_eq!(overlap(&rects[a], &rects[b]), 0.0);
         }
     }
 }

@@ -3,35 +3,35 @@
   const element = (id) => document.getElementById(id);
   const groups = JSON.parse(element("data").textContent);
   const stage = element("stage"), canvas = element("plot"), card = element("card"), find = element("find");
-  const pen = canvas.getContext("2d");
-  const COLOURS = 8, SHAPES = 4, SIDE = 20000, NEAREST = 14, MOST = 400;
+  const context = canvas.getContext("2d");
+  const COLORS = 8, SHAPES = 4, SIDE = 20000, HIT_DISTANCE = 14, MAX_ZOOM = 400;
   const dark = matchMedia("(prefers-color-scheme: dark)");
 
-  // every point: its group, place, texts, and what is searched in
+  // every point: group, coordinates, texts, and the lower-case text that searches match
   const points = groups.flatMap((group, g) => group.x.map((x, n) => ({
     group: g, x, y: SIDE - group.y[n], id: group.id[n], text: group.text[n],
-    words: (group.text[n] + "\n" + group.id[n]).toLowerCase(),
+    searchable: (group.text[n] + "\n" + group.id[n]).toLowerCase(),
   })));
   const bounds = ["x", "y"].map((axis) => {
     const values = points.map((point) => point[axis]);
     return [values.reduce((a, b) => Math.min(a, b), Infinity), values.reduce((a, b) => Math.max(a, b), -Infinity)];
   });
 
-  let width = 1, height = 1, whole = 1;
-  let view = { x: SIDE / 2, y: SIDE / 2, scale: 1 }; // the place in the middle, and pixels for a unit
-  let chosen = null, query = [], matches = points, all = true; // matches: what is searched and chosen, or all
-  let over = null, kept = null, drawing = false, colours = [], ink = "", muted = "", paper = "";
+  let width = 1, height = 1, fitScale = 1;
+  let view = { x: SIDE / 2, y: SIDE / 2, scale: 1 }; // the center, and pixels per unit
+  let selectedGroup = null, query = [], matches = points, all = true; // matches of both, or all points
+  let hovered = null, pinned = null, drawing = false, colors = [], ink = "", muted = "", paper = "";
 
-  const readColours = () => {
+  const readColors = () => {
     const style = getComputedStyle(document.documentElement);
-    const colour = (name) => style.getPropertyValue("--" + name).trim();
-    colours = Array.from({ length: COLOURS }, (_, n) => colour("series-" + (n + 1)));
-    [ink, muted, paper] = ["ink", "muted", "paper"].map(colour);
+    const color = (name) => style.getPropertyValue("--" + name).trim();
+    colors = Array.from({ length: COLORS }, (_, n) => color("series-" + (n + 1)));
+    [ink, muted, paper] = ["ink", "muted", "paper"].map(color);
   };
-  const colourOf = (group) => colours[group % COLOURS];
-  const shapeOf = (group) => Math.floor(group / COLOURS) % SHAPES;
+  const colorOf = (group) => colors[group % COLORS];
+  const shapeOf = (group) => Math.floor(group / COLORS) % SHAPES;
 
-  // circle, square, triangle, diamond: of about the same area
+  // circle, square, triangle, diamond, of about the same area
   const trace = (path, shape, x, y, r) => {
     if (shape === 0) { path.moveTo(x + r, y); path.arc(x, y, r, 0, 2 * Math.PI); }
     if (shape === 1) { path.rect(x - 0.88 * r, y - 0.88 * r, 1.76 * r, 1.76 * r); }
@@ -42,50 +42,50 @@
   const toScreen = (point) => [(point.x - view.x) * view.scale + width / 2, (point.y - view.y) * view.scale + height / 2];
   const radius = () => {
     const plain = points.length < 500 ? 5 : points.length < 2500 ? 3.8 : points.length < 8000 ? 3 : 2.4;
-    const room = Math.max(0.6, Math.min(Math.min(width, height) / 600, 1)); // smaller on small screens
-    return Math.min(8, plain * room * Math.pow(Math.max(1, view.scale / whole), 0.35));
+    const screenFactor = Math.max(0.6, Math.min(Math.min(width, height) / 600, 1)); // smaller on small screens
+    return Math.min(8, plain * screenFactor * Math.pow(Math.max(1, view.scale / fitScale), 0.35));
   };
 
   const draw = () => {
     drawing = false;
     const ratio = devicePixelRatio || 1;
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    pen.clearRect(0, 0, width, height);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, width, height);
     const r = radius();
-    const fill = (some, size, alpha, colour) => {
+    const fill = (some, size, alpha, color) => {
       const paths = groups.map(() => null);
       for (const point of some) {
         const [x, y] = toScreen(point);
         if (x < -9 || y < -9 || x > width + 9 || y > height + 9) continue;
         trace(paths[point.group] ??= new Path2D(), shapeOf(point.group), x, y, size);
       }
-      pen.globalAlpha = alpha;
-      paths.forEach((path, group) => { if (path) { pen.fillStyle = colour ?? colourOf(group); pen.fill(path); } });
-      pen.globalAlpha = 1;
+      context.globalAlpha = alpha;
+      paths.forEach((path, group) => { if (path) { context.fillStyle = color ?? colorOf(group); context.fill(path); } });
+      context.globalAlpha = 1;
     };
     if (all) fill(points, r, 0.8);
     else {
       fill(points, r * 0.85, 0.18, muted);
       fill(matches, r * 1.2, 0.95);
     }
-    for (const point of new Set([kept, over])) {
+    for (const point of new Set([pinned, hovered])) {
       if (!point) continue;
       const [x, y] = toScreen(point), path = new Path2D();
       trace(path, shapeOf(point.group), x, y, r * 1.7);
-      pen.lineJoin = "round";
-      for (const [style, line] of [[paper, 5], [ink, 2]]) { pen.strokeStyle = style; pen.lineWidth = line; pen.stroke(path); }
-      pen.fillStyle = colourOf(point.group);
-      pen.fill(path);
+      context.lineJoin = "round";
+      for (const [style, line] of [[paper, 5], [ink, 2]]) { context.strokeStyle = style; context.lineWidth = line; context.stroke(path); }
+      context.fillStyle = colorOf(point.group);
+      context.fill(path);
     }
   };
   const redraw = () => { if (!drawing) { drawing = true; requestAnimationFrame(draw); } };
 
-  // the card, beside its point; a style sheet puts it below on narrow screens
+  // the card is next to its point; on narrow screens the style sheet puts it at the bottom
   const showCard = () => {
-    const point = over ?? kept;
+    const point = hovered ?? pinned;
     card.hidden = !point;
     if (!point) return;
-    card.classList.toggle("kept", point === kept);
+    card.classList.toggle("pinned", point === pinned);
     card.querySelector(".name").textContent = groups[point.group].name;
     paintKey(card.querySelector(".key"), point.group);
     card.querySelector(".text").textContent = point.text.trim();
@@ -96,36 +96,36 @@
     card.style.left = Math.max(4, Math.min(left, width - card.offsetWidth - 4)) + "px";
     card.style.top = Math.max(4, Math.min(y - card.offsetHeight / 2, height - card.offsetHeight - 4)) + "px";
   };
-  const keep = (point) => { kept = point; over = null; showCard(); redraw(); };
+  const pin = (point) => { pinned = point; hovered = null; showCard(); redraw(); };
   const hover = (point) => {
-    if (point === over) return;
-    over = point;
+    if (point === hovered) return;
+    hovered = point;
     canvas.classList.toggle("near", !!point);
     showCard();
     redraw();
   };
 
-  // a legend's mark is drawn as the points are
+  // legend marks look like the points
   const paintKey = (key, group) => {
     const clips = ["circle(50%)", "inset(6%)", "polygon(50% 0,100% 90%,0 90%)", "polygon(50% 0,100% 50%,50% 100%,0 50%)"];
-    key.style.background = "var(--series-" + (group % COLOURS + 1) + ")";
+    key.style.background = "var(--series-" + (group % COLORS + 1) + ")";
     key.style.clipPath = clips[shapeOf(group)];
   };
 
   const limit = () => {
-    view.scale = Math.max(whole * 0.5, Math.min(view.scale, whole * MOST));
+    view.scale = Math.max(fitScale * 0.5, Math.min(view.scale, fitScale * MAX_ZOOM));
     view.x = Math.max(bounds[0][0], Math.min(view.x, bounds[0][1]));
     view.y = Math.max(bounds[1][0], Math.min(view.y, bounds[1][1]));
   };
   const changed = () => { limit(); showCard(); redraw(); };
   const showAll = () => {
-    view = { x: (bounds[0][0] + bounds[0][1]) / 2, y: (bounds[1][0] + bounds[1][1]) / 2, scale: whole };
+    view = { x: (bounds[0][0] + bounds[0][1]) / 2, y: (bounds[1][0] + bounds[1][1]) / 2, scale: fitScale };
     changed();
   };
-  // enlarges about a place on the screen, which stays
+  // zooms around a fixed point of the screen
   const zoom = (factor, x = width / 2, y = height / 2) => {
     const before = view.scale;
-    view.scale = Math.max(whole * 0.5, Math.min(before * factor, whole * MOST));
+    view.scale = Math.max(fitScale * 0.5, Math.min(before * factor, fitScale * MAX_ZOOM));
     view.x += (x - width / 2) * (1 / before - 1 / view.scale);
     view.y += (y - height / 2) * (1 / before - 1 / view.scale);
     changed();
@@ -133,26 +133,26 @@
   const pan = (dx, dy) => { view.x -= dx / view.scale; view.y -= dy / view.scale; changed(); };
 
   const resize = () => {
-    const before = whole, ratio = devicePixelRatio || 1;
+    const before = fitScale, ratio = devicePixelRatio || 1;
     [width, height] = [canvas.clientWidth || 1, canvas.clientHeight || 1];
     [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
     const span = (axis) => Math.max(bounds[axis][1] - bounds[axis][0], 1);
     const margin = Math.min(36, width / 8, height / 8);
-    whole = Math.min((width - 2 * margin) / span(0), (height - 2 * margin) / span(1));
-    if (resize.done) { view.scale *= whole / before; changed(); } else { resize.done = true; showAll(); }
+    fitScale = Math.min((width - 2 * margin) / span(0), (height - 2 * margin) / span(1));
+    if (resize.done) { view.scale *= fitScale / before; changed(); } else { resize.done = true; showAll(); }
   };
 
   const nearest = (x, y, reach) => {
-    let best = null, least = (reach + radius()) ** 2;
+    let best = null, minDistance = (reach + radius()) ** 2;
     for (const point of matches) {
       const [px, py] = toScreen(point);
       const distance = (px - x) ** 2 + (py - y) ** 2;
-      if (distance < least) [best, least] = [point, distance];
+      if (distance < minDistance) [best, minDistance] = [point, distance];
     }
     return best;
   };
 
-  // pointers: one moves the map or touches a point, two enlarge it
+  // one pointer pans the map or clicks a point, two zoom
   const pointers = new Map();
   let moved = 0;
   const at = (event) => {
@@ -167,11 +167,11 @@
   });
   canvas.addEventListener("pointermove", (event) => {
     const now = at(event), before = pointers.get(event.pointerId);
-    if (!before) { if (event.pointerType !== "touch") hover(nearest(...now, NEAREST)); return; }
+    if (!before) { if (event.pointerType !== "touch") hover(nearest(...now, HIT_DISTANCE)); return; }
     const [dx, dy] = [now[0] - before[0], now[1] - before[1]];
     if (pointers.size === 1) {
       moved += Math.hypot(dx, dy);
-      if (moved > 4) { canvas.classList.add("drag"); over = null; pointers.set(event.pointerId, now); pan(dx, dy); }
+      if (moved > 4) { canvas.classList.add("drag"); hovered = null; pointers.set(event.pointerId, now); pan(dx, dy); }
       return;
     }
     const other = [...pointers].find(([id]) => id !== event.pointerId)[1];
@@ -183,7 +183,7 @@
   const released = (event) => {
     if (!pointers.delete(event.pointerId)) return;
     canvas.classList.remove("drag");
-    if (event.type === "pointerup" && moved <= 4) keep(nearest(...at(event), event.pointerType === "mouse" ? NEAREST : 2 * NEAREST));
+    if (event.type === "pointerup" && moved <= 4) pin(nearest(...at(event), event.pointerType === "mouse" ? HIT_DISTANCE : 2 * HIT_DISTANCE));
   };
   canvas.addEventListener("pointerup", released);
   canvas.addEventListener("pointercancel", released);
@@ -194,20 +194,20 @@
     zoom(Math.exp(-Math.max(-300, Math.min(pixels, 300)) * (event.ctrlKey ? 0.01 : 0.002)), ...at(event));
   }, { passive: false });
   canvas.addEventListener("dblclick", (event) => zoom(2, ...at(event)));
-  element("closer").addEventListener("click", () => zoom(1.6));
-  element("farther").addEventListener("click", () => zoom(1 / 1.6));
-  element("whole").addEventListener("click", showAll);
-  element("close").addEventListener("click", () => { keep(null); canvas.focus(); });
+  element("zoom-in").addEventListener("click", () => zoom(1.6));
+  element("zoom-out").addEventListener("click", () => zoom(1 / 1.6));
+  element("show-all").addEventListener("click", showAll);
+  element("close").addEventListener("click", () => { pin(null); canvas.focus(); });
 
-  // the next text of those that are searched or chosen, moved into sight
+  // pins the next or previous match and scrolls it into view
   const step = (by) => {
     if (!matches.length) return;
-    const n = matches.indexOf(kept);
+    const n = matches.indexOf(pinned);
     const point = matches[n < 0 ? (by > 0 ? 0 : matches.length - 1) : (n + by + matches.length) % matches.length];
     const [x, y] = toScreen(point);
     if (x < 30 || y < 30 || x > width - 30 || y > height - 30) { [view.x, view.y] = [point.x, point.y]; limit(); }
-    keep(point);
-    tell();
+    pin(point);
+    showCount();
   };
   canvas.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -220,32 +220,32 @@
   });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
-    if (kept) keep(null);
-    else if (document.activeElement !== find) choose(null);
+    if (pinned) pin(null);
+    else if (document.activeElement !== find) selectGroup(null);
   });
 
-  // what is searched and chosen
-  const tell = () => {
+  // search and selection
+  const showCount = () => {
     const count = (n) => n.toLocaleString("en");
-    const n = matches.indexOf(kept);
+    const n = matches.indexOf(pinned);
     element("found").textContent = all ? "" : (n < 0 ? "" : count(n + 1) + " of ") + count(matches.length) + (query.length ? " found" : "");
   };
-  const select = () => {
-    all = chosen === null && !query.length;
+  const update = () => {
+    all = selectedGroup === null && !query.length;
     matches = all ? points : points.filter((point) =>
-      (chosen === null || point.group === chosen) && query.every((word) => point.words.includes(word)));
-    if (kept && !matches.includes(kept)) kept = null;
-    over = null;
-    tell();
+      (selectedGroup === null || point.group === selectedGroup) && query.every((word) => point.searchable.includes(word)));
+    if (pinned && !matches.includes(pinned)) pinned = null;
+    hovered = null;
+    showCount();
     showCard();
     redraw();
   };
-  const choose = (group) => {
-    chosen = group;
-    element("legend").querySelectorAll("button").forEach((button, g) => button.setAttribute("aria-pressed", g === chosen));
-    select();
+  const selectGroup = (group) => {
+    selectedGroup = group;
+    element("legend").querySelectorAll("button").forEach((button, g) => button.setAttribute("aria-pressed", g === selectedGroup));
+    update();
   };
-  find.addEventListener("input", () => { query = find.value.toLowerCase().split(/\s+/).filter(Boolean); select(); });
+  find.addEventListener("input", () => { query = find.value.toLowerCase().split(/\s+/).filter(Boolean); update(); });
   find.addEventListener("keydown", (event) => { if (event.key === "Enter") step(event.shiftKey ? -1 : 1); });
 
   groups.forEach((group, g) => {
@@ -262,13 +262,13 @@
     paintKey(part("key", ""), g);
     part("name", group.name || "(no words)");
     part("count", group.x.length.toLocaleString("en"));
-    button.addEventListener("click", () => choose(chosen === g ? null : g));
+    button.addEventListener("click", () => selectGroup(selectedGroup === g ? null : g));
     item.append(button);
     element("legend").append(item);
   });
 
-  dark.addEventListener("change", () => { readColours(); redraw(); });
-  readColours();
+  dark.addEventListener("change", () => { readColors(); redraw(); });
+  readColors();
   new ResizeObserver(resize).observe(stage);
   resize();
 })();

@@ -3,11 +3,12 @@ use serde::Serialize;
 
 use crate::{page::GENERATOR, palette, policy::policy};
 
-/// A page with texts as points on a plane, to be looked at in a browser.
+/// An interactive HTML page with texts as points of a scatter plot.
 ///
-/// Points have the colours and shapes of their groups, which a legend names. A pointer over a point shows its text, a click keeps it;
-/// texts can be searched; the wheel, two fingers or the keyboard move and enlarge the map. Like every page it is one file
-/// that loads nothing and follows the reader's theme; it needs JavaScript, which is in it.
+/// Points have the color and shape of their group, which a legend names. Hovering over a point shows its text, a click
+/// pins it; texts can be searched; the map is panned and zoomed by mouse, touch or keyboard. Like a
+/// [`Page`](crate::Page) it is one file that loads nothing and follows the reader's theme. It needs JavaScript; the
+/// script is inline.
 ///
 /// ```
 /// use elman_report::{Dot, TextMap};
@@ -26,17 +27,17 @@ pub struct TextMap {
 /// A text on a [`TextMap`].
 #[derive(Clone, Debug)]
 pub struct Dot {
-    /// To the right, in any unit.
+    /// Horizontal coordinate, in any unit.
     pub x: f64,
-    /// Upwards, in the same unit.
+    /// Vertical coordinate (upward), in the same unit.
     pub y: f64,
-    /// What it is called.
+    /// The id.
     pub id: String,
-    /// What is read.
+    /// The text.
     pub text: String,
 }
 
-/// The longer side of the map in the units of its data: fine enough for the greatest zoom.
+/// The longer side of the map in integer coordinates: fine enough for the maximum zoom.
 const SIDE: f64 = 20_000.0;
 
 #[derive(Serialize)]
@@ -54,14 +55,14 @@ impl TextMap {
         Self { title: title.into(), lead: String::new(), groups: Vec::new() }
     }
 
-    /// Sets the sentence beside the title.
+    /// Sets the sentence next to the title.
     #[must_use]
     pub fn with_lead(self, text: impl Into<String>) -> Self {
         Self { lead: text.into(), ..self }
     }
 
-    /// Adds a group of points under a name. A point that is not finite is not drawn. The first eight groups differ in
-    /// colour, up to 32 in colour or shape.
+    /// Adds a named group of points. Points that are not finite are not drawn. The first eight groups differ in color,
+    /// up to 32 in color or shape.
     #[must_use]
     pub fn with_group(mut self, name: impl Into<String>, dots: impl IntoIterator<Item = Dot>) -> Self {
         let finite = dots.into_iter().filter(|dot| dot.x.is_finite() && dot.y.is_finite());
@@ -96,9 +97,9 @@ impl TextMap {
                     div #stage {
                         canvas #plot tabindex="0" role="application" aria-label="The map" aria-describedby="keys" {}
                         div.zoom {
-                            button #closer type="button" aria-label="Enlarge" { "+" }
-                            button #farther type="button" aria-label="Reduce" { "−" }
-                            button #whole type="button" aria-label="Show all" { "⤢" }
+                            button #zoom-in type="button" aria-label="Zoom in" { "+" }
+                            button #zoom-out type="button" aria-label="Zoom out" { "−" }
+                            button #show-all type="button" aria-label="Show all" { "⤢" }
                         }
                         section #card hidden aria-live="polite" {
                             button #close type="button" aria-label="Close" { "×" }
@@ -109,11 +110,11 @@ impl TextMap {
                     }
                     nav aria-label="Clusters" { ul #legend {} }
                     p #keys {
-                        "Drag to move, wheel or two fingers to enlarge, click a point to keep its text, click a cluster to see it alone. "
-                        "Keys on the map: arrows, + and −, 0 for all, N and P for the next and the previous text "
-                        "of what is searched or chosen, Escape."
+                        "Drag to pan, scroll or pinch to zoom, click a point to pin its text, click a cluster to show "
+                        "only it. Keys on the map: arrows to pan, + and − to zoom, 0 to show all, N and P for the next "
+                        "and previous match, Escape to deselect."
                     }
-                    noscript { p { "This map needs JavaScript, which is in the page: nothing is loaded." } }
+                    noscript { p { "This map needs JavaScript. The script is in the page; nothing is loaded." } }
                     script #data type="application/json" { (PreEscaped(self.data())) }
                     script { (PreEscaped(SCRIPT)) }
                 }
@@ -122,21 +123,22 @@ impl TextMap {
         page.into_string() + "\n"
     }
 
-    /// The points as JSON that is safe within a script element: it has no `<`, which could end that, and no `&`.
+    /// The points as JSON without `<` and `&`, which is safe inside a script element.
     fn data(&self) -> String {
         let range = |axis: fn(&Dot) -> f64| {
             let values = self.groups.iter().flat_map(|(_, dots)| dots).map(axis);
             values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
         };
         let ((low_x, high_x), (low_y, high_y)) = (range(|dot| dot.x), range(|dot| dot.y));
-        // halves: the difference of the greatest and the least number is no number
+        // halved, since the full range may overflow to infinity
         let half = (high_x / 2.0 - low_x / 2.0).max(high_y / 2.0 - low_y / 2.0);
-        let place = |low: f64, value: f64| match half > 0.0 {
+        let coordinate = |low: f64, value: f64| match half > 0.0 {
             true => ((value / 2.0 - low / 2.0) / half * SIDE).round() as i32,
             false => 0,
         };
         let group = |(name, dots): &'_ (String, Vec<Dot>)| {
-            let (x, y) = (dots.iter().map(|dot| place(low_x, dot.x)), dots.iter().map(|dot| place(low_y, dot.y)));
+            let (x, y) =
+                (dots.iter().map(|dot| coordinate(low_x, dot.x)), dots.iter().map(|dot| coordinate(low_y, dot.y)));
             serde_json::to_string(&Group {
                 name,
                 x: x.collect(),
@@ -169,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_users_wrote_is_text_and_nothing_else() {
+    fn user_text_is_escaped() {
         let hostile = "</script><script>alert(1)</script><!-- <style> &lt; \u{2028} \" \\ \u{0}";
         let map = TextMap::new(hostile).with_lead(hostile).with_group(hostile, [dot(0.0, 0.0, hostile)]);
         let html = map.to_html();
@@ -182,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_loaded_from_elsewhere() {
+    fn pages_load_no_external_resources() {
         let html = TextMap::new("a").with_group("b", [dot(0.0, 0.0, "c")]).to_html();
         for reference in
             ["http:", "https:", "src=", "href=", "@import", "url(", "import(", "fetch(", "innerHTML", "eval("]
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn places_keep_their_proportions() {
+    fn coordinates_keep_their_proportions() {
         let map = TextMap::new("").with_group("a", [dot(-1.0, 5.0, "p"), dot(f64::NAN, 0.0, "q")]);
         let map = map.with_group("b", [dot(1.0, 6.0, "r"), dot(0.0, f64::INFINITY, "s")]);
         let data = data(&map);
@@ -202,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_the_points_are_it_is_drawn() {
+    fn any_points_can_be_drawn() {
         let points = [vec![], vec![dot(3.0, 4.0, "")], vec![dot(f64::MAX, 0.0, ""), dot(f64::MIN, 0.0, "")]];
         for points in points {
             let count = points.len();

@@ -1,21 +1,21 @@
 //! SQLite databases with a checksum on every page.
 //!
-//! SQLite trusts the disk: a bit that flips in a page becomes a wrong answer. [`open`] puts a layer between SQLite and
-//! the operating system that writes a CRC-32 into the last 4 bytes of each page, which SQLite leaves free when it is
-//! asked to, and checks it whenever a page is read. A page that is not as it was written gives
-//! [`is_damaged`] errors.
+//! SQLite trusts the disk: a flipped bit in a page becomes a wrong result. [`open`] uses a virtual file system (VFS)
+//! that writes a CRC-32 into the last 4 bytes of each page, which SQLite reserves on request, and verifies it whenever
+//! a page is read. A corrupt page is an error for which [`is_damaged`] is true.
 //!
-//! Other programs may read such a database, and move what is in its log into it, as SQLite does when a connection is
-//! closed: pages come without checksums from there, with zeros. A page may have none only where the first page has none
-//! either, which each [`transaction`] writes too; elsewhere it was zeroed, and is damaged. Where the first has none, those
-//! without are not checked until the database is next opened for writing, which gives them theirs. Other programs should
-//! not write it: they do not know of the checksums, so a page that they change has a wrong one.
+//! Other programs can read such a database, and checkpoint its write-ahead log, as SQLite does when the last connection
+//! is closed. The pages that they checkpoint have zeros instead of checksums. A page may lack its checksum only if the
+//! first page, which every [`transaction`] writes, lacks it too; otherwise the page was zeroed, and is corrupt. If the
+//! first page lacks its checksum, pages without checksums are not verified until the database is next opened for
+//! writing, which adds the checksums. Other programs should not write the database: they do not update checksums, so
+//! the pages that they change are reported as corrupt.
 //!
-//! The write-ahead log that a crash leaves behind has checksums of SQLite's own. Where one is wrong and later changes are
-//! behind it, or where it is the log of another database that [`identify`] was called for, it is an error too.
+//! The write-ahead log that a crash leaves behind has SQLite's own checksums. It is an error if one is wrong and later
+//! changes follow, or if the log belongs to another database that [`identify`] was called for.
 //!
-//! Not covered: a page that the disk did not write, and that is still what it was before, all of it; a log that was cut
-//! off or whose last change is damaged, which cannot be told from one that was not written to its end.
+//! Not detected: a lost write of a whole page, which leaves its previous content; a log that is truncated, or whose
+//! last change is corrupt, which looks like an incomplete write.
 //!
 //! ```
 //! # let folder = tempfile::tempdir().unwrap();
@@ -27,8 +27,8 @@
 //! # Ok::<(), rusqlite::Error>(())
 //! ```
 
-mod log;
 mod vfs;
+mod wal;
 
 use std::{
     fs, io,
@@ -38,30 +38,31 @@ use std::{
 pub use rusqlite;
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags, Transaction, TransactionBehavior, ffi};
 
-/// What may be done with a database.
+/// How a database is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Read it.
+    /// Read-only.
     Read,
-    /// Read it, where nobody can write it and no file can be made beside it, as on a read-only disk.
+    /// Read-only, for a file that cannot change in a folder that cannot be written, as on a read-only disk.
     Immutable,
-    /// Read and write it.
+    /// Read and write.
     Write,
-    /// Read and write it; it is made if it is not there.
+    /// Read and write; creates the database if it does not exist.
     Create,
 }
 
 /// Opens a database whose pages have checksums.
 ///
-/// The connection is not safe to use from two threads at once, which Rust sees to, and takes `path` as a file's name
-/// whatever it looks like.
+/// The connection uses no mutex, because Rust prevents concurrent use. `path` is always a file name, even if it looks
+/// like a URI.
 ///
 /// # Errors
-/// As SQLite has it, above all if the file is not there, may not be opened, or is no database.
+/// Errors of SQLite: the file does not exist, cannot be opened, or is not a database; or the write-ahead log is
+/// corrupt.
 pub fn open(path: &Path, access: Access) -> rusqlite::Result<Connection> {
-    let name = vfs::name()?;
+    let vfs_name = vfs::register()?;
     let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
-    let (flags, name_of_file) = match access {
+    let (flags, file_name) = match access {
         Access::Read => (flags | OpenFlags::SQLITE_OPEN_READ_ONLY, path.to_path_buf()),
         Access::Immutable => {
             (flags | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI, immutable_uri(path).into())
@@ -71,41 +72,41 @@ pub fn open(path: &Path, access: Access) -> rusqlite::Result<Connection> {
             (flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE, path.to_path_buf())
         }
     };
-    let connection = Connection::open_with_flags_and_vfs(name_of_file, flags, name)?;
+    let connection = Connection::open_with_flags_and_vfs(file_name, flags, vfs_name)?;
     if access == Access::Create {
         vfs::reserve(&connection)?;
     }
-    let log = log_of(path);
-    if let Some(damage) = log::damage(&log, || vfs::schema_version(&connection)) {
+    let wal = wal_path(path);
+    if let Some(damage) = wal::damage(&wal, || vfs::schema_version(&connection)) {
         let code = ffi::Error::new(ffi::SQLITE_CORRUPT);
         return Err(Error::SqliteFailure(code, Some(damage.into())));
     }
-    if matches!(access, Access::Create | Access::Write) && vfs::is_unsealed(&connection)? {
-        seal(&connection, &log)?;
+    if matches!(access, Access::Create | Access::Write) && vfs::lacks_checksums(&connection)? {
+        add_missing_checksums(&connection, &wal)?;
     }
     Ok(connection)
 }
 
-/// Gives a new database a mark that others do not have, so that their logs are not taken for its own: SQLite counts changes
-/// to the schema, from a number at random. Only before it has a log.
+/// Sets the schema version of a new database to a random number, so that the write-ahead log of another database is
+/// detected. SQLite increments it with each change of the schema. Must be called before the database has a log.
 ///
 /// # Errors
-/// As SQLite has it.
+/// Errors of SQLite.
 pub fn identify(connection: &Connection) -> rusqlite::Result<()> {
     let schema: i64 = connection.pragma_query_value(None, "schema_version", |row| row.get(0))?;
     if schema == 0 {
-        let mark: i64 = connection.query_row("SELECT 1 + abs(random() % 2000000000)", [], |row| row.get(0))?;
-        connection.pragma_update(None, "schema_version", mark)?;
+        let start: i64 = connection.query_row("SELECT 1 + abs(random() % 2000000000)", [], |row| row.get(0))?;
+        connection.pragma_update(None, "schema_version", start)?;
     }
     Ok(())
 }
 
-/// Begins to write: waits for other writers as the connection's timeout has it.
+/// Begins a write transaction. Waits for other writers up to the busy timeout of the connection.
 ///
-/// Whatever is changed, the first page is too, so that it tells when another program moved the change into the database.
+/// Always writes the first page, whose checksum then shows whether another program checkpointed the change.
 ///
 /// # Errors
-/// If another writer does not end, or as SQLite has it.
+/// Errors of SQLite, such as a lock of another writer beyond the timeout.
 pub fn transaction(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -113,46 +114,46 @@ pub fn transaction(connection: &mut Connection) -> rusqlite::Result<Transaction<
     Ok(transaction)
 }
 
-/// Gives checksums to the pages that other programs wrote without; not while others read or write, but the next time.
-fn seal(connection: &Connection, log: &Path) -> rusqlite::Result<()> {
+/// Adds the checksums of pages that other programs checkpointed. If the database is in use, this is left to the next
+/// `open`.
+fn add_missing_checksums(connection: &Connection, wal: &Path) -> rusqlite::Result<()> {
     let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     if is_busy {
         return Ok(());
     }
     let transaction = match Transaction::new_unchecked(connection, TransactionBehavior::Immediate) {
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => return Ok(()),
-        begun => begun?,
+        result => result?,
     };
-    // nobody can add to the log while this lasts, and where nothing is in it, nobody writes to the file
-    if log_is_empty(log) {
-        vfs::seal(connection)?;
+    // the transaction prevents writes to the log, and while the log is empty, nobody writes to the file
+    if wal_is_empty(wal) {
+        vfs::add_missing_checksums(connection)?;
     }
     transaction.rollback()
 }
 
-/// Where the log of a database is.
-fn log_of(path: &Path) -> PathBuf {
-    let mut log = path.as_os_str().to_os_string();
-    log.push("-wal");
-    log.into()
+/// Path of the write-ahead log of a database.
+fn wal_path(path: &Path) -> PathBuf {
+    let mut wal = path.as_os_str().to_os_string();
+    wal.push("-wal");
+    wal.into()
 }
 
-fn log_is_empty(log: &Path) -> bool {
-    match fs::metadata(log) {
+fn wal_is_empty(wal: &Path) -> bool {
+    match fs::metadata(wal) {
         Ok(file) => file.len() == 0,
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     }
 }
 
-/// Whether an error says that a database is not as it was written: a checksum that does not fit, or what SQLite itself
-/// found to be impossible.
+/// Whether an error means that a database is corrupt: a checksum is wrong, or SQLite found an inconsistency.
 pub fn is_damaged(error: &Error) -> bool {
     let Some(error) = error.sqlite_error() else { return false };
     matches!(error.extended_code & 0xff, ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB)
         || error.extended_code == ffi::SQLITE_IOERR_DATA
 }
 
-/// The URI of a file that nobody changes.
+/// The URI that opens a file as immutable.
 fn immutable_uri(path: &Path) -> String {
     let escaped: String = path
         .as_os_str()

@@ -1,8 +1,7 @@
-//! The layer between SQLite and the operating system: a virtual file system (<https://www.sqlite.org/vfs.html>) in front
-//! of SQLite's own.
+//! A virtual file system (VFS, <https://www.sqlite.org/vfs.html>) that wraps SQLite's default VFS.
 //!
-//! A file of ours is a [`File`] with the system's file behind it in the same memory, which SQLite allocates. Only the
-//! database itself is ours; logs and journals are opened by the system's functions alone.
+//! A file of this VFS is a [`File`], followed by the file of the default VFS in the same memory, which SQLite
+//! allocates. Only database files are wrapped; logs and journals are opened by the default VFS alone.
 
 mod forward;
 
@@ -19,36 +18,36 @@ use rusqlite::{
 
 const NAME: &CStr = c"elman-checksums";
 
-/// The bytes at the end of a page that hold its checksum. Eight would be taken for SQLite's own cksumvfs.
+/// Bytes at the end of a page for its checksum. SQLite's cksumvfs would recognize 8 as its own.
 const RESERVED: usize = 4;
 
-/// What stands in a checksum's place where another program wrote a page.
-const NONE: [u8; RESERVED] = [0; RESERVED];
+/// The bytes in place of the checksum of a page that another program wrote.
+const NO_CHECKSUM: [u8; RESERVED] = [0; RESERVED];
 
-/// SQLite's smallest and largest page.
-const PAGE: std::ops::RangeInclusive<usize> = 512..=65_536;
+/// SQLite's range of page sizes.
+const PAGE_SIZES: std::ops::RangeInclusive<usize> = 512..=65_536;
 
 /// A database file.
 #[repr(C)]
 struct File {
     base: sqlite3_file,
-    /// What is written in a page's stead: SQLite's memory is not to be changed.
+    /// Buffer for a page with its checksum: SQLite's memory must not be changed.
     page: *mut Vec<u8>,
 }
 
-/// The name of the virtual file system, registered with SQLite the first time.
-pub(crate) fn name() -> Result<&'static CStr, Error> {
+/// Registers the VFS with SQLite at the first call, and returns its name.
+pub(crate) fn register() -> Result<&'static CStr, Error> {
     static REGISTERED: OnceLock<c_int> = OnceLock::new();
     let code = *REGISTERED.get_or_init(|| {
-        // SAFETY: SQLite's default file system lives as long as the process, as does the copy, which is leaked. Of it
-        // the functions that are not ours are replaced by ones that hand on the original.
+        // SAFETY: SQLite's default VFS lives as long as the process, as does the copy, which is leaked. All functions
+        // of the copy that SQLite calls are ours, and pass the original VFS on.
         unsafe {
             let real = ffi::sqlite3_vfs_find(ptr::null());
             if real.is_null() {
                 return ffi::SQLITE_NOTFOUND;
             }
             let ours = sqlite3_vfs {
-                // without the functions of later versions, which have substitutes
+                // without the functions of later versions, for which SQLite has fallbacks
                 iVersion: 1,
                 szOsFile: (*real).szOsFile + size_of::<File>() as c_int,
                 pNext: ptr::null_mut(),
@@ -58,7 +57,7 @@ pub(crate) fn name() -> Result<&'static CStr, Error> {
                 xDelete: Some(delete),
                 xAccess: Some(access),
                 xFullPathname: Some(full_pathname),
-                // no extension is ever loaded
+                // extensions are never loaded
                 xDlOpen: None,
                 xDlError: None,
                 xDlSym: None,
@@ -74,11 +73,13 @@ pub(crate) fn name() -> Result<&'static CStr, Error> {
     });
     match code {
         ffi::SQLITE_OK => Ok(NAME),
-        code => Err(Error::SqliteFailure(ffi::Error::new(code), Some("no virtual file system".into()))),
+        code => {
+            Err(Error::SqliteFailure(ffi::Error::new(code), Some("cannot register the virtual file system".into())))
+        }
     }
 }
 
-/// Has a database that is not yet written leave room for checksums.
+/// Reserves room for checksums in a database that is not yet written.
 pub(crate) fn reserve(connection: &Connection) -> Result<(), Error> {
     let mut bytes = RESERVED as c_int;
     // SAFETY: the handle is valid while the connection lives, and the file control reads and writes one int.
@@ -92,27 +93,27 @@ pub(crate) fn reserve(connection: &Connection) -> Result<(), Error> {
     }
 }
 
-/// Whether another program has moved pages from the log into the database, and [`seal`] has not been called since.
-pub(crate) fn is_unsealed(connection: &Connection) -> Result<bool, Error> {
+/// Whether another program checkpointed pages, and [`add_missing_checksums`] has not been called since.
+pub(crate) fn lacks_checksums(connection: &Connection) -> Result<bool, Error> {
     let file = database_file(connection)?;
-    // SAFETY: the file is open while the connection is, which nobody else uses meanwhile.
-    Ok(unsafe { page_size(file).is_some_and(|page| first_page_is_unsealed(file, page)) })
+    // SAFETY: the file is open as long as the connection, which nothing else uses meanwhile.
+    Ok(unsafe { page_size(file).is_some_and(|page| first_page_lacks_checksum(file, page)) })
 }
 
-/// How often the schema was changed, as the file has it; none of an empty file.
+/// The schema version in the header of the file; `None` if it is empty.
 pub(crate) fn schema_version(connection: &Connection) -> Option<u32> {
     let file = database_file(connection).ok()?;
     let mut version = [0; 4];
-    // SAFETY: the file is open while the connection is, and there is room for 4 bytes.
+    // SAFETY: the file is open as long as the connection, and there is room for 4 bytes.
     let code = unsafe { forward::read(file, version.as_mut_ptr().cast(), 4, 40) };
     (code == ffi::SQLITE_OK).then(|| u32::from_be_bytes(version))
 }
 
-/// Gives a checksum to every page that has none, to the first page last. Nobody may write the file meanwhile.
-pub(crate) fn seal(connection: &Connection) -> Result<(), Error> {
+/// Adds missing checksums to all pages, to the first page last. The file must not be written meanwhile.
+pub(crate) fn add_missing_checksums(connection: &Connection) -> Result<(), Error> {
     let file = database_file(connection)?;
     let failed = |code| Err(Error::SqliteFailure(ffi::Error::new(code), None));
-    // SAFETY: the file is open while the connection is, which nobody else uses meanwhile.
+    // SAFETY: the file is open as long as the connection, which nothing else uses meanwhile.
     unsafe {
         let Some(size) = page_size(file) else { return failed(ffi::SQLITE_NOTADB) };
         let mut length: sqlite3_int64 = 0;
@@ -129,7 +130,7 @@ pub(crate) fn seal(connection: &Connection) -> Result<(), Error> {
                 return failed(code);
             }
             let (content, end) = page.split_at_mut(size - RESERVED);
-            if *end == NONE {
+            if *end == NO_CHECKSUM {
                 end.copy_from_slice(&checksum(content, offset));
                 let code = forward::write(file, page.as_ptr().cast(), size as c_int, offset);
                 if code != ffi::SQLITE_OK {
@@ -137,7 +138,7 @@ pub(crate) fn seal(connection: &Connection) -> Result<(), Error> {
                 }
             }
             if number == 1 {
-                // before the first page says that all others have one
+                // all other pages must be durable before the first page gets its checksum
                 let code = forward::sync(file, ffi::SQLITE_SYNC_FULL);
                 if code != ffi::SQLITE_OK {
                     return failed(code);
@@ -151,7 +152,7 @@ pub(crate) fn seal(connection: &Connection) -> Result<(), Error> {
     }
 }
 
-/// The file of a connection's database, which is one of ours.
+/// The file of a connection's database, which is a [`File`].
 fn database_file(connection: &Connection) -> Result<*mut sqlite3_file, Error> {
     let mut file: *mut sqlite3_file = ptr::null_mut();
     // SAFETY: the handle is valid while the connection lives, and the file control writes one pointer.
@@ -166,10 +167,10 @@ fn database_file(connection: &Connection) -> Result<*mut sqlite3_file, Error> {
     }
 }
 
-/// The size of a database's pages, by its header; none of a file that has no header.
+/// The page size in the header of a database; `None` if there is no header.
 ///
 /// # Safety
-/// `file` must be one of ours that is open.
+/// `file` must be an open [`File`].
 unsafe fn page_size(file: *mut sqlite3_file) -> Option<usize> {
     let mut size = [0; 2];
     // SAFETY: there is room for 2 bytes.
@@ -181,33 +182,33 @@ unsafe fn page_size(file: *mut sqlite3_file) -> Option<usize> {
     (code == ffi::SQLITE_OK && is_page(size, 0)).then_some(size)
 }
 
-/// Whether the first page on disk has no checksum, so that others may have none. That of a file without pages has one.
+/// Whether the first page on disk lacks its checksum, so that others may lack theirs. False for a file without pages.
 ///
 /// # Safety
-/// `file` must be one of ours that is open.
-unsafe fn first_page_is_unsealed(file: *mut sqlite3_file, page: usize) -> bool {
+/// `file` must be an open [`File`].
+unsafe fn first_page_lacks_checksum(file: *mut sqlite3_file, page: usize) -> bool {
     let mut end = [0; RESERVED];
     // SAFETY: there is room for the checksum.
     let code =
         unsafe { forward::read(file, end.as_mut_ptr().cast(), RESERVED as c_int, (page - RESERVED) as sqlite3_int64) };
-    code == ffi::SQLITE_OK && end == NONE
+    code == ffi::SQLITE_OK && end == NO_CHECKSUM
 }
 
-/// Whether a page that has no checksum may have none. The first page may, if it was not zeroed together with its
-/// checksum: its last byte before that belongs to the first table's description. Others may if the first has none.
+/// Whether a page without a checksum is valid. The first page is, if it was not zeroed together with its checksum: the
+/// byte before the checksum belongs to the description of the first table. Others are, if the first page lacks its
+/// checksum.
 ///
 /// # Safety
-/// `file` must be one of ours that is open.
-unsafe fn may_have_none(file: *mut sqlite3_file, page: &[u8], offset: sqlite3_int64) -> bool {
+/// `file` must be an open [`File`].
+unsafe fn may_lack_checksum(file: *mut sqlite3_file, page: &[u8], offset: sqlite3_int64) -> bool {
     match offset {
         0 => page.last().is_some_and(|&last| last != 0),
-        // SAFETY: as said.
-        _ => unsafe { first_page_is_unsealed(file, page.len() + RESERVED) },
+        // SAFETY: the caller guarantees it.
+        _ => unsafe { first_page_lacks_checksum(file, page.len() + RESERVED) },
     }
 }
 
-/// The checksum of a page; its place counts, so that a page in another's place is noticed. Never 0, which stands for
-/// none.
+/// The checksum of a page. Includes the offset, so that a misplaced page is detected. Never 0, which means no checksum.
 fn checksum(page: &[u8], offset: sqlite3_int64) -> [u8; RESERVED] {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(page);
@@ -216,24 +217,24 @@ fn checksum(page: &[u8], offset: sqlite3_int64) -> [u8; RESERVED] {
 }
 
 fn is_page(amount: usize, offset: sqlite3_int64) -> bool {
-    PAGE.contains(&amount) && amount.is_power_of_two() && offset % amount as sqlite3_int64 == 0
+    PAGE_SIZES.contains(&amount) && amount.is_power_of_two() && offset % amount as sqlite3_int64 == 0
 }
 
-/// The file system behind ours.
+/// The default VFS that ours wraps.
 ///
 /// # Safety
-/// `vfs` must be the one that [`name`] registered.
+/// `vfs` must be the one that [`register`] registered.
 unsafe fn real_vfs(vfs: *mut sqlite3_vfs) -> *mut sqlite3_vfs {
-    // SAFETY: as said.
+    // SAFETY: the caller guarantees it.
     unsafe { (*vfs).pAppData.cast() }
 }
 
-/// The file behind one of ours.
+/// The file of the default VFS that a [`File`] wraps.
 ///
 /// # Safety
 /// `file` must be one that [`open`] opened with [`METHODS`].
 unsafe fn real_file(file: *mut sqlite3_file) -> *mut sqlite3_file {
-    // SAFETY: szOsFile has made room for both, and a File's size keeps the alignment.
+    // SAFETY: szOsFile reserves room for both, and the size of File preserves the alignment.
     unsafe { file.cast::<File>().add(1).cast() }
 }
 
@@ -244,30 +245,30 @@ unsafe extern "C" fn open(
     flags: c_int,
     out_flags: *mut c_int,
 ) -> c_int {
-    // SAFETY: SQLite calls with our file system, and with memory of szOsFile bytes for the file.
+    // SAFETY: SQLite passes our VFS, and memory of szOsFile bytes for the file.
     unsafe {
         let real = real_vfs(vfs);
         let Some(open_real) = (*real).xOpen else { return ffi::SQLITE_CANTOPEN };
         if flags & ffi::SQLITE_OPEN_MAIN_DB == 0 {
             return open_real(real, path, file, flags, out_flags);
         }
-        // no methods: SQLite will not close a file that could not be opened
+        // without methods, SQLite does not close a file that could not be opened
         (*file).pMethods = ptr::null();
-        let behind = real_file(file);
-        (*behind).pMethods = ptr::null();
-        let code = open_real(real, path, behind, flags, out_flags);
+        let underlying = real_file(file);
+        (*underlying).pMethods = ptr::null();
+        let code = open_real(real, path, underlying, flags, out_flags);
         if code == ffi::SQLITE_OK {
             let page = Box::into_raw(Box::new(Vec::new()));
             file.cast::<File>().write(File { base: sqlite3_file { pMethods: &METHODS }, page });
-        } else if let Some(close) = (*behind).pMethods.as_ref().and_then(|methods| methods.xClose) {
-            close(behind);
+        } else if let Some(close) = (*underlying).pMethods.as_ref().and_then(|methods| methods.xClose) {
+            close(underlying);
         }
         code
     }
 }
 
 unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
-    // SAFETY: SQLite closes a file once, and `page` came from a box.
+    // SAFETY: SQLite closes a file once, and `page` is from `Box::into_raw`.
     unsafe {
         drop(Box::from_raw((*file.cast::<File>()).page));
         forward::close(file)
@@ -275,14 +276,14 @@ unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
 }
 
 unsafe extern "C" fn read(file: *mut sqlite3_file, to: *mut c_void, amount: c_int, offset: sqlite3_int64) -> c_int {
-    // SAFETY: SQLite gives room for `amount` bytes, all written where reading succeeded.
+    // SAFETY: SQLite provides a buffer of `amount` bytes, all of which a successful read writes.
     unsafe {
         let code = forward::read(file, to, amount, offset);
         if !is_page(amount as usize, offset) {
             return code;
         }
         if code == ffi::SQLITE_IOERR_SHORT_READ {
-            // SQLite takes what is missing for zeros; pages are written whole
+            // SQLite would read missing bytes as zeros, but pages are always written whole
             let mut length: sqlite3_int64 = 0;
             return match forward::file_size(file, &raw mut length) {
                 ffi::SQLITE_OK if length > offset => ffi::SQLITE_IOERR_DATA,
@@ -295,13 +296,14 @@ unsafe extern "C" fn read(file: *mut sqlite3_file, to: *mut c_void, amount: c_in
         }
         let (page, end) =
             slice::from_raw_parts_mut(to.cast::<u8>(), amount as usize).split_at_mut(amount as usize - RESERVED);
-        let is_whole = if *end == NONE { may_have_none(file, page, offset) } else { *end == checksum(page, offset) };
-        if !is_whole {
+        let is_valid =
+            if *end == NO_CHECKSUM { may_lack_checksum(file, page, offset) } else { *end == checksum(page, offset) };
+        if !is_valid {
             return ffi::SQLITE_IOERR_DATA;
         }
-        // As SQLite writes it to its log, and whoever empties the log to the database: with no checksum rather than one
-        // of what the page was before.
-        end.copy_from_slice(&NONE);
+        // SQLite copies these bytes to its log, and a checkpoint to the database: better no checksum than an outdated
+        // one.
+        end.copy_from_slice(&NO_CHECKSUM);
         code
     }
 }
@@ -313,17 +315,17 @@ unsafe extern "C" fn write(
     offset: sqlite3_int64,
 ) -> c_int {
     if !is_page(amount as usize, offset) {
-        // SAFETY: as SQLite calls.
+        // SAFETY: the arguments are those of SQLite.
         return unsafe { forward::write(file, from, amount, offset) };
     }
-    // SAFETY: SQLite gives `amount` bytes, and uses a file from one thread at a time.
+    // SAFETY: SQLite passes `amount` bytes, and uses a file from one thread at a time.
     unsafe {
         let page = &mut *(*file.cast::<File>()).page;
         page.clear();
         page.extend_from_slice(slice::from_raw_parts(from.cast::<u8>(), amount as usize - RESERVED));
-        // once the first page has none, others may: it gets one when they have
-        let end = match offset == 0 && first_page_is_unsealed(file, amount as usize) {
-            true => NONE,
+        // if the first page lacks its checksum, others may too: it gets one only after all others
+        let end = match offset == 0 && first_page_lacks_checksum(file, amount as usize) {
+            true => NO_CHECKSUM,
             false => checksum(page, offset),
         };
         page.extend_from_slice(&end);
@@ -332,11 +334,11 @@ unsafe extern "C" fn write(
 }
 
 unsafe extern "C" fn device_characteristics(file: *mut sqlite3_file) -> c_int {
-    // SAFETY: as SQLite calls. Parts of pages could not be checked.
+    // SAFETY: the argument is that of SQLite. Reads of parts of pages could not be verified.
     unsafe { forward::device_characteristics(file) & !ffi::SQLITE_IOCAP_SUBPAGE_READ }
 }
 
-/// Version 2: without memory maps, whose pages nobody reads through here.
+/// Version 2: without memory mapping, which would bypass verification.
 static METHODS: sqlite3_io_methods = sqlite3_io_methods {
     iVersion: 2,
     xClose: Some(close),
@@ -362,7 +364,7 @@ static METHODS: sqlite3_io_methods = sqlite3_io_methods {
 macro_rules! forward_vfs {
     ($($name:ident = $method:ident($($argument:ident: $type:ty),*), else $missing:expr;)*) => {$(
         unsafe extern "C" fn $name(vfs: *mut sqlite3_vfs, $($argument: $type),*) -> c_int {
-            // SAFETY: SQLite calls with our file system, and arguments as the function has them.
+            // SAFETY: SQLite passes our VFS, and valid arguments of the function.
             unsafe {
                 let real = real_vfs(vfs);
                 match (*real).$method {
@@ -384,5 +386,5 @@ forward_vfs! {
     get_last_error = xGetLastError(room: c_int, to: *mut c_char), else 0;
 }
 
-// The file behind a File starts where it ends.
+// The wrapped file starts at the end of File.
 const _: () = assert!(size_of::<File>().is_multiple_of(mem::align_of::<*const ()>()));

@@ -1,4 +1,4 @@
-//! A database with checksums beside one that SQLite alone reads and writes.
+//! Databases with checksums: corruption is detected, and other programs can read them.
 
 use std::{
     fs,
@@ -13,8 +13,8 @@ use tempfile::TempDir;
 
 const ROWS: i64 = 3000;
 
-/// A database of some hundred pages, of every kind that SQLite has: tables, indexes, pages of long values, free pages.
-fn made() -> (TempDir, PathBuf) {
+/// Creates a database of some hundred pages, of all kinds of SQLite: tables, indexes, overflow pages, free pages.
+fn create_database() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.sqlite");
     let connection = open(&path, Access::Create).unwrap();
@@ -33,7 +33,7 @@ fn made() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// Everything in the database, read by the table and by the index.
+/// The whole content of the database, read from the table and from the index.
 fn content(connection: &Connection) -> Result<Vec<(i64, String)>, Error> {
     let mut all = Vec::new();
     for order in ["n", "text"] {
@@ -53,8 +53,8 @@ fn read(path: &Path) -> Result<Vec<(i64, String)>, Error> {
 }
 
 #[test]
-fn what_is_written_is_read() {
-    let (_folder, path) = made();
+fn contents_round_trip() {
+    let (_folder, path) = create_database();
     let content = read(&path).unwrap();
     assert_eq!(content.len(), 2 * ROWS as usize + 4);
     assert_eq!(content[7], (7, "00000007".repeat(5)));
@@ -64,64 +64,64 @@ fn what_is_written_is_read() {
 }
 
 #[test]
-fn a_flipped_byte_anywhere_is_an_error_or_changes_nothing() {
-    let (_folder, path) = made();
-    let (bytes, right) = (fs::read(&path).unwrap(), read(&path).unwrap());
+fn a_flipped_bit_is_an_error_or_has_no_effect() {
+    let (_folder, path) = create_database();
+    let (bytes, expected) = (fs::read(&path).unwrap(), read(&path).unwrap());
     assert!(bytes.len() > 300_000);
-    let (mut damaged, mut harmless) = (0, 0);
+    let (mut damaged, mut unaffected) = (0, 0);
     for region in (0..bytes.len()).step_by(257).chain(0..100) {
         let mut flipped = bytes.clone();
         flipped[region] ^= 1 << (region % 8);
         fs::write(&path, &flipped).unwrap();
         match read(&path) {
-            // a free page, which nobody reads
-            Ok(content) if content == right => harmless += 1,
-            Ok(_) => panic!("byte {region}: a wrong answer"),
+            // a free page, which is not read
+            Ok(content) if content == expected => unaffected += 1,
+            Ok(_) => panic!("byte {region}: wrong content"),
             Err(error) => {
                 assert!(is_damaged(&error), "byte {region}: {error:?}");
                 damaged += 1;
             }
         }
     }
-    assert!(damaged > 500 && harmless > 10, "{damaged} and {harmless}");
+    assert!(damaged > 500 && unaffected > 10, "{damaged} and {unaffected}");
 }
 
 #[test]
-fn a_zeroed_block_anywhere_is_an_error_or_changes_nothing() {
-    let (_folder, path) = made();
-    let (bytes, right) = (fs::read(&path).unwrap(), read(&path).unwrap());
+fn a_zeroed_block_is_an_error_or_has_no_effect() {
+    let (_folder, path) = create_database();
+    let (bytes, expected) = (fs::read(&path).unwrap(), read(&path).unwrap());
     for size in [512, 4096, 8192] {
-        let (mut damaged, mut harmless) = (0, 0);
-        // most of the file is long values, which are alike
+        let (mut damaged, mut unaffected) = (0, 0);
+        // only every 17th block of the overflow pages, which are most of the file
         for start in (0..bytes.len()).step_by(size).filter(|start| *start < 60_000 || (start / size) % 17 == 0) {
             let mut zeroed = bytes.clone();
             let end = bytes.len().min(start + size);
             zeroed[start..end].fill(0);
             fs::write(&path, &zeroed).unwrap();
             match read(&path) {
-                // free pages, and parts of pages that are not used
-                Ok(content) if content == right => harmless += 1,
-                Ok(_) => panic!("{size} bytes at {start}: a wrong answer"),
+                // free pages and unused parts of pages
+                Ok(content) if content == expected => unaffected += 1,
+                Ok(_) => panic!("{size} bytes at {start}: wrong content"),
                 Err(error) => {
                     assert!(is_damaged(&error), "{size} bytes at {start}: {error:?}");
                     damaged += 1;
                 }
             }
         }
-        assert!(damaged > 10 && harmless > 1, "{size}: {damaged} and {harmless}");
+        assert!(damaged > 10 && unaffected > 1, "{size}: {damaged} and {unaffected}");
     }
 }
 
 #[test]
-fn half_of_an_older_page_is_noticed() {
-    let (_folder, path) = made();
+fn a_torn_page_is_detected() {
+    let (_folder, path) = create_database();
     let old = fs::read(&path).unwrap();
     let mut connection = open(&path, Access::Write).unwrap();
     let transaction = elman_sqlite::transaction(&mut connection).unwrap();
     transaction.execute("UPDATE numbers SET text = replace(text, '1', '2')", []).unwrap();
     transaction.commit().unwrap();
     connection.close().unwrap();
-    let (new, right) = (fs::read(&path).unwrap(), read(&path).unwrap());
+    let (new, expected) = (fs::read(&path).unwrap(), read(&path).unwrap());
     let changed: Vec<usize> =
         (0..old.len()).step_by(4096).filter(|&page| old[page..page + 4096] != new[page..page + 4096]).collect();
     assert!(changed.len() > 20);
@@ -131,33 +131,35 @@ fn half_of_an_older_page_is_noticed() {
         torn[half..half + 2048].copy_from_slice(&old[half..half + 2048]);
         fs::write(&path, &torn).unwrap();
         match read(&path) {
-            Ok(content) => assert_eq!(content, right, "page at {page}"),
+            Ok(content) => assert_eq!(content, expected, "page at {page}"),
             Err(error) => assert!(is_damaged(&error), "page at {page}: {error:?}"),
         }
     }
 }
 
 #[test]
-fn a_file_that_is_cut_off_is_noticed() {
-    let (_folder, path) = made();
-    let (bytes, right) = (fs::read(&path).unwrap(), read(&path).unwrap());
+fn a_truncated_file_is_detected() {
+    let (_folder, path) = create_database();
+    let (bytes, expected) = (fs::read(&path).unwrap(), read(&path).unwrap());
     for length in
         [16, 99, 100, 512, 4096, 5000, bytes.len() / 2, bytes.len() - 4096, bytes.len() - 100, bytes.len() - 1]
     {
         fs::write(&path, &bytes[..length]).unwrap();
         match read(&path) {
             // the last page is free
-            Ok(content) => assert_eq!((content, length > bytes.len() - 4096), (right.clone(), true), "{length} bytes"),
+            Ok(content) => {
+                assert_eq!((content, length > bytes.len() - 4096), (expected.clone(), true), "{length} bytes")
+            }
             Err(error) => assert!(is_damaged(&error), "{length} bytes: {error:?}"),
         }
     }
     fs::write(&path, [&bytes[..], &[0xa5; 5000]].concat()).unwrap();
-    assert_eq!(read(&path).unwrap(), right, "what is behind the last page is not read");
+    assert_eq!(read(&path).unwrap(), expected, "bytes after the last page are not read");
 }
 
 #[test]
-fn pages_that_change_places_are_noticed() {
-    let (_folder, path) = made();
+fn swapped_pages_are_detected() {
+    let (_folder, path) = create_database();
     let mut bytes = fs::read(&path).unwrap();
     let (first, second) = bytes.split_at_mut(20 * 4096);
     first[10 * 4096..11 * 4096].swap_with_slice(&mut second[..4096]);
@@ -165,17 +167,17 @@ fn pages_that_change_places_are_noticed() {
     assert!(is_damaged(&read(&path).unwrap_err()));
 }
 
-/// The pages that have no checksum.
-fn without(path: &Path) -> Vec<usize> {
+/// The pages without checksums.
+fn pages_without_checksum(path: &Path) -> Vec<usize> {
     let bytes = fs::read(path).unwrap();
     let none = |page: &[u8]| page.ends_with(&[0; 4]);
     bytes.chunks(4096).enumerate().filter(|(_, page)| none(page)).map(|(number, _)| number).collect()
 }
 
 #[test]
-fn others_may_read_and_empty_the_log() {
-    let (_folder, path) = made();
-    assert_eq!(without(&path), [0; 0]);
+fn other_programs_can_read_and_checkpoint() {
+    let (_folder, path) = create_database();
+    assert_eq!(pages_without_checksum(&path), [0; 0]);
     let mut ours = open(&path, Access::Write).unwrap();
     let change = |ours: &mut Connection, text: &str| {
         let transaction = elman_sqlite::transaction(ours).unwrap();
@@ -187,15 +189,15 @@ fn others_may_read_and_empty_the_log() {
     assert_eq!(content(&other).unwrap()[1000], (1000, "ours".into()));
     let moved: i64 = other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(2)).unwrap();
     assert_eq!((moved, path.with_extension("sqlite-wal").metadata().unwrap().len()), (0, 0));
-    let theirs = without(&path);
+    let theirs = pages_without_checksum(&path);
     assert!(theirs.len() > 1 && theirs[0] == 0, "{theirs:?}");
     change(&mut ours, "again");
     drop((ours, other));
-    assert!(without(&path).len() > 1, "those that we did not write since");
+    assert!(pages_without_checksum(&path).len() > 1, "pages that were not written since");
     assert_eq!(read(&path).unwrap()[1000], (1000, "again".into()));
-    // who opens it for writing gives them checksums
+    // opening for writing adds the checksums
     drop(open(&path, Access::Write).unwrap());
-    assert_eq!(without(&path), [0; 0]);
+    assert_eq!(pages_without_checksum(&path), [0; 0]);
     let all = read(&path).unwrap();
     assert_eq!((&all[1000], all.len()), (&(1000, "again".into()), 2 * ROWS as usize + 4));
     let mut zeroed = fs::read(&path).unwrap();
@@ -205,8 +207,8 @@ fn others_may_read_and_empty_the_log() {
 }
 
 #[test]
-fn what_others_write_is_noticed() {
-    let (_folder, path) = made();
+fn writes_of_other_programs_are_detected() {
+    let (_folder, path) = create_database();
     let other = Connection::open(&path).unwrap();
     other.execute("UPDATE numbers SET text = 'theirs' WHERE n = 1000", []).unwrap();
     drop(other);
@@ -214,7 +216,7 @@ fn what_others_write_is_noticed() {
 }
 
 #[test]
-fn what_is_no_database_is_an_error() {
+fn other_files_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let absent = folder.path().join("absent");
     assert!(open(&absent, Access::Read).is_err());
@@ -223,14 +225,14 @@ fn what_is_no_database_is_an_error() {
     fs::write(&text, "no database at all ".repeat(1000)).unwrap();
     let error = read(&text).unwrap_err();
     assert!(is_damaged(&error), "{error:?}");
-    // one without room for checksums
+    // a database without room for checksums
     let plain = folder.path().join("plain");
     Connection::open(&plain).unwrap().execute_batch("CREATE TABLE numbers(n, text)").unwrap();
     assert!(is_damaged(&read(&plain).unwrap_err()) || read(&plain).is_err());
 }
 
 #[test]
-fn names_are_taken_as_they_are() {
+fn paths_are_not_interpreted_as_uris() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("50% ?immutable=0#é.sqlite");
     open(&path, Access::Create).unwrap().execute_batch("CREATE TABLE numbers(n, text)").unwrap();

@@ -1,31 +1,31 @@
 use burn::tensor::{Tensor, TensorData};
 
-/// How far a value may lie from the expected one, and why that far.
+/// The allowed error of a value.
 #[derive(Clone, Copy, Debug)]
 pub struct Tolerance {
-    /// Largest allowed error relative to the largest magnitude of the expected tensor.
+    /// Maximum error relative to the largest magnitude of the expected tensor.
     pub relative: f64,
-    /// Allowed on top, for tensors that are all but zero.
+    /// Allowed in addition, for tensors that are nearly zero.
     pub absolute: f64,
 }
 
-/// Asserts that two tensors have the same shape and lie within `tolerance`, elementwise.
+/// Asserts that two tensors have the same shape and are element-wise equal within `tolerance`.
 ///
-/// The error of an element is measured against the tensor's largest magnitude (the norm that a sum of products is
-/// rounded in), so that an element which cancels to nearly nothing is not held to more than its terms carry.
-/// NaN equals NaN, an infinity equals itself.
+/// The error of an element is relative to the largest magnitude of the tensor: rounding errors of a sum of products
+/// scale with its terms, so an element near zero due to cancellation cannot be more precise. NaN equals NaN, and an
+/// infinity equals itself.
 ///
 /// # Panics
-/// With `label`, the first offending index and both values.
+/// If not; the message has `label`, the first differing index and both values.
 #[track_caller]
 pub fn assert_close<const D: usize>(label: &str, actual: &Tensor<D>, expected: &Tensor<D>, tolerance: Tolerance) {
     assert_close_data(label, &actual.to_data(), &expected.to_data(), tolerance);
 }
 
-/// [`assert_close`] on data that has been read back.
+/// [`assert_close`] for tensor data.
 ///
 /// # Panics
-/// As [`assert_close`].
+/// See [`assert_close`].
 #[track_caller]
 pub fn assert_close_data(label: &str, actual: &TensorData, expected: &TensorData, tolerance: Tolerance) {
     assert_eq!(actual.shape(), expected.shape(), "{label}: shape");
@@ -43,18 +43,19 @@ pub fn assert_close_data(label: &str, actual: &TensorData, expected: &TensorData
     }
 }
 
-/// Compares all numbers at once: the root mean square of the differences may be `allowed` of that of the expected values. For
-/// rounding that single numbers suffer much more from than others, as where a derivative jumps.
+/// Asserts that the root mean square of the differences is at most `allowed` times that of the expected values. For
+/// rounding errors that affect a few values much more than others, such as at a discontinuity of a derivative.
 ///
 /// # Panics
-/// If shapes differ or the difference is larger; the message names `label` and what was found.
+/// If not, or if the shapes differ; the message has `label` and the error.
 #[track_caller]
 pub fn assert_near_data(label: &str, actual: &TensorData, expected: &TensorData, allowed: f64) {
     assert_eq!(actual.shape(), expected.shape(), "{label}: shape");
     let squares = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
-    let off = squares(&mut actual.iter::<f64>().zip(expected.iter::<f64>()).map(|(a, e)| a - e));
-    let (off, size) = (off.sqrt(), squares(&mut expected.iter::<f64>()).sqrt());
-    assert!(off <= allowed * size, "{label}: off by {:.3e} of the root mean square, allowed {allowed:.3e}", off / size);
+    let error = squares(&mut actual.iter::<f64>().zip(expected.iter::<f64>()).map(|(a, e)| a - e));
+    let (error, norm) = (error.sqrt(), squares(&mut expected.iter::<f64>()).sqrt());
+    let relative = error / norm;
+    assert!(error <= allowed * norm, "{label}: off by {relative:.3e} of the root mean square, allowed {allowed:.3e}");
 }
 
 #[cfg(test)]
@@ -87,7 +88,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "x: off by 1.000e-1 of the root mean square, allowed 9.000e-2")]
-    fn all_numbers_are_compared_at_once() {
+    fn root_mean_squares_are_compared() {
         let expected = TensorData::from([3.0f32, 4.0]);
         assert_near_data("x", &TensorData::from([3.0f32, 4.5]), &expected, 0.11);
         assert_near_data("x", &TensorData::from([3.5f32, 4.0]), &expected, 0.09);

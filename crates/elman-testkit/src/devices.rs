@@ -2,9 +2,9 @@ use std::fmt;
 
 use burn::tensor::Device;
 
-use crate::turn;
+use crate::exclusive;
 
-/// A device that is compiled in, with the name of its backend.
+/// A compiled-in device, with the name of its backend.
 #[derive(Clone, Debug)]
 pub struct TestDevice {
     /// The backend's feature name: `flex`, `ndarray`, `wgpu`.
@@ -14,7 +14,7 @@ pub struct TestDevice {
 }
 
 impl TestDevice {
-    /// The same device with gradients.
+    /// The same device with autodiff.
     pub fn autodiff(&self) -> Device {
         self.device.clone().autodiff()
     }
@@ -31,16 +31,16 @@ pub fn device() -> Device {
     devices().swap_remove(0).device
 }
 
-/// Every device that the compiled features offer, one per backend. `ELMAN_TEST_DEVICES=flex,wgpu` narrows the list.
+/// All compiled-in devices, one per backend. `ELMAN_TEST_DEVICES=flex,wgpu` restricts the list.
 ///
-/// Tests of one process that call it take turns, and each begins with the same random numbers in every run;
-/// `ELMAN_TEST_SEED=7` gives them others.
+/// Tests of one process that call this run one after another, and each starts with the same seed in every run;
+/// `ELMAN_TEST_SEED=7` sets another seed.
 ///
 /// # Panics
-/// If nothing is left: a test over no device shows nothing.
+/// If the list is empty: a test without devices tests nothing.
 pub fn devices() -> Vec<TestDevice> {
     let all = compiled_in();
-    turn::take(|| {
+    exclusive::acquire(|| {
         let seed =
             std::env::var("ELMAN_TEST_SEED").map_or(0, |seed| seed.parse().expect("ELMAN_TEST_SEED is a number"));
         all.iter().for_each(|device| device.device.seed(seed));
@@ -65,6 +65,6 @@ fn compiled_in() -> Vec<TestDevice> {
     if let Ok(names) = std::env::var("ELMAN_TEST_DEVICES") {
         all.retain(|d| names.split(',').any(|n| n.trim() == d.name));
     }
-    assert!(!all.is_empty(), "no device to test on: compile a backend feature in, or widen ELMAN_TEST_DEVICES");
+    assert!(!all.is_empty(), "no device to test on: enable a backend feature, or extend ELMAN_TEST_DEVICES");
     all
 }

@@ -3,16 +3,16 @@ use burn::{
     tensor::{Gradients, Tensor, TensorData},
 };
 
-/// Every gradient by a parameter of a module, in the order of the parameters.
+/// The gradients of all parameters of a module, in the order of the parameters.
 pub fn gradients_of<M: Module>(module: &M, gradients: &Gradients) -> Vec<TensorData> {
-    let mut all = All(gradients, Vec::new());
+    let mut all = CollectGradients(gradients, Vec::new());
     module.visit(&mut all);
     all.1
 }
 
-struct All<'a>(&'a Gradients, Vec<TensorData>);
+struct CollectGradients<'a>(&'a Gradients, Vec<TensorData>);
 
-impl ModuleVisitor for All<'_> {
+impl ModuleVisitor for CollectGradients<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         self.1.extend(param.val().grad(self.0).map(Tensor::into_data));
     }

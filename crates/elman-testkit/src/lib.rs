@@ -1,10 +1,12 @@
-//! Shared pieces of elman's tests: the devices that are compiled in, golden files, closeness with a named tolerance,
-//! PyTorch files, and the one way to find test data that lives beside the repository.
+//! Shared utilities of elman's tests: compiled-in devices, golden files, comparison with a tolerance, damaged files,
+//! PyTorch files, and the location of test data outside the repository.
 
 #[cfg(feature = "tensor")]
 mod close;
 #[cfg(feature = "tensor")]
 mod devices;
+#[cfg(feature = "tensor")]
+mod exclusive;
 #[cfg(feature = "tensor")]
 mod golden;
 #[cfg(feature = "tensor")]
@@ -12,8 +14,6 @@ mod gradients;
 mod mutants;
 mod shared;
 mod torch;
-#[cfg(feature = "tensor")]
-mod turn;
 
 #[cfg(feature = "tensor")]
 pub use close::{Tolerance, assert_close, assert_close_data, assert_near_data};

@@ -1,4 +1,4 @@
-//! Damaged copies of files, drawn from a seed: what a test opens to see that nothing but an error comes of it.
+//! Damaged copies of files, generated from a seed: opening one must succeed or fail with an error, and never panic.
 
 use std::{
     fmt::Display,
@@ -9,19 +9,19 @@ use std::{
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-/// Draws damaged copies, and counts what comes of them.
+/// Generates damaged copies and counts the outcomes.
 #[derive(Debug)]
 pub struct Mutants {
     rng: StdRng,
     count: usize,
-    refused: usize,
-    used: usize,
+    rejected: usize,
+    accepted: usize,
 }
 
-/// No mutant may take longer to open.
-const LONGEST: Duration = Duration::from_secs(20);
+/// Maximum time to open a mutant.
+const MAX_TIME: Duration = Duration::from_secs(20);
 
-/// What a number in a text may become.
+/// Replacements of a number in a text.
 const NUMBERS: [&str; 16] = [
     "0",
     "-1",
@@ -41,53 +41,53 @@ const NUMBERS: [&str; 16] = [
     "null",
 ];
 
-/// What a quoted text may become.
+/// Replacements of a quoted text.
 const TEXTS: [&str; 10] =
     ["\"\"", "\"I32\"", "\"F16\"", "\"BF16\"", "\"lstm\"", "\"gru\"", "\"simple\"", "\"max+last\"", "7", "[[[[]]]]"];
 
 impl Mutants {
-    /// `count` of them, or as many as `ELMAN_MUTANTS` says, from the seed 1 or `ELMAN_SEED`.
+    /// `count` mutants, or `ELMAN_MUTANTS` if set, from the seed `ELMAN_SEED`, by default 1.
     pub fn new(count: usize) -> Self {
         let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
         let count = number("ELMAN_MUTANTS").map_or(count, |count| count as usize);
         let rng = StdRng::seed_from_u64(number("ELMAN_SEED").unwrap_or(1));
-        Self { rng, count, refused: 0, used: 0 }
+        Self { rng, count, rejected: 0, accepted: 0 }
     }
 
-    /// How many a test should try.
+    /// The number of mutants that a test should try.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// Opens a mutant: it is used, or refused with an error of one line that names `path`, within 20 seconds.
+    /// Opens a mutant: within 20 seconds it must be accepted, or rejected with an error of one line that names `path`.
     ///
     /// # Panics
-    /// If it is not so.
+    /// If not.
     pub fn open<E: Display>(&mut self, path: &Path, open: impl FnOnce() -> Result<(), E>) {
-        let (number, begin) = (self.used + self.refused, Instant::now());
+        let (number, begin) = (self.accepted + self.rejected, Instant::now());
         match open() {
-            Ok(()) => self.used += 1,
+            Ok(()) => self.accepted += 1,
             Err(error) => {
                 let message = error.to_string();
                 let is_named = message.contains(&*path.to_string_lossy());
                 assert!(is_named && !message.contains('\n'), "mutant {number} of {}: {message}", path.display());
-                self.refused += 1;
+                self.rejected += 1;
             }
         }
-        assert!(begin.elapsed() < LONGEST, "mutant {number} of {}", path.display());
+        assert!(begin.elapsed() < MAX_TIME, "mutant {number} of {}", path.display());
     }
 
-    /// Damages one of some files after another and [opens](Self::open) its folder, `count` times in all. JSON and
-    /// safetensors are damaged as such.
+    /// Damages the files in turn and [opens](Self::open) their folder, `count` times in total. JSON and safetensors
+    /// files are also damaged within their format.
     ///
     /// # Panics
-    /// If a file cannot be read or written; as [`open`](Self::open) and [`end`](Self::end).
+    /// If a file cannot be read or written; see also [`open`](Self::open) and [`end`](Self::end).
     pub fn damage<E: Display>(&mut self, files: &[PathBuf], mut open: impl FnMut(&Path) -> Result<(), E>) {
         for n in 0..self.count {
             let path = &files[n % files.len()];
             let folder = path.parent().expect("a file is in a folder");
             let whole = fs::read(path).expect("a file");
-            let mutant = match path.extension().and_then(|ending| ending.to_str()) {
+            let mutant = match path.extension().and_then(|extension| extension.to_str()) {
                 Some("safetensors") => self.safetensors(&whole),
                 Some("json") if self.below(2) == 0 => self.text(str::from_utf8(&whole).expect("JSON")).into_bytes(),
                 _ => self.bytes(&whole),
@@ -99,16 +99,16 @@ impl Mutants {
         self.end();
     }
 
-    /// Checks that there were mutants of both kinds: those that were refused and those that were used.
+    /// Checks that some mutants were rejected and some accepted.
     ///
     /// # Panics
-    /// If there were none of one kind.
+    /// If not.
     pub fn end(&self) {
-        let Self { refused, used, .. } = self;
-        assert!(*refused > 0 && *used > 0, "{refused} mutants were refused and {used} used");
+        let Self { rejected, accepted, .. } = self;
+        assert!(*rejected > 0 && *accepted > 0, "{rejected} mutants were rejected and {accepted} accepted");
     }
 
-    /// A number below `end`.
+    /// A random number below `end`.
     ///
     /// # Panics
     /// If `end` is 0.
@@ -116,7 +116,7 @@ impl Mutants {
         self.rng.random_range(0..end)
     }
 
-    /// One to three changes of bits, bytes, ranges, or of the length.
+    /// Applies one to three changes of bits, bytes, ranges or the length.
     pub fn bytes(&mut self, whole: &[u8]) -> Vec<u8> {
         let mut bytes = whole.to_vec();
         for _ in 0..1 + self.below(3) {
@@ -132,7 +132,7 @@ impl Mutants {
                 4 => bytes[at..end].fill(255),
                 5 => bytes.truncate(at),
                 6 => drop(bytes.drain(at..end)),
-                // what lengths and offsets may become
+                // extreme lengths and offsets
                 7 => {
                     let number = [u32::MAX, i32::MAX as u32, 1 << 30, 65_536, 0][self.below(5)];
                     let end = (at + 4).min(bytes.len());
@@ -147,7 +147,7 @@ impl Mutants {
         bytes
     }
 
-    /// A number or a quoted text of a JSON text, or of a Python literal, becomes another.
+    /// Replaces a number or a quoted text of JSON or a Python literal.
     pub fn text(&mut self, whole: &str) -> String {
         let (mut spans, mut rest) = (Vec::new(), 0);
         while let Some(at) = whole[rest..].find(|c: char| c.is_ascii_digit() || c == '"') {
@@ -169,7 +169,7 @@ impl Mutants {
         format!("{}{new}{}", &whole[..span.start], &whole[span.end..])
     }
 
-    /// A change of the bytes, or of the header's JSON with its length made right.
+    /// Changes the bytes, or the JSON of the header with its length adjusted.
     pub fn safetensors(&mut self, whole: &[u8]) -> Vec<u8> {
         let header = whole.first_chunk::<8>().map(|length| u64::from_le_bytes(*length) as usize);
         let header = header.and_then(|length| std::str::from_utf8(whole.get(8..8usize.checked_add(length)?)?).ok());
@@ -188,15 +188,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_draws_the_same_and_most_are_damaged() {
+    fn the_same_seed_gives_the_same_mutants_and_most_are_damaged() {
         let mut mutants = Mutants::new(100);
         let (bytes, json) = ([7; 100], r#"{"a": 12, "b": [3.5, "x"]}"#);
-        let drawn = || {
+        let generate = || {
             let mut mutants = Mutants::new(100);
             (0..100).map(|_| mutants.bytes(&bytes)).collect::<Vec<_>>()
         };
-        let first = drawn();
-        assert_eq!(first, drawn());
+        let first = generate();
+        assert_eq!(first, generate());
         assert!(first.iter().filter(|mutant| mutant[..] != bytes).count() > 80);
         let texts: Vec<String> = (0..1000).map(|_| mutants.text(json)).collect();
         assert!(texts.contains(&r#"{"a": 1e39, "b": [3.5, "x"]}"#.into()), "{texts:?}");

@@ -2,10 +2,10 @@
 
 use std::{fs, path::Path};
 
-/// What a PyTorch file holds.
+/// The content of a PyTorch file.
 #[derive(Debug, Clone)]
 pub enum Torch {
-    /// A float32 tensor: shape and values.
+    /// An f32 tensor: shape and values.
     Tensor(Vec<usize>, Vec<f32>),
     /// A dict, in order.
     Dict(Vec<(String, Torch)>),
@@ -15,7 +15,7 @@ pub enum Torch {
     Text(String),
     /// An int.
     Int(i32),
-    /// Instructions of a pickle, as they are.
+    /// Raw pickle instructions.
     Raw(Vec<u8>),
 }
 
@@ -25,13 +25,13 @@ impl Torch {
         Self::Dict(entries.into_iter().map(|(name, value)| (name.into(), value)).collect())
     }
 
-    /// Writes the file in PyTorch's zip format, with a directory that bears the file's stem as in `torch.save`.
+    /// Writes the file in PyTorch's zip format, in a directory named after the file's stem, as `torch.save` does.
     pub fn save(&self, path: impl AsRef<Path>) {
         let path = path.as_ref();
         fs::write(path, self.bytes(&path.file_stem().expect("a name").to_string_lossy())).expect("a file");
     }
 
-    /// The bytes of such a file.
+    /// The bytes of the file.
     pub fn bytes(&self, stem: &str) -> Vec<u8> {
         let mut pickle = Pickle { bytes: vec![0x80, 2], storages: Vec::new() };
         pickle.value(self);
@@ -106,7 +106,8 @@ impl Pickle {
     }
 }
 
-/// An archive of stored entries that ends as PyTorch's do: a zip64 end record and its locator, though nothing needs them.
+/// An archive of uncompressed entries. Like PyTorch's, it ends with a zip64 end record and its locator, although they
+/// are not needed.
 fn zip(entries: &[(String, Vec<u8>)]) -> Vec<u8> {
     let (mut file, mut directory) = (Vec::new(), Vec::new());
     for (name, data) in entries {

@@ -2,10 +2,10 @@ use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use crate::error::TextError;
 
-/// Sentences of similar length side by side, so that little of a batch is padding.
+/// Batches of sentences of similar length, which minimizes padding.
 ///
-/// Sentences are sorted by length (equal lengths keep their order), cut into batches, and the batches are shuffled. Each
-/// sentence occurs exactly once.
+/// Sentences are sorted by length (stably), split into batches, and the batches are shuffled. Each sentence occurs
+/// exactly once.
 ///
 /// ```
 /// use elman_text::SentenceBatches;
@@ -24,21 +24,21 @@ pub struct SentenceBatches<'a> {
     batches: std::vec::IntoIter<Vec<usize>>,
 }
 
-/// Padded sentences.
+/// A batch of padded sentences.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SentenceBatch {
     /// Token ids `[rows, steps]` in row-major order, 0 past a row's length.
     pub ids: Vec<u32>,
-    /// Tokens of each row.
+    /// Number of tokens of each row.
     pub lengths: Vec<usize>,
-    /// Where each row stood among the sentences.
+    /// Index of each row in the sentences.
     pub indices: Vec<usize>,
-    /// The longest row.
+    /// Length of the longest row.
     pub steps: usize,
 }
 
 impl<'a> SentenceBatches<'a> {
-    /// Batches of up to `batch` sentences; `seed` shuffles them, `None` leaves the longest first.
+    /// Creates batches of up to `batch` sentences. `seed` shuffles the batches; with `None` the longest come first.
     ///
     /// # Errors
     /// [`TextError::Zero`].

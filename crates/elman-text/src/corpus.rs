@@ -15,13 +15,13 @@ use crate::{
     unit::Unit,
 };
 
-/// Text files that are read piece by piece, as often as needed: a corpus may be larger than memory.
+/// Text files that are streamed in chunks, any number of times: a corpus may be larger than memory.
 ///
-/// A file that something else writes to between its opening and the end of the last reading is an error
-/// ([`TextError::Changed`]). One that grows at its end is not: it is read up to the end that it had when it was opened.
+/// Modifying a file between opening and the last read is an error ([`TextError::Changed`]). Appending is not: the file
+/// is read up to its length when it was opened.
 ///
-/// A byte order mark at a file's beginning says that it is UTF-8 or UTF-16, and is skipped. Line ends are kept as they are:
-/// the `\r` of a `\r\n` is a character like any other, and white space to word tokenizers.
+/// A byte order mark at the beginning of a file selects UTF-8 or UTF-16, and is skipped. Line endings are preserved:
+/// the `\r` of a `\r\n` is an ordinary character, and white space to word tokenizers.
 #[derive(Clone, Debug)]
 pub struct Corpus {
     files: Files,
@@ -30,25 +30,25 @@ pub struct Corpus {
 }
 
 impl Corpus {
-    /// Opens files, and the text files of folders, recursively and by name, as [`Find::new`] finds them. Those of folders are
-    /// read once: what is not text to its end is left out, as is what cannot be read.
+    /// Opens files, and the text files of directories, recursively and sorted by name, as [`Find::new`] finds them.
+    /// Files of directories are read once, and left out if they are unreadable or contain invalid text.
     ///
     /// # Errors
-    /// [`TextError::Read`], [`TextError::Empty`] for an empty file that was named, [`TextError::NoFiles`].
+    /// [`TextError::Read`], [`TextError::Empty`] for an explicitly named empty file, [`TextError::NoFiles`].
     pub fn open<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self, TextError> {
         Self::open_with(&Find::new(), paths)
     }
 
-    /// As [`open`](Self::open), with other files of folders.
+    /// Like [`open`](Self::open), with other settings for directories.
     ///
     /// # Errors
-    /// As `open`.
+    /// Same as `open`.
     pub fn open_with<P: AsRef<Path>>(find: &Find, paths: impl IntoIterator<Item = P>) -> Result<Self, TextError> {
-        let (files, left_out) = opened(find, paths)?;
+        let (files, left_out) = open_all(find, paths)?;
         Ok(Self { files, encoding: find.encoding(), left_out: vec![left_out.into()] })
     }
 
-    /// The files of another corpus after those of this one.
+    /// Appends the files of another corpus.
     #[must_use]
     pub fn chain(mut self, other: Self) -> Self {
         self.files.extend(other.files);
@@ -56,17 +56,17 @@ impl Corpus {
         self
     }
 
-    /// What is left out of folders, and why.
+    /// The files and directories that were left out, with reasons.
     pub fn left_out(&self) -> impl Iterator<Item = &LeftOut> + Clone {
         self.left_out.iter().flat_map(|left_out| left_out.iter())
     }
 
-    /// The files, in the order in which they are read.
+    /// The files, in reading order.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(|(path, _)| path.as_path())
     }
 
-    /// Each file on its own. What is found to have changed is the same as in the whole.
+    /// Splits the corpus into one per file. Change detection still compares with the state at opening.
     pub fn by_file(&self) -> impl Iterator<Item = Self> {
         self.files.iter().map(|file| Self {
             files: vec![file.clone()],
@@ -75,15 +75,15 @@ impl Corpus {
         })
     }
 
-    /// Bytes of all files, known without reading them.
+    /// Total size of the files in bytes, known without reading them.
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|(_, stamp)| stamp.bytes()).sum()
     }
 
-    /// Bytes of the text in UTF-8, without byte order marks; reads the files in other encodings.
+    /// Size of the text in UTF-8 without byte order marks; reads the files in other encodings.
     ///
     /// # Errors
-    /// As an item of [`pieces`](Self::pieces).
+    /// Those of an item of [`pieces`](Self::pieces).
     pub fn text_bytes(&self) -> Result<u64, TextError> {
         let mut bytes = 0;
         for (path, stamp) in &self.files {
@@ -96,10 +96,10 @@ impl Corpus {
         Ok(bytes)
     }
 
-    /// Characters, lines and bytes (of UTF-8) of the text, without byte order marks; reads all of it.
+    /// Counts characters, lines and UTF-8 bytes of the text without byte order marks; reads all files.
     ///
     /// # Errors
-    /// As an item of [`pieces`](Self::pieces).
+    /// Those of an item of [`pieces`](Self::pieces).
     pub fn count(&self) -> Result<TextCounts, TextError> {
         let mut counts = TextCounts::default();
         for file in self.by_file() {
@@ -116,28 +116,28 @@ impl Corpus {
         Ok(counts)
     }
 
-    /// The text in pieces of some 64 KiB, cut before white space that follows a word, or at a file's end. A word over
-    /// 1 MiB is cut between two characters.
+    /// The text in chunks of about 64 KiB, cut before white space that follows a word, or at the end of a file. A word
+    /// longer than 1 MiB is cut between two characters.
     ///
     /// # Errors
-    /// An item is [`TextError::NotText`], [`TextError::Changed`] or [`TextError::Read`] where a file's text ends for that
-    /// reason.
+    /// An item is [`TextError::NotText`], [`TextError::Changed`] or [`TextError::Read`] if reading a file stops there.
     pub fn pieces(&self) -> impl Iterator<Item = Result<String, TextError>> {
         self.each(Pieces::new)
     }
 
-    /// The text line by line, without line ends, as [`Lines`] has them.
+    /// The lines of the text without line endings, as in [`Lines`].
     ///
     /// # Errors
-    /// As [`pieces`](Self::pieces).
+    /// Same as [`pieces`](Self::pieces).
     pub fn lines(&self) -> impl Iterator<Item = Result<String, TextError>> {
-        self.each(Lines::of)
+        self.each(Lines::from_text)
     }
 
-    /// The whole corpus as token ids. Word tokenizers end a file's last line too, as if it ended with a line's end.
+    /// Encodes the whole corpus. Word tokenizers add [`END_OF_LINE`](crate::END_OF_LINE) to the last line of each file
+    /// even if it lacks a line feed.
     ///
     /// # Errors
-    /// As an item of [`pieces`](Self::pieces), and [`TextError::Encode`].
+    /// Those of an item of [`pieces`](Self::pieces), and [`TextError::Encode`].
     pub fn encode(&self, tokenizer: &dyn Tokenizer) -> Result<Tokens, TextError> {
         let mut tokens = Tokens::new();
         for file in self.by_file() {
@@ -155,7 +155,7 @@ impl Corpus {
     }
 
     fn open_text(&self, path: &Path, stamp: Stamp) -> io::Result<Text> {
-        Watched::same(path, stamp).and_then(|file| input::text(file, self.encoding))
+        Watched::reopen(path, stamp).and_then(|file| input::text(file, self.encoding))
     }
 
     fn each<'a, I>(&'a self, read: fn(&'a Path, Text) -> I) -> impl Iterator<Item = Result<String, TextError>>
@@ -172,63 +172,66 @@ impl Corpus {
     }
 }
 
-/// How long a text is.
+/// The length of a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TextCounts {
     /// Bytes.
     pub bytes: u64,
     /// Characters (Unicode scalar values), line ends included.
     pub characters: u64,
-    /// Lines; a file's last line counts with or without a line's end.
+    /// Lines; the last line of a file counts with or without a line feed.
     pub lines: u64,
 }
 
-/// Files, and what they were like when they were opened.
+/// Files with their state at opening.
 type Files = Vec<(PathBuf, Stamp)>;
 
-/// The files that are named, and those of folders, opened.
-fn opened<P: AsRef<Path>>(find: &Find, paths: impl IntoIterator<Item = P>) -> Result<(Files, Vec<LeftOut>), TextError> {
+/// Opens the named files and those of directories.
+fn open_all<P: AsRef<Path>>(
+    find: &Find,
+    paths: impl IntoIterator<Item = P>,
+) -> Result<(Files, Vec<LeftOut>), TextError> {
     let paths: Vec<P> = paths.into_iter().collect();
     let mut found = find.find(&paths)?;
     let mut files = Vec::with_capacity(found.files.len());
     let mut given = vec![false; paths.len()];
-    for FoundFile { path, given: of, is_in_folder } in found.files {
+    for FoundFile { path, given: index, is_in_folder } in found.files {
         let (stamp, beginning) = open(&path)?;
         if !is_in_folder && !find.encoding().has_text(&beginning) {
             return Err(TextError::Empty { path });
         }
         match if is_in_folder { read(&path, stamp, find.encoding()) } else { Ok(()) } {
-            Err(error) => found.left_out.push(LeftOut::because_of(error)?),
+            Err(error) => found.left_out.push(LeftOut::from_error(error)?),
             Ok(()) => {
-                given[of] = true;
+                given[index] = true;
                 files.push((path, stamp));
             }
         }
     }
     match paths.iter().zip(given).find(|(path, given)| !given && path.as_ref().is_dir()) {
-        Some((folder, _)) => Err(no_files(folder.as_ref(), found.left_out)),
+        Some((dir, _)) => Err(no_files(dir.as_ref(), found.left_out)),
         None => Ok((files, found.left_out)),
     }
 }
 
-/// Why a folder has no text.
-fn no_files(folder: &Path, left_out: Vec<LeftOut>) -> TextError {
-    let within: Vec<LeftOut> = left_out.into_iter().filter(|left_out| left_out.path.starts_with(folder)).collect();
+/// The error for a directory without text files.
+fn no_files(dir: &Path, left_out: Vec<LeftOut>) -> TextError {
+    let within: Vec<LeftOut> = left_out.into_iter().filter(|left_out| left_out.path.starts_with(dir)).collect();
     let left_out = within.len();
-    within.into_iter().find_map(LeftOut::into_error).unwrap_or(TextError::NoFiles { path: folder.into(), left_out })
+    within.into_iter().find_map(LeftOut::into_error).unwrap_or(TextError::NoFiles { path: dir.into(), left_out })
 }
 
-/// Reads a file's text to its end.
+/// Reads the text of a file to the end, to validate it.
 fn read(path: &Path, stamp: Stamp, encoding: Encoding) -> Result<(), TextError> {
-    let text = Watched::same(path, stamp).and_then(|file| input::text(file, encoding));
+    let text = Watched::reopen(path, stamp).and_then(|file| input::text(file, encoding));
     let text = text.map_err(|error| TextError::reading(path, error))?;
     Pieces::new(path, text).try_for_each(|piece| piece.map(drop))
 }
 
-/// What a file is like, and its first bytes.
+/// The state of a file, and its first bytes.
 fn open(path: &Path) -> Result<(Stamp, Vec<u8>), TextError> {
     let read = || -> io::Result<_> {
-        let (file, stamp) = Watched::again(path)?;
+        let (file, stamp) = Watched::with_stamp(path)?;
         let mut beginning = Vec::new();
         file.take(BEGINNING).read_to_end(&mut beginning)?;
         Ok((stamp, beginning))
@@ -236,5 +239,5 @@ fn open(path: &Path) -> Result<(Stamp, Vec<u8>), TextError> {
     read().map_err(|error| TextError::reading(path, error))
 }
 
-/// Bytes that tell what a file is.
+/// Bytes that are inspected to classify a file.
 pub(crate) const BEGINNING: u64 = 8192;

@@ -3,30 +3,30 @@ use crate::{
     tokenizer::{TextTokenizer, Tokenizer},
 };
 
-/// The tokens that are kept for what comes next: a character has at most four bytes, so at most the last three can be
-/// part of one that is not whole yet; one before them says whether a space belongs between.
+/// Tokens of context for the next one: a character has at most four bytes, so at most the last three tokens can belong
+/// to an incomplete character; the one before decides whether a space is inserted.
 const CONTEXT: usize = 4;
 
-/// Turns ids that come one at a time into text; see [`TextTokenizer::decode_stream`].
+/// Streaming decoder; see [`TextTokenizer::decode_stream`].
 ///
-/// A token of a byte-pair encoding may be part of a character: it is held back until the character is whole.
+/// A BPE token may be part of a character; it is buffered until the character is complete.
 #[derive(Clone, Debug)]
 pub struct DecodeStream<'a> {
     tokenizer: &'a TextTokenizer,
     last: Vec<u32>,
-    /// Bytes of the text of `last` that were given out.
-    given: usize,
+    /// Bytes of the text of `last` that were returned.
+    returned: usize,
 }
 
 impl<'a> DecodeStream<'a> {
     pub(crate) fn new(tokenizer: &'a TextTokenizer) -> Self {
-        Self { tokenizer, last: Vec::new(), given: 0 }
+        Self { tokenizer, last: Vec::new(), returned: 0 }
     }
 
-    /// The text that this token completes; empty if it completes none.
+    /// Adds a token, and returns the text that it completes, which may be empty.
     ///
     /// # Errors
-    /// [`TextError::UnknownToken`], after which the stream goes on as if the token had not come.
+    /// [`TextError::UnknownToken`], which leaves the stream unchanged.
     pub fn push(&mut self, id: u32) -> Result<String, TextError> {
         self.last.push(id);
         let text = match self.tokenizer.decode(&self.last) {
@@ -36,27 +36,27 @@ impl<'a> DecodeStream<'a> {
                 return Err(error);
             }
         };
-        let new = text.get(self.given..whole(&text)).unwrap_or_default().to_owned();
-        self.given = self.given.max(whole(&text));
+        let new = text.get(self.returned..complete_len(&text)).unwrap_or_default().to_owned();
+        self.returned = self.returned.max(complete_len(&text));
         if self.last.len() > CONTEXT {
             self.last.remove(0);
-            self.given = whole(&self.tokenizer.decode(&self.last)?);
+            self.returned = complete_len(&self.tokenizer.decode(&self.last)?);
         }
         Ok(new)
     }
 
-    /// What was held back, with � for bytes that make no character.
+    /// Returns the buffered text, with � for incomplete characters.
     ///
     /// # Errors
-    /// As [`push`](Self::push).
+    /// Same as [`push`](Self::push).
     pub fn finish(&mut self) -> Result<String, TextError> {
         let text = self.tokenizer.decode(&self.last)?;
         self.last.clear();
-        Ok(text.get(std::mem::take(&mut self.given)..).unwrap_or_default().to_owned())
+        Ok(text.get(std::mem::take(&mut self.returned)..).unwrap_or_default().to_owned())
     }
 }
 
-/// The text up to a character of which bytes may be missing: decoders write one � for it, at the end.
-fn whole(text: &str) -> usize {
+/// Length of the text without an incomplete last character, for which decoders write one �.
+fn complete_len(text: &str) -> usize {
     text.strip_suffix(char::REPLACEMENT_CHARACTER).unwrap_or(text).len()
 }

@@ -5,16 +5,16 @@ use std::{
 
 use crate::{input::Fault, table::RowLocation};
 
-/// Why a text, a tokenizer or a batch could not be made.
+/// Errors of texts, tables, tokenizers and batches.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TextError {
-    /// A file or folder cannot be read.
+    /// A file or directory cannot be read.
     #[error("cannot read '{}': {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// The operating system's reason.
+        /// The I/O error.
         source: io::Error,
     },
     /// A file cannot be written.
@@ -22,44 +22,44 @@ pub enum TextError {
     Write {
         /// The file.
         path: PathBuf,
-        /// The operating system's reason.
+        /// The I/O error.
         source: io::Error,
     },
-    /// A glob that is none.
-    #[error("'{glob}' is no pattern of names: {reason}")]
+    /// Invalid glob.
+    #[error("invalid glob '{glob}': {reason}")]
     Glob {
         /// The glob.
         glob: String,
-        /// Why, on one line.
+        /// The reason, on one line.
         reason: String,
     },
-    /// A file has no content.
-    #[error("'{}' is empty: there is no text to read", path.display())]
+    /// A file is empty.
+    #[error("'{}' is empty", path.display())]
     Empty {
         /// The file.
         path: PathBuf,
     },
-    /// A folder has no text files.
-    #[error("the folder '{}' has no text files{}", path.display(), if *left_out > 0 { format!(" but {left_out} that are left out, as hidden, ignored and binary ones are") } else { String::new() })]
+    /// A directory contains no text files.
+    #[error("the folder '{}' has no text files{}", path.display(), if *left_out > 0 { format!(" ({left_out} entries are left out: hidden, ignored or binary, for example)") } else { String::new() })]
     NoFiles {
-        /// The folder.
+        /// The directory.
         path: PathBuf,
-        /// Files and folders that it has and that were left out.
+        /// Number of files and directories in it that were left out.
         left_out: usize,
     },
-    /// A file is not a text of the encoding that it was read in.
+    /// A file is not valid text in its encoding.
     #[error("'{}' is not {encoding} text: invalid bytes at offset {offset}, line {line}{}", path.display(), convert(encoding))]
     NotText {
         /// The file.
         path: PathBuf,
         /// The encoding's name.
         encoding: &'static str,
-        /// Bytes before the invalid ones.
+        /// Byte offset of the invalid bytes.
         offset: u64,
         /// The line, counted from 1.
         line: u64,
     },
-    /// No encoding has that name.
+    /// Unknown encoding.
     #[error(
         "unknown encoding '{found}': expected one such as utf-8, utf-16le, windows-1252, iso-8859-2, shift_jis or gbk"
     )]
@@ -67,56 +67,56 @@ pub enum TextError {
         /// The name.
         found: String,
     },
-    /// Something else wrote to a file while it was read.
-    #[error("'{}' changed while it was read (it had {before} bytes and has {after}): try again when nothing writes to it", path.display())]
+    /// A file was modified while it was read.
+    #[error("'{}' changed while it was read (from {before} to {after} bytes): try again when no other program writes to it", path.display())]
     Changed {
         /// The file.
         path: PathBuf,
-        /// Its length at first.
+        /// Its length when it was opened.
         before: u64,
-        /// Its length in the end.
+        /// Its length now.
         after: u64,
     },
-    /// A file whose name does not say how it is read.
-    #[error("'{}' is no table that can be read: the name must end in .tsv, .csv, .jsonl, .ndjson or .txt, each also followed by .gz, or in .parquet", path.display())]
+    /// The extension of the file name is not that of a table.
+    #[error("'{}' is not a supported table: the name must end in .tsv, .csv, .jsonl, .ndjson or .txt, optionally followed by .gz, or in .parquet", path.display())]
     UnknownTable {
         /// The file.
         path: PathBuf,
     },
-    /// A Parquet file, and a build that reads none.
+    /// A Parquet file, in a build without the `parquet` feature.
     #[error("'{}' cannot be read by this build: build with `--features parquet`", path.display())]
     NoParquet {
         /// The file.
         path: PathBuf,
     },
-    /// A table without a column that is needed.
+    /// A required column is missing.
     #[error("'{}'{} has no column '{column}': it has {}{}", path.display(), at(place), listed(found), separated(*separator))]
     NoColumn {
         /// The file.
         path: PathBuf,
-        /// The row, where only that lacks it.
+        /// The row, if only that row lacks the column.
         place: Option<RowLocation>,
         /// The column.
         column: String,
-        /// The columns that are there.
+        /// The columns found.
         found: Vec<String>,
-        /// What was found to separate them, in a text.
+        /// The separator of a text table.
         separator: Option<&'static str>,
     },
-    /// A row with too few fields or too many.
-    #[error("'{}', {place}, has {found} columns where {expected} are expected", path.display())]
+    /// A row has the wrong number of fields.
+    #[error("'{}', {place}, has {found} columns, expected {expected}", path.display())]
     Fields {
         /// The file.
         path: PathBuf,
         /// The row.
         place: RowLocation,
-        /// The number that is expected, in words.
+        /// The expected number, in words.
         expected: String,
         /// The number of fields.
         found: usize,
     },
-    /// A value of another kind than is needed.
-    #[error("'{}', {place}: the column '{column}' must be {expected}, and is {found}", path.display())]
+    /// A value has the wrong type.
+    #[error("'{}', {place}: the column '{column}' must be {expected}, not {found}", path.display())]
     Value {
         /// The file.
         path: PathBuf,
@@ -124,34 +124,34 @@ pub enum TextError {
         place: RowLocation,
         /// The column.
         column: String,
-        /// What it should be.
+        /// The expected type.
         expected: &'static str,
-        /// What it is, in quotes if it is a text.
+        /// The value, in quotes if it is a text.
         found: String,
     },
-    /// A table, or a row of it, that is not of its format.
+    /// A table, or one of its rows, is malformed.
     #[error("'{}'{} is not {expected}: {reason}", path.display(), at(place))]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// The row, where the rest may be right.
+        /// The row, if only that row is malformed.
         place: Option<RowLocation>,
-        /// What it should be.
+        /// The expected format.
         expected: &'static str,
-        /// Why it is not, on one line.
+        /// The reason, on one line.
         reason: String,
     },
-    /// A vocabulary cannot be that small.
+    /// The requested vocabulary is too small.
     #[error("a vocabulary of {size} is too small: {unit} tokens need at least {least}")]
     Vocabulary {
-        /// What was asked for.
+        /// The requested size.
         size: usize,
         /// The kind of token.
         unit: crate::Unit,
-        /// The smallest that works.
+        /// The minimum size.
         least: usize,
     },
-    /// A token id that the vocabulary does not have.
+    /// A token id is outside the vocabulary.
     #[error("token {id} is unknown: the vocabulary has {vocabulary} tokens, 0 to {}", vocabulary.saturating_sub(1))]
     UnknownToken {
         /// The id.
@@ -159,44 +159,44 @@ pub enum TextError {
         /// The size of the vocabulary.
         vocabulary: usize,
     },
-    /// A text that names no unit.
+    /// Unknown kind of token.
     #[error("unknown kind of token '{found}': expected char, word or bpe")]
     UnknownUnit {
         /// The text.
         found: String,
     },
-    /// A `tokenizer.json` that cannot be used.
+    /// Invalid `tokenizer.json`.
     #[error("the tokenizer '{}' cannot be used: {reason}", path.display())]
     Tokenizer {
         /// The file.
         path: PathBuf,
-        /// Why, on one line.
+        /// The reason, on one line.
         reason: String,
     },
     /// The tokenizer library failed.
     #[error("the tokenizer failed: {reason}")]
     Encode {
-        /// Its reason.
+        /// The library's message.
         reason: String,
     },
-    /// A batch has more columns than the text can fill.
-    #[error("a batch of {batch} needs at least {} tokens, and the text has {tokens}: choose a smaller batch or a longer text", batch.saturating_mul(2))]
+    /// The text is too short for the batch size.
+    #[error("a batch of {batch} needs at least {} tokens, but the text has {tokens}: choose a smaller batch or a longer text", batch.saturating_mul(2))]
     Batch {
-        /// Columns.
+        /// The batch size.
         batch: usize,
-        /// Tokens.
+        /// Tokens in the text.
         tokens: usize,
     },
-    /// A number that must be at least 1.
+    /// A setting that must be at least 1 is 0.
     #[error("{name} must be at least 1, not 0")]
     Zero {
-        /// Which.
+        /// The name of the setting.
         name: &'static str,
     },
 }
 
 impl TextError {
-    /// Why a file could not be read to its end.
+    /// Converts an I/O error, which may wrap a [`Fault`], for a file.
     pub(crate) fn reading(path: &Path, source: io::Error) -> Self {
         let path = path.to_path_buf();
         match source.get_ref().and_then(|inner| inner.downcast_ref()) {
@@ -213,9 +213,9 @@ impl TextError {
 
 const UTF_8: &str = "UTF-8";
 
-/// What can be done about a file that nothing was said about.
+/// A hint, if the encoding was not specified.
 fn convert(encoding: &str) -> &'static str {
-    if encoding == UTF_8 { ": say which encoding it has (--encoding), or convert it to UTF-8" } else { "" }
+    if encoding == UTF_8 { ": pass its encoding with --encoding, or convert it to UTF-8" } else { "" }
 }
 
 fn at(place: &Option<RowLocation>) -> String {
@@ -226,13 +226,14 @@ fn separated(by: Option<&str>) -> String {
     by.map_or(String::new(), |by| format!(", separated by {by}"))
 }
 
-/// Names that a message lists before it only counts the others.
-const LISTED: usize = 12;
+/// Number of names that a message lists; it counts the others.
+const MAX_LISTED: usize = 12;
 
 fn listed(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(elman_files::one_line).collect();
     match names.len() {
         0 => "none".into(),
-        count if count > LISTED => format!("{} and {} more", names[..LISTED].join(", "), count - LISTED),
+        count if count > MAX_LISTED => format!("{} and {} more", names[..MAX_LISTED].join(", "), count - MAX_LISTED),
         _ => names.join(", "),
     }
 }

@@ -1,4 +1,4 @@
-//! Running the code of other libraries that may panic on damaged input.
+//! Catches panics of library code on damaged input.
 
 use std::{
     any::Any,
@@ -8,25 +8,25 @@ use std::{
     thread,
 };
 
-use crate::tokenizer::one_line;
+use elman_files::one_line;
 
 thread_local! {
-    /// How many guarded calls this thread is in.
+    /// Nesting depth of guarded calls on this thread.
     static GUARDED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Runs `f` and returns its value, or the message of its panic on one line, of which nothing is printed.
+/// Runs `f` and returns its value, or its panic message on one line. Such panics are not printed.
 ///
-/// The hook for panics is set once for the whole process and passes on all panics but those of guarded calls. A panic on
-/// another thread that `f` starts is caught if that thread's panic reaches `f`, but is printed.
+/// Sets a process-wide panic hook, once, which forwards all panics except those of guarded calls. A panic on a thread
+/// that `f` starts is caught if it propagates to `f`, but is printed.
 pub(crate) fn guarded<T>(f: impl FnOnce() -> T + UnwindSafe) -> Result<T, String> {
     static HOOK: Once = Once::new();
-    // a hook cannot be set while this thread panics
+    // setting a hook panics on a panicking thread
     if !thread::panicking() {
         HOOK.call_once(|| {
             let hook = panic::take_hook();
             panic::set_hook(Box::new(move |info| {
-                // a thread that ends has none left
+                // thread-local storage is gone on an exiting thread
                 if GUARDED.try_with(Cell::get).unwrap_or(0) == 0 {
                     hook(info);
                 }
@@ -51,10 +51,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_becomes_its_message_and_only_others_are_told() {
-        // the hook of this test stands for the one that prints
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let (sink, here) = (told.clone(), thread::current().id());
+    fn panic_becomes_its_message_and_is_not_printed() {
+        // stands in for the default hook, which prints
+        let printed = Arc::new(Mutex::new(Vec::new()));
+        let (sink, here) = (printed.clone(), thread::current().id());
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| match thread::current().id() == here {
             true => sink.lock().unwrap().push(info.payload_as_str().unwrap_or_default().to_owned()),
@@ -66,8 +66,8 @@ mod tests {
         let inner = guarded(|| guarded(|| -> u8 { panic!("deep") }));
         assert_eq!(inner, Ok(Err("deep".into())));
         assert_eq!(guarded(|| panic::panic_any(7)), Err::<(), _>("it panicked without a message".into()));
-        assert_eq!(*told.lock().unwrap(), [""; 0]);
+        assert_eq!(*printed.lock().unwrap(), [""; 0]);
         assert!(panic::catch_unwind(|| panic!("unguarded")).is_err());
-        assert_eq!(*told.lock().unwrap(), ["unguarded"]);
+        assert_eq!(*printed.lock().unwrap(), ["unguarded"]);
     }
 }

@@ -1,8 +1,8 @@
-//! Tokenizers, corpora of any size and batching for language models, and tables of texts. No tensors.
+//! Tokenizers, corpora larger than memory, batching for language models, and tables of texts. Contains no tensors.
 //!
 //! ```
-//! # let folder = tempfile::tempdir()?;
-//! # let path = folder.path().join("text.txt");
+//! # let dir = tempfile::tempdir()?;
+//! # let path = dir.path().join("text.txt");
 //! # std::fs::write(&path, "the cat sat on the mat\nthe dog sat on the rug\n")?;
 //! use elman_text::{BpttBatches, Corpus, Tokenizer, TokenizerConfig, Unit};
 //!

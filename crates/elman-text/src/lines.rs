@@ -9,7 +9,7 @@ use crate::{
     input::{self, Encoding, Reader, Text, Watched},
 };
 
-/// The lines of a text, one at a time, without their ends (`\n`, `\r\n`, or `\r` at the text's end).
+/// Iterator over the lines of a text without line endings (`\n`, `\r\n`, or `\r` at the end of the text).
 ///
 /// ```
 /// use elman_text::{Encoding, Lines};
@@ -21,7 +21,7 @@ use crate::{
 pub struct Lines {
     path: PathBuf,
     reader: Reader,
-    /// Bytes before the line, and its number from 1.
+    /// Byte offset of the line, and its number from 1.
     offset: u64,
     number: u64,
     line: Vec<u8>,
@@ -32,17 +32,17 @@ impl Lines {
     /// Opens a file or a pipe.
     ///
     /// # Errors
-    /// [`TextError::Read`]. A line is this, [`TextError::NotText`] or [`TextError::Changed`] where reading ends for that reason.
+    /// [`TextError::Read`]. An item is this, [`TextError::NotText`] or [`TextError::Changed`] if reading stops there.
     pub fn open(path: impl AsRef<Path>, encoding: Encoding) -> Result<Self, TextError> {
         let path = path.as_ref();
         let text = Watched::open(path).and_then(|file| input::text(file, encoding));
-        Ok(Self::of(path, text.map_err(|error| TextError::reading(path, error))?))
+        Ok(Self::from_text(path, text.map_err(|error| TextError::reading(path, error))?))
     }
 
-    /// Reads from elsewhere, under a name for messages.
+    /// Reads from any reader; `name` is used in messages.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// Same as [`open`](Self::open).
     pub fn new(
         name: impl Into<PathBuf>,
         input: impl Read + Send + 'static,
@@ -50,12 +50,12 @@ impl Lines {
     ) -> Result<Self, TextError> {
         let name = name.into();
         match input::decoded(BufReader::new(input), encoding) {
-            Ok(text) => Ok(Self::of(&name, text)),
+            Ok(text) => Ok(Self::from_text(&name, text)),
             Err(error) => Err(TextError::reading(&name, error)),
         }
     }
 
-    pub(crate) fn of(path: &Path, text: Text) -> Self {
+    pub(crate) fn from_text(path: &Path, text: Text) -> Self {
         let (path, reader, offset) = (path.into(), text.reader, text.mark);
         Self { path, reader, offset, number: 0, line: Vec::new(), ended: false }
     }
@@ -64,21 +64,21 @@ impl Lines {
     fn advance(&mut self) -> io::Result<bool> {
         self.offset += self.line.len() as u64;
         self.line.clear();
-        let is_there = self.reader.read_until(b'\n', &mut self.line)? > 0;
-        self.number += u64::from(is_there);
-        Ok(is_there)
+        let has_line = self.reader.read_until(b'\n', &mut self.line)? > 0;
+        self.number += u64::from(has_line);
+        Ok(has_line)
     }
 
-    /// The line that was read.
+    /// The current line.
     fn line(&self) -> &[u8] {
         let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
         line.strip_suffix(b"\r").unwrap_or(line)
     }
 
-    /// The bytes of the next line that is wanted, and its number.
-    pub(crate) fn next_that(&mut self, is_wanted: impl Fn(&[u8]) -> bool) -> io::Result<Option<(u64, &[u8])>> {
+    /// The number and bytes of the next line that satisfies the predicate.
+    pub(crate) fn next_matching(&mut self, predicate: impl Fn(&[u8]) -> bool) -> io::Result<Option<(u64, &[u8])>> {
         while self.advance()? {
-            if is_wanted(self.line()) {
+            if predicate(self.line()) {
                 return Ok(Some((self.number, self.line())));
             }
         }
@@ -91,8 +91,8 @@ impl Lines {
             Ok(false) => return Ok(None),
             Err(error) => return Err(TextError::reading(&self.path, error)),
         }
-        let place = |error: Utf8Error| (self.offset + error.valid_up_to() as u64, self.number);
-        let line = str::from_utf8(self.line()).map_err(place);
+        let location = |error: Utf8Error| (self.offset + error.valid_up_to() as u64, self.number);
+        let line = str::from_utf8(self.line()).map_err(location);
         line.map(|line| Some(line.to_owned())).map_err(|(offset, line)| TextError::not_utf8(&self.path, offset, line))
     }
 }
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_and_a_byte_order_mark_are_removed() {
+    fn line_endings_and_byte_order_mark_are_removed() {
         let expected = ["a", "", " b ", "c"].map(|line| Ok(line.to_owned()));
         assert_eq!(lines("\u{feff}a\r\n\n b \nc".as_bytes()), expected);
         assert_eq!(lines(b"\xff\xfea\0\r\0\n\0\n\0 \0b\0 \0\n\0c\0"), expected);
@@ -135,15 +135,15 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_byte_is_told_with_its_place() {
-        for (text, place) in [
+    fn invalid_byte_is_reported_with_offset_and_line() {
+        for (text, expected) in [
             (&b"good\nb\xffd\nmore"[..], "'x' is not UTF-8 text: invalid bytes at offset 6, line 2"),
             (b"\xef\xbb\xbfgood\n\xff", "'x' is not UTF-8 text: invalid bytes at offset 8, line 2"),
             (b"\xfe\xff\0a\0\n\xdc\0", "'x' is not UTF-16BE text: invalid bytes at offset 6, line 2"),
         ] {
             let lines = lines(text);
             let message = lines.last().unwrap().clone().unwrap_err();
-            assert!(message.starts_with(place) && lines.len() <= 2, "{message}");
+            assert!(message.starts_with(expected) && lines.len() <= 2, "{message}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The parts of the `tokenizer.json` files that are trained here, by which such a file is known again.
+//! The components of the `tokenizer.json` files that this crate trains; [`detect`] recognizes them.
 
 use tokenizers::{
     ModelWrapper, NormalizerWrapper, PreTokenizerWrapper, Result, Tokenizer as Library,
@@ -20,7 +20,7 @@ use crate::{
     unit::Unit,
 };
 
-/// Every character is a token.
+/// A tokenizer whose tokens are single characters.
 pub(crate) fn characters(model: WordLevel) -> Result<Library> {
     let mut library = Library::new(model);
     library.with_pre_tokenizer(Some(every_character()?));
@@ -28,7 +28,7 @@ pub(crate) fn characters(model: WordLevel) -> Result<Library> {
     Ok(library)
 }
 
-/// Words between white space, and [`END_OF_LINE`] for each line feed.
+/// A tokenizer whose tokens are words delimited by white space, and [`END_OF_LINE`] for each line feed.
 pub(crate) fn words(model: WordLevel) -> Result<Library> {
     let mut library = Library::new(model);
     library.with_normalizer(Some(line_ends()?))?;
@@ -36,7 +36,7 @@ pub(crate) fn words(model: WordLevel) -> Result<Library> {
     Ok(library)
 }
 
-/// GPT-2's byte-level pieces, with no space put before a text.
+/// GPT-2's byte-level BPE, without a prefix space.
 pub(crate) fn byte_pairs(model: BPE) -> Library {
     let mut library = Library::new(model);
     library.with_pre_tokenizer(Some(byte_level()));
@@ -44,12 +44,13 @@ pub(crate) fn byte_pairs(model: BPE) -> Library {
     library
 }
 
-/// What merges are learned from: the pieces of [`byte_pairs`], cut into at most `longest` bytes.
-pub(crate) fn bounded_pieces(longest: usize) -> Sequence {
-    Sequence::new(vec![byte_level().into(), FixedLength::new(longest).into()])
+/// Pre-tokenizer for training merges: that of [`byte_pairs`], with words split into at most `max_bytes` bytes.
+pub(crate) fn bounded_words(max_bytes: usize) -> Sequence {
+    Sequence::new(vec![byte_level().into(), FixedLength::new(max_bytes).into()])
 }
 
-/// What a token of a file is; [`Unit::Char`] and [`Unit::Word`] only if the file does exactly what is done here.
+/// The kind of token of a tokenizer; [`Unit::Char`] and [`Unit::Word`] only if it is equivalent to [`characters`] or
+/// [`words`].
 pub(crate) fn detect(library: &Library) -> Unit {
     let plain = library.get_added_vocabulary().is_empty();
     match (library.get_model(), library.get_normalizer(), library.get_pre_tokenizer()) {
@@ -72,7 +73,7 @@ pub(crate) fn byte_level() -> ByteLevel {
     ByteLevel::new(false, false, true)
 }
 
-/// `[\s\S]` and not `(?s).`, which Oniguruma, the regex engine of Python's `tokenizers`, does not know.
+/// `[\s\S]` instead of `(?s).`, which Oniguruma, the regex engine of Python's `tokenizers`, does not support.
 fn every_character() -> Result<Split> {
     Split::new(SplitPattern::Regex(r"[\s\S]".into()), SplitDelimiterBehavior::Isolated, false)
 }

@@ -1,68 +1,68 @@
-//! Text from files and models, made safe and short for a terminal.
+//! Makes text from files and models safe and short for a terminal.
 //!
-//! Control characters in a text can move the cursor, set the window's title or hide what stands before them. What is
-//! printed for a person goes through one of these functions; what a program reads gets the exact text.
+//! Control characters can move the cursor, set the window title or hide preceding text. Output for people goes through
+//! these functions; output for programs is exact.
 
 use std::{
     borrow::Cow,
     fmt::{self, Write},
 };
 
-/// The longest message, in characters.
-const LONGEST: usize = 300;
+/// Maximum length of a message in characters.
+const MAX_MESSAGE_CHARS: usize = 300;
 
-/// A text with its unprintable characters escaped as Rust writes them, `\u{1b}`; line feeds and tabs are kept.
+/// Escapes unprintable characters in Rust syntax, `\u{1b}`; line feeds and tabs stay.
 pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, |escaped, c| write!(escaped, "{}", c.escape_default()))
 }
 
 fn escaped(text: &str, escape: impl Fn(&mut String, char) -> fmt::Result) -> Cow<'_, str> {
-    let is_kept = |c| is_printable(c) || matches!(c, '\n' | '\t');
-    if text.chars().all(is_kept) {
+    let is_safe = |c| is_printable(c) || matches!(c, '\n' | '\t');
+    if text.chars().all(is_safe) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        match is_kept(c) {
+        match is_safe(c) {
             true => escaped.push(c),
-            false => escape(&mut escaped, c).expect("a string takes any text"),
+            false => escape(&mut escaped, c).expect("writing to a string cannot fail"),
         }
     }
     Cow::Owned(escaped)
 }
 
-/// A text in one line, each of its line feeds and tabs a space, the rest as in [`printable`].
+/// Like [`printable`], with each line feed and tab replaced by a space.
 pub fn in_one_line(text: &str) -> String {
     printable(text).replace(['\n', '\t'], " ")
 }
 
-/// JSON with its unprintable characters escaped as JSON has it, `\u001b`: the same value.
+/// Escapes unprintable characters of JSON in JSON syntax, `\u001b`, which preserves its value.
 pub fn json(text: &str) -> Cow<'_, str> {
     escaped(text, |escaped, c| write!(escaped, "\\u{:04x}", u32::from(c)))
 }
 
-/// A message in one line of at most some 300 characters; of a longer one the middle is left out, since the beginning says
-/// what failed and the end what to do.
+/// A message on one line of at most 300 characters. Longer messages lose their middle, since the beginning says what
+/// failed and the end what to do.
 pub fn message(text: &str) -> String {
     let words: Vec<_> = text.split_whitespace().map(printable).collect();
-    shortened(words.join(" "), LONGEST)
+    shortened(words.join(" "), MAX_MESSAGE_CHARS)
 }
 
-fn shortened(text: String, longest: usize) -> String {
+fn shortened(text: String, max: usize) -> String {
     let length = text.chars().count();
-    if length <= longest {
+    if length <= max {
         return text;
     }
-    let head = longest * 2 / 3;
-    let tail = longest - head - 3;
+    let head = max * 2 / 3;
+    let tail = max - head - 3;
     let start: String = text.chars().take(head).collect();
     let end: String = text.chars().skip(length - tail).collect();
     format!("{} … {}", start.trim_end(), end.trim_start())
 }
 
-/// Whether a character can be shown as it is. Controls cannot; nor can what reorders the characters beside it (bidirectional
-/// embeddings and isolates, with which a text can be made to read otherwise than it is), line separators, and the byte order
-/// mark. Joiners stay: emoji and many scripts need them.
+/// Whether a character is safe to print. Unsafe are control characters, bidirectional embeddings and isolates (which
+/// can make a text read differently than it is), line separators, and the byte order mark. Joiners are safe: emoji and
+/// many scripts need them.
 fn is_printable(c: char) -> bool {
     !c.is_control()
         && !matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' | '\u{FEFF}')
@@ -91,17 +91,17 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_no_breaks() {
+    fn in_one_line_has_no_line_breaks() {
         assert_eq!(in_one_line(" a\r\n\tb "), " a\\r  b ");
     }
 
     #[test]
-    fn a_message_is_one_short_line() {
+    fn message_is_one_short_line() {
         assert_eq!(message("a\r\n b\u{85}c\t\u{1b}]0;x\u{7}"), "a b c \\u{1b}]0;x\\u{7}");
         let long = format!("the tensor {} is not there: give --prefix", "é".repeat(5000));
         let short = message(&long);
-        assert!(short.chars().count() <= LONGEST, "{}", short.chars().count());
+        assert!(short.chars().count() <= MAX_MESSAGE_CHARS, "{}", short.chars().count());
         assert!(short.starts_with("the tensor é") && short.ends_with("é is not there: give --prefix"), "{short}");
-        assert_eq!(message(&"x".repeat(LONGEST)), "x".repeat(LONGEST));
+        assert_eq!(message(&"x".repeat(MAX_MESSAGE_CHARS)), "x".repeat(MAX_MESSAGE_CHARS));
     }
 }

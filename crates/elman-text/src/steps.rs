@@ -1,4 +1,5 @@
-//! Normalizing, cutting and decoding step by step: however a tokenizer's steps multiply a text, memory is bounded by the text.
+//! Runs normalizers, pre-tokenizers and decoders step by step, so that memory stays proportional to the text even if a
+//! tokenizer's steps expand it.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -11,19 +12,19 @@ use tokenizers::{
     tokenizer::normalizer::SplitDelimiterBehavior,
 };
 
-use crate::check::LONGEST_TEXT;
+use crate::check::MAX_TEXT_BYTES;
 
-/// A text may become so many times as long on its way to tokens or back: NFD makes 3 bytes of one of Hangul's, and a byte is up to
-/// 2 as a character.
+/// Maximum growth factor of a text while encoding or decoding. Legitimate steps need less: NFD triples Hangul
+/// syllables, and the byte-level alphabet takes up to 2 bytes per byte.
 const GROWTH: usize = 8;
-/// Bytes that any text may grow by, beside that: NFKC makes 33 bytes of the 3 of "ﷺ".
-const ROOM: usize = 1 << 16;
+/// Additional growth in bytes, for short texts: NFKC expands the 3 bytes of "ﷺ" to 33.
+const EXTRA: usize = 1 << 16;
 
-fn most(bytes: usize) -> usize {
-    bytes.saturating_mul(GROWTH).saturating_add(ROOM)
+fn max_len(bytes: usize) -> usize {
+    bytes.saturating_mul(GROWTH).saturating_add(EXTRA)
 }
 
-/// The steps of a tokenizer that can make a text longer.
+/// The steps of a tokenizer that can expand a text.
 #[derive(Clone, Debug)]
 pub(crate) struct Steps {
     normalizers: Vec<Step<NormalizerWrapper>>,
@@ -36,7 +37,7 @@ struct Step<T> {
     replacing: Option<Replacing>,
 }
 
-/// What a step that replaces looks for, which the library does not tell of its own.
+/// Pattern and replacement length of a `Replace` step, which the library does not expose.
 #[derive(Clone, Debug)]
 struct Replacing {
     pattern: Split,
@@ -44,15 +45,15 @@ struct Replacing {
 }
 
 impl Replacing {
-    fn of(part: &impl Serialize) -> Result<Self> {
+    fn new(part: &impl Serialize) -> Result<Self> {
         let file = serde_json::to_value(part)?;
         let pattern: SplitPattern = serde_json::from_value(file["pattern"].clone())?;
         let pattern = Split::new(pattern, SplitDelimiterBehavior::Isolated, false)?;
         Ok(Self { pattern, content: file["content"].as_str().map_or(0, str::len) })
     }
 
-    /// The length of a text after the step, or more.
-    fn grown(&self, text: &str) -> usize {
+    /// Upper bound of the length of a text after the step.
+    fn expanded_len(&self, text: &str) -> usize {
         match self.content {
             0 => text.len(),
             content => text.len() + self.pattern.regex.find_iter(text).count() * content,
@@ -61,12 +62,12 @@ impl Replacing {
 }
 
 impl Steps {
-    pub fn of(library: &Library) -> Result<Self> {
+    pub fn from_library(library: &Library) -> Result<Self> {
         Self::new(library.get_normalizer(), library.get_decoder())
     }
 
-    /// Of a file's normalizer alone.
-    pub fn of_normalizer(normalizer: &Value) -> Result<Self> {
+    /// Steps of a normalizer only.
+    pub fn from_normalizer(normalizer: &Value) -> Result<Self> {
         Self::new(serde_json::from_value::<Option<NormalizerWrapper>>(normalizer.clone())?.as_ref(), None)
     }
 
@@ -77,43 +78,43 @@ impl Steps {
         Ok(steps)
     }
 
-    /// The ids of a text, as `encode_fast` of the library gives them without special tokens.
+    /// Encodes a text, with the same ids as the library's `encode_fast` without special tokens.
     pub fn encode(&self, library: &Library, text: &str) -> Result<Vec<u32>> {
-        let most = most(text.len());
-        let bounded = self.bounded(most);
+        let max = max_len(text.len());
+        let bounded = self.bounded(max);
         let added = library.get_added_vocabulary();
         let mut text = added.extract_and_normalize((!self.normalizers.is_empty()).then_some(&bounded), text);
         bounded.check(0)?;
-        library.get_pre_tokenizer().map_or(Ok(()), |part| pre_tokenize(part, &mut text, most))?;
+        library.get_pre_tokenizer().map_or(Ok(()), |part| pre_tokenize(part, &mut text, max))?;
         let model = library.get_model();
         text.tokenize(|piece| model.tokenize(piece.get()))?;
         Ok(text.into_encoding(None, 0, OffsetType::None)?.get_ids().to_vec())
     }
 
-    /// Whether a text can be normalized.
+    /// Checks that a text can be normalized within the bound.
     pub fn check_normalizer(&self, text: &str) -> Result<()> {
-        self.bounded(most(text.len())).normalize(&mut text.into())
+        self.bounded(max_len(text.len())).normalize(&mut text.into())
     }
 
-    fn bounded(&self, most: usize) -> Bounded<'_> {
-        Bounded { steps: &self.normalizers, most, done: AtomicUsize::new(0) }
+    fn bounded(&self, max: usize) -> Bounded<'_> {
+        Bounded { steps: &self.normalizers, max, done: AtomicUsize::new(0) }
     }
 
-    /// The text of some tokens.
+    /// Decodes tokens to text.
     pub fn decode(&self, mut tokens: Vec<String>) -> Result<String> {
         let length = |tokens: &[String]| tokens.iter().map(String::len).sum::<usize>();
-        let most = most(length(&tokens));
+        let max = max_len(length(&tokens));
         if self.decoders.is_empty() {
             return Ok(tokens.join(" "));
         }
         for Step { part, replacing } in &self.decoders {
             if let Some(replacing) = replacing
-                && tokens.iter().map(|token| replacing.grown(token)).sum::<usize>() > most
+                && tokens.iter().map(|token| replacing.expanded_len(token)).sum::<usize>() > max
             {
                 return Err(too_long("decoder"));
             }
             tokens = part.decode_chain(tokens)?;
-            if length(&tokens) > most {
+            if length(&tokens) > max {
                 return Err(too_long("decoder"));
             }
         }
@@ -122,7 +123,7 @@ impl Steps {
 }
 
 fn too_long(part: &str) -> tokenizers::Error {
-    format!("the {part} makes the text more than {GROWTH} times as long").into()
+    format!("the {part} expands the text to more than {GROWTH} times its length").into()
 }
 
 fn normalizers(part: &NormalizerWrapper, steps: &mut Vec<Step<NormalizerWrapper>>) -> Result<()> {
@@ -130,7 +131,7 @@ fn normalizers(part: &NormalizerWrapper, steps: &mut Vec<Step<NormalizerWrapper>
         NormalizerWrapper::Sequence(parts) => {
             return parts.as_ref().iter().try_for_each(|part| normalizers(part, steps));
         }
-        NormalizerWrapper::Replace(replace) => Some(Replacing::of(replace)?),
+        NormalizerWrapper::Replace(replace) => Some(Replacing::new(replace)?),
         _ => None,
     };
     steps.push(Step { part: part.clone(), replacing });
@@ -142,25 +143,25 @@ fn decoders(part: &DecoderWrapper, steps: &mut Vec<Step<DecoderWrapper>>) -> Res
         DecoderWrapper::Sequence(parts) => {
             return parts.get_decoders().iter().try_for_each(|part| decoders(part, steps));
         }
-        DecoderWrapper::Replace(replace) => Some(Replacing::of(replace)?),
+        DecoderWrapper::Replace(replace) => Some(Replacing::new(replace)?),
         _ => None,
     };
     steps.push(Step { part: part.clone(), replacing });
     Ok(())
 }
 
-/// A normalizer that stops where the pieces of a text have become too long together. The library goes on after its error, without
-/// a word, so that every piece that follows fails, too.
+/// A normalizer that fails once the total length of a text's pieces exceeds `max`. The library silently continues after
+/// an error, so all later pieces fail, too.
 struct Bounded<'a> {
     steps: &'a [Step<NormalizerWrapper>],
-    most: usize,
-    /// Bytes of the pieces that are done; too many after an error.
+    max: usize,
+    /// Bytes of the finished pieces; `usize::MAX` after an error.
     done: AtomicUsize,
 }
 
 impl Bounded<'_> {
     fn check(&self, bytes: usize) -> Result<()> {
-        if self.done.load(Relaxed).saturating_add(bytes) > self.most {
+        if self.done.load(Relaxed).saturating_add(bytes) > self.max {
             self.done.store(usize::MAX, Relaxed);
             return Err(too_long("normalizer"));
         }
@@ -168,13 +169,13 @@ impl Bounded<'_> {
     }
 
     fn check_step(&self, Step { part, replacing }: &Step<NormalizerWrapper>, text: &str) -> Result<()> {
-        // what no step exceeds is little enough to be seen afterwards
-        if text.len().saturating_mul(LONGEST_TEXT + 1) <= self.most.saturating_mul(8) {
+        // no step can expand this text beyond the bound by much, so checking afterwards is enough
+        if text.len().saturating_mul(MAX_TEXT_BYTES + 1) <= self.max.saturating_mul(8) {
             return self.check(0);
         }
         self.check(match (part, replacing) {
             (NormalizerWrapper::Precompiled(map), _) => map.normalize_string(text).len(),
-            (_, Some(replacing)) => replacing.grown(text),
+            (_, Some(replacing)) => replacing.expanded_len(text),
             _ => 0,
         })
     }
@@ -192,16 +193,16 @@ impl Normalizer for Bounded<'_> {
     }
 }
 
-fn pre_tokenize(part: &PreTokenizerWrapper, text: &mut PreTokenizedString, most: usize) -> Result<()> {
+fn pre_tokenize(part: &PreTokenizerWrapper, text: &mut PreTokenizedString, max: usize) -> Result<()> {
     if let PreTokenizerWrapper::Sequence(parts) = part {
-        return parts.as_ref().iter().try_for_each(|part| pre_tokenize(part, text, most));
+        return parts.as_ref().iter().try_for_each(|part| pre_tokenize(part, text, max));
     }
     part.pre_tokenize(text)?;
     if !matches!(part, PreTokenizerWrapper::ByteLevel(_) | PreTokenizerWrapper::Metaspace(_)) {
-        return Ok(()); // which only cut
+        return Ok(()); // these only split
     }
     let pieces = text.get_splits(OffsetReferential::Normalized, OffsetType::Byte);
-    match pieces.iter().map(|(piece, ..)| piece.len()).sum::<usize>() > most {
+    match pieces.iter().map(|(piece, ..)| piece.len()).sum::<usize>() > max {
         true => Err(too_long("pre-tokenizer")),
         false => Ok(()),
     }

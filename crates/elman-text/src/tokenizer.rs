@@ -4,6 +4,7 @@ use std::{
     path::Path,
 };
 
+use elman_files::one_line;
 use serde_json::Value;
 use tokenizers::{Model, ModelWrapper, Tokenizer as Library};
 
@@ -17,36 +18,37 @@ use crate::{
     unit::Unit,
 };
 
-/// The token of what the vocabulary does not have, of tokenizers of characters and words that are trained here; see
-/// [`TextTokenizer::unknown_id`] for those from elsewhere.
+/// The unknown token of character and word tokenizers that [`TokenizerConfig`](crate::TokenizerConfig) trains; for
+/// other tokenizers see [`TextTokenizer::unknown_id`].
 pub const UNKNOWN: &str = "<unk>";
-/// The token at each line's end, of word tokenizers.
+/// The token for a line feed in word tokenizers.
 pub const END_OF_LINE: &str = "<eos>";
 
-/// The largest `tokenizer.json` that is read; those of today's largest vocabularies have some 35 MB.
-const LARGEST_FILE: u64 = 256 << 20;
+/// Maximum size of a `tokenizer.json`; the largest known ones have about 35 MB.
+const MAX_FILE_BYTES: u64 = 256 << 20;
 
-/// The most bytes of a reason that is told.
-const LONGEST_REASON: usize = 240;
+/// Maximum length of an error reason in bytes.
+const MAX_REASON_BYTES: usize = 240;
 
-/// A text of many kinds of characters.
+/// A text with many kinds of characters, encoded and decoded as a check when a tokenizer loads.
 const PROBE: &str = "A probe: 12 naïve cats\u{2014}猫 ﬁnd 🦀.\n";
 
-/// Text to token ids and back.
+/// Converts text to token ids and back.
 pub trait Tokenizer: Send + Sync {
-    /// The ids of a text. Those of its pieces are the same if it is cut before white space that follows a word.
+    /// Encodes a text. Encoding chunks separately gives the same ids if the text is cut before white space that follows
+    /// a word.
     ///
     /// # Errors
     /// [`TextError::Encode`].
     fn encode(&self, text: &str) -> Result<Vec<u32>, TextError>;
 
-    /// The text of some ids.
+    /// Decodes ids to text.
     ///
     /// # Errors
     /// [`TextError::UnknownToken`], [`TextError::Encode`].
     fn decode(&self, ids: &[u32]) -> Result<String, TextError>;
 
-    /// How many tokens there are; ids are below it.
+    /// Vocabulary size; all ids are below it.
     fn vocab_size(&self) -> usize;
 
     /// The id of a token.
@@ -55,11 +57,11 @@ pub trait Tokenizer: Send + Sync {
     /// The token of an id.
     fn id_to_token(&self, id: u32) -> Option<String>;
 
-    /// What a token is.
+    /// The kind of token.
     fn unit(&self) -> Unit;
 }
 
-/// A tokenizer that is saved as a Hugging Face `tokenizer.json`.
+/// A tokenizer in the format of a Hugging Face `tokenizer.json`.
 #[derive(Clone, Debug)]
 pub struct TextTokenizer {
     library: Library,
@@ -70,7 +72,8 @@ pub struct TextTokenizer {
     special: HashSet<u32>,
 }
 
-/// A short way to the ids that the `tokenizers` crate would give; it is many times slower on single characters and words.
+/// A fast path with the same result as the `tokenizers` crate, which is many times slower on single characters and
+/// words.
 #[derive(Clone, Debug)]
 enum Lookup {
     Char { ids: HashMap<char, u32>, unknown: u32 },
@@ -79,9 +82,9 @@ enum Lookup {
 }
 
 impl TextTokenizer {
-    /// `unknown` is the id of a unigram model's unknown token, which the library keeps to itself.
+    /// `unknown` is the id of a unigram model's unknown token, which the library does not expose.
     pub(crate) fn new(library: Library, unknown: Option<u32>) -> tokenizers::Result<Self> {
-        let (unit, steps) = (detect(&library), Steps::of(&library)?);
+        let (unit, steps) = (detect(&library), Steps::from_library(&library)?);
         let own = match library.get_model() {
             ModelWrapper::WordLevel(model) => Some(&model.unk_token),
             ModelWrapper::WordPiece(model) => Some(&model.unk_token),
@@ -111,34 +114,34 @@ impl TextTokenizer {
         Ok(tokenizer)
     }
 
-    /// Reads a `tokenizer.json` of any kind that the `tokenizers` crate reads. Its settings for truncation, padding and
-    /// dropout are left out, since they would change a text's tokens.
+    /// Reads a `tokenizer.json` of any kind that the `tokenizers` crate supports. Truncation, padding and dropout are
+    /// ignored, since they would change the tokens of a text.
     ///
-    /// A file from elsewhere cannot do harm: texts that it puts into others have at most 64 bytes, patterns 4,096, tokens of a
-    /// unigram model 512; there are at most 256 steps, nested 16 deep, and 32 regular expressions. A text that the steps make
-    /// more than 8 times as long (and 64 KiB) is an error, and so is whatever panics in that crate.
+    /// Untrusted files are safe to load: inserted texts are limited to 64 bytes, patterns to 4,096 bytes, tokens of a
+    /// unigram model to 512 bytes, steps to 256 at a nesting depth of 16, and regular expressions to 32. A text that
+    /// the steps expand to more than 8 times its length plus 64 KiB is an error, and so is a panic in that crate.
     ///
     /// # Errors
     /// [`TextError::Read`], [`TextError::Tokenizer`].
     pub fn load(path: impl AsRef<Path>) -> Result<Self, TextError> {
         let path = path.as_ref();
         let read = |source| TextError::Read { path: path.into(), source };
-        Self::from_bytes(&elman_files::read(path, LARGEST_FILE).map_err(read)?, path)
+        Self::from_bytes(&elman_files::read(path, MAX_FILE_BYTES).map_err(read)?, path)
     }
 
-    /// As [`load`](Self::load), of a file that lies in memory; `path` is where errors say that it is from.
+    /// Like [`load`](Self::load), from memory; `path` is used only in errors.
     ///
     /// # Errors
     /// [`TextError::Tokenizer`].
     pub fn from_bytes(bytes: &[u8], path: impl AsRef<Path>) -> Result<Self, TextError> {
         let path = path.as_ref();
         let failed = |mut reason: String| {
-            // the library's reasons quote what may be the whole file
-            reason.truncate(reason.floor_char_boundary(LONGEST_REASON));
+            // the library may quote the whole file
+            reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
             TextError::Tokenizer { path: path.into(), reason }
         };
         let load = AssertUnwindSafe(|| Self::checked(bytes));
-        guarded(load).map_err(|panic| failed(format!("it panics: {panic}")))?.map_err(failed)
+        guarded(load).map_err(|panic| failed(format!("it causes a panic: {panic}")))?.map_err(failed)
     }
 
     fn checked(bytes: &[u8]) -> Result<Self, String> {
@@ -151,8 +154,8 @@ impl TextTokenizer {
         if let Some(model) = file.get_mut("model").and_then(Value::as_object_mut) {
             model.remove("dropout");
         }
-        // the library normalizes added tokens as it loads them
-        let steps = Steps::of_normalizer(&file["normalizer"]).map_err(one_line)?;
+        // the library normalizes added tokens while loading
+        let steps = Steps::from_normalizer(&file["normalizer"]).map_err(one_line)?;
         let added = file["added_tokens"].as_array().into_iter().flatten();
         let mut normalized =
             added.filter(|token| token["normalized"] == true).filter_map(|token| token["content"].as_str());
@@ -161,20 +164,20 @@ impl TextTokenizer {
         let library: Library = serde_json::from_value(file).map_err(one_line)?;
         let (count, largest) = (library.get_vocab_size(true), library.get_vocab(true).into_values().max());
         match largest {
-            None => return Err("its vocabulary is empty".into()),
+            None => return Err("the vocabulary is empty".into()),
             Some(largest) if largest as usize >= count => {
-                return Err(format!("it has {count} tokens, but an id of {largest}: ids must be 0 to {}", count - 1));
+                return Err(format!("it has {count} tokens but the id {largest}: ids must be 0 to {}", count - 1));
             }
             Some(_) => {}
         }
         let tokenizer = Self::new(library, unknown).map_err(one_line)?;
-        // what panics with any text is told now; a text that has no tokens is no fault of the file
+        // reports panics at load time; other encoding errors do not make the file invalid
         let ids = tokenizer.steps.encode(&tokenizer.library, PROBE).unwrap_or_default();
         let _ = tokenizer.decode_unguarded(&ids);
         Ok(tokenizer)
     }
 
-    /// Writes `tokenizer.json`, replacing the file at once or not at all.
+    /// Writes `tokenizer.json`, replacing the file atomically.
     ///
     /// # Errors
     /// [`TextError::Write`], [`TextError::Tokenizer`].
@@ -186,15 +189,14 @@ impl TextTokenizer {
         elman_files::replace(path, json.as_bytes()).map_err(failed)
     }
 
-    /// The id of the token that stands for whatever the vocabulary does not have: `<unk>` of tokenizers that are trained here,
-    /// `[UNK]` of most of BERT's kind, or what the file says. None where nothing is unknown (bytes) or what is unknown is
-    /// left out.
+    /// The id of the unknown token: `<unk>` for tokenizers trained by this crate, `[UNK]` for most BERT tokenizers, or
+    /// the one that the file names. `None` if nothing is unknown (byte-level models) or unknown text is dropped.
     pub fn unknown_id(&self) -> Option<u32> {
         self.unknown
     }
 
-    /// Whether some tokens tell anything about a text: one of them at least is neither the unknown token, nor special, nor
-    /// [`END_OF_LINE`] of a tokenizer of words.
+    /// Whether any of the tokens carries information: is neither the unknown token, nor special, nor [`END_OF_LINE`] of
+    /// a word tokenizer.
     pub fn knows(&self, ids: &[u32]) -> bool {
         ids.iter().any(|id| Some(*id) != self.unknown && !self.special.contains(id))
     }
@@ -204,7 +206,7 @@ impl TextTokenizer {
         self.steps.decode(ids.iter().filter_map(token).collect())
     }
 
-    /// A decoder for ids that come one at a time.
+    /// A streaming decoder, which receives one id at a time.
     pub fn decode_stream(&self) -> DecodeStream<'_> {
         DecodeStream::new(self)
     }
@@ -271,14 +273,10 @@ impl Tokenizer for TextTokenizer {
     }
 }
 
-/// Runs code of the library, which panics where a file is damaged.
+/// Runs library code, which may panic for damaged files.
 fn library_code<T>(f: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, TextError> {
     match guarded(AssertUnwindSafe(f)) {
         Ok(result) => result.map_err(|e| TextError::Encode { reason: one_line(e) }),
         Err(panic) => Err(TextError::Encode { reason: format!("it panicked: {panic}") }),
     }
-}
-
-pub(crate) fn one_line(error: impl std::fmt::Display) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,6 +1,6 @@
-/// The token ids of a text, and how many characters and bytes they stand for.
+/// The token ids of a text, with the number of characters and bytes that they cover.
 ///
-/// Two bytes a token while every id is below 65,536, else four.
+/// Stores 2 bytes per token while all ids are below 65,536, otherwise 4.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tokens {
     ids: Ids,
@@ -21,19 +21,19 @@ impl Default for Ids {
 }
 
 impl Tokens {
-    /// No tokens.
+    /// Creates an empty sequence.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Tokens that were made elsewhere, of a text of so many characters and bytes.
+    /// Tokens of a text with the given number of characters and bytes.
     pub fn from_ids(ids: &[u32], characters: usize, bytes: usize) -> Self {
         let mut tokens = Self::new();
         tokens.extend(ids, characters, bytes);
         tokens
     }
 
-    /// Appends the tokens of a text of so many characters and bytes.
+    /// Appends the tokens of a text with the given number of characters and bytes.
     pub fn extend(&mut self, ids: &[u32], characters: usize, bytes: usize) {
         self.characters += characters as u64;
         self.bytes += bytes as u64;
@@ -57,17 +57,17 @@ impl Tokens {
         }
     }
 
-    /// Whether there are none.
+    /// Whether there are no tokens.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Characters (Unicode scalar values) of the text.
+    /// Number of characters (Unicode scalar values) of the text.
     pub fn characters(&self) -> u64 {
         self.characters
     }
 
-    /// Bytes of the text.
+    /// Number of bytes of the text.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -75,7 +75,7 @@ impl Tokens {
     /// The ids from `start` up to `end`.
     ///
     /// # Panics
-    /// If `end` is above [`len`](Self::len) or below `start`.
+    /// If `end > len()` or `end < start`.
     pub fn slice(&self, start: usize, end: usize) -> impl Iterator<Item = u32> {
         let (small, large): (&[u16], &[u32]) = match &self.ids {
             Ids::Small(ids) => (&ids[start..end], &[]),

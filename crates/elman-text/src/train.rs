@@ -13,53 +13,54 @@ use crate::{
     corpus::Corpus,
     error::TextError,
     pipeline,
-    tokenizer::{END_OF_LINE, TextTokenizer, UNKNOWN, one_line},
+    tokenizer::{END_OF_LINE, TextTokenizer, UNKNOWN},
     unit::Unit,
 };
 
-/// Merges are learned from pieces of at most so many bytes: each merge takes time that grows with the square of the longest
-/// piece, and DNA, base64 or a language without spaces is one piece. No merge is longer; of the pairs of neighbors in such
-/// a text, one in so many is not counted.
-const LONGEST_WORD: usize = 256;
+/// Maximum bytes of a word during BPE training. A merge takes time quadratic in the longest word, and DNA, base64 or a
+/// language without spaces is a single word. Merges are not longer than this, and one in this many adjacent pairs of
+/// such a text is not counted.
+const MAX_WORD_BYTES: usize = 256;
 
-/// How a tokenizer is learned from a corpus.
+/// Settings for training a tokenizer on a corpus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenizerConfig {
-    /// What a token is; [`Unit::Other`] cannot be trained.
+    /// The kind of token; [`Unit::Other`] cannot be trained.
     pub unit: Unit,
-    /// The most tokens that the vocabulary may have, special ones included; no limit if `None` (for byte-pair encoding:
-    /// [`DEFAULT_BPE`](Self::DEFAULT_BPE)).
+    /// Maximum vocabulary size, including special tokens; `None` means no limit ([`DEFAULT_BPE`](Self::DEFAULT_BPE) for
+    /// byte-pair encoding).
     pub vocab_size: Option<usize>,
-    /// Characters and words (and merges) that are rarer become `<unk>` (are not made).
+    /// Rarer characters and words become `<unk>`; rarer pairs are not merged.
     pub min_frequency: u64,
 }
 
 impl TokenizerConfig {
-    /// Tokens of a byte-pair encoding unless chosen otherwise.
+    /// Default vocabulary size of a byte-pair encoding.
     pub const DEFAULT_BPE: usize = 4096;
 
-    /// No limit, every token that occurs.
+    /// Creates settings without limits.
     pub fn new(unit: Unit) -> Self {
         Self { unit, vocab_size: None, min_frequency: 1 }
     }
 
-    /// Sets the largest vocabulary.
+    /// Sets the maximum vocabulary size.
     #[must_use]
     pub fn with_vocab_size(self, size: usize) -> Self {
         Self { vocab_size: Some(size), ..self }
     }
 
-    /// Sets how often a token must occur.
+    /// Sets the minimum frequency of a token.
     #[must_use]
     pub fn with_min_frequency(self, min_frequency: u64) -> Self {
         Self { min_frequency, ..self }
     }
 
-    /// Learns the vocabulary. Ids go by falling frequency, then by first occurrence; special tokens first.
+    /// Trains the vocabulary. Special tokens come first, the others are sorted by descending frequency, then by first
+    /// occurrence.
     ///
     /// # Errors
-    /// [`TextError::Vocabulary`] for a vocabulary that cannot hold the special tokens and one other (byte-pair encoding:
-    /// the 256 bytes); [`TextError::UnknownUnit`] for [`Unit::Other`]; [`TextError::NotText`].
+    /// [`TextError::Vocabulary`] for a vocabulary that cannot hold the special tokens and one other (byte-pair
+    /// encoding: the 256 bytes); [`TextError::UnknownUnit`] for [`Unit::Other`]; [`TextError::NotText`].
     pub fn train(&self, corpus: &Corpus) -> Result<TextTokenizer, TextError> {
         let least = match self.unit {
             Unit::Char => 2,
@@ -111,7 +112,7 @@ impl TokenizerConfig {
             .show_progress(false)
             .build();
         let mut library = pipeline::byte_pairs(BPE::default());
-        library.with_pre_tokenizer(Some(pipeline::bounded_pieces(LONGEST_WORD)));
+        library.with_pre_tokenizer(Some(pipeline::bounded_words(MAX_WORD_BYTES)));
         let mut failure = None;
         let pieces = corpus.pieces().map_while(|piece| piece.map_err(|error| failure = Some(error)).ok());
         library.train(&mut TrainerWrapper::from(trainer), pieces).map_err(failed)?;
@@ -123,7 +124,7 @@ impl TokenizerConfig {
     }
 }
 
-/// How often each token occurs, and which came first.
+/// Frequency and first occurrence of each token.
 struct Count<T>(HashMap<T, (u64, usize)>);
 
 impl<T> Default for Count<T> {
@@ -145,7 +146,7 @@ impl<T: Eq + Hash> Count<T> {
         }
     }
 
-    /// By falling frequency, then by first occurrence.
+    /// Sorts by descending frequency, then by first occurrence.
     fn sorted(self, min_frequency: u64) -> Vec<T> {
         let mut tokens: Vec<_> = self.0.into_iter().filter(|(_, (count, _))| *count >= min_frequency).collect();
         tokens.sort_unstable_by_key(|(_, (count, first))| (Reverse(*count), *first));
@@ -154,5 +155,5 @@ impl<T: Eq + Hash> Count<T> {
 }
 
 fn failed(error: impl std::fmt::Display) -> TextError {
-    TextError::Encode { reason: one_line(error) }
+    TextError::Encode { reason: elman_files::one_line(error) }
 }

@@ -4,18 +4,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::TextError;
 
-/// What a token is.
+/// The kind of token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Unit {
     /// A character (a Unicode scalar value).
     Char,
-    /// A word between white space; `<eos>` at each line's end.
+    /// A word delimited by white space; `<eos>` for each line feed.
     Word,
-    /// A piece of a word, from byte-pair encoding over bytes.
+    /// A subword from byte-level byte-pair encoding.
     Bpe,
-    /// Whatever a `tokenizer.json` from elsewhere says.
+    /// Any other `tokenizer.json`.
     Other,
 }
 

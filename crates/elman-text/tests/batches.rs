@@ -1,11 +1,11 @@
-//! Batches: every token in its place, exactly once.
+//! Batches: every token at its position, exactly once.
 
 use elman_text::{BpttBatches, SentenceBatches, Tokens};
 use proptest::prelude::*;
 
 proptest! {
     #[test]
-    fn columns_are_contiguous_and_targets_follow(count in 2_usize..300, batch in 1_usize..9, bptt in 1_usize..20, big in any::<bool>()) {
+    fn rows_are_contiguous_and_targets_follow_inputs(count in 2_usize..300, batch in 1_usize..9, bptt in 1_usize..20, big in any::<bool>()) {
         prop_assume!(count / batch >= 2);
         let first = if big { 70_000 } else { 0 };
         let ids: Vec<u32> = (first..first + count as u32).collect();
@@ -14,14 +14,14 @@ proptest! {
         let (expected, targets) = (batches.len(), batches.tokens());
         let batches: Vec<_> = batches.collect();
         prop_assert_eq!(batches.len(), expected);
-        let column = count / batch;
-        prop_assert_eq!(targets, batch * (column - 1));
+        let part_len = count / batch;
+        prop_assert_eq!(targets, batch * (part_len - 1));
         for row in 0..batch {
-            let of = |pick: fn(&elman_text::BpttBatch) -> &Vec<u32>| -> Vec<u32> {
+            let collect = |pick: fn(&elman_text::BpttBatch) -> &Vec<u32>| -> Vec<u32> {
                 batches.iter().flat_map(|b| pick(b)[row * b.steps..(row + 1) * b.steps].to_vec()).collect()
             };
-            prop_assert_eq!(of(|b| &b.inputs), &ids[row * column..(row + 1) * column - 1]);
-            prop_assert_eq!(of(|b| &b.targets), &ids[row * column + 1..(row + 1) * column]);
+            prop_assert_eq!(collect(|b| &b.inputs), &ids[row * part_len..(row + 1) * part_len - 1]);
+            prop_assert_eq!(collect(|b| &b.targets), &ids[row * part_len + 1..(row + 1) * part_len]);
         }
     }
 
@@ -43,7 +43,7 @@ proptest! {
 }
 
 #[test]
-fn a_shuffle_is_seeded() {
+fn shuffling_is_seeded() {
     let sentences: Vec<Vec<u32>> = (0..100).map(|n| vec![0; n]).collect();
     let order =
         |seed| -> Vec<usize> { SentenceBatches::new(&sentences, 4, seed).unwrap().flat_map(|b| b.indices).collect() };
@@ -53,19 +53,19 @@ fn a_shuffle_is_seeded() {
 }
 
 #[test]
-fn errors_name_both_numbers() {
+fn errors_report_both_sizes() {
     let tokens = Tokens::from_ids(&[1, 2, 3], 3, 3);
     let error = BpttBatches::new(&tokens, 20, 5).unwrap_err().to_string();
     assert_eq!(
         error,
-        "a batch of 20 needs at least 40 tokens, and the text has 3: choose a smaller batch or a longer text"
+        "a batch of 20 needs at least 40 tokens, but the text has 3: choose a smaller batch or a longer text"
     );
     assert_eq!(BpttBatches::new(&tokens, 0, 5).unwrap_err().to_string(), "batch must be at least 1, not 0");
     assert_eq!(BpttBatches::new(&tokens, 1, 0).unwrap_err().to_string(), "bptt must be at least 1, not 0");
 }
 
 #[test]
-fn tokens_count_what_they_stand_for_and_grow_when_needed() {
+fn tokens_count_characters_and_bytes_and_widen_ids() {
     let mut tokens = Tokens::new();
     tokens.extend(&[1, 2], 5, 6);
     tokens.extend(&[65_536], 1, 4);

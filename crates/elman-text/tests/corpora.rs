@@ -1,4 +1,4 @@
-//! Corpora: files, folders, pieces, and what the errors say.
+//! Corpora: files, directories, chunks, and error messages.
 
 use std::{fs, path::Path};
 
@@ -14,7 +14,7 @@ fn open(path: &Path) -> Result<Corpus, TextError> {
 }
 
 #[test]
-fn files_and_folders_are_read_in_order() {
+fn files_and_directories_are_read_in_order() {
     let folder = tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::create_dir_all(at("b/deep")).unwrap();
@@ -29,7 +29,7 @@ fn files_and_folders_are_read_in_order() {
     assert_eq!(names, ["a.txt", "b/a", "b/deep/x", "z"]);
     let lines: Vec<String> = corpus.lines().collect::<Result<_, _>>().unwrap();
     assert_eq!(lines, ["1", "2", "3", "4"]);
-    // each file's last line is ended for words, and left alone for characters
+    // word tokenizers end the last line of each file, character tokenizers do not
     let words = TokenizerConfig::new(Unit::Word).train(&corpus).unwrap();
     assert_eq!(words.decode(&corpus.encode(&words).unwrap().iter().collect::<Vec<_>>()).unwrap(), "1\n2\n3\n4\n");
     let chars = TokenizerConfig::new(Unit::Char).train(&corpus).unwrap();
@@ -37,7 +37,7 @@ fn files_and_folders_are_read_in_order() {
 }
 
 #[test]
-fn pieces_make_up_the_text_whatever_its_lines() {
+fn concatenated_chunks_are_the_text() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("text");
     for text in [
@@ -57,7 +57,7 @@ fn pieces_make_up_the_text_whatever_its_lines() {
 }
 
 #[test]
-fn a_byte_order_mark_is_no_text() {
+fn byte_order_mark_is_skipped() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("text");
     fs::write(&path, "\u{feff}hello\n").unwrap();
@@ -83,13 +83,13 @@ fn lines_are_whole_and_counted() {
 }
 
 #[test]
-fn errors_name_the_file_and_the_place() {
+fn errors_report_file_and_location() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("text");
     let message = || open(&path).unwrap_err().to_string();
     assert!(message().starts_with(&format!("cannot read '{}': No such file", path.display())));
     fs::write(&path, "").unwrap();
-    assert_eq!(message(), format!("'{}' is empty: there is no text to read", path.display()));
+    assert_eq!(message(), format!("'{}' is empty", path.display()));
     fs::create_dir(folder.path().join("none")).unwrap();
     let none = open(&folder.path().join("none")).unwrap_err().to_string();
     assert!(none.ends_with("has no text files"), "{none}");
@@ -103,7 +103,7 @@ fn errors_name_the_file_and_the_place() {
         let corpus = open(&path).unwrap();
         let error = corpus.pieces().find_map(Result::err).expect("invalid").to_string();
         let place = format!(
-            "is not UTF-8 text: invalid bytes at offset {offset}, line {}: say which encoding it has (--encoding), or \
+            "is not UTF-8 text: invalid bytes at offset {offset}, line {}: pass its encoding with --encoding, or \
              convert it to UTF-8",
             lines + 1
         );
@@ -117,7 +117,7 @@ fn errors_name_the_file_and_the_place() {
 }
 
 #[test]
-fn files_of_folders_that_are_not_text_to_their_end_are_left_out() {
+fn files_of_directories_with_invalid_text_are_left_out() {
     let folder = tempdir().unwrap();
     let line = "a line of text\n".repeat(200_000);
     fs::write(folder.path().join("a.txt"), &line).unwrap();
@@ -133,7 +133,7 @@ fn files_of_folders_that_are_not_text_to_their_end_are_left_out() {
 }
 
 #[test]
-fn tables_of_a_folder_are_named_too() {
+fn tables_of_a_directory_are_found() {
     let folder = tempfile::tempdir().unwrap();
     for (name, bytes) in [
         ("a.txt", &b"text"[..]),
@@ -153,16 +153,16 @@ fn tables_of_a_folder_are_named_too() {
     assert_eq!(named(texts.paths().map(Into::into).collect()), ["a.txt", "d.csv"]);
 }
 
-/// UTF-16 with its mark.
+/// UTF-16 with a byte order mark.
 fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
     "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(bytes).collect()
 }
 
 #[test]
-fn other_encodings_are_read_by_mark_or_by_name() {
+fn other_encodings_are_read_by_byte_order_mark_or_name() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("text");
-    // characters and line ends that the pieces of reading cut
+    // characters and line endings that cross buffer boundaries
     let text = "naïve 🦀 café\r\nzwei\n".repeat(20_000);
     let whole = |corpus: &Corpus| corpus.pieces().collect::<Result<Vec<String>, _>>().unwrap().concat();
     for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
@@ -188,13 +188,13 @@ fn other_encodings_are_read_by_mark_or_by_name() {
     assert!(whole(&corpus) == text.replace('🦀', ""));
     let error = "windows".parse::<Encoding>().unwrap_err().to_string();
     assert!(error.starts_with("unknown encoding 'windows': expected one such as utf-8"), "{error}");
-    // the mark of UTF-8 counts more than a name
+    // a UTF-8 byte order mark takes precedence over a name
     fs::write(&path, "\u{feff}café").unwrap();
     assert_eq!(whole(&open_in(&path, "latin1")), "café");
 }
 
 #[test]
-fn a_file_that_changes_between_readings_is_an_error() {
+fn modifying_a_file_between_reads_is_an_error() {
     let folder = tempdir().unwrap();
     let [path, other] = ["text", "other"].map(|name| folder.path().join(name));
     let text = "a line of some length\n".repeat(100_000);
@@ -207,7 +207,7 @@ fn a_file_that_changes_between_readings_is_an_error() {
     fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(10).unwrap();
     let error = pieces.find_map(Result::err).unwrap();
     assert!(matches!(error, TextError::Changed { before: b, after: 10, .. } if b == before), "{error}");
-    let expected = format!("'{}' changed while it was read (it had {before} bytes and has 10): try", path.display());
+    let expected = format!("'{}' changed while it was read (from {before} to 10 bytes): try", path.display());
     assert!(error.to_string().starts_with(&expected), "{error}");
     for unit in [Unit::Char, Unit::Word, Unit::Bpe] {
         let error = TokenizerConfig::new(unit).train(&corpus).expect_err("changed");
@@ -215,7 +215,7 @@ fn a_file_that_changes_between_readings_is_an_error() {
     }
     fs::remove_file(&path).unwrap();
     assert!(matches!(corpus.count().unwrap_err(), TextError::Read { .. }));
-    // what is added at the end is not read
+    // appended text is not read
     let corpus = open(&other).unwrap();
     fs::write(&other, "other and more").unwrap();
     assert_eq!(corpus.count().unwrap().bytes, 5);
@@ -223,7 +223,7 @@ fn a_file_that_changes_between_readings_is_an_error() {
 
 #[cfg(unix)]
 #[test]
-fn what_is_no_file_is_an_error() {
+fn devices_are_an_error() {
     let error = open(Path::new("/dev/null")).unwrap_err().to_string();
     assert_eq!(error, "cannot read '/dev/null': it is a device, not a regular file");
 }

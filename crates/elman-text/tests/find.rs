@@ -1,4 +1,4 @@
-//! Which files of folders are found, and what is said of the others.
+//! Files found in directories, and the reasons for leaving others out.
 
 use std::{fs, path::Path};
 
@@ -6,13 +6,13 @@ use elman_text::{Find, Found, Reason, TextError, real_path};
 use tempfile::{TempDir, tempdir};
 
 fn tree(files: &[(&str, &str)]) -> TempDir {
-    let folder = tempdir().unwrap();
+    let dir = tempdir().unwrap();
     for (name, content) in files {
-        let path = folder.path().join(name);
+        let path = dir.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     }
-    folder
+    dir
 }
 
 fn below(root: &Path, path: &Path) -> String {
@@ -33,8 +33,8 @@ fn owned(expected: &[(&str, &'static str)]) -> Vec<(String, &'static str)> {
 }
 
 #[test]
-fn ignored_and_hidden_files_are_left_out_unless_asked_for() {
-    let folder = tree(&[
+fn ignored_and_hidden_files_are_left_out_by_default() {
+    let dir = tree(&[
         (".gitignore", "*.log\n/build/\n!keep.log\n"),
         (".secret/a.txt", "x"),
         ("a.txt", "x"),
@@ -48,7 +48,7 @@ fn ignored_and_hidden_files_are_left_out_unless_asked_for() {
         ("picture", "\0"),
         ("void", ""),
     ]);
-    let root = folder.path();
+    let root = dir.path();
     let found = Find::new().find([root]).unwrap();
     assert_eq!(files(root, &found), ["a.txt", "deep/build/d.txt", "deep/keep.log"]);
     let expected = [
@@ -66,15 +66,15 @@ fn ignored_and_hidden_files_are_left_out_unless_asked_for() {
 
     let all = Find::new().with_ignore(false).with_hidden(true).find([root]).unwrap();
     assert_eq!(all.files.len(), 10);
-    // what is named is read, and so is what is in a folder that is named
+    // explicitly named files are read, and so are the files of named directories
     let named = Find::new().find([root.join("a.log"), root.join("build")]).unwrap();
     assert_eq!(files(root, &named), ["a.log", "build/b.txt"]);
     assert_eq!(named.files.iter().map(|file| file.is_in_folder).collect::<Vec<_>>(), [false, true]);
 }
 
 #[test]
-fn rules_above_the_folder_count_within_a_repository() {
-    let folder = tree(&[
+fn rules_of_parent_directories_apply_within_a_repository() {
+    let dir = tree(&[
         (".gitignore", "*.log\nscratch/*\nnotes/old/\n"),
         ("repository/.git/HEAD", "x"),
         ("repository/.gitignore", "*.tmp\ndata/*\nnotes/old/\n"),
@@ -85,18 +85,18 @@ fn rules_above_the_folder_count_within_a_repository() {
         ("repository/data/c.txt", "x"),
         ("repository/data/c.tmp", "x"),
     ]);
-    let root = folder.path();
+    let root = dir.path();
     let found = Find::new().find([root.join("repository/notes")]).unwrap();
     assert_eq!(files(root, &found), ["repository/notes/a.log", "repository/notes/a.txt"]);
-    // a folder all of which is ignored was given because it is wanted
+    // an explicitly named directory is read even if all of it is ignored
     let found = Find::new().find([root.join("repository/data")]).unwrap();
     assert_eq!(files(root, &found), ["repository/data/c.tmp", "repository/data/c.txt"]);
 }
 
 #[test]
-fn excluded_files_are_left_out_found_or_named() {
-    let folder = tree(&[("a.txt", "x"), ("b.md", "x"), ("drafts/c.txt", "x"), ("d/e/f.txt", "x"), ("d/f.txt", "x")]);
-    let root = folder.path();
+fn excluded_files_are_left_out_even_if_named() {
+    let dir = tree(&[("a.txt", "x"), ("b.md", "x"), ("drafts/c.txt", "x"), ("d/e/f.txt", "x"), ("d/f.txt", "x")]);
+    let root = dir.path();
     let find = |globs: &[&str]| Find::new().with_exclude(globs).unwrap();
     let found = find(&["*.md", "drafts", "d/*.txt"]).find([root]).unwrap();
     assert_eq!(files(root, &found), ["a.txt", "d/e/f.txt"]);
@@ -111,9 +111,9 @@ fn excluded_files_are_left_out_found_or_named() {
 }
 
 #[test]
-fn what_elman_wrote_is_left_out() {
+fn files_written_by_elman_are_left_out() {
     let store: String = format!("SQLite format 3\0{}elmn more", "\0".repeat(52));
-    let folder = tree(&[
+    let dir = tree(&[
         ("a.txt", "x"),
         ("model/config.json", "{\"format_version\":1,\"elman_version\":\"0.1.0\"}"),
         ("model/README.md", "x"),
@@ -130,7 +130,7 @@ fn what_elman_wrote_is_left_out() {
         ("z.jsonl", "{\"text\":\"a\",\"embedding\":\"none\"}\n"),
         ("z.html", "<meta name=\"generator\" content=\"another\">"),
     ]);
-    let root = folder.path();
+    let root = dir.path();
     let found = Find::new().with_tables().find([root]).unwrap();
     let expected = ["a.txt", "model/notes.txt", "other/README.md", "other/config.json", "z.html", "z.jsonl"];
     assert_eq!(files(root, &found), expected);
@@ -140,11 +140,11 @@ fn what_elman_wrote_is_left_out() {
 
 #[cfg(unix)]
 #[test]
-fn links_are_read_once_and_folders_behind_them_are_not() {
+fn links_to_files_are_read_once_and_links_to_directories_are_not() {
     use std::os::unix::{fs::symlink, net::UnixListener};
 
-    let folder = tree(&[("in/b.txt", "x"), ("out/c.txt", "x")]);
-    let root = folder.path();
+    let dir = tree(&[("in/b.txt", "x"), ("out/c.txt", "x")]);
+    let root = dir.path();
     symlink(root.join("in/b.txt"), root.join("in/a.txt")).unwrap();
     symlink(root.join("out/c.txt"), root.join("in/c.txt")).unwrap();
     symlink(root.join("nowhere"), root.join("in/d.txt")).unwrap();
@@ -162,7 +162,7 @@ fn links_are_read_once_and_folders_behind_them_are_not() {
     ];
     assert_eq!(left_out(root, &found), owned(&expected));
 
-    // paths that are spelled otherwise are the same
+    // different spellings of a path are the same file
     symlink(root.join("in"), root.join("link")).unwrap();
     let spelled = ["in", "in/", "in/../in/.", "link", "link/b.txt", "in/b.txt"].map(|path| root.join(path));
     assert_eq!(Find::new().once().find(&spelled).unwrap().files.len(), 2);

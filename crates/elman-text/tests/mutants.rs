@@ -15,20 +15,20 @@ use serde_json::{Value, json};
 
 mod foreign;
 
-/// Counts the bytes that are held.
+/// Counts allocated bytes.
 #[global_allocator]
 static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 
-/// What a mutant may take: the texts have at most 4 KiB, their pieces 8 times as many and 64 KiB, and some
-/// hundred bytes each.
+/// Memory limit of a mutant: the texts have at most 4 KiB, their pieces 8 times that plus 64 KiB, and a few hundred
+/// bytes each.
 const MEMORY: usize = 96 << 20;
-/// And so many times its own size: a value has 32 bytes in memory, and two in a file.
-const OF_FILE: usize = 64;
-/// Far more than any takes, and far less than for ever.
+/// Additional memory as a multiple of the file size: a value takes 32 bytes in memory, and two in a file.
+const MEMORY_PER_FILE_BYTE: usize = 64;
+/// Far more than any mutant takes.
 const TIME: Duration = Duration::from_secs(10);
 
 #[test]
-fn no_mutant_does_harm() {
+fn mutants_stay_within_memory_and_time_limits() {
     let number = |name, default| env::var(name).map_or(default, |value| value.parse().expect("a number"));
     let (count, seed, first) = (number("ELMAN_MUTANTS", 1000), number("ELMAN_SEED", 7), number("ELMAN_FIRST", 0));
     let texts = texts();
@@ -39,16 +39,16 @@ fn no_mutant_does_harm() {
         let (name, file) = &files[n as usize % files.len()];
         let mutant = mutate(file, &files, &mut rng);
         if count > 10_000 || first > 0 {
-            eprint!("\r{n}: {} bytes ", mutant.len()); // an abort tells no more
+            eprint!("\r{n}: {} bytes ", mutant.len()); // the only trace of an abort
         }
         let (before, start) = (ALLOCATOR.allocated(), Instant::now());
-        ALLOCATOR.set_limit(before + MEMORY + OF_FILE * mutant.len()).expect("nothing else allocates");
+        ALLOCATOR.set_limit(before + MEMORY + MEMORY_PER_FILE_BYTE * mutant.len()).expect("nothing else allocates");
         used += usize::from(is_used(&mutant, &texts, name));
-        let taken = start.elapsed();
+        let duration = start.elapsed();
         largest = largest.max(ALLOCATOR.max_allocated().saturating_sub(before));
         ALLOCATOR.set_limit(usize::MAX).unwrap();
-        slowest = slowest.max(taken);
-        assert!(taken < TIME, "{name}, mutant {n} of seed {seed}, takes {taken:?}");
+        slowest = slowest.max(duration);
+        assert!(duration < TIME, "{name}, mutant {n} of seed {seed}, takes {duration:?}");
     }
     println!("{used} of {count} mutants could be used; the slowest took {slowest:?}, the largest {largest} bytes");
     assert!(used > count as usize / 10 && used < count as usize, "{used} of {count} mutants could be used");
@@ -62,12 +62,12 @@ fn texts() -> Vec<String> {
     texts
 }
 
-/// Uses a tokenizer in every way; false where it cannot be loaded.
+/// Calls every method of a tokenizer; false if it cannot be loaded.
 fn is_used(file: &[u8], texts: &[String], name: &str) -> bool {
     let Ok(tokenizer) = TextTokenizer::from_bytes(file, name) else { return false };
     for text in texts {
         let Ok(ids) = tokenizer.encode(text) else { continue };
-        assert!(ids.iter().all(|id| (*id as usize) < tokenizer.vocab_size()), "{name}: ids that are not there");
+        assert!(ids.iter().all(|id| (*id as usize) < tokenizer.vocab_size()), "{name}: id out of range");
         let _ = (tokenizer.decode(&ids), tokenizer.knows(&ids));
         let mut stream = tokenizer.decode_stream();
         ids.iter().take(100).for_each(|id| drop(stream.push(*id)));
@@ -81,7 +81,7 @@ fn is_used(file: &[u8], texts: &[String], name: &str) -> bool {
 fn mutate(file: &Value, files: &[(&str, Value)], rng: &mut impl Rng) -> Vec<u8> {
     let mut file = file.clone();
     for _ in 0..rng.random_range(0..4) {
-        // the parts beside the model are few, and there is most to damage
+        // the components outside the model are small, but have the most to damage
         let part = ["normalizer", "pre_tokenizer", "decoder", "post_processor", "added_tokens", "model"];
         let other = &files[rng.random_range(0..files.len())].1;
         let part = part[rng.random_range(0..part.len())];
@@ -93,8 +93,8 @@ fn mutate(file: &Value, files: &[(&str, Value)], rng: &mut impl Rng) -> Vec<u8> 
     let mut bytes = serde_json::to_vec(&file).unwrap();
     if rng.random_bool(0.2) {
         for _ in 0..rng.random_range(1..4) {
-            let at = rng.random_range(0..bytes.len());
-            bytes[at] ^= 1 << rng.random_range(0..8);
+            let index = rng.random_range(0..bytes.len());
+            bytes[index] ^= 1 << rng.random_range(0..8);
         }
     }
     if rng.random_bool(0.02) {
@@ -103,7 +103,7 @@ fn mutate(file: &Value, files: &[(&str, Value)], rng: &mut impl Rng) -> Vec<u8> 
     bytes
 }
 
-/// Changes a value somewhere below.
+/// Changes a random value in the tree.
 fn change(value: &mut Value, other: &Value, rng: &mut impl Rng) {
     let children = match value {
         Value::Array(values) => values.len(),
@@ -131,11 +131,11 @@ fn change(value: &mut Value, other: &Value, rng: &mut impl Rng) {
             Value::Object(fields) => {
                 let names: Vec<String> = fields.keys().cloned().collect();
                 let Some(name) = names.get(rng.random_range(0..names.len().max(1))) else { return };
-                let removed = fields.remove(name).expect("it is there");
+                let removed = fields.remove(name).expect("the key exists");
                 match rng.random_range(0..4) {
                     0 => {}
                     1 => drop(fields.insert(strange(name, rng), removed)),
-                    // of the same kind, around itself
+                    // a sequence that contains copies of the value
                     _ => {
                         let list = ["normalizers", "pretokenizers", "decoders", "processors"][rng.random_range(0..4)];
                         fields.insert(name.clone(), removed);
@@ -153,19 +153,19 @@ fn change_list(values: &mut Vec<Value>, rng: &mut impl Rng) {
     if values.is_empty() {
         return values.push(anything(rng));
     }
-    let at = rng.random_range(0..values.len());
+    let index = rng.random_range(0..values.len());
     match rng.random_range(0..4) {
-        0 => drop(values.remove(at)),
-        1 => values.insert(at, values[at].clone()),
+        0 => drop(values.remove(index)),
+        1 => values.insert(index, values[index].clone()),
         2 => values.reverse(),
         _ => {
-            let again = vec![values[at].clone(); rng.random_range(1..200)];
+            let again = vec![values[index].clone(); rng.random_range(1..200)];
             values.extend(again);
         }
     }
 }
 
-/// A value from somewhere below.
+/// A random value in the tree.
 fn below<'a>(value: &'a Value, rng: &mut impl Rng) -> &'a Value {
     let children: Vec<&Value> = match value {
         Value::Array(values) => values.iter().collect(),
@@ -248,9 +248,9 @@ fn strange(text: &str, rng: &mut impl Rng) -> String {
         2 => text.chars().rev().collect(),
         3 => text.to_uppercase(),
         4 => {
-            // one character is another
-            let at = rng.random_range(0..text.chars().count().max(1));
-            text.chars().enumerate().map(|(n, c)| if n == at { 'a' } else { c }).collect()
+            // replace one character
+            let index = rng.random_range(0..text.chars().count().max(1));
+            text.chars().enumerate().map(|(n, c)| if n == index { 'a' } else { c }).collect()
         }
         5 => foreign::charsmap(texts[rng.random_range(0..texts.len())]),
         _ => texts[rng.random_range(0..texts.len())].into(),

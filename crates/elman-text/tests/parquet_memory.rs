@@ -1,4 +1,4 @@
-//! What a damaged Parquet file may make the program allocate. One test, whose peak is the whole process's.
+//! Memory allocated for damaged Parquet files. A single test, because it measures the peak of the whole process.
 #![cfg(feature = "parquet")]
 
 use std::{alloc::System, io::Cursor, sync::Arc};
@@ -12,12 +12,12 @@ use parquet::{
     schema::parser::parse_message_type,
 };
 
-/// Ends the process where more is asked for.
+/// Aborts the process if more is allocated.
 #[global_allocator]
 static ALLOCATOR: Cap<System> = Cap::new(System, 256 << 20);
 
 #[test]
-fn a_damaged_length_allocates_no_gigabytes() {
+fn damaged_lengths_do_not_allocate_gigabytes() {
     for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::ZSTD(Default::default())] {
         let mut file = Vec::new();
         let properties = Arc::new(WriterProperties::builder().set_compression(compression).build());
@@ -37,11 +37,11 @@ fn a_damaged_length_allocates_no_gigabytes() {
             table.and_then(|table| table.collect::<Result<Vec<_>, _>>()).ok().map(|rows| rows.len())
         };
         assert_eq!(rows(file.clone()), Some(200));
-        // lengths are numbers of seven bits a byte: these are the largest that fit
+        // lengths are varints: these are the largest that fit
         for damage in [&[0xFE, 0xFF, 0xFF, 0xFF, 0x0F][..], &[0xFF; 2], &[0x7E], &[0]] {
-            for at in 0..file.len() - damage.len() {
+            for offset in 0..file.len() - damage.len() {
                 let mut bad = file.clone();
-                bad[at..at + damage.len()].copy_from_slice(damage);
+                bad[offset..offset + damage.len()].copy_from_slice(damage);
                 rows(bad);
             }
         }

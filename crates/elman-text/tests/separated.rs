@@ -1,13 +1,13 @@
-//! Tables whose columns stand side by side: separators, quotes, and columns that are named.
+//! Tables with separated columns: separators, quotes, and columns by name.
 
 mod table;
 
 use elman_text::{Columns, Encoding, RowLocation, Table};
 use proptest::{collection::vec, prelude::*, sample::select};
-use table::{File, labelled};
+use table::{File, labeled};
 
 #[test]
-fn the_separator_is_guessed() {
+fn separator_is_guessed() {
     let rows = [["text", "label"], ["one, two", "a"], ["three; four", "b"], ["five | six", "c"]];
     let table = |separator: &str, quote: &str| -> String {
         let quoted = |field: &&str| format!("{quote}{field}{quote}");
@@ -16,41 +16,41 @@ fn the_separator_is_guessed() {
     let expected = &rows[1..];
     for separator in [",", ";", "\t", "|"] {
         let quoted = table(separator, "\"");
-        assert_eq!(File::new("a.csv", &quoted).texts(labelled()), expected, "{separator}");
-        assert_eq!(File::new("a.csv", &quoted).texts(labelled().by_name()), expected, "{separator}");
-        // a header is not needed, nor is a comma within texts in the way
+        assert_eq!(File::new("a.csv", &quoted).texts(labeled()), expected, "{separator}");
+        assert_eq!(File::new("a.csv", &quoted).texts(labeled().by_name()), expected, "{separator}");
+        // works without a header, and with commas within texts
         let headless = quoted.split_once('\n').unwrap().1;
-        assert_eq!(File::new("a.csv", headless).texts(labelled()), expected, "{separator}");
+        assert_eq!(File::new("a.csv", headless).texts(labeled()), expected, "{separator}");
         let named = format!("sep={separator}\r\n{headless}");
         let file = File::new("a.csv", named);
-        assert_eq!(file.texts(labelled()), expected, "{separator}");
-        assert_eq!(file.read(labelled()).unwrap()[0].place(), RowLocation::Line(2));
+        assert_eq!(file.texts(labeled()), expected, "{separator}");
+        assert_eq!(file.read(labeled()).unwrap()[0].place(), RowLocation::Line(2));
     }
-    assert_eq!(File::new("a.csv", table(";", "").replace("three;", "three")).texts(labelled())[0], ["one, two", "a"]);
+    assert_eq!(File::new("a.csv", table(";", "").replace("three;", "three")).texts(labeled())[0], ["one, two", "a"]);
     assert_eq!(File::new("a.csv", "nr;price;text\n1;2,50;a\n2;3,75;b").texts(Columns::new(["text"])), [["a"], ["b"]]);
-    // a .tsv file that has no tabs
-    assert_eq!(File::new("a.tsv", table(";", "\"")).texts(labelled()), expected);
-    // texts in one column, whatever they hold
+    // a .tsv file without tabs
+    assert_eq!(File::new("a.tsv", table(";", "\"")).texts(labeled()), expected);
+    // a single column with arbitrary texts
     let texts = Columns::new(["text"]);
     for lines in ["text\na; b\nc; d\n", "a\nb; c\nd | e\n"] {
         let rows: Vec<[&str; 1]> = lines.lines().filter(|line| *line != "text").map(|line| [line]).collect();
         assert_eq!(File::new("a.csv", lines).texts(texts.clone()), rows);
         assert_eq!(File::new("a.tsv", lines).texts(texts.clone()), rows);
     }
-    // more rows than are looked at
+    // more rows than the sample
     let long: String = (0..9000).map(|n| format!("{n};the text, number {n}\n")).collect();
-    assert_eq!(File::new("a.csv", long).read(labelled()).unwrap().len(), 9000);
+    assert_eq!(File::new("a.csv", long).read(labeled()).unwrap().len(), 9000);
 }
 
 #[test]
-fn a_last_row_of_empty_fields_is_one_without_a_line_end_too() {
+fn last_row_of_empty_fields_is_read_without_a_line_feed() {
     for end in ["", "\n"] {
-        assert_eq!(File::new("a.csv", format!("text,label\na,b\n,{end}")).texts(labelled()), [["a", "b"], ["", ""]]);
+        assert_eq!(File::new("a.csv", format!("text,label\na,b\n,{end}")).texts(labeled()), [["a", "b"], ["", ""]]);
     }
 }
 
 #[test]
-fn columns_that_were_named_are_never_replaced() {
+fn columns_by_name_are_never_found_by_position() {
     let named = |names: &[&str]| Columns::new(names.iter().copied()).by_name();
     for (name, content, names, expected) in [
         (
@@ -70,12 +70,12 @@ fn columns_that_were_named_are_never_replaced() {
             "a.jsonl",
             "[\"a\"]\n",
             &["text"],
-            "'a.jsonl', line 1, is not a row of JSON: it is a list, which does not say where 'text' is",
+            "'a.jsonl', line 1, is not a row of JSON: a list has no names, so 'text' cannot be found",
         ),
     ] {
         assert_eq!(File::new(name, content).error(named(names)), expected);
     }
-    // a table may lack what is added afterwards
+    // a table may lack columns that are added after by_name
     let added = named(&["text"]).with_optional(["title"]);
     assert_eq!(File::new("a.csv", "text,year\na,1\n").texts(added), [["a", "-"]]);
     let with_title = || Columns::new(["text"]).with_optional(["title"]).by_name();
@@ -88,12 +88,12 @@ fn columns_that_were_named_are_never_replaced() {
     let some = rows.to_owned() + "{\"text\": \"c\", \"title\": \"t\"}";
     assert_eq!(File::new("a.jsonl", some).texts(with_title()), [["a", "-"], ["b", "-"], ["c", "t"]]);
     assert_eq!(
-        File::new("a.csv", "text,text,label\na,b,c\n").error(labelled()),
-        "'a.csv' is not a table that can be read: it has two columns 'text'"
+        File::new("a.csv", "text,text,label\na,b,c\n").error(labeled()),
+        "'a.csv' is not a valid table: duplicate column 'text'"
     );
 }
 
-/// A table of ids and texts, with some rows in place of others.
+/// A table of ids and texts, with some rows replaced.
 fn tickets(changed: &[(usize, &str)]) -> String {
     let row = |n: usize| match changed.iter().find(|(row, _)| *row == n) {
         Some((_, text)) => format!("{n},{text}\n"),
@@ -103,7 +103,7 @@ fn tickets(changed: &[(usize, &str)]) -> String {
 }
 
 #[test]
-fn quotes_that_are_out_of_order_are_told_with_their_line() {
+fn misplaced_quotes_are_reported_with_their_line() {
     let ids = || Columns::new(["id", "text"]);
     let error = |changed: &[(usize, &str)]| File::new("a.csv", tickets(changed)).error(ids());
     let begin = "'a.csv', line 21, is not a row with quotes: the quote that opens there ";
@@ -123,9 +123,9 @@ fn quotes_that_are_out_of_order_are_told_with_their_line() {
     );
     let zipped = File::new("a.csv.gz", tickets(&[(20, inch)])).error(ids());
     assert!(zipped.contains("line 21") && zipped.ends_with("is never closed"), "{zipped}");
-    assert!(File::new("a.csv", "text,label\na,\"").error(labelled()).ends_with("is never closed"));
+    assert!(File::new("a.csv", "text,label\na,\"").error(labeled()).ends_with("is never closed"));
 
-    // what is no mistake
+    // valid quotes
     let fine =
         File::new("a.csv", tickets(&[(20, "a 19\" lamp"), (30, "\"two\r\nlines, \"\"and\"\"\nmore\""), (40, "\"\"")]));
     let rows = fine.read(ids()).unwrap();
@@ -135,12 +135,12 @@ fn quotes_that_are_out_of_order_are_told_with_their_line() {
     let recipe = "\"flour, 2 cups\nsugar, 1 cup\nsalt, a little\nbutter, cold\nwater, warm\neggs, 3\"";
     assert_eq!(File::new("a.csv", tickets(&[(20, recipe)])).read(ids()).unwrap().len(), 199);
     let end = File::new("a.csv", "text,label\r\n\r\n\"a\",\"b\r\"\r\n\"c\",\"d\"\r");
-    assert_eq!(end.texts(labelled()), [["a", "b\r"], ["c", "d"]]);
+    assert_eq!(end.texts(labeled()), [["a", "b\r"], ["c", "d"]]);
 }
 
 #[test]
-fn rows_are_the_same_wherever_reading_is_cut() {
-    /// A reader that gives a byte at a time.
+fn rows_do_not_depend_on_the_read_size() {
+    /// A reader that returns one byte at a time.
     struct Drops<R>(R);
     impl<R: std::io::Read> std::io::Read for Drops<R> {
         fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {

@@ -1,4 +1,4 @@
-//! Tokenizers: round trips, files, what they count on real text.
+//! Tokenizers: round trips, files, and token counts of real texts.
 
 use std::{collections::HashSet, fs, path::PathBuf};
 
@@ -37,7 +37,7 @@ fn words_follow_the_wikitext_convention() {
         tokenizer.encode(text).unwrap().into_iter().map(|id| tokenizer.id_to_token(id).unwrap()).collect()
     };
     assert_eq!(tokens("the  cat\tflew\nthe\n\n"), ["the", "cat", "<unk>", "<eos>", "the", "<eos>", "<eos>"]);
-    assert_eq!(tokens("the cat"), ["the", "cat"], "no line's end, no <eos>");
+    assert_eq!(tokens("the cat"), ["the", "cat"], "no line feed, no <eos>");
     assert_eq!(tokenizer.decode(&tokenizer.encode("the cat\nthe dog\n").unwrap()).unwrap(), "the cat\nthe dog\n");
     // special tokens, then by frequency, then by first occurrence
     let first: Vec<_> = (0..5).map(|id| tokenizer.id_to_token(id).unwrap()).collect();
@@ -45,7 +45,7 @@ fn words_follow_the_wikitext_convention() {
 }
 
 #[test]
-fn the_vocabulary_can_be_limited() {
+fn vocabulary_can_be_limited() {
     let (_folder, corpus) = corpus(TEXT);
     let limited = TokenizerConfig::new(Unit::Word).with_vocab_size(4).train(&corpus).unwrap();
     assert_eq!(limited.vocab_size(), 4);
@@ -73,7 +73,7 @@ fn training_is_deterministic() {
 }
 
 #[test]
-fn a_saved_tokenizer_gives_the_same_ids_and_so_does_the_library() {
+fn saved_tokenizer_and_library_give_the_same_ids() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
     for unit in [Unit::Char, Unit::Word, Unit::Bpe] {
@@ -130,22 +130,22 @@ fn tokenizer_files_are_checked() {
     }
     train(Unit::Char, "abc").save(&path).unwrap();
     let gap = fs::read_to_string(&path).unwrap().replace("\"c\": 3", "\"c\": 7");
-    assert!(load(&gap).contains("an id of 7: ids must be 0 to 3"));
+    assert!(load(&gap).contains("the id 7: ids must be 0 to 3"));
     assert!(matches!(TextTokenizer::load(folder.path().join("no")), Err(TextError::Read { .. })));
     fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
     let huge = TextTokenizer::load(&path).unwrap_err().to_string();
-    assert!(huge.contains("it has 1099511627776 bytes, and such a file has at most 268435456"), "{huge}");
+    assert!(huge.contains("it has 1099511627776 bytes, more than the limit of 268435456"), "{huge}");
     let nowhere = folder.path().join("no/tokenizer.json");
     let error = train(Unit::Char, "abc").save(&nowhere).unwrap_err().to_string();
     assert!(error.starts_with(&format!("cannot write '{}': ", nowhere.display())), "{error}");
 }
 
 #[test]
-fn files_from_elsewhere_give_the_ids_that_the_library_gives() {
+fn third_party_files_give_the_same_ids_as_the_library() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
     let edits: [(Unit, &str, &str, Unit); 6] = [
-        // not every character, not every line end: none of ours
+        // similar to our files, but not equivalent
         (Unit::Char, r"[\\s\\S]", r"\\w", Unit::Other),
         (Unit::Word, r#""String": "\n""#, r#""String": "\t""#, Unit::Other),
         (Unit::Word, r#""unk_token": "<unk>""#, r#""unk_token": "<eos>""#, Unit::Other),
@@ -156,7 +156,7 @@ fn files_from_elsewhere_give_the_ids_that_the_library_gives() {
                 "normalized": false, "special": false}]"#,
             Unit::Other,
         ),
-        // settings for a model's inputs, which are no part of tokenizing
+        // settings for model inputs, which do not affect tokenization
         (
             Unit::Bpe,
             r#""truncation": null"#,
@@ -197,7 +197,7 @@ fn units_have_names() {
 }
 
 #[test]
-fn a_corpus_in_pieces_has_the_tokens_of_the_whole() {
+fn chunks_of_a_corpus_have_the_tokens_of_the_whole() {
     for lines in
         [" the cat \n", "the cat sat\r\n", "the cat\n\n\nthe dog\n", "über 猫\n  🦀🦀\n", "猫、犬。\n\n", "\tx\n"]
     {
@@ -221,10 +221,10 @@ proptest! {
     }
 
     #[test]
-    fn a_stream_gives_the_text_of_all_its_tokens(ids in prop::collection::vec(0..256_u32, 0..40), text in any::<String>()) {
+    fn stream_yields_the_text_of_all_tokens(ids in prop::collection::vec(0..256_u32, 0..40), text in any::<String>()) {
         thread_local!(static BPE: TextTokenizer = train(Unit::Bpe, TEXT));
         BPE.with(|tokenizer| {
-            // bytes that are mostly no characters, then some that are
+            // mostly invalid bytes, then valid ones
             let ids = [ids, tokenizer.encode(&text).unwrap()].concat();
             let mut stream = tokenizer.decode_stream();
             let mut out: String = ids.iter().map(|id| stream.push(*id).unwrap()).collect();
@@ -237,7 +237,7 @@ proptest! {
     #[test]
     fn any_text_round_trips_through_its_own_characters(text in any::<String>().prop_filter("text", |t| !t.is_empty())) {
         let tokenizer = train(Unit::Char, &text);
-        // a byte order mark at the beginning is not part of a file's text
+        // a byte order mark at the beginning of a file is skipped
         let text = text.trim_start_matches('\u{feff}');
         prop_assume!(!text.is_empty());
         prop_assert_eq!(tokenizer.decode(&tokenizer.encode(text).unwrap()).unwrap(), text);
@@ -245,7 +245,7 @@ proptest! {
 }
 
 #[test]
-fn wikitext_counts_are_those_of_the_peer() {
+fn wikitext_counts_match_pytorch() {
     let Some(path) = shared("data/wikitext2/valid.txt") else { return };
     let text = fs::read_to_string(path).unwrap();
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
@@ -260,7 +260,7 @@ fn wikitext_counts_are_those_of_the_peer() {
     let both = Corpus::open(&paths).unwrap();
     let tokenizer = TokenizerConfig::new(Unit::Word).train(&both).unwrap();
     let train = Corpus::open(&paths[..1]).unwrap().encode(&tokenizer).unwrap();
-    assert_eq!(train.len() / 20 * 20, 194_220, "in 20 columns, as torch_lm.py prints");
+    assert_eq!(train.len() / 20 * 20, 194_220, "in 20 rows, as torch_lm.py prints");
     let words: HashSet<&str> = text.split_whitespace().collect();
     // `<unk>` is a word of this text; `<eos>` is not
     assert_eq!(tokenizer.vocab_size(), words.len() + 1);
@@ -268,14 +268,14 @@ fn wikitext_counts_are_those_of_the_peer() {
 }
 
 #[test]
-fn tinyshakespeare_counts_are_the_known_ones() {
+fn tinyshakespeare_counts_are_as_published() {
     let Some(path) = shared("data/tinyshakespeare.txt") else { return };
     let corpus = Corpus::open([&path]).unwrap();
     let tokenizer = TokenizerConfig::new(Unit::Char).train(&corpus).unwrap();
     assert_eq!(tokenizer.vocab_size(), 65 + 1);
     let tokens = corpus.encode(&tokenizer).unwrap();
     assert_eq!((tokens.len(), tokens.characters(), tokens.bytes()), (1_115_394, 1_115_394, 1_115_394));
-    // in pieces as whole
+    // chunks give the same tokens as the whole
     let bpe = TokenizerConfig::new(Unit::Bpe).with_vocab_size(400).train(&corpus).unwrap();
     let whole = bpe.encode(&fs::read_to_string(path).unwrap()).unwrap();
     assert!(corpus.encode(&bpe).unwrap().iter().eq(whole));

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Makes elman-small-en anew. Each step is left out where its result is there already; what is interrupted goes on.
+# Rebuilds elman-small-en. Steps whose results exist are skipped; interrupted steps resume.
 #
 #   models/elman-small-en/recipe/run.sh sentences.tsv.gz WORK [OPTIONS OF elman encoder train…]
 #
-# The first file holds `source<TAB>text`. WORK is a folder for what is in between: 5 GB. Needs Python with torch and
-# sentence-transformers, and the teacher, all-MiniLM-L6-v2: its name, or a directory, in TEACHER. ELMAN is the program, PYTHON the
-# interpreter. With MADE=0 it learns from the sentences alone, and not from those made of them (texts.py) too, of which there are three
-# times as many. The options are by default those of the model that is shipped, for a graphics card: on two cores, `--device flex
-# --batch 512 --lr 0.002 --epochs 2` and MADE=0 take an hour and a half.
+# The first file contains lines `source<TAB>text`. WORK is a folder for intermediate files, 5 GB. Requires Python with
+# torch and sentence-transformers. Environment variables: TEACHER is the name or directory of the teacher,
+# all-MiniLM-L6-v2; ELMAN the elman program; PYTHON the interpreter. MADE=0 trains on the sentences alone, without the
+# augmented ones (texts.py), which are three times as many. The default options are those of the released model, for a
+# GPU; on two CPU cores, `--device flex --batch 512 --lr 0.002 --epochs 2` with MADE=0 takes an hour and a half.
 set -euo pipefail
 sentences=$(realpath "$1") work=$2
 shift 2

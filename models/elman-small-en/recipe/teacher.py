@@ -1,14 +1,14 @@
-"""The vectors that a sentence-transformers model gives to the lines of a file, and to the tokens of its tokenizer.
+"""Computes the vectors of a sentence-transformers model for the lines of a file and for the tokens of its tokenizer.
 
     python teacher.py MODEL texts.txt FOLDER
 
-MODEL is a directory or a name. Written are, each vector rotated by the principal axes of the texts' vectors, so that its first
-numbers say the most (cosines stay as they are):
+MODEL is a directory or a name. All vectors are rotated to the principal axes of the text vectors, so that the first
+dimensions have the largest variance (cosines do not change). Output:
     FOLDER/texts.npy    float16 [lines, width]
-    FOLDER/tokens.npy   float16 [tokens, width], of each token alone
+    FOLDER/tokens.npy   float16 [tokens, width], of single tokens
     FOLDER/tokenizer.json
-What is interrupted goes on where it was: vectors are kept in parts of 65,536 lines until all are there. Texts are tokenised one part
-ahead, on all cores, so that a graphics card does not wait for them.
+An interrupted run resumes: vectors are saved in parts of 65,536 lines. The next part is tokenized on all cores while
+the GPU computes the current one.
 """
 
 import pathlib, sys
@@ -19,14 +19,14 @@ import torch
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 
-PART = 65_536
+PART_LINES = 65_536
 
 
-def write(path, write_to):
-    beside = path.with_suffix(".tmp")
-    with open(beside, "wb") as file:
-        write_to(file)
-    beside.rename(path)
+def write(path, write_content):
+    temporary = path.with_suffix(".tmp")
+    with open(temporary, "wb") as file:
+        write_content(file)
+    temporary.rename(path)
 
 
 class Teacher:
@@ -44,12 +44,12 @@ class Teacher:
         self.tokenizer.enable_padding(pad_id=self.model.tokenizer.pad_token_id, pad_token=self.model.tokenizer.pad_token)
 
     def batches(self, texts):
-        """Of texts about as long: their places, the tokens [texts, longest], and which of these are padding (0)."""
+        """Batches of texts of similar length: their indices, token ids [texts, time], and the mask (0 for padding)."""
         order = np.argsort([len(text) for text in texts], kind="stable")
         for start in range(0, len(order), self.batch):
-            places = order[start : start + self.batch]
-            found = self.tokenizer.encode_batch_fast([texts[place] for place in places])
-            yield places, np.array([one.ids for one in found]), np.array([one.attention_mask for one in found])
+            indices = order[start : start + self.batch]
+            found = self.tokenizer.encode_batch_fast([texts[index] for index in indices])
+            yield indices, np.array([one.ids for one in found]), np.array([one.attention_mask for one in found])
 
     def vectors(self, ids, mask):
         ids, mask = (torch.as_tensor(array).to(self.device) for array in (ids, mask))
@@ -58,11 +58,11 @@ class Teacher:
             return torch.nn.functional.normalize(self.model(features)["sentence_embedding"].float(), dim=-1)
 
     def encode(self, count, batches):
-        """The vectors [count, width] of batches of texts, each in its place."""
-        done = [(places, self.vectors(ids, mask).half()) for places, ids, mask in batches]
+        """The vectors [count, width] of batches of texts, in the order of the texts."""
+        done = [(indices, self.vectors(ids, mask).half()) for indices, ids, mask in batches]
         out = np.empty((count, done[0][1].shape[1]), np.float16)
-        for places, vectors in done:
-            out[places] = vectors.cpu().numpy()
+        for indices, vectors in done:
+            out[indices] = vectors.cpu().numpy()
         return out
 
 
@@ -72,14 +72,14 @@ def main(name, texts, folder):
     lines = open(texts, encoding="utf8", newline="\n").read().split("\n")[:-1]
     teacher = Teacher(name)
     path = lambda start: parts / f"{start:09}.npy"
-    starts = range(0, len(lines), PART)
+    starts = range(0, len(lines), PART_LINES)
     missing = [start for start in starts if not path(start).exists()]
-    with ThreadPoolExecutor(1) as ahead:
-        read = lambda start: ahead.submit(lambda: list(teacher.batches(lines[start : start + PART])))
-        following = read(missing[0]) if missing else None
-        for start, after in zip(missing, missing[1:] + [None]):
-            batches, following = following.result(), None if after is None else read(after)
-            end = min(start + PART, len(lines))
+    with ThreadPoolExecutor(1) as executor:
+        tokenize = lambda start: executor.submit(lambda: list(teacher.batches(lines[start : start + PART_LINES])))
+        next_batches = tokenize(missing[0]) if missing else None
+        for start, next_start in zip(missing, missing[1:] + [None]):
+            batches, next_batches = next_batches.result(), None if next_start is None else tokenize(next_start)
+            end = min(start + PART_LINES, len(lines))
             vectors = teacher.encode(end - start, batches)
             write(path(start), lambda file: np.save(file, vectors))
             print(f"{end} of {len(lines)}", flush=True)
@@ -91,12 +91,12 @@ def main(name, texts, folder):
 
     first, last = teacher.model.tokenizer.cls_token_id, teacher.model.tokenizer.sep_token_id
     tokens = np.arange(teacher.saved.get_vocab_size())
-    alone = [
+    token_vectors = [
         teacher.vectors(ids, np.ones_like(ids)).cpu().numpy()
-        for some in np.array_split(tokens, len(tokens) // 2048 + 1)
-        for ids in [np.stack([np.full_like(some, first), some, np.full_like(some, last)], 1)]
+        for chunk in np.array_split(tokens, len(tokens) // 2048 + 1)
+        for ids in [np.stack([np.full_like(chunk, first), chunk, np.full_like(chunk, last)], 1)]
     ]
-    write(folder / "tokens.npy", lambda file: np.save(file, (np.concatenate(alone) @ axes).astype(np.float16)))
+    write(folder / "tokens.npy", lambda file: np.save(file, (np.concatenate(token_vectors) @ axes).astype(np.float16)))
     teacher.saved.save(str(folder / "tokenizer.json"))
 
     def rotated(file):

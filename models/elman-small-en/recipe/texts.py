@@ -1,69 +1,69 @@
-"""The texts that elman-small-en learns from: the sentences of a file, and sentences made of them.
+"""Writes the training texts of elman-small-en: the sentences of a file, and sentences augmented from them.
 
     python texts.py sentences.tsv.gz texts.txt 0|1
 
-`sentences.tsv.gz` holds `source<TAB>text`. Written are the texts, and with 1 those made of them:
-- each once more with some words exchanged for any others, rare ones preferred, so that every word is seen in many places;
-- each once more with some words exchanged for others that somewhere follow the same word, so that it still reads like a sentence;
-- those of the source `stsb-train`, which are like what people compare, 25 times more with some of their own words exchanged and
-  their ends swapped;
-- 400,000 pieces of texts, alone or two in a row.
-What they mean, the teacher says. The same file gives the same texts.
+`sentences.tsv.gz` contains lines `source<TAB>text`. With 0, only these texts are written; with 1, also augmented ones:
+- each text with some words replaced by random words, rare ones oversampled, so that every word occurs in many contexts;
+- each text with some words replaced by words that follow the same word elsewhere, so that it resembles a sentence;
+- each text of the source `stsb-train`, which is close to the benchmark, 25 times with some words replaced by words of
+  that source, and in part with another text's end;
+- 400,000 fragments of texts, some followed by another text.
+The targets are the teacher's vectors. The same input gives the same output.
 """
 
 import collections, gzip, itertools, multiprocessing, os, random, re, sys
 
 WORD = re.compile(r"\w+")
-PIECES = 400_000
-TIMES = 25
+NUM_FRAGMENTS = 400_000
+STSB_REPEATS = 25
 
 
-def exchange(text, share, draw, chance):
-    return WORD.sub(lambda word: draw() if chance.random() < share else word[0], text)
+def replace_words(text, fraction, pick_word, rng):
+    return WORD.sub(lambda word: pick_word() if rng.random() < fraction else word[0], text)
 
 
-def exchange_followers(text, share, chance):
-    before = None
+def replace_by_followers(text, fraction, rng):
+    previous = None
 
     def other(word):
-        nonlocal before
-        others = followers.get(before)
-        before = chance.choice(others) if others and chance.random() < share else word[0]
-        return before
+        nonlocal previous
+        others = followers.get(previous)
+        previous = rng.choice(others) if others and rng.random() < fraction else word[0]
+        return previous
 
     return WORD.sub(other, text)
 
 
-def work(job):
+def augment(job):
     kind, seed, indices = job
-    chance, out = random.Random(seed), []
+    rng, out = random.Random(seed), []
     for i in indices:
         text = texts[i]
         words = text.split()
         if len(words) < 2:
             continue
         if kind == "words":
-            out.append(exchange(text, chance.choice([0.15, 0.3, 0.5]), lambda: drawn(chance), chance))
+            out.append(replace_words(text, rng.choice([0.15, 0.3, 0.5]), lambda: random_word(rng), rng))
         elif kind == "followers":
-            out.append(exchange_followers(text, chance.choice([0.15, 0.3, 0.5]), chance))
+            out.append(replace_by_followers(text, rng.choice([0.15, 0.3, 0.5]), rng))
         elif kind == "stsb":
-            text = exchange(text, chance.choice([0.1, 0.2, 0.35]), lambda: chance.choice(stsb_words), chance)
-            if chance.random() < 0.3:
-                other, at = texts[chance.choice(stsb)].split(), chance.randrange(len(words))
+            text = replace_words(text, rng.choice([0.1, 0.2, 0.35]), lambda: rng.choice(stsb_words), rng)
+            if rng.random() < 0.3:
+                other, at = texts[rng.choice(stsb)].split(), rng.randrange(len(words))
                 text = " ".join(text.split()[:at] + other[min(at, len(other) - 1):])
             out.append(text)
         elif len(words) >= 4:
-            first = chance.randrange(len(words) - 2)
-            text = " ".join(words[first : chance.randint(first + 2, len(words))])
-            out.append(f"{text} {chance.choice(texts)}" if chance.random() < 0.3 else text)
+            first = rng.randrange(len(words) - 2)
+            text = " ".join(words[first : rng.randint(first + 2, len(words))])
+            out.append(f"{text} {rng.choice(texts)}" if rng.random() < 0.3 else text)
     return out
 
 
-def drawn(chance):
-    return vocabulary[chance.choices(range(len(vocabulary)), cum_weights=weights)[0]]
+def random_word(rng):
+    return vocabulary[rng.choices(range(len(vocabulary)), cum_weights=weights)[0]]
 
 
-def parts(indices, size=20_000):
+def chunks(indices, size=20_000):
     return [indices[i : i + size] for i in range(0, len(indices), size)]
 
 
@@ -83,17 +83,17 @@ if __name__ == "__main__":
     stsb = [i for i, (name, _) in enumerate(rows) if name == "stsb-train"]
     stsb_words = [word for i in stsb for word in WORD.findall(texts[i])]
 
-    picked = random.Random(0).choices(range(len(texts)), k=PIECES)
-    jobs = [(kind, part) for kind in ("words", "followers") for part in parts(range(len(texts)))]
-    jobs += [("pieces", part) for part in parts(picked)]
-    jobs += [("stsb", stsb)] * TIMES if stsb else []
+    sources = random.Random(0).choices(range(len(texts)), k=NUM_FRAGMENTS)
+    jobs = [(kind, part) for kind in ("words", "followers") for part in chunks(range(len(texts)))]
+    jobs += [("fragments", part) for part in chunks(sources)]
+    jobs += [("stsb", stsb)] * STSB_REPEATS if stsb else []
     jobs = [(kind, seed, part) for seed, (kind, part) in enumerate(jobs)]
-    made = []
+    augmented = []
     if make == "1":
         with multiprocessing.get_context("fork").Pool() as pool:
-            made = pool.map(work, jobs, chunksize=1)
+            augmented = pool.map(augment, jobs, chunksize=1)
     with open(target + ".tmp", "w", encoding="utf8") as out:
-        for text in itertools.chain(texts, *made):
+        for text in itertools.chain(texts, *augmented):
             out.write(text + "\n")
     os.replace(target + ".tmp", target)
-    print(f"{len(texts)} texts and {sum(map(len, made))} made of them")
+    print(f"{len(texts)} texts and {sum(map(len, augmented))} augmented texts")

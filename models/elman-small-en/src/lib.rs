@@ -1,5 +1,5 @@
-//! `elman-small-en`: a small recurrent sentence encoder for English, in the program that uses it: no file is looked for, and
-//! no network.
+//! `elman-small-en`: a small recurrent sentence encoder for English, embedded in the program. It needs neither files
+//! nor a network connection.
 //!
 //! ```ignore
 //! use burn::tensor::Device;
@@ -13,10 +13,10 @@
 
 use elman_embedding::encoder::Files;
 
-/// What the model is called.
+/// The name of the model.
 pub const NAME: &str = "elman-small-en";
 
-/// The files of the model's directory.
+/// The files of the model directory.
 pub fn files() -> Files<'static> {
     Files::new(
         NAME,

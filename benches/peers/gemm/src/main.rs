@@ -5,16 +5,16 @@ use std::time::Instant;
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
 use gemm::Parallelism;
 
-/// A product `[m, k] · [k, n]`, each side perhaps stored turned.
+/// A product `[m, k] · [k, n]`, each operand possibly stored transposed.
 struct Product {
     name: &'static str,
     size: [usize; 3],
-    turned: [bool; 2],
+    transposed: [bool; 2],
 }
 
-/// The step from row to row, and from column to column.
-fn steps(rows: usize, columns: usize, turned: bool) -> [isize; 2] {
-    if turned { [1, rows as isize] } else { [columns as isize, 1] }
+/// Row stride and column stride.
+fn strides(rows: usize, columns: usize, transposed: bool) -> [isize; 2] {
+    if transposed { [1, rows as isize] } else { [columns as isize, 1] }
 }
 
 fn main() {
@@ -24,9 +24,9 @@ fn main() {
     for hidden in [256, 512] {
         let (rows, gates) = (32 * 64, 4 * hidden);
         for product in [
-            Product { name: "input, x Wᵀ", size: [rows, hidden, gates], turned: [false, true] },
-            Product { name: "weights, dᵀ x", size: [gates, rows, hidden], turned: [true, false] },
-            Product { name: "input's, d W", size: [rows, gates, hidden], turned: [false, false] },
+            Product { name: "input, x Wᵀ", size: [rows, hidden, gates], transposed: [false, true] },
+            Product { name: "d weights, dᵀ x", size: [gates, rows, hidden], transposed: [true, false] },
+            Product { name: "d input, d W", size: [rows, gates, hidden], transposed: [false, false] },
         ] {
             product.measure(threads);
         }
@@ -35,18 +35,18 @@ fn main() {
 
 impl Product {
     fn measure(&self, threads: usize) {
-        let Self { name, size: [m, k, n], turned } = *self;
-        let numbers = |count: usize| (0..count).map(|i| (i % 7) as f32 - 3.0).collect::<Vec<f32>>();
-        let (a, b) = (numbers(m * k), numbers(k * n));
-        let [[a_row, a_column], [b_row, b_column]] = [steps(m, k, turned[0]), steps(k, n, turned[1])];
-        let into = || vec![0.0f32; m * n];
-        let (mut by_gemm, mut by_faer, mut by_matrixmultiply) = (into(), into(), into());
+        let Self { name, size: [m, k, n], transposed } = *self;
+        let values = |count: usize| (0..count).map(|i| (i % 7) as f32 - 3.0).collect::<Vec<f32>>();
+        let (a, b) = (values(m * k), values(k * n));
+        let [[a_row, a_column], [b_row, b_column]] = [strides(m, k, transposed[0]), strides(k, n, transposed[1])];
+        let output = || vec![0.0f32; m * n];
+        let (mut by_gemm, mut by_faer, mut by_matrixmultiply) = (output(), output(), output());
 
         let gflop = 2.0 * (m * k * n) as f64 / 1e9;
         let gemm = gflop
             / median(|| {
                 let (to, parallelism) = (by_gemm.as_mut_ptr(), Parallelism::Rayon(threads));
-                // SAFETY: the steps are those of matrices of these sizes.
+                // SAFETY: the strides match matrices of these sizes.
                 unsafe {
                     gemm::gemm(
                         m,
@@ -73,12 +73,12 @@ impl Product {
             });
         let faer = gflop
             / median(|| {
-                let side = |values, rows, columns, turned| match turned {
+                let operand = |values, rows, columns, transposed| match transposed {
                     true => MatRef::from_row_major_slice(values, columns, rows).transpose(),
                     false => MatRef::from_row_major_slice(values, rows, columns),
                 };
                 let to = MatMut::from_row_major_slice_mut(&mut by_faer, m, n);
-                let (a, b) = (side(&a[..], m, k, turned[0]), side(&b[..], k, n, turned[1]));
+                let (a, b) = (operand(&a[..], m, k, transposed[0]), operand(&b[..], k, n, transposed[1]));
                 matmul(to, Accum::Replace, a, b, 1.0, Par::rayon(threads));
             });
         let matrixmultiply = gflop
@@ -104,13 +104,13 @@ impl Product {
                     );
                 }
             });
-        // sums of small whole numbers are exact
-        assert!(by_gemm == by_faer && by_gemm == by_matrixmultiply, "{name}: all compute the same");
+        // sums of small integers are exact
+        assert!(by_gemm == by_faer && by_gemm == by_matrixmultiply, "{name}: the results differ");
         println!("{name:<20} {m:>6} {k:>6} {n:>6} {gemm:>8.1} {faer:>8.1} {matrixmultiply:>16.1}");
     }
 }
 
-/// The median time in seconds, after a run to warm up.
+/// The median time in seconds, after one warm-up run.
 fn median(mut work: impl FnMut()) -> f64 {
     work();
     let mut times: Vec<f64> = (0..9)

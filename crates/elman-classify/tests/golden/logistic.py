@@ -1,10 +1,10 @@
-"""Makes logistic.json beside this file: logistic regressions and their scores, from scikit-learn in float64.
+"""Writes logistic.json next to this file: logistic regressions and their scores, by scikit-learn in float64.
 
     pip install scikit-learn numpy && python logistic.py
 
-Each case has the vectors `x` `[examples, width]`, whose numbers are exact in float32, and their `labels`; for each
+Each case has the vectors `x` `[examples, width]`, exactly representable in float32, and their `labels`; for each
 strength (scikit-learn's C) the weights `[rows, width]`, the biases `[rows]` and the probabilities of the first examples
-`[PROBED, classes]`; and the scores of the last regression's predictions. Two classes have one row.
+`[NUM_PROBED, classes]`; and the scores of the predictions of the last regression. Two classes have one row.
 """
 
 import json
@@ -14,17 +14,17 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 
-PROBED = 4
+NUM_PROBED = 4
 NAMES = ["cat", "dog", "mouse", "owl"]
 rng = np.random.default_rng(0)
 
 
-def rounded(values, digits=9):
-    return [rounded(v, digits) for v in values] if np.ndim(values) else float(f"{values:.{digits}g}")
+def round_digits(values, digits=9):
+    return [round_digits(v, digits) for v in values] if np.ndim(values) else float(f"{values:.{digits}g}")
 
 
 def case(classes, examples, width, spread):
-    # of unequal frequency, so that the biases matter
+    # unequal class frequencies, so that the biases matter
     y = np.minimum(rng.geometric(0.4, examples) - 1, classes - 1)
     x = rng.normal(size=(classes, width))[y] + spread * rng.normal(size=(examples, width))
     x = np.round(x / np.linalg.norm(x, axis=1, keepdims=True) * 256) / 256
@@ -33,9 +33,9 @@ def case(classes, examples, width, spread):
         model = LogisticRegression(C=strength, tol=1e-12, max_iter=100_000).fit(x, y)
         regressions.append({
             "strength": strength,
-            "weights": rounded(model.coef_),
-            "biases": rounded(model.intercept_),
-            "probabilities": rounded(model.predict_proba(x[:PROBED])),
+            "weights": round_digits(model.coef_),
+            "biases": round_digits(model.intercept_),
+            "probabilities": round_digits(model.predict_proba(x[:NUM_PROBED])),
         })
     predicted = model.predict(x)
     precision, recall, f1, support = precision_recall_fscore_support(y, predicted, zero_division=0)

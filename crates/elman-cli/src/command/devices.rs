@@ -4,12 +4,12 @@ use serde::Serialize;
 
 use crate::{error::CliError, output};
 
-/// List the devices that this build can compute on.
+/// List the devices that this build supports on this machine.
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Which backends a build has is decided when it is compiled:
-  cargo install elman-cli --features wgpu      any graphics card, through the platform's API
-  cargo install elman-cli --features cuda      NVIDIA cards")]
+Backends are selected at compile time:
+  cargo install elman-cli --features wgpu      any GPU, through Vulkan, Metal or DirectX 12
+  cargo install elman-cli --features cuda      NVIDIA GPUs")]
 pub struct Devices {
     /// Print the list as JSON
     #[arg(long)]
@@ -22,7 +22,7 @@ struct Row {
     backend: &'static str,
     description: String,
     hardware_gpu: bool,
-    /// Whether `--device auto` chooses it.
+    /// Whether `--device auto` selects it.
     auto: bool,
 }
 
@@ -39,8 +39,8 @@ impl Devices {
         }
         let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
         for row in &rows {
-            let chosen = if row.auto { "  (auto)" } else { "" };
-            output::line(format!("{:width$}  {}{chosen}", row.name, row.description))?;
+            let auto = if row.auto { "  (auto)" } else { "" };
+            output::line(format!("{:width$}  {}{auto}", row.name, row.description))?;
         }
         Ok(())
     }

@@ -14,39 +14,39 @@ use crate::{
     output,
 };
 
-/// Make a model directory of weights that were trained in PyTorch.
+/// Convert PyTorch weights to a model directory.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Example:
   elman import weights.pt --config config.json --tokenizer tokenizer.json --out model
 
-The weights are a state_dict, in whatever DataParallel, torch.compile, Lightning
-or a checkpoint's dict put around it; a .pt file is parsed and never run:
+The weights are a state_dict, plain or as saved by DataParallel, torch.compile, Lightning
+or in a checkpoint dict. A .pt file is parsed, and its pickle is never executed:
   embedding   embedding.weight (or encoder., embed., emb., wte.)
   network     rnn.weight_ih_l0, rnn.weight_hh_l0, … (or any other name)
   output      head.weight, head.bias (or output., decoder., lm_head., fc., linear.)
-Of several models in a file, --prefix takes one:
+If a file holds several models, select one with --prefix:
   elman import checkpoint.pt --prefix ema --config config.json …
 
-config.json says what the network is like; any model directory has one:
+config.json describes the network; every model directory has one:
   {\"format_version\": 1, \"elman_version\": \"0.1.0\", \"tokens\": \"word\",
    \"model\": {\"vocabulary\": 13777, \"cell\": \"lstm\", \"d_embed\": 200,
      \"d_hidden\": 200, \"layers\": 2, \"bias\": true, \"tied\": false,
      \"init_range\": 0.1,
      \"dropout\": {\"embedding\": 0.2, \"between_layers\": 0.2, \"output\": 0.2}}}")]
 pub struct Import {
-    /// Weights: .safetensors, or PyTorch's .pt, .pth, .bin, .ckpt, .tar
+    /// Weights file: .safetensors, or PyTorch's .pt, .pth, .bin, .ckpt, .tar
     weights: PathBuf,
 
-    /// Take only the tensors whose names in the file begin with this
+    /// Import only tensors whose names start with this
     #[arg(long, value_name = "NAME")]
     prefix: Option<String>,
 
-    /// What the network is like
+    /// Network configuration
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
 
-    /// Hugging Face tokenizer.json
+    /// Tokenizer: a Hugging Face tokenizer.json
     #[arg(long, value_name = "FILE")]
     tokenizer: PathBuf,
 
@@ -56,7 +56,7 @@ pub struct Import {
     #[command(flatten)]
     device: DeviceOption,
 
-    /// Print what was imported as JSON
+    /// Print a summary as JSON
     #[arg(long)]
     json: bool,
 }
@@ -88,7 +88,7 @@ impl Import {
         }
         let out = self.out.out.display();
         output::line(format!(
-            "The model is in {out}: {} parameters, vocabulary of {}.",
+            "Model written to {out}: {} parameters, vocabulary size {}.",
             report.parameters, report.vocabulary
         ))
     }

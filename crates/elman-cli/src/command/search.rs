@@ -11,56 +11,57 @@ use serde::Serialize;
 use crate::{
     arguments::DeviceOption,
     error::CliError,
-    model::warn_of_unknown,
-    output, passage,
+    highlight,
+    model::warn_about_unknown_tokens,
+    output,
     store::{LocationParser, StoreModel},
 };
 
-/// Find the lines of a store that are most like a text.
+/// Search a store for the entries most similar to a text.
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Example:
-  elman search \"what I look for\" --store notes-index -k 3
-  elman search \"what I look for\" --store notes-index --hybrid --filter \"file = 'notes.txt' and line > 100\"
+Examples:
+  elman search \"a question\" --store notes-index -k 3
+  elman search \"a question\" --store notes-index --hybrid --filter \"file = 'notes.txt' and line > 100\"
 
-A line's score is the cosine of its vector and the query's: 1 is the same direction, 0 is none in common. With
---hybrid it is the sum of 1 / (60 + rank) over the two searches.
+The score is the cosine of the entry's and the query's vectors, from -1 to 1. With --hybrid, it is
+the sum of 1 / (60 + rank) over vector search and full-text search (reciprocal rank fusion).
 
-A filter compares metadata with numbers, texts in quotes, true and false: =, !=, <, <=, >, >=, in ('a', 'b'), not in;
-and, or, not, and parentheses join comparisons.")]
+A filter compares metadata fields with numbers, quoted strings, true or false: =, !=, <, <=, >, >=,
+in ('a', 'b'), not in. Combine comparisons with and, or, not and parentheses.")]
 pub struct Search {
-    /// What to look for
+    /// Query text
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     query: String,
 
-    /// The store: a directory that 'elman index' wrote, or an address that it was given
+    /// Store: a directory, or an address such as postgres://me@host/notes, written by 'elman index'
     #[arg(long, value_name = "STORE", value_parser = LocationParser)]
     store: Location,
 
-    /// Lines to show
+    /// Number of entries to show
     #[arg(short, value_name = "N", default_value_t = 10)]
     k: usize,
 
-    /// Search by the words of the query too, and put both lists in one order
+    /// Combine vector search with full-text search
     #[arg(long)]
     hybrid: bool,
 
-    /// Compare the query with every line, where the store has a graph
+    /// Compare the query with all entries, without using the HNSW graph
     #[arg(long, conflicts_with = "hybrid")]
     exact: bool,
 
-    /// Only lines whose metadata meet a condition, such as "line > 100"
-    #[arg(long, value_name = "CONDITION")]
+    /// Only show entries whose metadata match a filter, such as "line > 100"
+    #[arg(long, value_name = "FILTER")]
     filter: Option<Filter>,
 
-    /// Where the store's model is, if it has moved
+    /// Model directory of the store, if it has moved
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
 
     #[command(flatten)]
     device: DeviceOption,
 
-    /// Print the lines as JSON
+    /// Print the entries as JSON
     #[arg(long)]
     json: bool,
 }
@@ -71,28 +72,27 @@ struct Found<'a> {
     score: f32,
     id: &'a str,
     text: &'a str,
-    /// The sentence that is most like the query.
+    /// The sentence most similar to the query.
     #[serde(skip_serializing_if = "Option::is_none")]
     best: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<&'a Metadata>,
 }
 
-/// Entries among which a graph is much faster.
+/// Entries from which on a search without a graph prints a note.
 #[cfg(not(feature = "graph"))]
-const MANY: usize = 200_000;
+const GRAPH_NOTE_ENTRIES: usize = 200_000;
 
 impl Search {
     fn hits(&self, store: &OpenStore, query: &[f32]) -> Result<Vec<Hit>, CliError> {
         let filter = self.filter.as_ref();
-        let local =
-            |option| store.local().ok_or_else(|| CliError::FolderOnly { option, store: self.store.to_string() });
+        let local = |option| store.local().ok_or_else(|| CliError::LocalOnly { option, store: self.store.to_string() });
         Ok(match filter {
-            // of a query without a word that the model knows, the words can still be looked for
+            // a query without known tokens has a zero vector; full-text search still applies
             _ if self.hybrid && query.iter().all(|&value| value == 0.0) => {
                 local("--hybrid")?.search_text(&self.query, self.k, filter)?
             }
-            // it has no direction, and no text is like it
+            // a zero vector is similar to no text
             _ if !self.hybrid && query.iter().all(|&value| value == 0.0) => Vec::new(),
             _ if self.hybrid => local("--hybrid")?.search_hybrid(&self.query, query, self.k, filter)?,
             _ if self.exact => local("--exact")?.search_exact(query, self.k, filter)?,
@@ -104,21 +104,21 @@ impl Search {
     pub fn run(&self) -> Result<(), CliError> {
         let device = self.device.open()?;
         let store = self.store.open_read_only()?;
-        let model = StoreModel::of(&*store, &self.store)?;
+        let model = StoreModel::from_store(&*store, &self.store)?;
         let embedder = model.load(&self.store, self.model.as_deref(), &device)?;
-        warn_of_unknown("query", &self.query, embedder.tokenizer())?;
+        warn_about_unknown_tokens("query", &self.query, embedder.tokenizer())?;
         let query = embedder.embed(&[&self.query])?.pop().unwrap_or_default();
         let hits = self.hits(&store, &query)?;
         #[cfg(not(feature = "graph"))]
-        if store.local().is_some() && self.filter.is_none() && store.count()? >= MANY {
+        if store.local().is_some() && self.filter.is_none() && store.count()? >= GRAPH_NOTE_ENTRIES {
             output::notice(
-                "note: every vector was looked at; a program built with the feature 'graph' is faster among so many",
+                "note: the query was compared with every vector; a build with the feature 'graph' is faster for a store of this size",
             );
         }
-        let on_terminal = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
+        let use_color = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
         let texts: Vec<&str> = hits.iter().map(|hit| hit.text.as_str()).collect();
-        let best = match self.json || on_terminal {
-            true => passage::nearest(&embedder, &query, &texts)?,
+        let best = match self.json || use_color {
+            true => highlight::best_sentences(&embedder, &query, &texts)?,
             false => vec![None; texts.len()],
         };
         if self.json {
@@ -133,8 +133,8 @@ impl Search {
             return output::json(&found.collect::<Vec<_>>());
         }
         for ((rank, Hit { id, score, text, .. }), best) in (1..).zip(&hits).zip(&best) {
-            let (id, text) = match on_terminal {
-                true => (passage::faint(id), passage::marked(text, best.as_ref())),
+            let (id, text) = match use_color {
+                true => (highlight::dimmed(id), highlight::highlighted(text, best.as_ref())),
                 false => (in_one_line(id), in_one_line(text.trim())),
             };
             output::styled_line(format!("{rank:>3} {score:>6.3}  {id}  {text}"))?;

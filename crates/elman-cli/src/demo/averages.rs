@@ -1,4 +1,4 @@
-//! What the network makes of a word: its hidden state after the word, averaged over all places where the word occurs.
+//! The average hidden state after each word, over all of its occurrences.
 
 use elman::{
     lm::{self, LanguageModel},
@@ -6,17 +6,17 @@ use elman::{
     text::Tokens,
 };
 
-/// Words that are read at once; bounds the memory.
+/// Words per forward pass; bounds memory.
 const WINDOW: usize = 512;
 
-/// The mean hidden state of the last layer after each of the tokens `ids`, over the text, which is read as one stream
-/// whose state is carried from begin to end.
+/// The mean hidden state of the last layer after each of the tokens `ids`. The text is read as one stream, with the
+/// state carried over from window to window.
 ///
 /// # Shapes
-/// returned: one vector of `d_hidden` values per id; zeros for a token that does not occur.
+/// Returns one vector of `d_hidden` values per id; zeros for a token that does not occur.
 ///
 /// # Errors
-/// If the text has a token that the model does not.
+/// If the text has a token beyond the model's vocabulary.
 pub fn average_states(model: &LanguageModel, text: &Tokens, ids: &[u32]) -> Result<Vec<Vec<f64>>, lm::LmError> {
     let config = model.config();
     let mut sums = vec![vec![0.0; config.d_hidden]; config.vocabulary];
@@ -25,11 +25,11 @@ pub fn average_states(model: &LanguageModel, text: &Tokens, ids: &[u32]) -> Resu
     for start in (0..text.len()).step_by(WINDOW) {
         let window: Vec<u32> = text.slice(start, text.len().min(start + WINDOW)).collect();
         let tokens = model.tokens(&window, [1, window.len()])?;
-        let read = model.hidden(tokens, Sequence::new().with_state(state).with_all_states());
-        let layers = read.all_states.expect("all states were asked for");
+        let output = model.hidden(tokens, Sequence::new().with_state(state).with_all_states());
+        let layers = output.all_states.expect("all states were requested");
         let hidden = layers.last().expect("a network has a layer").hidden();
         let states: Vec<f32> = hidden.into_data().iter::<f32>().collect();
-        state = Some(read.state);
+        state = Some(output.state);
         for (id, hidden) in window.iter().zip(states.chunks_exact(config.d_hidden)) {
             counts[*id as usize] += 1.0;
             sums[*id as usize].iter_mut().zip(hidden).for_each(|(sum, h)| *sum += f64::from(*h));
@@ -54,16 +54,16 @@ mod tests {
         device.seed(3);
         let config = LanguageModelConfig { d_embed: 4, d_hidden: 5, layers: 1, ..LanguageModelConfig::new(4) };
         let model = config.init(&device).unwrap();
-        // longer than a window, and one token that never occurs
+        // longer than a window; token 3 never occurs
         let ids: Vec<u32> = (0..WINDOW as u32 + 90).map(|n| n * n % 3).collect();
         let found = average_states(&model, &Tokens::from_ids(&ids, 0, 0), &[1, 0, 3]).unwrap();
         let whole = model.hidden(model.tokens(&ids, [1, ids.len()]).unwrap(), Sequence::new().with_all_states());
         let states: Vec<f32> = whole.all_states.unwrap()[0].hidden().into_data().iter::<f32>().collect();
         for (token, average) in [(1, &found[0]), (0, &found[1])] {
-            let places: Vec<usize> = (0..ids.len()).filter(|n| ids[*n] == token).collect();
+            let positions: Vec<usize> = (0..ids.len()).filter(|n| ids[*n] == token).collect();
             for (unit, value) in average.iter().enumerate() {
-                let sum: f64 = places.iter().map(|n| f64::from(states[n * 5 + unit])).sum();
-                assert!((value - sum / places.len() as f64).abs() < 1e-6);
+                let sum: f64 = positions.iter().map(|n| f64::from(states[n * 5 + unit])).sum();
+                assert!((value - sum / positions.len() as f64).abs() < 1e-6);
             }
         }
         assert_eq!(found[2], [0.0; 5]);

@@ -1,18 +1,18 @@
-//! Hierarchical clustering: which points are alike, and which groups of them.
+//! Hierarchical clustering.
 
 use kodama::{Dendrogram, Method, linkage};
 
-/// Points as seen from their mean.
-pub fn centred(points: &[Vec<f64>]) -> Vec<Vec<f64>> {
+/// Subtracts the mean from all points.
+pub fn centered(points: &[Vec<f64>]) -> Vec<Vec<f64>> {
     let mean = |axis: usize| points.iter().map(|point| point[axis]).sum::<f64>() / points.len() as f64;
     let means: Vec<f64> = (0..points.first().map_or(0, Vec::len)).map(mean).collect();
     let offset = |point: &Vec<f64>| point.iter().zip(&means).map(|(x, mean)| x - mean).collect();
     points.iter().map(offset).collect()
 }
 
-/// Average linkage (UPGMA) over the distance `1 − cos(a, b)`: again and again the two clusters are joined whose members
-/// are nearest on average. The distance is 0 for one direction, 1 for a right angle, 2 for opposite directions; with a
-/// vector of zeros it is 1.
+/// Average linkage (UPGMA) with the distance `1 − cos(a, b)`: repeatedly joins the two clusters with the smallest mean
+/// distance of their members. The distance is 0 for equal directions, 1 for orthogonal and 2 for opposite ones, and 1
+/// to a zero vector.
 pub fn average_linkage(points: &[Vec<f64>]) -> Dendrogram<f64> {
     let pairs = (0..points.len()).flat_map(|a| (a + 1..points.len()).map(move |b| (a, b)));
     let mut distances: Vec<f64> = pairs.map(|(a, b)| 1.0 - cosine(&points[a], &points[b])).collect();
@@ -25,8 +25,8 @@ fn cosine(a: &[f64], b: &[f64]) -> f64 {
     if lengths > 0.0 { (dot(a, b) / lengths).clamp(-1.0, 1.0) } else { 0.0 }
 }
 
-/// The points in cluster `label`, which is a point below the number of points, else the cluster that step
-/// `label − points` made.
+/// The points of cluster `label`: a label below the number of points is a point, others are the cluster of step
+/// `label − points`.
 pub fn members(tree: &Dendrogram<f64>, label: usize) -> Vec<usize> {
     match label.checked_sub(tree.observations()) {
         None => vec![label],
@@ -37,7 +37,7 @@ pub fn members(tree: &Dendrogram<f64>, label: usize) -> Vec<usize> {
     }
 }
 
-/// Which of the top two clusters each point is in.
+/// For each point, which of the two top-level clusters it belongs to.
 ///
 /// # Panics
 /// If there are fewer than two points.
@@ -53,8 +53,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_are_joined_first_and_averages_decide() {
-        // a and c point along x, b along y, d closer to y
+    fn clusters_are_joined_by_mean_distance() {
+        // a and c point along x, b along y, d between them, closer to y
         let points = [[2.0, 0.0], [0.0, 3.0], [5.0, 0.0], [3.0, 4.0]].map(Vec::from);
         let tree = average_linkage(&points);
         let heights: Vec<f64> = tree.steps().iter().map(|step| step.dissimilarity).collect();
@@ -71,10 +71,10 @@ mod tests {
     }
 
     #[test]
-    fn distances_are_those_of_directions() {
+    fn distances_depend_on_directions_only() {
         assert_eq!(cosine(&[1.0, 0.0], &[-2.0, 0.0]), -1.0);
         assert_eq!(cosine(&[0.0, 0.0], &[1.0, 0.0]), 0.0);
-        assert_eq!(centred(&[vec![1.0, 5.0], vec![3.0, 5.0]]), [[-1.0, 0.0], [1.0, 0.0]]);
-        assert_eq!(centred(&[]), Vec::<Vec<f64>>::new());
+        assert_eq!(centered(&[vec![1.0, 5.0], vec![3.0, 5.0]]), [[-1.0, 0.0], [1.0, 0.0]]);
+        assert_eq!(centered(&[]), Vec::<Vec<f64>>::new());
     }
 }

@@ -1,30 +1,30 @@
-//! The corpus: drawn from the grammar, and as the network reads it.
+//! The corpus: sentences sampled from the grammar, as words and as tokens.
 
 use elman::text::{TextError, TextTokenizer, Tokenizer, Tokens};
 use rand::Rng;
 
 use super::grammar::{self, Word};
 
-/// Sentences that the network is trained on.
+/// Sentences of the training text.
 pub const SENTENCES: usize = 10_000;
-/// Sentences that it is measured on, drawn after the others.
+/// Sentences of the held-out text, sampled after the training text.
 pub const HELD_OUT: usize = 1_000;
 
-/// What the network is trained on, and what it is measured on.
+/// The training text and the held-out text.
 pub struct Corpus {
     pub training: Text,
     pub held_out: Text,
 }
 
-/// Words one after another, with no mark between sentences.
+/// A stream of words, without marks between sentences.
 pub struct Text {
     pub words: Vec<Word>,
     pub tokens: Tokens,
 }
 
 impl Corpus {
-    /// Draws all sentences.
-    pub fn draw(tokenizer: &TextTokenizer, rng: &mut impl Rng) -> Result<Self, TextError> {
+    /// Samples all sentences.
+    pub fn sample(tokenizer: &TextTokenizer, rng: &mut impl Rng) -> Result<Self, TextError> {
         let mut text = |sentences| Text::new(grammar::stream(sentences, rng), tokenizer);
         Ok(Self { training: text(SENTENCES)?, held_out: text(HELD_OUT)? })
     }

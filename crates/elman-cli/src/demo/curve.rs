@@ -1,4 +1,4 @@
-//! The training loss as a curve in the terminal.
+//! The loss curve in the terminal.
 
 use elman::lm::{
     LmError,
@@ -10,16 +10,16 @@ use rasciigraph::{Config, plot_many};
 const COLUMNS: usize = 60;
 const ROWS: u32 = 10;
 
-/// The loss over the steps of training, above a dashed line for the ideal predictor's.
+/// The training loss by step, with the loss of the ideal predictor as a dashed line.
 pub struct Curve {
     ideal: f64,
     steps: usize,
-    /// Step and loss.
+    /// Steps and losses.
     losses: Vec<(usize, f64)>,
 }
 
 impl Curve {
-    /// A curve of so many steps, to be drawn from left to right.
+    /// A curve over `steps` steps, drawn from left to right.
     pub fn new(ideal: f64, steps: usize) -> Self {
         Self { ideal, steps, losses: Vec::new() }
     }
@@ -29,21 +29,20 @@ impl Curve {
         self.losses.push((step, loss));
     }
 
-    /// The curve as text, each column the mean loss of its steps.
+    /// The curve as text; a column shows the mean loss of its steps.
     pub fn draw(&self) -> String {
         let mut columns = vec![(0.0, 0); COLUMNS];
         for (step, loss) in &self.losses {
             let (sum, count) = &mut columns[(step - 1) * COLUMNS / self.steps];
             (*sum, *count) = (*sum + loss, *count + 1);
         }
-        let means = columns.iter().map(|(sum, count)| sum / f64::from(*count)).collect(); // NaN leaves a gap
+        let means = columns.iter().map(|(sum, count)| sum / f64::from(*count)).collect(); // NaN is a gap
         let dashes = (0..COLUMNS).map(|n| if n % 4 < 2 { self.ideal } else { f64::NAN }).collect();
         plot_many(vec![dashes, means], Config::default().with_height(ROWS))
     }
 }
 
-/// Draws the curve on standard error while training goes on, and again at each change; without a terminal, a line for
-/// each epoch.
+/// Draws the curve on standard error during training; without a terminal, prints a line per epoch.
 pub struct LiveCurve {
     bar: ProgressBar,
     curve: Curve,
@@ -51,7 +50,7 @@ pub struct LiveCurve {
 }
 
 impl LiveCurve {
-    /// A curve that appears when training starts.
+    /// An empty curve, drawn once training starts.
     pub fn new(ideal: f64) -> Self {
         Self { bar: ProgressBar::hidden(), curve: Curve::new(ideal, 1), epochs: 0 }
     }
@@ -98,18 +97,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_curve_grows_from_left_to_right_down_to_the_ideal() {
+    fn the_curve_grows_from_left_to_right() {
         let mut curve = Curve::new(1.0, 120);
         let width = |curve: &Curve| {
             let rows = curve.draw();
             rows.lines().map(|row| row.trim_end().chars().count()).take(5).max().unwrap()
         };
         curve.add(10, 3.0);
-        let begin = width(&curve);
+        let start = width(&curve);
         (20..=60).step_by(10).for_each(|step| curve.add(step, 3.0));
         let half = width(&curve);
         (70..=120).step_by(10).for_each(|step| curve.add(step, 2.5));
-        assert!(begin < half && half < width(&curve), "{}", curve.draw());
+        assert!(start < half && half < width(&curve), "{}", curve.draw());
         let drawn = curve.draw();
         assert!(drawn.lines().next().unwrap().contains("3.00") && drawn.lines().last().unwrap().contains("1.00"));
         assert!(drawn.lines().all(|row| row.chars().count() < 72), "{drawn}");

@@ -1,4 +1,4 @@
-//! All parts, one after another.
+//! The experiment, from sampling the corpus to search.
 
 use std::{path::Path, time::Instant};
 
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{embedding, error::CliError};
 
-/// Everything that was found.
+/// The results of the experiment.
 #[derive(Serialize)]
 pub struct Experiment {
     pub seed: u64,
@@ -37,7 +37,7 @@ pub struct Experiment {
     pub seconds: f64,
 }
 
-/// How much there was to read.
+/// Sizes of the corpus.
 #[derive(Clone, Debug, Serialize)]
 pub struct Sizes {
     pub sentences: usize,
@@ -46,21 +46,21 @@ pub struct Sizes {
     pub held_out_words: usize,
 }
 
-/// Mean cross-entropies on the held-out words, in nats per word, the first word left out.
+/// Mean cross-entropies on the held-out words except the first, in nats per word.
 #[derive(Clone, Debug, Serialize)]
 pub struct Losses {
     pub unigram: f64,
     pub bigram: f64,
     pub network: f64,
     pub ideal: f64,
-    /// By how many percent the network's loss is above the ideal predictor's.
+    /// How far the network's loss exceeds the ideal predictor's, in percent.
     pub above_ideal_percent: f64,
 }
 
-/// What each model wrote.
+/// The texts that the models generate.
 #[derive(Clone, Debug, Serialize)]
 pub struct Writings {
-    /// Words that each wrote.
+    /// Words per model.
     pub words: usize,
     pub unigram: Writing,
     pub bigram: Writing,
@@ -68,7 +68,7 @@ pub struct Writings {
 }
 
 impl Experiment {
-    /// Runs the experiment and tells its story as it goes. Leaves the trained model in `out`.
+    /// Runs the experiment, prints its results as it proceeds, and saves the trained model in `out`.
     pub fn run(
         tokenizer: &TextTokenizer,
         seed: u64,
@@ -76,13 +76,13 @@ impl Experiment {
         device: &Device,
         story: &Story,
     ) -> Result<Self, CliError> {
-        let begin = Instant::now();
+        let start = Instant::now();
         let mut rng = ChaCha12Rng::seed_from_u64(seed);
-        let corpus = Corpus::draw(tokenizer, &mut rng)?;
-        let (read, held_out) = (&corpus.training.words, &corpus.held_out.words);
-        story.text(read)?;
+        let corpus = Corpus::sample(tokenizer, &mut rng)?;
+        let (training_words, held_out) = (&corpus.training.words, &corpus.held_out.words);
+        story.text(training_words)?;
 
-        let [unigram, bigram] = [0, 1].map(|context| Ngram::count(context, read));
+        let [unigram, bigram] = [0, 1].map(|context| Ngram::count(context, training_words));
         let ideal = ideal::cross_entropy(held_out);
         let training = training::run(&corpus, tokenizer.vocab_size(), ideal, seed, device)?;
         training.model.save_dir(out, tokenizer, &card(&corpus, &training))?;
@@ -98,15 +98,20 @@ impl Experiment {
 
         let writing = Writings {
             words: WORDS,
-            unigram: Writing::of(&unigram.generate(WORDS, &mut rng)),
-            bigram: Writing::of(&bigram.generate(WORDS, &mut rng)),
-            network: writing::write(&training.model, tokenizer, &read[read.len() - 10..], seed)?,
+            unigram: Writing::from_words(&unigram.generate(WORDS, &mut rng)),
+            bigram: Writing::from_words(&bigram.generate(WORDS, &mut rng)),
+            network: writing::generate_text(
+                &training.model,
+                tokenizer,
+                &training_words[training_words.len() - 10..],
+                seed,
+            )?,
         };
         story.writing(&writing)?;
 
         let ids = tokenizer.encode(&super::grammar::words().join(" "))?;
         let averages = average_states(&training.model, &corpus.training.tokens, &ids)?;
-        let words = Words::study(&averages, device, &mut rng);
+        let words = Words::analyze(&averages, device, &mut rng);
         story.words(&words)?;
 
         let embedder = embedding::load(out, EmbedderConfig::default(), device)?;
@@ -115,11 +120,11 @@ impl Experiment {
 
         let text = Sizes {
             sentences: SENTENCES,
-            words: read.len(),
+            words: training_words.len(),
             held_out_sentences: HELD_OUT,
             held_out_words: held_out.len(),
         };
-        Ok(Self { seed, text, training, loss, writing, words, search, seconds: begin.elapsed().as_secs_f64() })
+        Ok(Self { seed, text, training, loss, writing, words, search, seconds: start.elapsed().as_secs_f64() })
     }
 }
 

@@ -1,12 +1,12 @@
-//! The grammar of Elman (1990), tables 3 and 4: sixteen templates over twelve classes of words.
+//! The grammar of Elman (1990), tables 3 and 4: sixteen templates of twelve word classes.
 
 use rand::{Rng, seq::IndexedRandom};
 
 /// A word of the grammar.
 pub type Word = &'static str;
 
-/// A class of words. `see` is both transitive and a verb of perception, `break` is both a verb of movement and of
-/// destruction.
+/// A word class. Two verbs are in two classes: `see` is transitive and a verb of perception, `break` is an
+/// agent-patient verb and a verb of destruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
     Human,
@@ -25,7 +25,7 @@ pub enum Class {
 
 use Class::*;
 
-/// Every template, all equally likely.
+/// All templates, equally likely.
 pub const TEMPLATES: [&[Class]; 16] = [
     &[Human, Eating, Food],
     &[Human, Perception, Inanimate],
@@ -46,7 +46,7 @@ pub const TEMPLATES: [&[Class]; 16] = [
 ];
 
 impl Class {
-    /// Every class, nouns first, animate ones before the others.
+    /// All classes, nouns first, and of these the animate ones first.
     pub const ALL: [Self; 12] = [
         Human,
         Animal,
@@ -62,7 +62,7 @@ impl Class {
         Eating,
     ];
 
-    /// The words of the class, all equally likely.
+    /// The words of the class, equally likely.
     pub const fn words(self) -> &'static [Word] {
         match self {
             Human => &["man", "woman"],
@@ -106,18 +106,18 @@ impl Class {
         matches!(self, Human | Animal | Aggressor)
     }
 
-    /// Whether the word is one of the class.
+    /// Whether the class contains a word.
     pub fn contains(self, word: &str) -> bool {
         self.words().contains(&word)
     }
 
-    /// The classes that a word is in: one, for some verbs two.
-    pub fn of(word: &str) -> Vec<Self> {
+    /// The classes of a word: one, or two for some verbs.
+    pub fn for_word(word: &str) -> Vec<Self> {
         Self::ALL.into_iter().filter(|class| class.contains(word)).collect()
     }
 }
 
-/// Every word once, in the order of [`Class::ALL`].
+/// All words, in the order of [`Class::ALL`].
 pub fn words() -> Vec<Word> {
     let mut words: Vec<Word> = Vec::new();
     for word in Class::ALL.into_iter().flat_map(Class::words) {
@@ -128,12 +128,13 @@ pub fn words() -> Vec<Word> {
     words
 }
 
-/// Whether the words fit the classes, one to one.
+/// Whether each word is in the corresponding class.
 pub fn fits(words: &[&str], classes: &[Class]) -> bool {
     words.len() == classes.len() && words.iter().zip(classes).all(|(word, class)| class.contains(word))
 }
 
-/// The name of the template of a sentence, such as `HUM EAT FOOD`; `None` for what is no sentence. No sentence has two.
+/// The name of a sentence's template, such as `HUM EAT FOOD`; `None` if the words are not a sentence. The template is
+/// unique.
 pub fn template(sentence: &[&str]) -> Option<String> {
     let template = TEMPLATES.into_iter().find(|template| fits(sentence, template))?;
     Some(name(template))
@@ -145,18 +146,18 @@ pub fn name(template: &[Class]) -> String {
     template.iter().map(short).collect::<Vec<_>>().join(" ")
 }
 
-/// Every sentence that there is, template by template.
+/// All sentences, template by template.
 pub fn sentences() -> Vec<Vec<Word>> {
     TEMPLATES.into_iter().flat_map(sentences_of).collect()
 }
 
 fn sentences_of(template: &[Class]) -> Vec<Vec<Word>> {
     let Some((last, before)) = template.split_last() else { return vec![Vec::new()] };
-    let longer = |begin: Vec<Word>| last.words().iter().map(move |word| [&begin[..], &[*word]].concat());
-    sentences_of(before).into_iter().flat_map(longer).collect()
+    let extended = |start: Vec<Word>| last.words().iter().map(move |word| [&start[..], &[*word]].concat());
+    sentences_of(before).into_iter().flat_map(extended).collect()
 }
 
-/// Draws sentences, one after another without a mark between them: a template, then a word for each of its classes.
+/// Samples a stream of sentences without marks between them: for each, a template and a word of each class.
 pub fn stream(sentences: usize, rng: &mut impl Rng) -> Vec<Word> {
     let mut words = Vec::with_capacity(3 * sentences);
     for _ in 0..sentences {
@@ -194,22 +195,22 @@ mod tests {
         "dragon,monster eat cookie,bread",
     ];
 
-    /// Which of the paper's templates a sentence is of.
-    fn of_paper(sentence: &[&str]) -> Vec<usize> {
+    /// The indices of the paper's templates that a sentence fits.
+    fn paper_templates(sentence: &[&str]) -> Vec<usize> {
         let fits = |template: &str| {
-            let places: Vec<&str> = template.split(' ').collect();
-            let word_fits = |(place, word): (&&str, &&str)| place.split(',').any(|allowed| allowed == *word);
-            places.len() == sentence.len() && places.iter().zip(sentence).all(word_fits)
+            let slots: Vec<&str> = template.split(' ').collect();
+            let word_fits = |(slot, word): (&&str, &&str)| slot.split(',').any(|allowed| allowed == *word);
+            slots.len() == sentence.len() && slots.iter().zip(sentence).all(word_fits)
         };
         (0..PAPER.len()).filter(|n| fits(PAPER[*n])).collect()
     }
 
     #[test]
-    fn every_sentence_is_one_of_the_paper_and_of_one_template_only() {
+    fn sentences_equal_those_of_the_paper() {
         let all = sentences();
         assert_eq!(all.len(), 92);
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), 92);
-        let templates: Vec<usize> = all.iter().flat_map(|sentence| of_paper(sentence)).collect();
+        let templates: Vec<usize> = all.iter().flat_map(|sentence| paper_templates(sentence)).collect();
         assert_eq!(templates.len(), 92, "one template each");
         for (sentence, n) in all.iter().zip(templates) {
             assert_eq!(template(sentence).unwrap(), name(TEMPLATES[n]));
@@ -223,27 +224,27 @@ mod tests {
     fn there_are_21_words_and_two_are_in_two_classes() {
         let words = words();
         assert_eq!(words.len(), 21);
-        assert_eq!(words.iter().filter(|word| Class::of(word)[0].is_noun()).count(), 12);
-        assert_eq!(words.iter().filter(|word| Class::of(word)[0].is_animate()).count(), 6);
-        let double: Vec<&&str> = words.iter().filter(|word| Class::of(word).len() == 2).collect();
+        assert_eq!(words.iter().filter(|word| Class::for_word(word)[0].is_noun()).count(), 12);
+        assert_eq!(words.iter().filter(|word| Class::for_word(word)[0].is_animate()).count(), 6);
+        let double: Vec<&&str> = words.iter().filter(|word| Class::for_word(word).len() == 2).collect();
         assert_eq!(double, [&"see", &"break"]);
-        assert_eq!(Class::of("nothing"), []);
+        assert_eq!(Class::for_word("nothing"), []);
     }
 
     #[test]
-    fn a_stream_is_of_grammatical_sentences_all_templates_and_words_equally_likely() {
+    fn templates_and_words_are_equally_likely() {
         const SENTENCES: usize = 32_000;
         let stream = |seed| stream(SENTENCES, &mut ChaCha12Rng::seed_from_u64(seed));
         let words = stream(1);
-        assert_eq!(words, stream(1), "one seed, one stream");
+        assert_eq!(words, stream(1), "same seed, same stream");
         assert_ne!(words, stream(2));
 
-        // a stream of whole sentences can be cut greedily from its end: no sentence's end is a shorter sentence
+        // greedy splitting from the end is exact, since no sentence ends with a shorter sentence
         let (mut rest, mut counts) = (&words[..], HashMap::<usize, usize>::new());
         while !rest.is_empty() {
             let cut = [3, 2].into_iter().filter(|length| *length <= rest.len()).find_map(|length| {
                 let (before, sentence) = rest.split_at(rest.len() - length);
-                of_paper(sentence).first().map(|template| (before, *template))
+                paper_templates(sentence).first().map(|template| (before, *template))
             });
             let (before, template) = cut.expect("a sentence of the paper");
             rest = before;
@@ -251,10 +252,10 @@ mod tests {
         }
         assert_eq!(counts.values().sum::<usize>(), SENTENCES);
         for template in 0..16 {
-            // 2,000 expected; five standard deviations
+            // expected 2,000, within five standard deviations
             assert!(counts[&template].abs_diff(2000) < 220, "template {template}: {counts:?}");
         }
-        // a HUM word begins 7 of 16 templates and ends 2: 9/16 · 32,000 sentences, half of them each
+        // 7 of 16 templates start with a HUM word and 2 end with one: 9/16 · 32,000 words, half of them "man"
         let men = words.iter().filter(|word| **word == "man").count();
         assert!(men.abs_diff(9_000) < 500, "{men}");
     }

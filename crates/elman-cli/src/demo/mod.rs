@@ -1,5 +1,5 @@
-//! The experiment of Elman, "Finding Structure in Time" (Cognitive Science 14, 1990), in parts: sentences of a small
-//! grammar, a network that learns to predict their next word, and what it is found to have learned.
+//! The experiment of Elman, "Finding Structure in Time" (Cognitive Science 14, 1990): sentences of a small grammar, a
+//! network trained to predict the next word, and an analysis of what it has learned.
 
 mod averages;
 mod cluster;

@@ -1,4 +1,4 @@
-//! The experiment as a page, and its drawings.
+//! The report of the experiment, and its charts.
 
 use elman_report::{Dendrogram, LineChart, Merge, Page, ScatterMap};
 use indicatif::HumanCount;
@@ -11,7 +11,7 @@ use super::{
     writing::Writing,
 };
 
-/// The loss over training, above the ideal predictor's.
+/// The loss curve, with the loss of the ideal predictor.
 pub fn curve(experiment: &Experiment) -> LineChart {
     let run = &experiment.training;
     let training = run.history.intervals.iter().map(|interval| (interval.step as f64, interval.loss));
@@ -23,16 +23,16 @@ pub fn curve(experiment: &Experiment) -> LineChart {
         .with_reference("ideal predictor", experiment.loss.ideal)
 }
 
-/// The words as a tree.
+/// The dendrogram of the words.
 pub fn tree(words: &Words) -> Dendrogram {
     let leaves = words.words.iter().map(|word| (format!("{word}  {}", classes(word)), kind(word)));
     let merge =
         |step: &kodama::Step<f64>| Merge { left: step.cluster1, right: step.cluster2, distance: step.dissimilarity };
     let merges = words.tree.steps().iter().map(merge);
-    Dendrogram::new("Words by the hidden states that they leave", "distance: 1 − cosine", leaves, merges)
+    Dendrogram::new("Words by their average hidden states", "distance: 1 − cosine", leaves, merges)
 }
 
-/// The words as a map.
+/// The map of the words.
 pub fn map(words: &Words) -> ScatterMap {
     let points = words.words.iter().zip(&words.map.points);
     points.fold(ScatterMap::new("The same states in two dimensions"), |map, (word, [x, y])| {
@@ -40,23 +40,23 @@ pub fn map(words: &Words) -> ScatterMap {
     })
 }
 
-/// All that was found.
+/// The report page.
 pub fn page(experiment: &Experiment) -> Page {
     let Experiment { text, training, loss, writing, words, search, .. } = experiment;
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     let page = Page::new("Finding structure in time")
         .with_lead(
-            "A recurrent network read sentences, word after word, and learned to predict the next. Nobody told it that \
-             there are nouns and verbs. After Elman (1990).",
+            "A recurrent network is trained to predict the next word of a stream of sentences. Without any labels, it learns to \
+             distinguish nouns from verbs. After Elman (1990).",
         )
         .with_figure("loss above the ideal", format!("{:.1} %", loss.above_ideal_percent), "on new sentences")
-        .with_figure("grammatical", percent(writing.network.grammaticality.share), "of the sentences that it writes")
-        .with_figure("nouns from verbs", format!("{:.2}", words.noun_verb.purity), chance(words.noun_verb))
-        .with_figure("animate from inanimate", format!("{:.2}", words.animate_inanimate.purity), chance(words.animate_inanimate))
+        .with_figure("grammatical", percent(writing.network.grammaticality.share), "of the generated sentences")
+        .with_figure("nouns and verbs", format!("{:.2}", words.noun_verb.purity), chance(words.noun_verb))
+        .with_figure("animate and inanimate", format!("{:.2}", words.animate_inanimate.purity), chance(words.animate_inanimate))
         .with_section("Learning")
         .with_text(format!(
-            "A simple recurrent network with {} parameters reads the text {} times, in {:.0} seconds. The ideal predictor \
-             knows the grammar and works out all places in all templates where the text may be; nothing can predict better.",
+            "A simple recurrent network with {} parameters is trained for {} epochs, in {:.0} seconds. The ideal predictor knows \
+             the grammar and tracks all possible positions in all templates; no predictor is better.",
             HumanCount(training.parameters as u64),
             training.epochs,
             training.seconds
@@ -67,14 +67,14 @@ pub fn page(experiment: &Experiment) -> Page {
             [("unigram", loss.unigram), ("bigram", loss.bigram), ("network", loss.network), ("ideal", loss.ideal)]
                 .map(|(name, loss)| vec![name.into(), format!("{loss:.4}")]),
         )
-        .with_section("What it knows of words")
+        .with_section("Word classes")
         .with_text(
-            "Each word's hidden state, averaged over all places where the word occurs. Words with like states are joined; \
-             colours are what a grammar book says.",
+            "The hidden state after each word, averaged over all of its occurrences, in a hierarchical clustering. Colors are the \
+             true word classes.",
         )
         .with_chart(&tree(words))
         .with_table(
-            &["the tree's first parting of", "purity", "by chance"],
+            &["first split of", "purity", "by chance"],
             [
                 ("all words, into nouns and verbs", words.noun_verb),
                 ("the nouns, into animate and inanimate ones", words.animate_inanimate),
@@ -88,10 +88,10 @@ pub fn page(experiment: &Experiment) -> Page {
             percent(words.map.variance.iter().sum())
         ))
         .with_chart(&map(words))
-        .with_section("What it writes")
+        .with_section("Generated text")
         .with_text(format!(
-            "{} words of each model, drawn by its own probabilities. A word that fits in no sentence is in brackets and counts \
-             as a wrong sentence.",
+            "{} words sampled from each model. A word that fits no sentence is in brackets and counts as an ungrammatical \
+             sentence.",
             HumanCount(writing.words as u64)
         ));
     let page = [("unigram", &writing.unigram), ("bigram", &writing.bigram), ("network", &writing.network)]
@@ -99,9 +99,9 @@ pub fn page(experiment: &Experiment) -> Page {
         .fold(page, |page, (name, Writing { grammaticality, sample })| {
             page.with_sample(format!("{name}: {} grammatical", percent(grammaticality.share)), format!("{sample} …"))
         });
-    page.with_section("Sentences that are alike")
+    page.with_section("Similar sentences")
         .with_text(format!(
-            "The mean of the hidden states is a vector for a sentence. Of the {} different sentences these are nearest to \
+            "The mean of the hidden states is the embedding of a sentence. Of the {} different sentences, these are nearest to \
              “{}” ({}). The nearest other sentence has the same template in {} of all cases, by chance in {}.",
             search.sentences,
             search.query,
@@ -115,14 +115,14 @@ pub fn page(experiment: &Experiment) -> Page {
         )
         .with_section("The text")
         .with_text(format!(
-            "{} sentences are drawn from {} templates over twelve classes of words. They follow each other without a mark \
-             between them, {} words in all. The network sees the words only. Another {} sentences are held out.",
+            "{} sentences sampled from {} templates of twelve word classes, {} words in total, without marks between them. The \
+             network sees the words only. Another {} sentences are held out.",
             HumanCount(text.sentences as u64),
             TEMPLATES.len(),
             HumanCount(text.words as u64),
             HumanCount(text.held_out_sentences as u64)
         ))
-        .with_table(&["template", "an example"], TEMPLATES.iter().map(|t| template_row(t)))
+        .with_table(&["template", "example"], TEMPLATES.iter().map(|t| template_row(t)))
         .with_section("The command")
         .with_code(format!("elman demo --seed {}", experiment.seed))
 }
@@ -137,12 +137,12 @@ fn template_row(template: &[Class]) -> Vec<String> {
 }
 
 fn classes(word: &Word) -> String {
-    Class::of(word).into_iter().map(Class::name).collect::<Vec<_>>().join(", ")
+    Class::for_word(word).into_iter().map(Class::name).collect::<Vec<_>>().join(", ")
 }
 
-/// What a grammar book says of a word.
+/// The grammatical category of a word.
 fn kind(word: &Word) -> &'static str {
-    match Class::of(word)[0] {
+    match Class::for_word(word)[0] {
         class if class.is_animate() => "animate noun",
         class if class.is_noun() => "inanimate noun",
         _ => "verb",

@@ -1,4 +1,4 @@
-//! Principal components: the flat map that shows most of how points differ.
+//! Principal component analysis.
 
 use elman::burn::{
     linalg::svd,
@@ -9,19 +9,19 @@ use serde::Serialize;
 /// Points on a plane.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Map {
-    /// Where each point is: its first two principal components.
+    /// The first two principal components of each point.
     pub points: Vec<[f64; 2]>,
-    /// The shares of the points' variance that the two components have.
+    /// The shares of the variance that the two components explain.
     pub variance: [f64; 2],
 }
 
-/// Projects points onto their first two principal components, `X − mean = U S Vᵀ ↦ U S`. Signs are such that the first
-/// point has no negative coordinate.
+/// Projects points onto their first two principal components, `X − mean = U S Vᵀ ↦ U S`. The signs are chosen so that
+/// the first point has no negative coordinate.
 ///
 /// # Shapes
-/// `points`: at least two vectors of equal length, at least 2.
+/// `points`: at least two vectors of equal dimension, at least 2.
 pub fn map(points: &[Vec<f64>], device: &Device) -> Map {
-    /// Enough for any matrix of this kind, says the algorithm's usual bound of 30 sweeps per singular value.
+    /// The usual bound of the algorithm: 30 sweeps per singular value.
     const SWEEPS: usize = 30;
     let shape = [points.len(), points[0].len()];
     let values: Vec<f32> = points.iter().flatten().map(|x| *x as f32).collect();
@@ -44,14 +44,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn points_are_turned_onto_their_longest_axes() {
+    fn points_are_projected_onto_their_principal_axes() {
         // around (1, 2, 5): ±5 along (0.6, 0.8, 0), ±2 along (−0.8, 0.6, 0), ±1 along (0, 0, 1)
         let offsets =
             [[3.0, 4.0, 0.0], [-3.0, -4.0, 0.0], [1.6, -1.2, 0.0], [-1.6, 1.2, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, -1.0]];
         let points: Vec<Vec<f64>> = offsets.iter().map(|[x, y, z]| vec![1.0 + x, 2.0 + y, 5.0 + z]).collect();
         let map = map(&points, &Device::default());
         let expected = [[5.0, 0.0], [-5.0, 0.0], [0.0, 2.0], [0.0, -2.0], [0.0, 0.0], [0.0, 0.0]];
-        // the second axis has no sign of its own: the first point is on neither side
+        // the sign of the second axis is arbitrary, since the first point's coordinate is 0
         let sign = map.points[2][1].signum();
         for (found, expected) in map.points.iter().zip(expected) {
             assert!((found[0] - expected[0]).abs() < 1e-5 && (sign * found[1] - expected[1]).abs() < 1e-5, "{map:?}");
@@ -62,8 +62,8 @@ mod tests {
 
     #[test]
     fn the_first_point_has_no_negative_coordinate() {
-        for turn in [1.0, -1.0] {
-            let points = [[3.0, 1.0], [-2.0, 0.5], [-1.0, -1.5]].map(|p| p.map(|x| turn * x).to_vec());
+        for sign in [1.0, -1.0] {
+            let points = [[3.0, 1.0], [-2.0, 0.5], [-1.0, -1.5]].map(|p| p.map(|x| sign * x).to_vec());
             let map = map(&points, &Device::default());
             assert!(map.points[0].iter().all(|x| *x >= 0.0), "{map:?}");
         }

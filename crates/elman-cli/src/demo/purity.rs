@@ -1,22 +1,22 @@
-//! How well two clusters agree with a label, and how well they would by chance.
+//! Cluster purity, and the purity expected by chance.
 
 use rand::{Rng, seq::SliceRandom};
 use serde::Serialize;
 
-/// How pure two clusters are.
+/// The purity of two clusters.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Purity {
-    /// The share of points whose label is that of most points in their cluster.
+    /// The share of points with the majority label of their cluster.
     pub purity: f64,
-    /// The mean of the same with the labels shuffled: what clusters of these sizes reach by chance.
+    /// The mean purity with shuffled labels: what clusters of these sizes reach by chance.
     pub shuffled: f64,
 }
 
-/// How often labels are shuffled.
+/// The number of shuffles.
 const SHUFFLES: usize = 1_000;
 
 impl Purity {
-    /// Compares the purity of `clusters` by `labels` with that under shuffled labels.
+    /// Measures the purity of `clusters` with respect to `labels`, and with shuffled labels.
     ///
     /// # Panics
     /// If the lengths differ.
@@ -57,12 +57,12 @@ mod tests {
     }
 
     #[test]
-    fn shuffled_labels_reach_what_chance_does() {
+    fn shuffled_labels_give_the_purity_of_chance() {
         // of the six ways to label four points two and two, two have purity 1 and four ½: a mean of 2/3
         let found = Purity::measure(&[T, T, F, F], &[T, T, F, F], &mut ChaCha12Rng::seed_from_u64(1));
         assert_eq!(found.purity, 1.0);
         assert!((found.shuffled - 2.0 / 3.0).abs() < 0.03, "{found:?}");
-        // labels that are all alike cannot be shuffled
+        // shuffling does not change equal labels
         let found = Purity::measure(&[T, F, F], &[T, T, T], &mut ChaCha12Rng::seed_from_u64(1));
         assert_eq!(found, Purity { purity: 1.0, shuffled: 1.0 });
     }

@@ -1,4 +1,4 @@
-//! The hidden state as an embedding: sentences that are alike lie close to each other.
+//! Hidden states as embeddings: similar sentences have near vectors.
 
 use elman::{
     embedding::Embedder,
@@ -9,16 +9,16 @@ use serde::Serialize;
 use super::grammar::{self, Word};
 use crate::error::CliError;
 
-/// Every sentence of the grammar, under its text, with its embedding.
+/// All sentences of the grammar with their embeddings, in a store.
 pub struct Sentences {
     store: MemoryStore,
     sentences: Vec<Vec<Word>>,
 }
 
-/// The sentence whose nearest others are shown.
+/// The example query.
 const QUERY: &str = "woman smash plate";
 
-/// A query and what was found.
+/// The results of the example query, and of all sentences as queries.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Search {
     pub sentences: usize,
@@ -28,7 +28,7 @@ pub struct Search {
     pub same_template: SameTemplate,
 }
 
-/// A sentence that was found.
+/// A hit.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Found {
     pub sentence: String,
@@ -40,9 +40,9 @@ pub struct Found {
 /// How often the nearest other sentence has the same template.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct SameTemplate {
-    /// The share of sentences.
+    /// The share of all sentences.
     pub share: f64,
-    /// The same if the other sentence is any, all equally likely.
+    /// The expected share if the other sentence is random.
     pub chance: f64,
 }
 
@@ -57,7 +57,7 @@ impl Sentences {
         Ok(Self { store, sentences })
     }
 
-    /// Answers a query, and measures all sentences as queries.
+    /// Searches for the example query, and evaluates all sentences as queries.
     pub fn search(&self) -> Result<Search, CliError> {
         Ok(Search {
             sentences: self.sentences.len(),
@@ -68,7 +68,7 @@ impl Sentences {
         })
     }
 
-    /// The sentences most like one that is stored, best first, without it.
+    /// The sentences nearest to a stored one, without itself, best first.
     fn nearest(&self, sentence: &str, count: usize) -> Result<Vec<Found>, CliError> {
         let Some(entry) = self.store.get(sentence)? else { return Ok(Vec::new()) };
         let hits = self.store.search(&entry.vector, count + 1)?;
@@ -76,14 +76,14 @@ impl Sentences {
         Ok(others.map(|Hit { text, score, .. }| Found { template: template(&text), sentence: text, score }).collect())
     }
 
-    /// Looks for the nearest other sentence of each, and compares templates.
+    /// Compares the template of each sentence with that of its nearest neighbor.
     fn same_template(&self) -> Result<SameTemplate, CliError> {
         let templates: Vec<String> = self.sentences.iter().map(|sentence| template(&sentence.join(" "))).collect();
         let (mut same, mut pairs) = (0, 0);
-        for (sentence, of) in self.sentences.iter().zip(&templates) {
+        for (sentence, own) in self.sentences.iter().zip(&templates) {
             let nearest = self.nearest(&sentence.join(" "), 1)?;
-            same += usize::from(nearest.first().is_some_and(|found| found.template == *of));
-            pairs += templates.iter().filter(|other| *other == of).count() - 1;
+            same += usize::from(nearest.first().is_some_and(|found| found.template == *own));
+            pairs += templates.iter().filter(|other| *other == own).count() - 1;
         }
         let count = self.sentences.len() as f64;
         Ok(SameTemplate { share: same as f64 / count, chance: pairs as f64 / (count * (count - 1.0)) })
@@ -95,7 +95,7 @@ fn template(sentence: &str) -> String {
     grammar::template(&sentence.split(' ').collect::<Vec<_>>()).unwrap_or_default()
 }
 
-/// Every sentence on a line of its own, for `elman index`.
+/// All sentences, one per line, for `elman index`.
 pub fn sentences_file() -> String {
     grammar::sentences().into_iter().map(|sentence| sentence.join(" ") + "\n").collect()
 }

@@ -1,4 +1,4 @@
-//! What the experiment tells its reader, section by section.
+//! Prints the results of the experiment, section by section.
 
 use std::path::Path;
 
@@ -14,10 +14,10 @@ use super::{
 };
 use crate::{error::CliError, output};
 
-/// Columns of text.
+/// Maximum line length.
 const WIDTH: usize = 78;
 
-/// Prints the sections, or nothing.
+/// Prints the sections, unless silent.
 pub struct Story {
     silent: bool,
 }
@@ -34,43 +34,42 @@ impl Story {
         output::line(format!("\n{heading}\n\n{}", lines.join("\n")))
     }
 
-    /// The text that the network reads.
+    /// The training text.
     pub fn text(&self, words: &[Word]) -> Result<(), CliError> {
         let lines = [
-            format!("10,000 sentences are drawn from {} templates over 12 classes of words,", TEMPLATES.len()),
-            "such as NOUN-HUM VERB-EAT NOUN-FOOD: \"woman eat cookie\". They follow each".into(),
-            format!("other without a mark between them. The network sees {} words,", HumanCount(words.len() as u64)),
-            "no class and no template:".into(),
+            format!("10,000 sentences, sampled from {} templates of 12 word classes, such as", TEMPLATES.len()),
+            "NOUN-HUM VERB-EAT NOUN-FOOD: \"woman eat cookie\". The network sees only the".into(),
+            format!("{} words, without classes, templates or marks between sentences:", HumanCount(words.len() as u64)),
             String::new(),
             wrap(&words[..26].join(" "), "  ") + " …",
         ];
-        self.section("1. A text", &lines)
+        self.section("1. The text", &lines)
     }
 
-    /// How well the network has learned to predict.
+    /// The training run, and the losses.
     pub fn training(&self, run: &Run, loss: &Losses) -> Result<(), CliError> {
         let row = |name: &str, loss: f64, note: &str| format!("  {name:<36}{loss:.3}   {note}");
         let lines = [
             format!(
-                "A simple recurrent network, {} parameters, has read it {} times",
+                "A simple recurrent network with {} parameters, trained for {} epochs",
                 HumanCount(run.parameters as u64),
                 run.epochs
             ),
-            format!("in {:.0} s. Its loss in training; the dashes are the ideal predictor's:", run.seconds),
+            format!("in {:.0} s. Training loss; dashes are the loss of the ideal predictor:", run.seconds),
             String::new(),
             run.curve.draw(),
             String::new(),
-            "The loss on 1,000 new sentences, in nats per word (less is better):".into(),
+            "Loss on 1,000 held-out sentences, in nats per word (lower is better):".into(),
             String::new(),
-            row("how frequent each word is (unigram)", loss.unigram, ""),
-            row("which word follows which (bigram)", loss.bigram, ""),
-            row("the network", loss.network, &format!("{:.1} % above the ideal", loss.above_ideal_percent)),
-            row("the ideal predictor", loss.ideal, "it knows the grammar"),
+            row("unigram model", loss.unigram, ""),
+            row("bigram model", loss.bigram, ""),
+            row("network", loss.network, &format!("{:.1} % above the ideal", loss.above_ideal_percent)),
+            row("ideal predictor", loss.ideal, "knows the grammar"),
         ];
-        self.section("2. A network learns to predict the next word", &lines)
+        self.section("2. Next-word prediction", &lines)
     }
 
-    /// What the models write.
+    /// The generated texts.
     pub fn writing(&self, writing: &Writings) -> Result<(), CliError> {
         let row = |name: &str, Writing { grammaticality, sample }: &Writing| {
             format!(
@@ -81,45 +80,45 @@ impl Story {
         };
         let lines = [
             format!(
-                "Each model writes {} words, drawn by its own probabilities. How many of",
+                "{} words sampled from each model: the share of grammatical sentences, and",
                 HumanCount(writing.words as u64)
             ),
-            "its sentences are grammatical, and how it begins; a word that fits in no".into(),
-            "sentence is in [brackets] and counts as a wrong sentence:".into(),
+            "the first words. A word that fits no sentence is in [brackets] and counts as".into(),
+            "an ungrammatical sentence:".into(),
             String::new(),
             row("unigram", &writing.unigram),
             row("bigram", &writing.bigram),
             row("network", &writing.network),
         ];
-        self.section("3. It writes", &lines)
+        self.section("3. Generated text", &lines)
     }
 
-    /// What it has learned about words.
+    /// The word classes.
     pub fn words(&self, words: &Words) -> Result<(), CliError> {
         let row = |name: &str, purity: super::purity::Purity| {
-            format!("  {name:<43}purity {:.2}, by chance {:.2}", purity.purity, purity.shuffled)
+            format!("  {name:<43}{:.2}, by chance {:.2}", purity.purity, purity.shuffled)
         };
         let lines = [
-            "The network's hidden state after a word, averaged over all places where the".into(),
-            "word occurs. Words with like states are joined, the most alike at the right:".into(),
+            "The hidden state after each word, averaged over all of its occurrences, in a".into(),
+            "hierarchical clustering:".into(),
             String::new(),
             words.draw(40),
-            "Nobody told it what a noun is. Where the tree first parts:".into(),
+            "The network has seen no labels. Purity of the first split of the tree:".into(),
             String::new(),
             row("all words, into nouns and verbs", words.noun_verb),
             row("the nouns, into animate and inanimate ones", words.animate_inanimate),
         ];
-        self.section("4. What it has learned about words", &lines)
+        self.section("4. Word classes", &lines)
     }
 
-    /// What search finds.
+    /// The search results.
     pub fn search(&self, search: &Search) -> Result<(), CliError> {
         let found = search
             .nearest
             .iter()
             .map(|found| format!("  {:.3}  {:<22} {}", found.score, found.sentence, found.template));
         let lines = [
-            format!("The mean of the hidden states is a vector for a sentence. Of the {} different", search.sentences),
+            format!("The mean of the hidden states is the embedding of a sentence. Of {} different", search.sentences),
             format!("sentences, these are nearest to \"{}\" ({}):", search.query, search.template),
             String::new(),
         ];
@@ -131,30 +130,27 @@ impl Story {
             ),
             format!("by chance in {:.0} %.", 100.0 * search.same_template.chance),
         ];
-        self.section(
-            "5. It finds sentences that are alike",
-            &lines.into_iter().chain(found).chain(share).collect::<Vec<_>>(),
-        )
+        self.section("5. Similar sentences", &lines.into_iter().chain(found).chain(share).collect::<Vec<_>>())
     }
 
-    /// Where everything is.
+    /// The output files, and commands to try.
     pub fn end(&self, experiment: &Experiment, out: &Path, report: &Path) -> Result<(), CliError> {
         let dir = out.display();
         let lines = [
-            format!("The report, with a map of the words, is {}.", report.display()),
-            format!("The model is in {dir}, the sentences are in {dir}/sentences.txt."),
+            format!("Report, with a map of the words: {}", report.display()),
+            format!("Model: {dir}, sentences: {dir}/sentences.txt"),
             String::new(),
             format!("  elman generate --model {dir} --prompt \"woman\" --temperature 1"),
             format!("  elman index {dir}/sentences.txt --model {dir} --store {dir}/store"),
             format!("  elman search \"dragon eat man\" --store {dir}/store -k 5"),
             String::new(),
-            format!("All of it took {:.0} s.", experiment.seconds),
+            format!("Finished in {:.0} s.", experiment.seconds),
         ];
-        self.section("6. To go on", &lines)
+        self.section("6. Next steps", &lines)
     }
 }
 
-/// Breaks a text into lines that begin with `indent`.
+/// Wraps a text into lines that start with `indent`.
 fn wrap(text: &str, indent: &str) -> String {
     let mut lines = vec![String::from(indent)];
     for word in text.split(' ') {

@@ -1,4 +1,4 @@
-//! A small text, the command, and what it answers.
+//! A test directory with a small text, and the `elman` command.
 
 use std::{fs, path::PathBuf, process::Output};
 
@@ -14,44 +14,44 @@ pub const CPUS: &[&str] = match (cfg!(feature = "flex"), cfg!(feature = "ndarray
     (false, false) => &[],
 };
 
-/// A folder with a text of 60 lines.
-pub struct Place {
-    folder: TempDir,
+/// A temporary directory with a text of 60 lines.
+pub struct TestDir {
+    root: TempDir,
 }
 
-impl Place {
+impl TestDir {
     pub fn new() -> Self {
-        let place = Self { folder: tempfile::tempdir().expect("a folder") };
+        let dir = Self { root: tempfile::tempdir().expect("a directory") };
         let line = |n: usize| {
             let (who, what) = (["the cat", "a dog", "my mouse"][n % 3], ["sat on", "ran from", "saw", "ate"][n % 4]);
             format!("{who} {what} the {} {n}\n", ["mat", "house", "cheese", "moon", "sea"][n % 5])
         };
-        fs::write(place.path("text.txt"), (0..60).map(line).collect::<String>()).expect("a text");
-        place
+        fs::write(dir.path("text.txt"), (0..60).map(line).collect::<String>()).expect("a text");
+        dir
     }
 
-    /// A path in the folder.
+    /// A path in the directory.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.root.path().join(name)
     }
 
     /// Writes a file.
-    #[allow(dead_code)] // not every test damages something
+    #[allow(dead_code)] // not every test writes files
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         fs::write(self.path(name), content).expect("a file");
     }
 
-    /// Runs `elman` in the folder.
-    pub fn run(&self, arguments: &str) -> Answer {
+    /// Runs `elman` in the directory.
+    pub fn run(&self, arguments: &str) -> CommandResult {
         self.run_with(arguments, &[])
     }
 
-    /// As [`run`](Self::run), with environment variables.
-    pub fn run_with(&self, arguments: &str, variables: &[(&str, &str)]) -> Answer {
+    /// Like [`run`](Self::run), with environment variables.
+    pub fn run_with(&self, arguments: &str, variables: &[(&str, &str)]) -> CommandResult {
         let mut command = Command::cargo_bin("elman").expect("the binary");
-        command.current_dir(self.folder.path()).envs(variables.iter().copied());
+        command.current_dir(self.root.path()).envs(variables.iter().copied());
         let output = command.args(arguments.split_whitespace()).output().expect("elman runs");
-        Answer { arguments: arguments.into(), output }
+        CommandResult { arguments: arguments.into(), output }
     }
 
     /// Trains a small model on the text into `model`.
@@ -62,14 +62,14 @@ impl Place {
     }
 }
 
-/// What a command answered.
-pub struct Answer {
+/// The result of a command.
+pub struct CommandResult {
     arguments: String,
     output: Output,
 }
 
-#[allow(dead_code)] // not every test looks at everything
-impl Answer {
+#[allow(dead_code)] // not every test uses all methods
+impl CommandResult {
     pub fn stdout(&self) -> String {
         String::from_utf8(self.output.stdout.clone()).expect("UTF-8")
     }
@@ -94,8 +94,8 @@ impl Answer {
         self.stdout()
     }
 
-    /// Asserts the exit code, nothing on standard output, and a last line on standard error that begins with `error:`
-    /// and contains `text`; no backtrace.
+    /// Asserts the exit code, one line on standard error that starts with `error:` and contains `text`, no output and
+    /// no backtrace.
     #[track_caller]
     pub fn fails(&self, code: i32, text: &str) {
         let stderr = self.stderr();

@@ -1,74 +1,75 @@
-//! The walk back, and the gradients that are sums over it.
+//! The backward scan, and the weight gradients, which are sums over its results.
 
+mod scan;
 mod stages;
-mod sums;
-mod walk;
+mod weight_grads;
 
 use crate::{
     Isa, Kernel, ScanOptions, Sequences, WeightDtype,
     cell::Pointwise,
     forward::{check, plan},
-    kernel::Counts,
-    layout::Layout,
+    kernel::CellSpec,
+    layout::SavedLayout,
     multiply::PlainTile,
-    panels::{Column, Panels, share},
-    product::RowsThatFit,
+    panels::{Column, Panels, chunk_range},
+    product::BlockRows,
     sums::sum_of_rows,
-    team::{Plan, Shared},
+    threading::{Plan, SharedPtr},
 };
 
-use self::walk::{Buffers, Part, Walk, Weights};
+use self::scan::{Buffers, Scan, ThreadTask, TransposedWeights};
 
-/// What the walk back reads.
+/// The arguments of [`backward()`].
 #[derive(Clone, Copy, Debug)]
 pub struct Backward<'a> {
-    /// Sizes, direction, lengths, as forward had them.
+    /// Sizes, direction, lengths; the same as in forward.
     pub sequences: Sequences<'a>,
     /// The recurrent weights, `[G·H, P]`; empty if the cell is not [recurrent](Kernel::is_recurrent).
     pub weights: &'a [f32],
-    /// The initial state.
+    /// The initial states.
     pub state: &'a [f32],
-    /// What was done besides.
+    /// Options of the scan; the same as in forward.
     pub variant: ScanOptions<'a>,
-    /// The states.
+    /// The states that forward wrote.
     pub states: &'a [f32],
-    /// What forward saved.
+    /// The values that forward saved.
     pub saved: &'a [f32],
-    /// The gradient by the states.
+    /// The gradient with respect to the states.
     pub gradient: &'a [f32],
 }
 
-/// What is written: gradients, each of the size of what it is by. Of those that are optional only what is asked for.
+/// Buffers for the gradients. Optional gradients are computed only if their buffer is given.
 #[derive(Debug)]
 pub struct BackwardInto<'a> {
-    /// By the input product, `[T, B, G·H]`.
+    /// Gradient with respect to the input projection, `[T, B, G·H]`.
     pub input: &'a mut [f32],
-    /// By the initial state.
+    /// Gradient with respect to the initial states.
     pub state: &'a mut [f32],
-    /// By the recurrent weights, `[G·H, P]`.
+    /// Gradient with respect to the recurrent weights, `[G·H, P]`.
     pub weights: Option<&'a mut [f32]>,
-    /// By the recurrent bias, `[G·H]`.
+    /// Gradient with respect to the recurrent bias, `[G·H]`.
     pub bias: Option<&'a mut [f32]>,
-    /// By the projection, `[P, H]`.
+    /// Gradient with respect to the projection, `[P, H]`.
     pub projection: Option<&'a mut [f32]>,
-    /// By the gain of layer normalisation, `[G·H]`.
+    /// Gradient with respect to the gain of layer normalization, `[G·H]`.
     pub gain: Option<&'a mut [f32]>,
 }
 
-/// Walks a batch of sequences back: backpropagation through time (Werbos 1990). The gradients by weights are then single
-/// matrix products over all time steps.
+/// The backward pass of [`forward`](crate::forward()): backpropagation through time (Werbos 1990). The weight gradients
+/// are single matrix products over all time steps, computed after the scan.
 ///
-/// Needs, while it runs, `T·B·(s·G·H + n·G·H + p·P + l·H)` numbers, where `s` is 1 if the gradients by the two products
-/// differ, `n` with layer normalisation, `p` with a projection and `l` with late gates, and `B·(H + P)` at most besides.
+/// Temporary memory: `T·B·(s·G·H + n·G·H + p·P + l·H)` values and at most `B·(H + P)` more, where `s` is 1 if the
+/// gradients with respect to input projection and recurrent product differ, `n` with layer normalization, `p` with a
+/// projection and `l` with candidate gates.
 ///
 /// # Panics
-/// If a slice has another size, or something is asked for that there is not.
+/// If a slice has the wrong size, or a gradient of the gain is requested without layer normalization.
 pub fn backward(kernel: &Kernel, isa: Isa, threads: usize, from: Backward<'_>, into: BackwardInto<'_>) {
     kernel.backward(isa, threads, from, into);
 }
 
-/// [`backward`] of a cell.
-pub(crate) fn walk_back<C: Pointwise>(
+/// [`backward()`] for one cell type.
+pub(crate) fn scan_backward<C: Pointwise>(
     cell: C,
     isa: Isa,
     threads: usize,
@@ -77,99 +78,99 @@ pub(crate) fn walk_back<C: Pointwise>(
 ) {
     let sequences = &from.sequences;
     let Sequences { time, batch, hidden, output, .. } = *sequences;
-    let counts = Counts::of::<C>();
-    check(counts, sequences, from.weights, from.state, from.states, &from.variant);
+    let spec = CellSpec::new::<C>();
+    check(spec, sequences, from.weights, from.state, from.states, &from.variant);
     let (rows, gates) = (time * batch, C::GATES * hidden);
-    let layout = Layout::new(counts, sequences, &from.variant);
-    assert_eq!(from.saved.len(), layout.len, "saved: as many as saved_len says");
-    assert_eq!(from.gradient.len(), from.states.len(), "gradient: as the states");
-    assert_eq!(into.input.len(), rows * gates, "gradient by the input: [T, B, G·H]");
-    assert_eq!(into.state.len(), from.state.len(), "gradient by the state: as the state");
+    let layout = SavedLayout::new(spec, sequences, &from.variant);
+    assert_eq!(from.saved.len(), layout.len, "saved: saved_len() values");
+    assert_eq!(from.gradient.len(), from.states.len(), "gradient: the size of the states");
+    assert_eq!(into.input.len(), rows * gates, "gradient of the input: [T, B, G·H]");
+    assert_eq!(into.state.len(), from.state.len(), "gradient of the initial states: the size of the initial states");
 
     into.state.fill(0.0);
-    let memory = |is_needed: bool, count: usize| vec![0.0; if is_needed { count } else { 0 }];
+    let buffer = |is_needed: bool, count: usize| vec![0.0; if is_needed { count } else { 0 }];
     let ScanOptions { projection, norm, dropout, .. } = from.variant;
-    let mut recurrent = memory(C::SEPARATE_RECURRENT_GRAD, rows * gates);
-    let mut product = memory(norm.is_some(), rows * gates);
-    let mut projected = memory(projection.is_some(), rows * output);
-    let mut late = memory(C::CANDIDATE_GATES > 0, rows * hidden);
-    let mut by_output = memory(projection.is_some() || C::CANDIDATE_GATES > 0, batch * hidden);
-    let mut by_fed = memory(dropout.is_some(), batch * output);
+    let mut d_recurrent = buffer(C::SEPARATE_RECURRENT_GRAD, rows * gates);
+    let mut d_product = buffer(norm.is_some(), rows * gates);
+    let mut d_projected = buffer(projection.is_some(), rows * output);
+    let mut candidate_input = buffer(C::CANDIDATE_GATES > 0, rows * hidden);
+    let mut d_output = buffer(projection.is_some() || C::CANDIDATE_GATES > 0, batch * hidden);
+    let mut d_dropped_state = buffer(dropout.is_some(), batch * output);
 
     let weights = pack::<C>(isa, &from);
     {
-        let input = Shared::new(into.input);
-        let recurrent = if C::SEPARATE_RECURRENT_GRAD { Shared::new(&mut recurrent) } else { input };
+        let d_input = SharedPtr::new(into.input);
+        let d_recurrent = if C::SEPARATE_RECURRENT_GRAD { SharedPtr::new(&mut d_recurrent) } else { d_input };
         let buffers = Buffers {
-            input,
-            recurrent,
-            product: if norm.is_some() { Shared::new(&mut product) } else { recurrent },
-            projected: Shared::new(&mut projected),
-            late: Shared::new(&mut late),
-            by_output: Shared::new(&mut by_output),
-            by_fed: Shared::new(&mut by_fed),
-            state: Shared::new(into.state),
+            d_input,
+            d_recurrent,
+            d_product: if norm.is_some() { SharedPtr::new(&mut d_product) } else { d_recurrent },
+            d_projected: SharedPtr::new(&mut d_projected),
+            candidate_input: SharedPtr::new(&mut candidate_input),
+            d_output: SharedPtr::new(&mut d_output),
+            d_dropped_state: SharedPtr::new(&mut d_dropped_state),
+            d_state: SharedPtr::new(into.state),
         };
-        let plan = plan(counts, threads, sequences, isa.run(RowsThatFit(weights.early.tile)));
+        let plan = plan(spec, threads, sequences, isa.run(BlockRows(weights.gates.tile)));
         plan.run_after_product(|thread, barrier| {
-            let part = part(&weights, plan, thread, sequences);
-            isa.run(Walk { cell, isa, from, layout, weights: &weights, buffers, part, barrier });
+            let task = task(&weights, plan, thread, sequences);
+            isa.run(Scan { cell, isa, from, layout, weights: &weights, buffers, task, barrier });
         });
     }
 
-    let recurrent = if C::SEPARATE_RECURRENT_GRAD { &recurrent[..] } else { into.input };
-    let product = if norm.is_some() { &product[..] } else { recurrent };
+    let d_recurrent = if C::SEPARATE_RECURRENT_GRAD { &d_recurrent[..] } else { into.input };
+    let d_product = if norm.is_some() { &d_product[..] } else { d_recurrent };
     if let Some(into) = into.weights.take() {
-        sums::by_weights(counts, &from, product, &late, into);
+        weight_grads::recurrent_weights(spec, &from, d_product, &candidate_input, into);
     }
     if let Some(into) = into.bias.take() {
-        assert_eq!(into.len(), gates, "gradient by the bias: [G·H]");
-        sum_of_rows(recurrent, None, into, false);
+        assert_eq!(into.len(), gates, "gradient of the bias: [G·H]");
+        sum_of_rows(d_recurrent, None, into, false);
     }
     if let Some(into) = into.gain.take() {
-        let normal = layout.normal.expect("a gradient by the gain is asked for, so there is layer normalisation");
-        assert_eq!(into.len(), gates, "gradient by the gain: [G·H]");
-        sum_of_rows(recurrent, Some(&from.saved[normal..][..rows * gates]), into, false);
+        let normalized = layout.normalized.expect("a gradient of the gain needs layer normalization");
+        assert_eq!(into.len(), gates, "gradient of the gain: [G·H]");
+        sum_of_rows(d_recurrent, Some(&from.saved[normalized..][..rows * gates]), into, false);
     }
     if let (Some(into), Some(start)) = (into.projection.take(), layout.output) {
-        sums::by_projection(&from, &projected, &from.saved[start..][..rows * hidden], into);
+        weight_grads::projection(&from, &d_projected, &from.saved[start..][..rows * hidden], into);
     }
 }
 
-fn pack<C: Pointwise>(isa: Isa, from: &Backward<'_>) -> Weights {
+fn pack<C: Pointwise>(isa: Isa, from: &Backward<'_>) -> TransposedWeights {
     let Sequences { hidden, output, .. } = from.sequences;
     let tile = isa.run(PlainTile);
-    let early = (C::GATES - C::CANDIDATE_GATES) * hidden;
-    let turned = |weights: &[f32], depth: usize, columns: usize| {
-        let column = |column: usize| Column { start: column, step: columns, bias: 0 };
+    let candidate_start = (C::GATES - C::CANDIDATE_GATES) * hidden;
+    let transposed = |weights: &[f32], depth: usize, columns: usize| {
+        let column = |column: usize| Column { start: column, stride: columns, bias: 0 };
         Panels::plain(tile, WeightDtype::F32, depth, columns, weights, None, column)
     };
-    Weights {
-        // without a recurrent product there are none
-        early: match C::RECURRENT {
-            true => turned(&from.weights[..early * output], early, output),
-            false => turned(&[], 0, 0),
+    TransposedWeights {
+        // empty without a recurrent product
+        gates: match C::RECURRENT {
+            true => transposed(&from.weights[..candidate_start * output], candidate_start, output),
+            false => transposed(&[], 0, 0),
         },
-        late: (C::CANDIDATE_GATES > 0)
-            .then(|| turned(&from.weights[early * output..], C::CANDIDATE_GATES * hidden, hidden)),
-        projection: from.variant.projection.map(|projection| turned(projection, output, hidden)),
+        candidate: (C::CANDIDATE_GATES > 0)
+            .then(|| transposed(&from.weights[candidate_start * output..], C::CANDIDATE_GATES * hidden, hidden)),
+        projection: from.variant.projection.map(|projection| transposed(projection, output, hidden)),
     }
 }
 
-/// What a thread computes.
-fn part(weights: &Weights, plan: Plan, thread: usize, sequences: &Sequences<'_>) -> Part {
+/// The work of a thread.
+fn task(weights: &TransposedWeights, plan: Plan, thread: usize, sequences: &Sequences<'_>) -> ThreadTask {
     let Sequences { batch, hidden, output, .. } = *sequences;
-    let (part, parts) = plan.part(thread);
-    let lanes = weights.early.tile.lanes;
-    let registers = share(hidden.div_ceil(lanes), part, parts);
-    let tiles = weights.early.share(part, parts);
-    let of = |panels: &Option<Panels>| panels.as_ref().map_or(0..0, |panels| panels.share(part, parts));
-    Part {
+    let (index, chunks) = plan.unit_chunk(thread);
+    let lanes = weights.gates.tile.lanes;
+    let registers = chunk_range(hidden.div_ceil(lanes), index, chunks);
+    let tiles = weights.gates.chunk(index, chunks);
+    let chunk = |panels: &Option<Panels>| panels.as_ref().map_or(0..0, |panels| panels.chunk(index, chunks));
+    ThreadTask {
         rows: plan.rows(thread, batch, sequences.lengths),
         units: hidden.min(registers.start * lanes)..hidden.min(registers.end * lanes),
-        columns: weights.early.columns(&tiles, output),
+        columns: weights.gates.columns(&tiles, output),
         tiles,
-        late: of(&weights.late),
-        projection: of(&weights.projection),
+        candidate: chunk(&weights.candidate),
+        projection: chunk(&weights.projection),
     }
 }

@@ -1,9 +1,9 @@
 use pulp::Simd;
 
-use super::{Gates, Gradients, Pointwise, States, Step, through_sigmoid, through_tanh};
+use super::{Gates, Gradients, Pointwise, States, Step, sigmoid_backward, tanh_backward};
 use crate::math::{sigmoid, tanh};
 
-/// The gated recurrent unit (Cho et al. 2014) with the reset gate after the product, as PyTorch and cuDNN have it; gates
+/// The GRU (Cho et al. 2014) with the reset gate applied after the recurrent product, as in PyTorch and cuDNN. Gates:
 /// r, z, n. Saves r, z, n and the recurrent product of n.
 ///
 /// ```text
@@ -39,9 +39,9 @@ impl Pointwise for Gru {
         let [r, z, n, product] = step.saved;
         let ([h, _], [dh, _]) = (step.before, step.gradient);
         let zero = s.splat_f32s(0.0);
-        let dn = through_tanh(s, s.negate_mul_add_f32s(dh, z, dh), n);
-        let dz = through_sigmoid(s, s.mul_f32s(dh, s.sub_f32s(h, n)), z);
-        let dr = through_sigmoid(s, s.mul_f32s(dn, product), r);
+        let dn = tanh_backward(s, s.negate_mul_add_f32s(dh, z, dh), n);
+        let dz = sigmoid_backward(s, s.mul_f32s(dh, s.sub_f32s(h, n)), z);
+        let dr = sigmoid_backward(s, s.mul_f32s(dn, product), r);
         Gradients {
             input: [dr, dz, dn, zero],
             recurrent: [dr, dz, s.mul_f32s(dn, r), zero],

@@ -1,10 +1,9 @@
 use pulp::Simd;
 
-use super::{Gates, Gradients, Pointwise, States, Step, through_sigmoid, through_tanh};
+use super::{Gates, Gradients, Pointwise, States, Step, sigmoid_backward, tanh_backward};
 use crate::math::{sigmoid, tanh};
 
-/// Long short-term memory with forget gate (Hochreiter & Schmidhuber 1997; Gers et al. 2000); gates i, f, g, o, which are
-/// what it saves.
+/// The LSTM with a forget gate (Hochreiter & Schmidhuber 1997; Gers et al. 2000). Gates: i, f, g, o, which it saves.
 ///
 /// ```text
 /// c' = σ(f) c + σ(i) tanh(g)    h' = σ(o) tanh(c')
@@ -40,12 +39,12 @@ impl Pointwise for Lstm {
         let [dh, dc] = step.gradient;
         let c = s.mul_add_f32s(f, step.before[1], s.mul_f32s(i, g));
         let y = tanh(s, c);
-        let dc = s.add_f32s(dc, through_tanh(s, s.mul_f32s(dh, o), y));
+        let dc = s.add_f32s(dc, tanh_backward(s, s.mul_f32s(dh, o), y));
         let gates = [
-            through_sigmoid(s, s.mul_f32s(dc, g), i),
-            through_sigmoid(s, s.mul_f32s(dc, step.before[1]), f),
-            through_tanh(s, s.mul_f32s(dc, i), g),
-            through_sigmoid(s, s.mul_f32s(dh, y), o),
+            sigmoid_backward(s, s.mul_f32s(dc, g), i),
+            sigmoid_backward(s, s.mul_f32s(dc, step.before[1]), f),
+            tanh_backward(s, s.mul_f32s(dc, i), g),
+            sigmoid_backward(s, s.mul_f32s(dh, y), o),
         ];
         Gradients { input: gates, recurrent: gates, state: [s.splat_f32s(0.0), s.mul_f32s(dc, f)] }
     }

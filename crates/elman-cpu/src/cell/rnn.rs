@@ -1,9 +1,9 @@
 use pulp::Simd;
 
-use super::{Gates, Gradients, Pointwise, States, Step, through_tanh};
+use super::{Gates, Gradients, Pointwise, States, Step, tanh_backward};
 use crate::math::tanh;
 
-/// What the simple recurrent cell does with its sum.
+/// The activation function of an [`Rnn`] cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
     /// The hyperbolic tangent.
@@ -12,7 +12,7 @@ pub enum Activation {
     Relu,
 }
 
-/// `h' = f(x + r)` (Elman 1990).
+/// The Elman RNN cell, `h' = f(x + r)` (Elman 1990).
 #[derive(Clone, Copy, Debug)]
 pub struct Rnn(
     /// `f`
@@ -38,7 +38,7 @@ impl Pointwise for Rnn {
         let sum = s.add_f32s(input[0], recurrent[0]);
         let h = match self.0 {
             Activation::Tanh => tanh(s, sum),
-            // in this order NaN stays NaN
+            // this order of operands propagates NaN
             Activation::Relu => s.select_f32s(s.less_than_f32s(sum, zero), zero, sum),
         };
         ([h, zero], [zero; 4])
@@ -49,7 +49,7 @@ impl Pointwise for Rnn {
         let zero = s.splat_f32s(0.0);
         let (h, [dh, _]) = (step.output, step.gradient);
         let sum = match self.0 {
-            Activation::Tanh => through_tanh(s, dh, h),
+            Activation::Tanh => tanh_backward(s, dh, h),
             Activation::Relu => s.select_f32s(s.greater_than_f32s(h, zero), dh, zero),
         };
         let gates = [sum, zero, zero, zero];

@@ -1,4 +1,4 @@
-//! The weights in the order in which the walk reads them.
+//! The packed weights of a scan, and how threads divide them.
 
 use std::ops::Range;
 
@@ -6,15 +6,15 @@ use pulp::{Simd, WithSimd};
 
 use crate::{
     Isa, Sequences, WeightDtype,
-    kernel::Counts,
+    kernel::CellSpec,
     multiply::PlainTile,
-    panels::{Column, Panels, Tile, share},
-    team::Plan,
+    panels::{Column, Panels, Tile, chunk_range},
+    threading::Plan,
 };
 
-/// What is packed.
+/// The weights to pack.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Unpacked<'a> {
+pub(crate) struct UnpackedWeights<'a> {
     /// `H`
     pub hidden: usize,
     /// `P`
@@ -25,43 +25,46 @@ pub(crate) struct Unpacked<'a> {
     pub bias: Option<&'a [f32]>,
     /// `[P, H]`
     pub projection: Option<&'a [f32]>,
-    /// Whether the product is normalised before its bias is added.
-    pub is_normalised: bool,
+    /// Whether the product is normalized before its bias is added.
+    pub is_normalized: bool,
 }
 
-pub(crate) struct Weights {
-    /// Whether the recurrent product must be complete before the cell acts on it. Else it acts on each tile at once.
+pub(crate) struct PackedWeights {
+    /// Whether the recurrent product must be complete before the cell runs. Otherwise the cell is fused into each tile.
     pub staged: bool,
-    /// Of the gates that are not late; all gates of some units side by side unless the walk is staged.
-    pub early: Panels,
-    pub late: Option<Panels>,
+    /// The non-candidate gates. Unless the scan is staged, a panel interleaves all gates of its units.
+    pub gates: Panels,
+    /// The candidate gates.
+    pub candidate: Option<Panels>,
     pub projection: Option<Panels>,
 }
 
-/// What one thread computes.
+/// The work of one thread.
 #[derive(Default)]
-pub(crate) struct Part {
+pub(crate) struct ThreadTask {
     pub rows: Vec<usize>,
-    /// Of the rows, those that are walked at this time step.
+    /// The rows that are active at this time step.
     pub active: Vec<usize>,
-    /// Of the rows, those that have ended.
+    /// The rows that have ended.
     pub ended: Vec<usize>,
-    /// Of the early gates' product, and of the others.
+    /// Tiles of the non-candidate gates.
     pub tiles: Range<usize>,
-    pub late: Range<usize>,
+    /// Tiles of the candidate gates.
+    pub candidate: Range<usize>,
+    /// Tiles of the projection.
     pub projection: Range<usize>,
     /// Hidden units.
     pub units: Range<usize>,
-    /// Outputs.
+    /// Elements of the hidden state.
     pub columns: Range<usize>,
 }
 
-/// Registers side by side in a tile that the cell acts on at once.
-pub(super) const fn vectors(gates: usize) -> usize {
+/// Registers per row of a tile into which the cell is fused.
+pub(super) const fn tile_vectors(gates: usize) -> usize {
     if gates > 2 { gates } else { 2 }
 }
 
-/// A tile of so many registers.
+/// A tile with this number of registers per row.
 struct CellTile(usize);
 
 impl WithSimd for CellTile {
@@ -73,72 +76,73 @@ impl WithSimd for CellTile {
     }
 }
 
-impl Weights {
-    /// Weights of another precision than float32 are multiplied before the cell acts, so that there is one such product and
-    /// not one for every cell.
-    pub fn pack(counts: Counts, isa: Isa, precision: WeightDtype, from: Unpacked<'_>) -> Self {
-        let Unpacked { hidden, output, is_normalised, .. } = from;
+impl PackedWeights {
+    /// Packs the weights. Scans with a dtype other than f32 are staged, so that their product is compiled once and not
+    /// for every cell.
+    pub fn pack(spec: CellSpec, isa: Isa, dtype: WeightDtype, from: UnpackedWeights<'_>) -> Self {
+        let UnpackedWeights { hidden, output, is_normalized, .. } = from;
         let plain = isa.run(PlainTile);
-        // with layer normalisation the bias comes later
-        let bias = from.bias.filter(|_| !is_normalised);
-        let gates = |start: usize, rows: usize| {
-            let column = |row: usize| Column { start: (start + row) * output, step: 1, bias: start + row };
-            Panels::plain(plain, precision, output, rows, from.weights, bias, column)
+        // with layer normalization the bias is added later
+        let bias = from.bias.filter(|_| !is_normalized);
+        let pack_rows = |start: usize, rows: usize| {
+            let column = |row: usize| Column { start: (start + row) * output, stride: 1, bias: start + row };
+            Panels::plain(plain, dtype, output, rows, from.weights, bias, column)
         };
-        let is_narrow = counts.recurrent && precision != WeightDtype::F32;
-        let staged = counts.late > 0 || is_normalised || is_narrow;
-        let early = counts.early() * hidden;
+        let is_narrow = spec.recurrent && dtype != WeightDtype::F32;
+        let staged = spec.candidate_gates > 0 || is_normalized || is_narrow;
+        let candidate_start = spec.non_candidate_gates() * hidden;
         Self {
             staged,
-            early: if staged { gates(0, early) } else { side_by_side(counts, isa, &from) },
-            late: (counts.late > 0).then(|| gates(early, counts.late * hidden)),
+            gates: if staged { pack_rows(0, candidate_start) } else { pack_interleaved(spec, isa, &from) },
+            candidate: (spec.candidate_gates > 0).then(|| pack_rows(candidate_start, spec.candidate_gates * hidden)),
             projection: from.projection.map(|projection| {
-                let column = |row: usize| Column { start: row * hidden, step: 1, bias: 0 };
-                Panels::plain(plain, precision, hidden, output, projection, None, column)
+                let column = |row: usize| Column { start: row * hidden, stride: 1, bias: 0 };
+                Panels::plain(plain, dtype, hidden, output, projection, None, column)
             }),
         }
     }
 
-    /// Bytes that are held.
+    /// Allocated bytes.
     pub fn bytes(&self) -> usize {
-        [Some(&self.early), self.late.as_ref(), self.projection.as_ref()].into_iter().flatten().map(Panels::bytes).sum()
+        let panels = [Some(&self.gates), self.candidate.as_ref(), self.projection.as_ref()];
+        panels.into_iter().flatten().map(Panels::bytes).sum()
     }
 
-    pub fn part(&self, counts: Counts, plan: Plan, thread: usize, sequences: &Sequences<'_>) -> Part {
+    pub fn task(&self, spec: CellSpec, plan: Plan, thread: usize, sequences: &Sequences<'_>) -> ThreadTask {
         let Sequences { batch, hidden, output, .. } = *sequences;
-        let (part, parts) = plan.part(thread);
-        let tiles = self.early.share(part, parts);
-        let lanes = self.early.tile.lanes;
+        let (index, chunks) = plan.unit_chunk(thread);
+        let tiles = self.gates.chunk(index, chunks);
+        let lanes = self.gates.tile.lanes;
         let registers = if self.staged {
-            share(hidden.div_ceil(lanes), part, parts)
+            chunk_range(hidden.div_ceil(lanes), index, chunks)
         } else {
-            let registers = self.early.tile.vectors / counts.gates;
+            let registers = self.gates.tile.vectors / spec.gates;
             tiles.start * registers..tiles.end * registers
         };
         let units = hidden.min(registers.start * lanes)..hidden.min(registers.end * lanes);
-        let of = |panels: &Option<Panels>| panels.as_ref().map_or(0..0, |panels| panels.share(part, parts));
-        let (late, projection) = (of(&self.late), of(&self.projection));
+        let chunk = |panels: &Option<Panels>| panels.as_ref().map_or(0..0, |panels| panels.chunk(index, chunks));
+        let (candidate, projection) = (chunk(&self.candidate), chunk(&self.projection));
         let columns = match &self.projection {
             Some(panels) => panels.columns(&projection, output),
             None => units.clone(),
         };
         let rows = plan.rows(thread, batch, sequences.lengths);
-        Part { rows, tiles, late, projection, units, columns, ..Part::default() }
+        ThreadTask { rows, tiles, candidate, projection, units, columns, ..ThreadTask::default() }
     }
 }
 
-/// A panel has the gates of some units: for each register of units, one register for each gate.
-fn side_by_side(counts: Counts, isa: Isa, from: &Unpacked<'_>) -> Panels {
-    let Unpacked { hidden, output, .. } = *from;
-    let tile = isa.run(CellTile(vectors(counts.gates)));
-    let units = tile.width() / counts.gates;
+/// Packs panels that interleave gates: for each register of units, one register per gate.
+fn pack_interleaved(spec: CellSpec, isa: Isa, from: &UnpackedWeights<'_>) -> Panels {
+    let UnpackedWeights { hidden, output, .. } = *from;
+    let tile = isa.run(CellTile(tile_vectors(spec.gates)));
+    let units = tile.width() / spec.gates;
     let column = |panel: usize, vector: usize, lane: usize| {
-        let (register, gate) = (vector / counts.gates, vector % counts.gates);
+        let (register, gate) = (vector / spec.gates, vector % spec.gates);
         let unit = panel * units + register * tile.lanes + lane;
         let row = gate * hidden + unit;
-        (counts.recurrent && unit < hidden).then_some(Column { start: row * output, step: 1, bias: row })
+        (spec.recurrent && unit < hidden).then_some(Column { start: row * output, stride: 1, bias: row })
     };
-    // without a recurrent product the panels are empty, and the sums zero
-    let depth = if counts.recurrent { output } else { 0 };
+    // without a recurrent product the panels are empty, and the sums are zero
+    let depth = if spec.recurrent { output } else { 0 };
     Panels::pack(tile, depth, hidden.div_ceil(units), from.weights, from.bias, column)
 }

@@ -4,10 +4,10 @@ use crate::{
     Isa, WeightDtype,
     multiply::{Multiply, PlainTile},
     panels::{Column, Panels, Tiles},
-    team::{Plan, Shared, Slab},
+    threading::{Plan, SharedPtr, StridedRows},
 };
 
-/// A dense layer `y = x Wᵀ + b` whose weights are packed once.
+/// A linear layer `y = x Wᵀ + b` whose weights are packed once.
 ///
 /// Legend: `N` rows, `I` inputs, `R` outputs.
 ///
@@ -28,17 +28,18 @@ pub struct PackedLinear {
 
 impl fmt::Debug for PackedLinear {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PackedLinear({} → {}, {})", self.inputs(), self.outputs, self.panels.precision)
+        write!(f, "PackedLinear({} → {}, {})", self.inputs(), self.outputs, self.panels.dtype)
     }
 }
 
-/// Rows that are multiplied at once: with few enough of them the weights are what is read again.
-const ROWS: usize = 1 << 6;
+/// Rows that are multiplied by all weights before the next rows: few enough to stay in the cache, while the weights are
+/// read again.
+const CHUNK_ROWS: usize = 1 << 6;
 
-static FIRST: [usize; ROWS] = {
-    let mut rows = [0; ROWS];
+static ROW_INDICES: [usize; CHUNK_ROWS] = {
+    let mut rows = [0; CHUNK_ROWS];
     let mut n = 0;
-    while n < ROWS {
+    while n < CHUNK_ROWS {
         rows[n] = n;
         n += 1;
     }
@@ -49,36 +50,36 @@ impl PackedLinear {
     /// Packs the weights `[R, I]` with their bias `[R]`; `width` is `I`.
     ///
     /// # Panics
-    /// If a slice has another size.
-    pub fn new(isa: Isa, precision: WeightDtype, weights: &[f32], bias: Option<&[f32]>, width: usize) -> Self {
+    /// If a slice has the wrong size.
+    pub fn new(isa: Isa, dtype: WeightDtype, weights: &[f32], bias: Option<&[f32]>, width: usize) -> Self {
         assert!(width > 0 && weights.len().is_multiple_of(width), "weights: [R, I]");
         let outputs = weights.len() / width;
         assert_eq!(bias.map_or(outputs, <[f32]>::len), outputs, "bias: [R]");
-        let column = |row: usize| Column { start: row * width, step: 1, bias: row };
-        let panels = Panels::plain(isa.run(PlainTile), precision, width, outputs, weights, bias, column);
+        let column = |row: usize| Column { start: row * width, stride: 1, bias: row };
+        let panels = Panels::plain(isa.run(PlainTile), dtype, width, outputs, weights, bias, column);
         Self { isa, panels, outputs }
     }
 
-    /// Computes `[N, R]` from `x`, `[N, I]`, on at most so many threads. Nothing is allocated on one.
+    /// Computes `[N, R]` from `x`, `[N, I]`, on at most `threads` threads. Does not allocate on one thread.
     ///
     /// # Panics
-    /// If a slice has another size.
+    /// If a slice has the wrong size.
     pub fn forward(&self, threads: usize, x: &[f32], into: &mut [f32]) {
         let width = self.inputs();
         assert!(x.len().is_multiple_of(width), "x: [N, I]");
         let rows = x.len() / width;
         assert_eq!(into.len(), rows * self.outputs, "into: [N, R]");
-        let into = Shared::new(into);
-        let plan = Plan::columns(threads, rows.saturating_mul(self.outputs).saturating_mul(width));
+        let into = SharedPtr::new(into);
+        let plan = Plan::for_columns(threads, rows.saturating_mul(self.outputs).saturating_mul(width));
         plan.run(|thread, _| {
-            let (part, parts) = plan.part(thread);
-            for start in (0..rows).step_by(ROWS) {
-                let count = ROWS.min(rows - start);
-                let from = Slab::of(&x[start * width..], width);
-                // SAFETY: the sizes were checked, the tiles are this thread's.
+            let (index, chunks) = plan.unit_chunk(thread);
+            for start in (0..rows).step_by(CHUNK_ROWS) {
+                let count = CHUNK_ROWS.min(rows - start);
+                let from = StridedRows::from_slice(&x[start * width..], width);
+                // SAFETY: the sizes were checked, and the tiles are this thread's.
                 unsafe {
-                    let into = Slab::at(into, start * self.outputs, self.outputs);
-                    self.multiply(self.panels.share(part, parts), &FIRST[..count], from, into);
+                    let into = StridedRows::at(into, start * self.outputs, self.outputs);
+                    self.multiply(self.panels.chunk(index, chunks), &ROW_INDICES[..count], from, into);
                 }
             }
         });
@@ -99,16 +100,16 @@ impl PackedLinear {
         self.panels.bytes()
     }
 
-    /// The tiles of one of `parts` threads.
-    pub(super) fn share(&self, part: usize, parts: usize) -> Range<usize> {
-        self.panels.share(part, parts)
+    /// The `index`-th of `chunks` almost equal ranges of tiles.
+    pub(super) fn chunk(&self, index: usize, chunks: usize) -> Range<usize> {
+        self.panels.chunk(index, chunks)
     }
 
-    /// Some tiles of some rows.
+    /// Computes a range of tiles for the given rows.
     ///
     /// # Safety
     /// As [`Multiply::run`].
-    pub(super) unsafe fn multiply(&self, tiles: Range<usize>, rows: &[usize], from: Slab, into: Slab) {
+    pub(super) unsafe fn multiply(&self, tiles: Range<usize>, rows: &[usize], from: StridedRows, into: StridedRows) {
         let tiles = Tiles::at(0, &tiles);
         let multiply = Multiply { panels: &self.panels, columns: self.outputs, tiles, rows, from, into, add: false };
         // SAFETY: as the caller promises.

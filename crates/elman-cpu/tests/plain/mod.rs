@@ -1,6 +1,6 @@
-//! Recurrences as plain loops in float64, and random problems for them.
+//! Recurrences as plain loops in f64, and random test cases for them.
 
-#![allow(dead_code)] // each test that shares this file uses its own part of it
+#![allow(dead_code)] // each test crate uses a part of this module
 
 use elman_cpu::{
     Backward, BackwardInto, Forward, Isa, Kernel, LayerNorm, ScanOptions, Sequences, Zoneout, backward,
@@ -9,7 +9,7 @@ use elman_cpu::{
 
 pub const EPSILON: f32 = 1e-3;
 
-/// The cells that there are kernels for, with one unit's step in float64.
+/// The built-in cells, with the step of one unit in f64.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cell {
     RnnTanh,
@@ -25,7 +25,7 @@ fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// `g` of the minimal cells.
+/// `g` of minGRU and minLSTM.
 fn positive(v: f64) -> f64 {
     if v >= 0.0 { v + 0.5 } else { sigmoid(v) }
 }
@@ -43,16 +43,16 @@ impl Cell {
         }
     }
 
-    fn late(self) -> usize {
+    fn candidate_gates(self) -> usize {
         usize::from(self == Self::GruResetBefore)
     }
 
-    /// What the late gates' weights are multiplied with.
+    /// The input of the candidate gates' recurrent product.
     fn candidate_input(self, x: &[f64], h: &[f64], hidden: f64) -> f64 {
         sigmoid(x[0] + h[0]) * hidden
     }
 
-    /// The next state of one unit from the gates' two products and the state.
+    /// The next states of one unit, given the input projection and the recurrent product of its gates, and its states.
     fn step(self, x: &[f64], h: &[f64], state: &[f64]) -> Vec<f64> {
         match self {
             Self::RnnTanh => vec![(x[0] + h[0]).tanh()],
@@ -81,17 +81,18 @@ impl Cell {
     }
 }
 
-/// What is done besides the plain recurrence.
+/// Options of a test case, see [`ScanOptions`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Besides {
+pub struct Options {
     pub projection: Option<usize>,
     pub norm: bool,
     pub dropout: bool,
-    pub zoneout: Option<Zoned>,
+    pub zoneout: Option<ZoneoutKind>,
 }
 
+/// A variant of [`Zoneout`].
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Zoned {
+pub enum ZoneoutKind {
     Masks,
     Rates,
 }
@@ -106,15 +107,16 @@ pub struct Case {
     pub output: usize,
     pub reverse: bool,
     pub lengths: Option<Vec<usize>>,
-    pub besides: Besides,
-    /// Input product, recurrent weights, recurrent bias, initial state, projection, gain: what there are gradients by.
+    pub options: Options,
+    /// The differentiable arguments: input projection, recurrent weights, recurrent bias, initial state, projection,
+    /// gain.
     pub arguments: [Vec<f32>; 6],
     dropout: Vec<f32>,
     masks: Vec<f32>,
 }
 
 pub const NAMES: [&str; 6] = ["input", "weights", "bias", "state", "projection", "gain"];
-/// Of the hidden state, and of the other one.
+/// Zoneout probabilities of the hidden state and of the second state.
 const RATES: [f32; 2] = [0.25, 0.5];
 
 /// Uniform in ±1 (a linear congruential generator).
@@ -126,31 +128,31 @@ pub fn random(count: usize, seed: &mut u64) -> Vec<f32> {
     (0..count).map(|_| next()).collect()
 }
 
-/// The gradients by each of the arguments; empty where there is none.
+/// The gradients with respect to the arguments; empty if the argument is empty.
 pub type Gradients = [Vec<f32>; 6];
 
 impl Case {
-    pub fn new(cell: Cell, [time, batch, hidden]: [usize; 3], reverse: bool, ragged: bool, besides: Besides) -> Self {
+    pub fn new(cell: Cell, [time, batch, hidden]: [usize; 3], reverse: bool, ragged: bool, options: Options) -> Self {
         let (kernel, mut seed) = (cell.kernel(), (time * 100 + batch * 10 + hidden) as u64);
-        let output = besides.projection.unwrap_or(hidden);
+        let output = options.projection.unwrap_or(hidden);
         let rows = kernel.recurrent_rows(hidden);
         let scaled = |values: Vec<f32>, width: usize| values.iter().map(|w| w / (width as f32).sqrt()).collect();
         let states = |times: usize| times * batch * (output + (kernel.states() - 1) * hidden);
-        let coins = |count: usize, seed: &mut u64, yes: f32| {
-            random(count, seed).iter().map(|x| if *x > 0.0 { yes } else { 0.0 }).collect()
+        let mask = |count: usize, seed: &mut u64, value: f32| {
+            random(count, seed).iter().map(|x| if *x > 0.0 { value } else { 0.0 }).collect()
         };
         let arguments = [
             random(time * batch * kernel.gates() * hidden, &mut seed),
             scaled(random(rows * output, &mut seed), output),
             random(rows, &mut seed),
             random(states(1), &mut seed),
-            scaled(random(besides.projection.unwrap_or(0) * hidden, &mut seed), hidden),
-            random(if besides.norm { rows } else { 0 }, &mut seed).iter().map(|g| 1.0 + g / 2.0).collect(),
+            scaled(random(options.projection.unwrap_or(0) * hidden, &mut seed), hidden),
+            random(if options.norm { rows } else { 0 }, &mut seed).iter().map(|g| 1.0 + g / 2.0).collect(),
         ];
         Self {
             lengths: ragged.then(|| (0..batch).map(|row| (row * 7 + 3) % (time + 1)).collect()),
-            dropout: coins(batch * output, &mut seed, 2.0),
-            masks: coins(states(time), &mut seed, 1.0),
+            dropout: mask(batch * output, &mut seed, 2.0),
+            masks: mask(states(time), &mut seed, 1.0),
             cell,
             kernel,
             time,
@@ -158,7 +160,7 @@ impl Case {
             hidden,
             output,
             reverse,
-            besides,
+            options,
             arguments,
         }
     }
@@ -168,24 +170,24 @@ impl Case {
         Sequences { time, batch, hidden, output, reverse, lengths: lengths.as_deref() }
     }
 
-    fn variant(&self) -> ScanOptions<'_> {
+    fn scan_options(&self) -> ScanOptions<'_> {
         let [.., projection, gain] = &self.arguments;
         ScanOptions {
-            projection: self.besides.projection.map(|_| &projection[..]),
-            norm: self.besides.norm.then_some(LayerNorm { gain, epsilon: EPSILON }),
-            dropout: self.besides.dropout.then_some(&self.dropout[..]),
-            zoneout: self.besides.zoneout.map(|zoned| match zoned {
-                Zoned::Masks => Zoneout::Masks(&self.masks),
-                Zoned::Rates => Zoneout::Rates(RATES),
+            projection: self.options.projection.map(|_| &projection[..]),
+            norm: self.options.norm.then_some(LayerNorm { gain, epsilon: EPSILON }),
+            dropout: self.options.dropout.then_some(&self.dropout[..]),
+            zoneout: self.options.zoneout.map(|kind| match kind {
+                ZoneoutKind::Masks => Zoneout::Masks(&self.masks),
+                ZoneoutKind::Rates => Zoneout::Rates(RATES),
             }),
         }
     }
 
-    /// The states, and what is saved.
+    /// The states and the saved values.
     pub fn forward(&self, isa: Isa, threads: usize, save: bool) -> (Vec<f32>, Vec<f32>) {
         let [input, weights, bias, state, ..] = &self.arguments;
-        let (sequences, variant) = (self.sequences(), self.variant());
-        // NaN shows what was not written
+        let (sequences, variant) = (self.sequences(), self.scan_options());
+        // NaN reveals elements that are not written
         let mut states = vec![f32::NAN; sequences.state_len(self.kernel.states(), self.time)];
         let mut saved = vec![f32::NAN; saved_len(&self.kernel, &sequences, &variant)];
         let from = Forward { sequences, input, weights, bias: Some(bias), state, variant };
@@ -197,43 +199,43 @@ impl Case {
         self.gradients(isa, threads, gradient, true)
     }
 
-    /// The gradients by input and state alone.
-    pub fn walk_back(&self, gradient: &[f32]) -> Gradients {
+    /// Only the gradients with respect to input projection and initial state.
+    pub fn backward_without_weights(&self, gradient: &[f32]) -> Gradients {
         self.gradients(Isa::best(), 1, gradient, false)
     }
 
-    fn gradients(&self, isa: Isa, threads: usize, gradient: &[f32], by_weights: bool) -> Gradients {
+    fn gradients(&self, isa: Isa, threads: usize, gradient: &[f32], with_weights: bool) -> Gradients {
         let (states, saved) = self.forward(isa, threads, true);
         let mut into = self.arguments.clone().map(|argument| vec![f32::NAN; argument.len()]);
         let [input, weights, bias, state, projection, gain] = &mut into;
-        fn some(is_there: bool, values: &mut [f32]) -> Option<&mut [f32]> {
-            is_there.then_some(values)
+        fn some(is_needed: bool, values: &mut [f32]) -> Option<&mut [f32]> {
+            is_needed.then_some(values)
         }
-        let recurrent = by_weights && self.kernel.is_recurrent();
-        let is_projected = by_weights && self.besides.projection.is_some();
-        let into_all = BackwardInto {
+        let recurrent = with_weights && self.kernel.is_recurrent();
+        let is_projected = with_weights && self.options.projection.is_some();
+        let buffers = BackwardInto {
             input,
             state,
             weights: some(recurrent, weights),
             bias: some(recurrent, bias),
             projection: some(is_projected, projection),
-            gain: some(by_weights && self.besides.norm, gain),
+            gain: some(with_weights && self.options.norm, gain),
         };
         let from = Backward {
             sequences: self.sequences(),
             weights: &self.arguments[1],
             state: &self.arguments[3],
-            variant: self.variant(),
+            variant: self.scan_options(),
             states: &states,
             saved: &saved,
             gradient,
         };
-        backward(&self.kernel, isa, threads, from, into_all);
+        backward(&self.kernel, isa, threads, from, buffers);
         into
     }
 
-    /// The arguments in float64.
-    pub fn exactly(&self) -> [Vec<f64>; 6] {
+    /// The arguments in f64.
+    pub fn arguments_f64(&self) -> [Vec<f64>; 6] {
         self.arguments.clone().map(|values| values.into_iter().map(f64::from).collect())
     }
 
@@ -242,19 +244,19 @@ impl Case {
         let Self { cell, time, batch, hidden, output, .. } = *self;
         let (gates, count) = (self.kernel.gates(), self.kernel.states());
         let width = |n: usize| if n == 0 { output } else { hidden };
-        let place = |n: usize, times: usize, t: usize, row: usize| match n {
+        let offset = |n: usize, times: usize, t: usize, row: usize| match n {
             0 => (t * batch + row) * output,
             n => times * batch * output + (((n - 1) * times + t) * batch + row) * hidden,
         };
-        let mut states = vec![0.0; place(count, time, 0, 0)];
+        let mut states = vec![0.0; offset(count, time, 0, 0)];
         for row in 0..batch {
-            let mut s: Vec<Vec<f64>> = (0..count).map(|n| state[place(n, 1, 0, row)..][..width(n)].to_vec()).collect();
+            let mut s: Vec<Vec<f64>> = (0..count).map(|n| state[offset(n, 1, 0, row)..][..width(n)].to_vec()).collect();
             for n in 0..time {
                 let t = if self.reverse { time - 1 - n } else { n };
                 if self.lengths.as_ref().is_none_or(|lengths| t < lengths[row]) {
-                    let fed: Vec<f64> = (0..output)
+                    let recurrent_input: Vec<f64> = (0..output)
                         .map(|k| {
-                            if self.besides.dropout {
+                            if self.options.dropout {
                                 s[0][k] * f64::from(self.dropout[row * output + k])
                             } else {
                                 s[0][k]
@@ -264,55 +266,57 @@ impl Case {
                     let x = |unit: usize| -> Vec<f64> {
                         (0..gates).map(|g| input[((t * batch + row) * gates + g) * hidden + unit]).collect()
                     };
-                    // the product of some gates, normalised
-                    let products = |from: usize, to: usize, with: &[f64]| -> Vec<f64> {
-                        let dot = |r: usize| (0..output).map(|k| weights[r * output + k] * with[k]).sum::<f64>();
-                        let raw: Vec<f64> = (from * hidden..to * hidden).map(dot).collect();
-                        let mean = raw.iter().sum::<f64>() / raw.len() as f64;
-                        let variance = raw.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / raw.len() as f64;
+                    // the recurrent product of gates that are normalized together
+                    let products = |from: usize, to: usize, input: &[f64]| -> Vec<f64> {
+                        let dot = |r: usize| (0..output).map(|k| weights[r * output + k] * input[k]).sum::<f64>();
+                        let product: Vec<f64> = (from * hidden..to * hidden).map(dot).collect();
+                        let mean = product.iter().sum::<f64>() / product.len() as f64;
+                        let variance = product.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / product.len() as f64;
                         let scale = 1.0 / (variance + f64::from(EPSILON)).sqrt();
                         let finish = |(n, v): (usize, &f64)| {
                             let r = from * hidden + n;
-                            if self.besides.norm { bias[r] + gain[r] * (v - mean) * scale } else { bias[r] + v }
+                            if self.options.norm { bias[r] + gain[r] * (v - mean) * scale } else { bias[r] + v }
                         };
-                        raw.iter().enumerate().map(finish).collect()
+                        product.iter().enumerate().map(finish).collect()
                     };
                     let mut h = Vec::new();
                     if self.kernel.is_recurrent() {
-                        let early = gates - cell.late();
-                        h = products(0, early, &fed);
-                        if cell.late() > 0 {
-                            let gate = |unit: usize| (0..early).map(|g| h[g * hidden + unit]).collect::<Vec<_>>();
-                            let with: Vec<f64> =
-                                (0..hidden).map(|u| cell.candidate_input(&x(u), &gate(u), fed[u])).collect();
-                            h.extend(products(early, gates, &with));
+                        let first_candidate = gates - cell.candidate_gates();
+                        h = products(0, first_candidate, &recurrent_input);
+                        if cell.candidate_gates() > 0 {
+                            let product =
+                                |unit: usize| (0..first_candidate).map(|g| h[g * hidden + unit]).collect::<Vec<_>>();
+                            let candidate_input: Vec<f64> = (0..hidden)
+                                .map(|u| cell.candidate_input(&x(u), &product(u), recurrent_input[u]))
+                                .collect();
+                            h.extend(products(first_candidate, gates, &candidate_input));
                         }
                     }
                     let mut next: Vec<Vec<f64>> = vec![vec![0.0; hidden]; count];
                     for unit in 0..hidden {
                         let h: Vec<f64> = h.iter().skip(unit).step_by(hidden).copied().collect();
-                        let before: Vec<f64> = s.iter().map(|s| s.get(unit).copied().unwrap_or(0.0)).collect();
-                        for (next, value) in next.iter_mut().zip(cell.step(&x(unit), &h, &before)) {
+                        let state: Vec<f64> = s.iter().map(|s| s.get(unit).copied().unwrap_or(0.0)).collect();
+                        for (next, value) in next.iter_mut().zip(cell.step(&x(unit), &h, &state)) {
                             next[unit] = value;
                         }
                     }
-                    if self.besides.projection.is_some() {
+                    if self.options.projection.is_some() {
                         let project = |p: usize| (0..hidden).map(|k| projection[p * hidden + k] * next[0][k]).sum();
                         next[0] = (0..output).map(project).collect();
                     }
                     for (n, (s, next)) in s.iter_mut().zip(next).enumerate() {
                         for (k, (s, next)) in s.iter_mut().zip(next).enumerate() {
-                            let z = match self.besides.zoneout {
+                            let z = match self.options.zoneout {
                                 None => 0.0,
-                                Some(Zoned::Masks) => f64::from(self.masks[place(n, time, t, row) + k]),
-                                Some(Zoned::Rates) => f64::from(RATES[n]),
+                                Some(ZoneoutKind::Masks) => f64::from(self.masks[offset(n, time, t, row) + k]),
+                                Some(ZoneoutKind::Rates) => f64::from(RATES[n]),
                             };
                             *s = z * *s + (1.0 - z) * next;
                         }
                     }
                 }
                 for (n, s) in s.iter().enumerate() {
-                    states[place(n, time, t, row)..][..s.len()].copy_from_slice(s);
+                    states[offset(n, time, t, row)..][..s.len()].copy_from_slice(s);
                 }
             }
         }
@@ -324,7 +328,7 @@ pub fn assert_close(what: &str, found: &[f32], expected: &[f64], tolerance: f64)
     assert_eq!(found.len(), expected.len(), "{what}");
     let scale = expected.iter().fold(1.0, |m: f64, e| m.max(e.abs()));
     for (n, (found, expected)) in found.iter().zip(expected).enumerate() {
-        let off = (f64::from(*found) - expected).abs();
-        assert!(off <= tolerance * scale, "{what}: element {n} is {found}, expected {expected}");
+        let error = (f64::from(*found) - expected).abs();
+        assert!(error <= tolerance * scale, "{what}: element {n} is {found}, expected {expected}");
     }
 }

@@ -1,138 +1,156 @@
-//! The walk back by cubes that run side by side and meet after each step.
+//! The backward scan of the persistent driver.
 
 use cubecl::{ir::ElemType, prelude::*};
 
 use super::{
     Args, Phase,
-    buffers::{Backward, by_recurrent},
-    phases::with_sum,
+    buffers::{Backward, d_recurrent},
+    phases::apply_sum,
 };
 use crate::{
     Buffer, Plan, Sequences,
     cell::Pointwise,
-    driver::PER_UNIT,
-    persistent::{Launches, Meeting, meet, met},
-    place::{at, end_of, first_row, side_of},
-    product::{Place, Source, Tile, product, scratch, sum},
+    driver::COLUMNS_PER_THREAD,
+    indexing::{direction_of, first_row, row_end, step_index},
+    persistent::{GridBarrier, PersistentScan, grid_sync, sync_state},
+    product::{Source, Tile, TileCoords, product, scratch, sum},
 };
 
-/// What such a walk reads and writes.
+/// The buffers of the scan, and those through which cubes communicate.
 #[derive(CubeType, CubeLaunch)]
-pub(crate) struct Exchange<N: Float> {
-    pub walk: Backward<N>,
-    /// The bits of the gradient by the recurrent product of the step walked after this one and of this one, by turns:
-    /// `[2, B, G, H]`. All else that a unit reads it has written itself.
-    pub bits: Box<[Atomic<u32>]>,
-    pub meeting: Meeting,
+pub(crate) struct PersistentBackward<N: Float> {
+    pub scan: Backward<N>,
+    /// The bits of the gradient with respect to the recurrent product, of the next step and of the current one,
+    /// alternating: `[2, B, G, H]`. Everything else that a thread reads it wrote itself.
+    pub d_recurrent_bits: Box<[Atomic<u32>]>,
+    pub barrier: GridBarrier,
 }
 
-/// The gradient by the recurrent product at a step, from whichever cube it is.
-struct Exchanged;
+/// The gradient with respect to the recurrent product at a step, written by any cube.
+struct ExchangedGrad;
 
 #[cube]
-impl<N: Float> Source<Exchange<N>> for Exchanged {
-    fn read(b: &Exchange<N>, walked: usize, row: usize, k: usize) -> f32 {
-        let gates = comptime!(b.walk.flags.gates) * b.walk.hidden;
-        f32::reinterpret(b.bits[(walked % 2 * b.walk.batch + row) * gates + k].load())
+impl<N: Float> Source<PersistentBackward<N>> for ExchangedGrad {
+    fn read(b: &PersistentBackward<N>, step: usize, row: usize, k: usize) -> f32 {
+        let gates = comptime!(b.scan.flags.gates) * b.scan.hidden;
+        f32::reinterpret(b.d_recurrent_bits[(step % 2 * b.scan.batch + row) * gates + k].load())
     }
 }
 
-/// The walk of all rows from before step `end` back to `first`. Cubes meet before each step, and once more in the end.
+/// Steps `first..end` of the scan of all rows, from the last to the first, with a grid barrier before each step and one
+/// at the end.
 #[cube(launch_unchecked)]
-pub(crate) fn persistent<N: Float, C: Pointwise>(
-    mut b: Exchange<N>,
+pub(crate) fn persistent_kernel<N: Float, C: Pointwise>(
+    mut b: PersistentBackward<N>,
     first: usize,
     end: usize,
     #[comptime] tile: Tile,
-    #[define(N)] _number: ElemType,
+    #[define(N)] _dtype: ElemType,
 ) {
-    let mut scratch = scratch(PER_UNIT, tile);
-    let mut met = met();
-    let row = first_row(CUBE_POS_Y as usize, b.walk.turn, comptime!(tile.rows));
-    let rows = end_of(row, b.walk.turn, b.walk.batch);
-    let side = side_of(row, b.walk.turn, comptime!(b.walk.flags.both));
-    let width = comptime!(tile.units * PER_UNIT);
-    let columns = b.walk.output;
+    let mut scratch = scratch(COLUMNS_PER_THREAD, tile);
+    let mut sync = sync_state();
+    let row = first_row(CUBE_POS_Y as usize, b.scan.first_reverse_row, comptime!(tile.rows));
+    let row_end = row_end(row, b.scan.first_reverse_row, b.scan.batch);
+    let direction = direction_of(row, b.scan.first_reverse_row, comptime!(b.scan.flags.bidirectional));
+    let width = comptime!(tile.threads * COLUMNS_PER_THREAD);
+    let columns = b.scan.output;
     let tiles = columns.div_ceil(width);
-    let full = comptime!(b.walk.flags.gates) * b.walk.hidden;
-    let begin = b.meeting.idle;
-    let last = begin + end - first;
-    let mut turn = 0usize;
-    let mut together = true.runtime();
-    while together && turn <= last {
-        together = meet(&b.meeting, &mut met, &mut scratch);
-        let mut n = if together && turn >= begin && turn < last { CUBE_POS_X as usize } else { tiles };
+    let full = comptime!(b.scan.flags.gates) * b.scan.hidden;
+    let first_round = b.barrier.trial_rounds;
+    let last_round = first_round + end - first;
+    let mut round = 0usize;
+    let mut complete = true.runtime();
+    while complete && round <= last_round {
+        complete = grid_sync(&b.barrier, &mut sync, &mut scratch);
+        let mut n = if complete && round >= first_round && round < last_round { CUBE_POS_X as usize } else { tiles };
         while n < tiles {
-            let walked = end - 1 - (turn - begin);
+            let step = end - 1 - (round - first_round);
             let column = n * width + UNIT_POS_X as usize;
-            let stride = comptime!(tile.units).runtime();
-            let len = if walked + 1 == b.walk.time { 0usize } else { full };
-            let fours = full.div_ceil(4);
-            let place = Place { walked: walked + 1, row, rows, side, column, stride, columns, len, fours };
-            product::<N, Exchange<N>, Exchanged>(&b, &b.walk.weights, place, &mut scratch, PER_UNIT, tile);
+            let column_stride = comptime!(tile.threads).runtime();
+            let len = if step + 1 == b.scan.time { 0usize } else { full };
+            let column_vecs = full.div_ceil(4);
+            let coords = TileCoords {
+                step: step + 1,
+                row,
+                row_end,
+                direction,
+                column,
+                column_stride,
+                columns,
+                len,
+                column_vecs,
+            };
+            product::<N, PersistentBackward<N>, ExchangedGrad>(
+                &b,
+                &b.scan.weights,
+                coords,
+                &mut scratch,
+                COLUMNS_PER_THREAD,
+                tile,
+            );
             let mut r = UNIT_POS_Y as usize;
-            while r < comptime!(tile.rows) && row + r < rows {
-                for j in 0..PER_UNIT {
-                    let unit = column + j * comptime!(tile.units);
+            while r < comptime!(tile.rows) && row + r < row_end {
+                for j in 0..COLUMNS_PER_THREAD {
+                    let unit = column + j * comptime!(tile.threads);
                     if unit < columns {
-                        let sum = sum(&scratch, r, j, PER_UNIT, tile);
-                        with_sum::<N, C>(&mut b.walk, walked, row + r, unit, sum, Phase::Fused);
-                        pass_on::<N, C>(&b, walked, row + r, unit);
+                        let sum = sum(&scratch, r, j, COLUMNS_PER_THREAD, tile);
+                        apply_sum::<N, C>(&mut b.scan, step, row + r, unit, sum, Phase::Fused);
+                        publish_grad::<N, C>(&b, step, row + r, unit);
                     }
                 }
                 r += comptime!(tile.split);
             }
             n += CUBE_COUNT_X as usize;
         }
-        turn += 1;
+        round += 1;
     }
 }
 
-/// Lets the other cubes have the gradient by the recurrent product of a unit at a step.
+/// Makes the gradient with respect to the recurrent product of a unit at a step available to the other cubes.
 #[cube]
-fn pass_on<N: Float, C: Pointwise>(b: &Exchange<N>, walked: usize, row: usize, unit: usize) {
-    let t = at(walked, b.walk.time, row >= b.walk.turn).t;
-    let from = (t * b.walk.batch + row) * comptime!(C::GATES);
-    let into = (walked % 2 * b.walk.batch + row) * comptime!(C::GATES);
+fn publish_grad<N: Float, C: Pointwise>(b: &PersistentBackward<N>, step: usize, row: usize, unit: usize) {
+    let t = step_index(step, b.scan.time, row >= b.scan.first_reverse_row).t;
+    let from = (t * b.scan.batch + row) * comptime!(C::GATES);
+    let into = (step % 2 * b.scan.batch + row) * comptime!(C::GATES);
     #[unroll]
     for g in 0..comptime!(C::GATES) {
-        let value = by_recurrent::<N>(&b.walk, (from + g) * b.walk.hidden + unit);
-        b.bits[(into + g) * b.walk.hidden + unit].store(u32::reinterpret(value));
+        let value = d_recurrent::<N>(&b.scan, (from + g) * b.scan.hidden + unit);
+        b.d_recurrent_bits[(into + g) * b.scan.hidden + unit].store(u32::reinterpret(value));
     }
 }
 
-/// Launches a walk back, or nothing where its steps have more phases than one or the device cannot do it. Returns what
-/// [`spoil`](crate::persistent::spoil) needs.
-pub(super) fn launched<C: Pointwise>(args: &Args<'_>, plan: Plan) -> Option<Buffer> {
-    let Args { walk, flags, .. } = *args;
-    let number = args.walked.saved.number();
-    let Sequences { time, batch, hidden, output, .. } = *walk.sequences;
-    if Phase::of(flags) != [Phase::Fused] {
+/// Launches a backward scan, or nothing if its steps have several phases or the device does not support it. Returns the
+/// counters for [`poison_if_timed_out`](crate::persistent::poison_if_timed_out).
+pub(super) fn launch<C: Pointwise>(args: &Args<'_>, plan: Plan) -> Option<Buffer> {
+    let Args { scan, flags, .. } = *args;
+    let dtype = args.outputs.saved.number();
+    let Sequences { time, batch, hidden, output, .. } = *scan.sequences;
+    if Phase::sequence(flags) != [Phase::Fused] {
         return None;
     }
-    let bits = Buffer::empty(walk.client, 2 * batch * C::GATES * hidden);
-    let launches = Launches {
-        walk,
+    let d_recurrent_bits = Buffer::empty(scan.client, 2 * batch * C::GATES * hidden);
+    let persistent = PersistentScan {
+        scan,
         plan,
-        columns: Phase::Fused.column_tiles(hidden, output, plan.tile),
-        kernel: format!("backward {} {flags:?} {number:?}", std::any::type_name::<C>()),
+        column_cubes: Phase::Fused.column_tiles(hidden, output, plan.tile),
+        kernel: format!("backward {} {flags:?} {dtype:?}", std::any::type_name::<C>()),
     };
-    let steps = launches.steps(C::GATES);
-    let pieces = (0..time).step_by(steps).map(|first| first..time.min(first + steps)).rev();
-    launches.go(pieces.collect(), |count, meeting, piece| {
-        let buffers = ExchangeLaunch::new(args.of(), bits.arg(), meeting);
-        // SAFETY: the buffers are as long as the sizes ask for, which `ScanArgs::check` has seen to; the exchange is as long as the
-        // gates of two steps, and there is a count for each row of cubes
+    let steps = persistent.steps_per_launch(C::GATES);
+    let chunks = (0..time).step_by(steps).map(|first| first..time.min(first + steps)).rev();
+    persistent.launch_all(chunks.collect(), |count, barrier, chunk| {
+        let buffers = PersistentBackwardLaunch::new(args.launch_args(), d_recurrent_bits.arg(), barrier);
+        // SAFETY: `ScanArgs::check` ensures that the buffers have the lengths that the sizes require;
+        // `d_recurrent_bits` holds the gates of two steps, and there is a counter for each row of cubes
         unsafe {
-            persistent::launch_unchecked::<C>(
-                walk.client,
+            persistent_kernel::launch_unchecked::<C>(
+                scan.client,
                 count,
-                plan.dim(),
+                plan.cube_dim(),
                 buffers,
-                piece.start,
-                piece.end,
+                chunk.start,
+                chunk.end,
                 plan.tile,
-                number.elem(),
+                dtype.elem(),
             );
         }
     })

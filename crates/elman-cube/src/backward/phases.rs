@@ -1,243 +1,253 @@
-//! The phases of a time step that is walked back. What one writes, the next reads.
+//! The phases of a time step of the backward scan. A phase reads what the previous one wrote.
 
 use cubecl::prelude::*;
 
 use super::buffers::{
-    Backward, ByLateProduct, ByProduct, ByProjected, Flags, by_recurrent, dropout, output, state_before, zoneout,
+    Backward, CandidateProductGrad, Flags, ProductGrad, ProjectedGrad, d_recurrent, dropout, output, state_before,
+    zoneout,
 };
 use crate::{
     cell::{CandidateInput, MAX_GATES, MAX_STATES, Pointwise},
-    driver::PER_UNIT,
-    normalise::{standardised, total},
-    place::{at, end_of, is_active, side_of, state_at, width_of},
-    product::{Place, Scratch, Tile, product, sum},
+    driver::COLUMNS_PER_THREAD,
+    indexing::{direction_of, is_active, row_end, state_offset, state_width, step_index},
+    layer_norm::{cube_sum, normalized},
+    product::{Scratch, Tile, TileCoords, product, sum},
 };
 
-/// What is done of a time step.
+/// A phase of a time step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Phase {
-    /// The gradient that comes through the recurrent product of the step walked after this one, and the cell.
+    /// The gradient through the recurrent product of the next step, with the cell fused into it.
     Fused,
-    /// The same, without the cell: for a hidden state that is projected.
+    /// The gradient through the recurrent product of the next step, without the cell: for a projected hidden state.
     Projected,
     /// The gradient through the projection, and the cell.
     Cell,
-    /// Through the normalisation of the products that are late, or of those that are not.
-    Normalisation { late: bool },
-    /// The gradient through the late product and its input.
+    /// The gradient through layer normalization of the products of the candidate gates, or of the non-candidate gates.
+    LayerNorm { candidate: bool },
+    /// The gradient through the recurrent product of the candidate gates and its input.
     CandidateInput,
-    /// Of the first step only: the gradient that comes through its recurrent product.
+    /// Of the first step only: the gradient through its recurrent product.
     Initial,
 }
 
 impl Phase {
-    /// Those of a time step, in their order; after the last step comes [`Initial`](Self::Initial).
-    pub fn of(flags: Flags) -> Vec<Self> {
+    /// The phases of a time step, in order. [`Initial`](Self::Initial) follows the last step.
+    pub fn sequence(flags: Flags) -> Vec<Self> {
         let mut phases = if flags.projection { vec![Self::Projected, Self::Cell] } else { vec![Self::Fused] };
-        if flags.late > 0 {
+        if flags.candidate_gates > 0 {
             if flags.norm {
-                phases.push(Self::Normalisation { late: true });
+                phases.push(Self::LayerNorm { candidate: true });
             }
             phases.push(Self::CandidateInput);
         }
         if flags.norm {
-            phases.push(Self::Normalisation { late: false });
+            phases.push(Self::LayerNorm { candidate: false });
         }
         phases
     }
 
-    /// How many cubes side by side a phase of one step has work for.
+    /// Number of column tiles of a phase, that is, of cubes side by side that have work.
     pub fn column_tiles(self, hidden: usize, output: usize, tile: Tile) -> usize {
         match self {
-            Self::Fused | Self::Projected | Self::Initial => output.div_ceil(tile.units * PER_UNIT),
-            Self::Cell | Self::CandidateInput => hidden.div_ceil(tile.units * PER_UNIT),
-            Self::Normalisation { .. } => tile.rows,
+            Self::Fused | Self::Projected | Self::Initial => output.div_ceil(tile.threads * COLUMNS_PER_THREAD),
+            Self::Cell | Self::CandidateInput => hidden.div_ceil(tile.threads * COLUMNS_PER_THREAD),
+            Self::LayerNorm { .. } => tile.rows,
         }
     }
 }
 
-/// One phase on the rows of a tile: column tiles `first`, `first + step` and so on. All units of the cube take part.
+/// Runs one phase on the rows of a tile, for the column tiles `first_tile`, `first_tile + tile_stride`, and so on. All
+/// threads of the cube must call it.
 #[cube]
 pub(crate) fn run<N: Float, C: Pointwise>(
     b: &mut Backward<N>,
     scratch: &mut Scratch,
-    walked: usize,
-    row: usize,
-    first: usize,
     step: usize,
+    row: usize,
+    first_tile: usize,
+    tile_stride: usize,
     #[comptime] phase: Phase,
     #[comptime] tile: Tile,
 ) {
-    if comptime!(matches!(phase, Phase::Normalisation { .. })) {
-        normalisation::<N, C>(
+    if comptime!(matches!(phase, Phase::LayerNorm { .. })) {
+        layer_norm::<N, C>(
             b,
             scratch,
-            walked,
-            row,
-            first,
             step,
-            comptime!(phase == Phase::Normalisation { late: true }),
+            row,
+            first_tile,
+            tile_stride,
+            comptime!(phase == Phase::LayerNorm { candidate: true }),
             tile,
         );
     } else {
         let columns = if comptime!(matches!(phase, Phase::Cell | Phase::CandidateInput)) { b.hidden } else { b.output };
-        let tiles = columns.div_ceil(comptime!(tile.units * PER_UNIT));
-        let mut n = first;
+        let tiles = columns.div_ceil(comptime!(tile.threads * COLUMNS_PER_THREAD));
+        let mut n = first_tile;
         while n < tiles {
-            let column = n * comptime!(tile.units * PER_UNIT) + UNIT_POS_X as usize;
-            sums_of::<N>(&*b, walked, row, column, scratch, phase, tile);
+            let column = n * comptime!(tile.threads * COLUMNS_PER_THREAD) + UNIT_POS_X as usize;
+            product_sums::<N>(&*b, step, row, column, scratch, phase, tile);
             let mut r = UNIT_POS_Y as usize;
-            while r < comptime!(tile.rows) && row + r < end_of(row, b.turn, b.batch) {
-                for j in 0..PER_UNIT {
-                    let unit = column + j * comptime!(tile.units);
+            while r < comptime!(tile.rows) && row + r < row_end(row, b.first_reverse_row, b.batch) {
+                for j in 0..COLUMNS_PER_THREAD {
+                    let unit = column + j * comptime!(tile.threads);
                     if unit < columns {
-                        with_sum::<N, C>(b, walked, row + r, unit, sum(&*scratch, r, j, PER_UNIT, tile), phase);
+                        apply_sum::<N, C>(
+                            b,
+                            step,
+                            row + r,
+                            unit,
+                            sum(&*scratch, r, j, COLUMNS_PER_THREAD, tile),
+                            phase,
+                        );
                     }
                 }
                 r += comptime!(tile.split);
             }
-            n += step;
+            n += tile_stride;
         }
     }
 }
 
-/// The product of a phase.
+/// The sums of the product of a phase.
 #[cube]
-fn sums_of<N: Float>(
+fn product_sums<N: Float>(
     b: &Backward<N>,
-    walked: usize,
+    step: usize,
     row: usize,
     column: usize,
     scratch: &mut Scratch,
     #[comptime] phase: Phase,
     #[comptime] tile: Tile,
 ) {
-    let stride = comptime!(tile.units).runtime();
-    let rows = end_of(row, b.turn, b.batch);
-    let side = side_of(row, b.turn, comptime!(b.flags.both));
+    let column_stride = comptime!(tile.threads).runtime();
+    let row_end = row_end(row, b.first_reverse_row, b.batch);
+    let direction = direction_of(row, b.first_reverse_row, comptime!(b.flags.bidirectional));
     if comptime!(phase == Phase::Cell) {
-        let (columns, len, fours) = (b.hidden, b.output, b.output.div_ceil(4));
-        let place = Place { walked, row, rows, side, column, stride, columns, len, fours };
+        let (columns, len, column_vecs) = (b.hidden, b.output, b.output.div_ceil(4));
+        let coords = TileCoords { step, row, row_end, direction, column, column_stride, columns, len, column_vecs };
         #[comptime]
         match &b.projection {
             ComptimeOption::Some(weights) => {
-                product::<N, Backward<N>, ByProjected>(b, weights, place, scratch, PER_UNIT, tile);
+                product::<N, Backward<N>, ProjectedGrad>(b, weights, coords, scratch, COLUMNS_PER_THREAD, tile);
             }
             ComptimeOption::None => {}
         }
     } else if comptime!(phase == Phase::CandidateInput) {
-        let len = comptime!(b.flags.late) * b.hidden;
-        let (columns, fours) = (b.hidden, len.div_ceil(4));
-        let place = Place { walked, row, rows, side, column, stride, columns, len, fours };
+        let len = comptime!(b.flags.candidate_gates) * b.hidden;
+        let (columns, column_vecs) = (b.hidden, len.div_ceil(4));
+        let coords = TileCoords { step, row, row_end, direction, column, column_stride, columns, len, column_vecs };
         #[comptime]
-        match &b.late_weights {
+        match &b.candidate_weights {
             ComptimeOption::Some(weights) => {
-                product::<N, Backward<N>, ByLateProduct>(b, weights, place, scratch, PER_UNIT, tile);
+                product::<N, Backward<N>, CandidateProductGrad>(b, weights, coords, scratch, COLUMNS_PER_THREAD, tile);
             }
             ComptimeOption::None => {}
         }
     } else {
-        // of the step walked after this one, of which there is none at the end; in the end of the first
-        let full = comptime!(b.flags.gates - b.flags.late) * b.hidden;
-        let is_last = comptime!(phase != Phase::Initial).runtime() && walked + 1 == b.time;
+        // the product of the next step, which the last step does not have; in `Initial` that of the first step
+        let full = comptime!(b.flags.gates - b.flags.candidate_gates) * b.hidden;
+        let is_last = comptime!(phase != Phase::Initial).runtime() && step + 1 == b.time;
         let len = if is_last { 0usize } else { full };
-        let walked = if comptime!(phase == Phase::Initial) { walked } else { walked + 1 };
-        let (columns, fours) = (b.output, full.div_ceil(4));
-        let place = Place { walked, row, rows, side, column, stride, columns, len, fours };
-        product::<N, Backward<N>, ByProduct>(b, &b.weights, place, scratch, PER_UNIT, tile);
+        let step = if comptime!(phase == Phase::Initial) { step } else { step + 1 };
+        let (columns, column_vecs) = (b.output, full.div_ceil(4));
+        let coords = TileCoords { step, row, row_end, direction, column, column_stride, columns, len, column_vecs };
+        product::<N, Backward<N>, ProductGrad>(b, &b.weights, coords, scratch, COLUMNS_PER_THREAD, tile);
     }
 }
 
-/// What a phase does with a sum of its product.
+/// Processes a sum of the product of a phase.
 #[cube]
-pub(super) fn with_sum<N: Float, C: Pointwise>(
+pub(super) fn apply_sum<N: Float, C: Pointwise>(
     b: &mut Backward<N>,
-    walked: usize,
+    step: usize,
     row: usize,
     unit: usize,
     sum: f32,
     #[comptime] phase: Phase,
 ) {
     if comptime!(phase == Phase::Fused) {
-        let by_hidden = by_hidden::<N>(&*b, walked, row, unit, sum);
-        cell::<N, C>(b, walked, row, unit, by_hidden);
+        let d_hidden = d_hidden::<N>(&*b, step, row, unit, sum);
+        cell::<N, C>(b, step, row, unit, d_hidden);
     } else if comptime!(phase == Phase::Projected) {
-        projected::<N>(b, walked, row, unit, sum);
+        projected::<N>(b, step, row, unit, sum);
     } else if comptime!(phase == Phase::Cell) {
-        cell::<N, C>(b, walked, row, unit, sum);
+        cell::<N, C>(b, step, row, unit, sum);
     } else if comptime!(phase == Phase::CandidateInput) {
-        candidate_input::<N, C>(b, walked, row, unit, sum);
+        candidate_input::<N, C>(b, step, row, unit, sum);
     } else {
-        let place = row * b.output + unit;
-        b.carried[place] = b.carried[place] + dropout::<N>(&*b, row, unit) * sum;
+        let offset = row * b.output + unit;
+        b.d_state[offset] = b.d_state[offset] + dropout::<N>(&*b, row, unit) * sum;
     }
 }
 
-/// All of the gradient by the hidden state after a step.
+/// The complete gradient with respect to the hidden state after a step.
 #[cube]
-fn by_hidden<N: Float>(b: &Backward<N>, walked: usize, row: usize, unit: usize, sum: f32) -> f32 {
-    let t = at(walked, b.time, row >= b.turn).t;
-    let by_output = b.gradient[(t * b.batch + row) * b.output + unit];
-    by_output + b.carried[row * b.output + unit] + dropout::<N>(b, row, unit) * sum
+fn d_hidden<N: Float>(b: &Backward<N>, step: usize, row: usize, unit: usize, sum: f32) -> f32 {
+    let t = step_index(step, b.time, row >= b.first_reverse_row).t;
+    let d_output = b.gradient[(t * b.batch + row) * b.output + unit];
+    d_output + b.d_state[row * b.output + unit] + dropout::<N>(b, row, unit) * sum
 }
 
-/// The hidden state after its projection.
+/// [`Phase::Projected`] for one element of the hidden state; `sum` is the gradient through the next step's product.
 #[cube]
-fn projected<N: Float>(b: &mut Backward<N>, walked: usize, row: usize, unit: usize, sum: f32) {
-    let t = at(walked, b.time, row >= b.turn).t;
-    let place = (t * b.batch + row) * b.output + unit;
-    let by = by_hidden::<N>(&*b, walked, row, unit, sum);
-    let mut carried = by;
-    let mut through = 0.0f32.runtime();
+fn projected<N: Float>(b: &mut Backward<N>, step: usize, row: usize, unit: usize, sum: f32) {
+    let t = step_index(step, b.time, row >= b.first_reverse_row).t;
+    let offset = (t * b.batch + row) * b.output + unit;
+    let d_hidden = d_hidden::<N>(&*b, step, row, unit, sum);
+    let mut d_before = d_hidden;
+    let mut d_projected = 0.0f32.runtime();
     if is_active(&b.lengths, t, row) {
-        let z = zoneout::<N>(&*b, place, 0usize);
-        carried = z * by;
-        through = (1.0f32 - z) * by;
+        let z = zoneout::<N>(&*b, offset, 0usize);
+        d_before = z * d_hidden;
+        d_projected = (1.0f32 - z) * d_hidden;
     }
-    b.carried[row * b.output + unit] = carried;
+    b.d_state[row * b.output + unit] = d_before;
     #[comptime]
-    match &mut b.by_projected {
-        ComptimeOption::Some(into) => into[place] = N::cast_from(through),
+    match &mut b.d_projected {
+        ComptimeOption::Some(into) => into[offset] = N::cast_from(d_projected),
         ComptimeOption::None => {}
     }
 }
 
-/// The cell of a unit, where `by_first` is the gradient by its hidden state: after zoneout where this is not projected.
+/// The cell of a unit. `d_hidden` is the gradient with respect to its hidden state: after zoneout, or before the
+/// projection if there is one.
 #[cube]
-fn cell<N: Float, C: Pointwise>(b: &mut Backward<N>, walked: usize, row: usize, unit: usize, by_first: f32) {
-    let t = at(walked, b.time, row >= b.turn).t;
+fn cell<N: Float, C: Pointwise>(b: &mut Backward<N>, step: usize, row: usize, unit: usize, d_hidden: f32) {
+    let t = step_index(step, b.time, row >= b.first_reverse_row).t;
     let line = t * b.batch + row;
     let is_projected = comptime!(b.flags.projection);
-    let mut by_input = Array::<f32>::new(MAX_GATES);
-    let mut by_recurrent = Array::<f32>::new(MAX_GATES);
+    let mut d_input = Array::<f32>::new(MAX_GATES);
+    let mut d_recurrent = Array::<f32>::new(MAX_GATES);
     #[unroll]
     for g in 0..comptime!(C::GATES) {
-        by_input[g] = 0.0f32.runtime();
-        by_recurrent[g] = 0.0f32.runtime();
+        d_input[g] = 0.0f32.runtime();
+        d_recurrent[g] = 0.0f32.runtime();
     }
     let mut gradient = Array::<f32>::new(MAX_STATES);
-    let mut carried = Array::<f32>::new(MAX_STATES);
-    gradient[0] = by_first;
+    let mut d_before = Array::<f32>::new(MAX_STATES);
+    gradient[0] = d_hidden;
     if comptime!(C::STATES > 1) {
-        let place = state_at(1usize, b.time, b.batch, b.output) + line * b.hidden + unit;
-        let last = state_at(1usize, 1usize.runtime(), b.batch, b.output) + row * b.hidden + unit;
-        gradient[1] = b.gradient[place] + b.carried[last];
+        let offset = state_offset(1usize, b.time, b.batch, b.output) + line * b.hidden + unit;
+        let state = state_offset(1usize, 1usize.runtime(), b.batch, b.output) + row * b.hidden + unit;
+        gradient[1] = b.gradient[offset] + b.d_state[state];
     }
     #[unroll]
     for n in 0..comptime!(C::STATES) {
-        carried[n] = gradient[n];
+        d_before[n] = gradient[n];
     }
     if is_active(&b.lengths, t, row) {
         let mut before = Array::<f32>::new(MAX_STATES);
-        let mut by_state = Array::<f32>::new(MAX_STATES);
+        let mut d_state = Array::<f32>::new(MAX_STATES);
         #[unroll]
         for n in 0..comptime!(C::STATES) {
             if comptime!(n > 0 || !is_projected) {
-                before[n] = state_before::<N>(&*b, walked, row, unit, n);
-                let width = width_of(n, b.hidden, b.output);
-                let place = state_at(n, b.time, b.batch, b.output) + line * width + unit;
-                let z = zoneout::<N>(&*b, place, n);
-                carried[n] = z * gradient[n];
+                before[n] = state_before::<N>(&*b, step, row, unit, n);
+                let width = state_width(n, b.hidden, b.output);
+                let offset = state_offset(n, b.time, b.batch, b.output) + line * width + unit;
+                let z = zoneout::<N>(&*b, offset, n);
+                d_before[n] = z * gradient[n];
                 gradient[n] = (1.0f32 - z) * gradient[n];
             }
         }
@@ -246,149 +256,155 @@ fn cell<N: Float, C: Pointwise>(b: &mut Backward<N>, walked: usize, row: usize, 
         for v in 0..comptime!(C::SAVED) {
             saved[v] = f32::cast_from(b.saved[(line * comptime!(C::SAVED) + v) * b.hidden + unit]);
         }
-        let mut output_of = 0.0f32.runtime();
+        let mut cell_output = 0.0f32.runtime();
         if comptime!(C::USES_OUTPUT) {
-            output_of = output::<N>(&*b, t, row, unit);
+            cell_output = output::<N>(&*b, t, row, unit);
         }
-        C::backward(&saved, &before, output_of, &gradient, &mut by_input, &mut by_recurrent, &mut by_state);
+        C::backward(&saved, &before, cell_output, &gradient, &mut d_input, &mut d_recurrent, &mut d_state);
         #[unroll]
         for n in 0..comptime!(C::STATES) {
             if comptime!(n > 0 || !is_projected) {
-                carried[n] = carried[n] + by_state[n];
+                d_before[n] = d_before[n] + d_state[n];
             }
         }
     }
     #[unroll]
     for n in 0..comptime!(C::STATES) {
         if comptime!(n > 0 || !is_projected) {
-            let width = width_of(n, b.hidden, b.output);
-            b.carried[state_at(n, 1usize.runtime(), b.batch, b.output) + row * width + unit] = carried[n];
+            let width = state_width(n, b.hidden, b.output);
+            b.d_state[state_offset(n, 1usize.runtime(), b.batch, b.output) + row * width + unit] = d_before[n];
         }
     }
     #[unroll]
     for g in 0..comptime!(C::GATES) {
-        let place = (line * comptime!(C::GATES) + g) * b.hidden + unit;
-        b.by_input[place] = N::cast_from(by_input[g]);
-        let of_recurrent = if comptime!(C::SEPARATE_RECURRENT_GRAD) { by_recurrent[g] } else { by_input[g] };
+        let offset = (line * comptime!(C::GATES) + g) * b.hidden + unit;
+        b.d_input[offset] = N::cast_from(d_input[g]);
+        let recurrent_grad = if comptime!(C::SEPARATE_RECURRENT_GRAD) { d_recurrent[g] } else { d_input[g] };
         #[comptime]
-        match &mut b.by_recurrent {
-            ComptimeOption::Some(into) => into[place] = N::cast_from(of_recurrent),
+        match &mut b.d_recurrent {
+            ComptimeOption::Some(into) => into[offset] = N::cast_from(recurrent_grad),
             ComptimeOption::None => {}
         }
     }
 }
 
-/// The late input of a unit, `sum` being the gradient by it.
+/// [`Phase::CandidateInput`] for one unit; `sum` is the gradient with respect to the candidate input.
 #[cube]
-fn candidate_input<N: Float, C: Pointwise>(b: &mut Backward<N>, walked: usize, row: usize, unit: usize, sum: f32) {
-    let t = at(walked, b.time, row >= b.turn).t;
+fn candidate_input<N: Float, C: Pointwise>(b: &mut Backward<N>, step: usize, row: usize, unit: usize, sum: f32) {
+    let t = step_index(step, b.time, row >= b.first_reverse_row).t;
     let line = t * b.batch + row;
     let mut value = 0.0f32.runtime();
     if is_active(&b.lengths, t, row) {
         let mask = dropout::<N>(&*b, row, unit);
-        let hidden = mask * state_before::<N>(&*b, walked, row, unit, 0usize);
+        let hidden = mask * state_before::<N>(&*b, step, row, unit, 0usize);
         let mut saved = Array::<f32>::new(MAX_GATES);
         #[unroll]
         for v in 0..comptime!(C::SAVED) {
             saved[v] = f32::cast_from(b.saved[(line * comptime!(C::SAVED) + v) * b.hidden + unit]);
         }
-        let mut by_gates = Array::<f32>::new(MAX_GATES);
+        let mut d_gates = Array::<f32>::new(MAX_GATES);
         #[unroll]
         for g in 0..comptime!(C::GATES - C::CANDIDATE_GATES) {
-            by_gates[g] = 0.0f32.runtime();
+            d_gates[g] = 0.0f32.runtime();
         }
-        value = C::Late::again(&saved, hidden);
-        let by = C::Late::backward(&saved, hidden, sum, &mut by_gates);
-        let carried = row * b.output + unit;
-        b.carried[carried] = b.carried[carried] + mask * by;
+        value = C::CandidateInput::recompute(&saved, hidden);
+        let d_hidden = C::CandidateInput::backward(&saved, hidden, sum, &mut d_gates);
+        let state = row * b.output + unit;
+        b.d_state[state] = b.d_state[state] + mask * d_hidden;
         #[unroll]
         for g in 0..comptime!(C::GATES - C::CANDIDATE_GATES) {
-            let place = (line * comptime!(C::GATES) + g) * b.hidden + unit;
-            b.by_input[place] = N::cast_from(f32::cast_from(b.by_input[place]) + by_gates[g]);
+            let offset = (line * comptime!(C::GATES) + g) * b.hidden + unit;
+            b.d_input[offset] = N::cast_from(f32::cast_from(b.d_input[offset]) + d_gates[g]);
             #[comptime]
-            match &mut b.by_recurrent {
-                ComptimeOption::Some(into) => into[place] = N::cast_from(f32::cast_from(into[place]) + by_gates[g]),
+            match &mut b.d_recurrent {
+                ComptimeOption::Some(into) => into[offset] = N::cast_from(f32::cast_from(into[offset]) + d_gates[g]),
                 ComptimeOption::None => {}
             }
         }
     }
     #[comptime]
-    match &mut b.late {
+    match &mut b.candidate_input {
         ComptimeOption::Some(into) => into[line * b.hidden + unit] = N::cast_from(value),
         ComptimeOption::None => {}
     }
 }
 
-/// Through the normalisation `x̂ = (v − mean) / deviation` of a row: `dv = (dx̂ − mean dx̂ − x̂ mean(dx̂ x̂)) / deviation`.
+/// [`Phase::LayerNorm`]: the gradient through `x̂ = (v − mean) / deviation` of a row is
+/// `dv = (dx̂ − mean dx̂ − x̂ mean(dx̂ x̂)) / deviation`.
 #[cube]
-fn normalisation<N: Float, C: Pointwise>(
+fn layer_norm<N: Float, C: Pointwise>(
     b: &mut Backward<N>,
     scratch: &mut Scratch,
-    walked: usize,
-    row: usize,
-    first: usize,
     step: usize,
-    #[comptime] late: bool,
+    row: usize,
+    first_tile: usize,
+    tile_stride: usize,
+    #[comptime] candidate: bool,
     #[comptime] tile: Tile,
 ) {
-    let from = comptime!(if late { C::GATES - C::CANDIDATE_GATES } else { 0 });
-    let gates = comptime!(if late { C::CANDIDATE_GATES } else { C::GATES - C::CANDIDATE_GATES });
+    let from = comptime!(if candidate { C::GATES - C::CANDIDATE_GATES } else { 0 });
+    let gates = comptime!(if candidate { C::CANDIDATE_GATES } else { C::GATES - C::CANDIDATE_GATES });
     let len = gates * b.hidden;
-    let units = comptime!(tile.units * tile.split);
-    let t = at(walked, b.time, row >= b.turn).t;
-    let mut r = first;
+    let threads = comptime!(tile.threads * tile.split);
+    let t = step_index(step, b.time, row >= b.first_reverse_row).t;
+    let mut r = first_tile;
     while r < comptime!(tile.rows) {
-        if row + r < end_of(row, b.turn, b.batch) {
+        if row + r < row_end(row, b.first_reverse_row, b.batch) {
             let line = t * b.batch + row + r;
             let start = (line * comptime!(C::GATES) + from) * b.hidden;
-            let of = b.statistics_at + (line * 2 + comptime!(usize::from(late))) * 2;
-            let mean = b.kept[of];
-            let inverse_deviation = b.kept[of + 1];
+            let offset = b.statistics_offset + (line * 2 + comptime!(usize::from(candidate))) * 2;
+            let mean = b.aux[offset];
+            let inv_std = b.aux[offset + 1];
             let mut sum = 0.0f32.runtime();
-            let mut along = 0.0f32.runtime();
+            let mut dot = 0.0f32.runtime();
             let mut k = UNIT_POS as usize;
             while k < len {
-                let by = by_standardised::<N, C>(&*b, row, start + k, from * b.hidden + k);
-                sum += by;
-                along += by * standardised(b.kept[b.products_at + start + k], mean, inverse_deviation);
-                k += units;
+                let d_normalized = d_normalized::<N, C>(&*b, row, start + k, from * b.hidden + k);
+                sum += d_normalized;
+                dot += d_normalized * normalized(b.aux[b.products_offset + start + k], mean, inv_std);
+                k += threads;
             }
             let count = f32::cast_from(len);
-            let sum = total(sum, &mut scratch.sums, tile) / count;
-            let along = total(along, &mut scratch.sums, tile) / count;
+            let d_mean = cube_sum(sum, &mut scratch.sums, tile) / count;
+            let dot_mean = cube_sum(dot, &mut scratch.sums, tile) / count;
             let mut k = UNIT_POS as usize;
             while k < len {
-                let by = by_standardised::<N, C>(&*b, row, start + k, from * b.hidden + k);
-                let value = standardised(b.kept[b.products_at + start + k], mean, inverse_deviation);
-                let of_gain = by_recurrent::<N>(&*b, start + k) * value;
+                let d_normalized = d_normalized::<N, C>(&*b, row, start + k, from * b.hidden + k);
+                let value = normalized(b.aux[b.products_offset + start + k], mean, inv_std);
+                let d_gain = d_recurrent::<N>(&*b, start + k) * value;
                 #[comptime]
-                match &mut b.by_gain {
-                    ComptimeOption::Some(into) => into[start + k] = N::cast_from(of_gain),
+                match &mut b.d_gain {
+                    ComptimeOption::Some(into) => into[start + k] = N::cast_from(d_gain),
                     ComptimeOption::None => {}
                 }
-                let by = inverse_deviation * (by - sum - value * along);
+                let d_product = inv_std * (d_normalized - d_mean - value * dot_mean);
                 #[comptime]
-                match &mut b.by_product {
-                    ComptimeOption::Some(into) => into[start + k] = N::cast_from(by),
+                match &mut b.d_product {
+                    ComptimeOption::Some(into) => into[start + k] = N::cast_from(d_product),
                     ComptimeOption::None => {}
                 }
-                k += units;
+                k += threads;
             }
         }
-        r += step;
+        r += tile_stride;
     }
 }
 
-/// The gradient by a product after it is standardised: that by the product with its bias, times the gain.
+/// The gradient with respect to a normalized product: that with respect to the product including its bias, times the
+/// gain.
 #[cube]
-fn by_standardised<N: Float, C: Pointwise>(b: &Backward<N>, row: usize, place: usize, column: usize) -> f32 {
-    let by = by_recurrent::<N>(b, place);
+fn d_normalized<N: Float, C: Pointwise>(b: &Backward<N>, row: usize, offset: usize, column: usize) -> f32 {
+    let value = d_recurrent::<N>(b, offset);
     #[comptime]
-    let by = match &b.gain {
+    let value = match &b.gain {
         ComptimeOption::Some(gain) => {
-            by * gain[side_of(row, b.turn, comptime!(b.flags.both)) * comptime!(C::GATES) * b.hidden + column]
+            value
+                * gain[direction_of(row, b.first_reverse_row, comptime!(b.flags.bidirectional))
+                    * comptime!(C::GATES)
+                    * b.hidden
+                    + column]
         }
-        ComptimeOption::None => by,
+        ComptimeOption::None => value,
     };
-    by
+    value
 }

@@ -1,9 +1,9 @@
 use cubecl::prelude::*;
 
-use super::{Counts, NoCandidateInput, Pointwise, sigmoid, through_sigmoid, through_tanh};
+use super::{CellConstants, NoCandidateInput, Pointwise, sigmoid, sigmoid_backward, tanh_backward};
 
-/// The gated recurrent unit with the reset gate after the product, as PyTorch and cuDNN have it; gates r, z, n. Saves r, z, n
-/// and the recurrent product of n.
+/// The GRU (Cho et al. 2014) with the reset gate applied after the recurrent product, as in PyTorch and cuDNN. Gates:
+/// r, z, n. Saves r, z, n and the recurrent product of n.
 ///
 /// ```text
 /// r = σ(x_r + h_r)    z = σ(x_z + h_z)    n = tanh(x_n + r h_n)
@@ -12,12 +12,12 @@ use super::{Counts, NoCandidateInput, Pointwise, sigmoid, through_sigmoid, throu
 #[derive(Clone, Copy, Debug)]
 pub struct Gru;
 
-impl Counts for Gru {
+impl CellConstants for Gru {
     const GATES: usize = 3;
     const STATES: usize = 1;
     const SAVED: usize = 4;
     const SEPARATE_RECURRENT_GRAD: bool = true;
-    type Late = NoCandidateInput;
+    type CandidateInput = NoCandidateInput;
 }
 
 #[cube]
@@ -44,23 +44,23 @@ impl Pointwise for Gru {
         before: &Array<f32>,
         _output: f32,
         gradient: &Array<f32>,
-        by_input: &mut Array<f32>,
-        by_recurrent: &mut Array<f32>,
-        by_state: &mut Array<f32>,
+        d_input: &mut Array<f32>,
+        d_recurrent: &mut Array<f32>,
+        d_state: &mut Array<f32>,
     ) {
         let r = saved[0];
         let z = saved[1];
         let n = saved[2];
-        let by = gradient[0];
-        let by_n = through_tanh(by * (1.0f32 - z), n);
-        let by_z = through_sigmoid(by * (before[0] - n), z);
-        let by_r = through_sigmoid(by_n * saved[3], r);
-        by_input[0] = by_r;
-        by_input[1] = by_z;
-        by_input[2] = by_n;
-        by_recurrent[0] = by_r;
-        by_recurrent[1] = by_z;
-        by_recurrent[2] = by_n * r;
-        by_state[0] = by * z;
+        let dh = gradient[0];
+        let dn = tanh_backward(dh * (1.0f32 - z), n);
+        let dz = sigmoid_backward(dh * (before[0] - n), z);
+        let dr = sigmoid_backward(dn * saved[3], r);
+        d_input[0] = dr;
+        d_input[1] = dz;
+        d_input[2] = dn;
+        d_recurrent[0] = dr;
+        d_recurrent[1] = dz;
+        d_recurrent[2] = dn * r;
+        d_state[0] = dh * z;
     }
 }

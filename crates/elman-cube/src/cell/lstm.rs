@@ -1,8 +1,8 @@
 use cubecl::prelude::*;
 
-use super::{Counts, NoCandidateInput, Pointwise, sigmoid, through_sigmoid, through_tanh};
+use super::{CellConstants, NoCandidateInput, Pointwise, sigmoid, sigmoid_backward, tanh_backward};
 
-/// Long short-term memory with forget gate; gates i, f, g, o, which are what it saves.
+/// The LSTM with forget gate. Gates: i, f, g, o, which it also saves.
 ///
 /// ```text
 /// c' = σ(f) c + σ(i) tanh(g)    h' = σ(o) tanh(c')
@@ -10,12 +10,12 @@ use super::{Counts, NoCandidateInput, Pointwise, sigmoid, through_sigmoid, throu
 #[derive(Clone, Copy, Debug)]
 pub struct Lstm;
 
-impl Counts for Lstm {
+impl CellConstants for Lstm {
     const GATES: usize = 4;
     const STATES: usize = 2;
     const SAVED: usize = 4;
     const USES_PREV_HIDDEN: bool = false;
-    type Late = NoCandidateInput;
+    type CandidateInput = NoCandidateInput;
 }
 
 #[cube]
@@ -45,21 +45,21 @@ impl Pointwise for Lstm {
         before: &Array<f32>,
         _output: f32,
         gradient: &Array<f32>,
-        by_input: &mut Array<f32>,
-        _by_recurrent: &mut Array<f32>,
-        by_state: &mut Array<f32>,
+        d_input: &mut Array<f32>,
+        _d_recurrent: &mut Array<f32>,
+        d_state: &mut Array<f32>,
     ) {
         let i = saved[0];
         let f = saved[1];
         let g = saved[2];
         let o = saved[3];
         let y = (f * before[1] + i * g).tanh();
-        let by_c = gradient[1] + through_tanh(gradient[0] * o, y);
-        by_input[0] = through_sigmoid(by_c * g, i);
-        by_input[1] = through_sigmoid(by_c * before[1], f);
-        by_input[2] = through_tanh(by_c * i, g);
-        by_input[3] = through_sigmoid(gradient[0] * y, o);
-        by_state[0] = 0.0f32;
-        by_state[1] = by_c * f;
+        let dc = gradient[1] + tanh_backward(gradient[0] * o, y);
+        d_input[0] = sigmoid_backward(dc * g, i);
+        d_input[1] = sigmoid_backward(dc * before[1], f);
+        d_input[2] = tanh_backward(dc * i, g);
+        d_input[3] = sigmoid_backward(gradient[0] * y, o);
+        d_state[0] = 0.0f32;
+        d_state[1] = dc * f;
     }
 }

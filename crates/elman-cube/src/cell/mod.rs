@@ -1,10 +1,9 @@
-//! What a cell does with the gates of a unit, forward and backward: the mathematics of `elman_cpu::cell`, once more for
-//! graphics cards.
+//! The pointwise math of cells, forward and backward: the equations of `elman_cpu::cell`, written for GPUs.
 
-#![allow(missing_docs)] // of what `#[cube]` makes of these traits
+#![allow(missing_docs)] // for the items that `#[cube]` generates from these traits
 
 mod gru;
-mod gru_before;
+mod gru_reset_before;
 mod lstm;
 mod min;
 mod rnn;
@@ -14,42 +13,46 @@ use std::fmt::Debug;
 use cubecl::prelude::*;
 
 pub use gru::Gru;
-pub use gru_before::GruResetBefore;
+pub use gru_reset_before::GruResetBefore;
 pub use lstm::Lstm;
 pub use min::{MinGru, MinLstm};
 pub use rnn::{Activation, Relu, Rnn, Tanh};
 
-/// Most gates, and most saved values, of a cell.
+/// Maximum gates, and maximum saved values, per unit of a cell.
 pub const MAX_GATES: usize = 4;
-/// Most states of a cell.
+/// Maximum states per unit of a cell.
 pub const MAX_STATES: usize = 2;
 
-/// How much a cell has of what.
-pub trait Counts {
+/// The static sizes and properties of a cell.
+pub trait CellConstants {
     /// Gates per unit, at most [`MAX_GATES`].
     const GATES: usize;
-    /// States per unit, at most [`MAX_STATES`]; the first is the hidden state, which is multiplied and given out.
+    /// States per unit, at most [`MAX_STATES`]. The first is the hidden state, which the recurrent product reads and
+    /// the layer returns.
     const STATES: usize;
-    /// Values per unit and time step that backward needs besides the states, at most [`MAX_GATES`].
+    /// Saved values per unit and time step that backward needs in addition to the states, at most [`MAX_GATES`].
     const SAVED: usize;
-    /// Whether the gradient by the recurrent product differs from that by the input product.
+    /// Whether the gradient with respect to the recurrent product differs from that with respect to the input
+    /// projection.
     const SEPARATE_RECURRENT_GRAD: bool = false;
-    /// How many of the last gates have their recurrent product taken of [`Late`](Self::Late) instead of the hidden state.
+    /// Number of candidate gates: the last gates, if their recurrent product is taken of
+    /// [`CandidateInput`](Self::CandidateInput) instead of the hidden state.
     const CANDIDATE_GATES: usize = 0;
-    /// Whether the hidden state before is used beside the recurrent product. It is zero where this is false, and a cell of
-    /// which it is true can have no projection.
+    /// Whether the cell uses the previous hidden state other than through the recurrent product. If false, it is passed
+    /// as zero. If true, the cell cannot have a projection.
     const USES_PREV_HIDDEN: bool = true;
-    /// Whether [`Pointwise::backward`] uses the hidden state that forward returned; it is zero where this is false.
+    /// Whether [`Pointwise::backward`] uses the hidden state that forward returned. If false, it is passed as zero.
     const USES_OUTPUT: bool = false;
-    /// What the late gates' weights are multiplied with; [`NoCandidateInput`] where there are none.
-    type Late: CandidateInput;
+    /// The input of the candidate gates' recurrent product; [`NoCandidateInput`] without candidate gates.
+    type CandidateInput: CandidateInput;
 }
 
-/// The pointwise mathematics of a cell, on one unit of one row. Arrays are registers: each has room for what any cell has,
-/// and what a cell does not have is neither read nor written.
+/// The pointwise math of a cell, for one unit of one row. Arrays are registers with the maximum size of any cell;
+/// elements that a cell does not have are neither read nor written.
 #[cube]
-pub trait Pointwise: Counts + Copy + Debug + Send + Sync + 'static {
-    /// One time step: from both products and the state, the next state and what backward needs.
+pub trait Pointwise: CellConstants + Copy + Debug + Send + Sync + 'static {
+    /// One time step: computes the next states and the saved values from the input projection, the recurrent product
+    /// and the states.
     fn forward(
         input: &Array<f32>,
         recurrent: &Array<f32>,
@@ -58,35 +61,37 @@ pub trait Pointwise: Counts + Copy + Debug + Send + Sync + 'static {
         saved: &mut Array<f32>,
     );
 
-    /// The gradients of one time step: from what was saved, the state before, the hidden state that forward returned and
-    /// the gradient by the states that it returned, those by the input product, by the recurrent product (of cells that
-    /// are [split](Counts::SEPARATE_RECURRENT_GRAD)) and by the state before, without what goes through the recurrent product.
+    /// The gradients of one time step with respect to the input projection, to the recurrent product (only if
+    /// [`SEPARATE_RECURRENT_GRAD`](CellConstants::SEPARATE_RECURRENT_GRAD) is set) and to the previous states `before`,
+    /// without the gradient through the recurrent product. `output` is the hidden state that forward returned,
+    /// `gradient` the gradient with respect to the states that it returned.
     fn backward(
         saved: &Array<f32>,
         before: &Array<f32>,
         output: f32,
         gradient: &Array<f32>,
-        by_input: &mut Array<f32>,
-        by_recurrent: &mut Array<f32>,
-        by_state: &mut Array<f32>,
+        d_input: &mut Array<f32>,
+        d_recurrent: &mut Array<f32>,
+        d_state: &mut Array<f32>,
     );
 }
 
-/// What the late gates of a cell are multiplied with.
+/// The input of the recurrent product of a cell's candidate gates.
 #[cube]
 pub trait CandidateInput: 'static + Send + Sync {
-    /// From the products of the other gates and the hidden state.
+    /// The candidate input, given the other gates' input projection and recurrent product, and the hidden state.
     fn forward(input: &Array<f32>, recurrent: &Array<f32>, hidden: f32) -> f32;
 
-    /// The same once more, from what was saved.
-    fn again(saved: &Array<f32>, hidden: f32) -> f32;
+    /// The candidate input, recomputed from the saved values.
+    fn recompute(saved: &Array<f32>, hidden: f32) -> f32;
 
-    /// The gradients through it, where its own is `by`: by both products of the gates that are not late, added to
-    /// `by_gates`, and by the hidden state, returned.
-    fn backward(saved: &Array<f32>, hidden: f32, by: f32, by_gates: &mut Array<f32>) -> f32;
+    /// The backward pass, given the gradient with respect to the candidate input. Adds the gradient with respect to the
+    /// input projection, and likewise the recurrent product, of the other gates to `d_gates`, and returns the one with
+    /// respect to the hidden state.
+    fn backward(saved: &Array<f32>, hidden: f32, gradient: f32, d_gates: &mut Array<f32>) -> f32;
 }
 
-/// Of cells without late gates.
+/// The [`CandidateInput`] of cells without candidate gates.
 #[derive(Clone, Copy, Debug)]
 pub struct NoCandidateInput;
 
@@ -96,19 +101,19 @@ impl CandidateInput for NoCandidateInput {
         hidden
     }
 
-    fn again(_saved: &Array<f32>, hidden: f32) -> f32 {
+    fn recompute(_saved: &Array<f32>, hidden: f32) -> f32 {
         hidden
     }
 
-    fn backward(_saved: &Array<f32>, _hidden: f32, by: f32, _by_gates: &mut Array<f32>) -> f32 {
-        by
+    fn backward(_saved: &Array<f32>, _hidden: f32, gradient: f32, _d_gates: &mut Array<f32>) -> f32 {
+        gradient
     }
 }
 
-/// A cell without a recurrent product: its next state is linear in the one before.
+/// A cell without a recurrent product: its next state is linear in the previous one.
 #[cube]
 pub trait Linear: Pointwise {
-    /// What the state before is multiplied with, from what was saved.
+    /// The factor of the previous state in the next one, computed from the saved values.
     fn decay(saved: &Array<f32>) -> f32;
 }
 
@@ -120,12 +125,12 @@ pub fn sigmoid(x: f32) -> f32 {
 
 /// `g y (1 − y)`: the gradient through a sigmoid with output y.
 #[cube]
-pub fn through_sigmoid(gradient: f32, y: f32) -> f32 {
+pub fn sigmoid_backward(gradient: f32, y: f32) -> f32 {
     gradient * y * (1.0f32 - y)
 }
 
 /// `g (1 − y²)`: the gradient through a tanh with output y.
 #[cube]
-pub fn through_tanh(gradient: f32, y: f32) -> f32 {
+pub fn tanh_backward(gradient: f32, y: f32) -> f32 {
     gradient * (1.0f32 - y * y)
 }

@@ -2,15 +2,15 @@ use std::{fmt::Debug, marker::PhantomData};
 
 use cubecl::prelude::*;
 
-use super::{Counts, NoCandidateInput, Pointwise, through_tanh};
+use super::{CellConstants, NoCandidateInput, Pointwise, tanh_backward};
 
-/// What the simple recurrent cell does with its sum.
+/// The activation of the Elman RNN cell.
 #[cube]
 pub trait Activation: Copy + Debug + Send + Sync + 'static {
-    /// The value.
-    fn apply(sum: f32) -> f32;
-    /// The gradient through it, where its output was `y`.
-    fn through(gradient: f32, y: f32) -> f32;
+    /// The activation of a sum.
+    fn forward(sum: f32) -> f32;
+    /// The gradient through the activation with output `y`.
+    fn backward(gradient: f32, y: f32) -> f32;
 }
 
 /// The hyperbolic tangent.
@@ -19,41 +19,41 @@ pub struct Tanh;
 
 #[cube]
 impl Activation for Tanh {
-    fn apply(sum: f32) -> f32 {
+    fn forward(sum: f32) -> f32 {
         sum.tanh()
     }
 
-    fn through(gradient: f32, y: f32) -> f32 {
-        through_tanh(gradient, y)
+    fn backward(gradient: f32, y: f32) -> f32 {
+        tanh_backward(gradient, y)
     }
 }
 
-/// `max(0, x)`; what is no number stays none.
+/// `max(0, x)`; propagates NaN.
 #[derive(Clone, Copy, Debug)]
 pub struct Relu;
 
 #[cube]
 impl Activation for Relu {
-    fn apply(sum: f32) -> f32 {
+    fn forward(sum: f32) -> f32 {
         select(sum < 0.0f32, 0.0f32, sum)
     }
 
-    fn through(gradient: f32, y: f32) -> f32 {
+    fn backward(gradient: f32, y: f32) -> f32 {
         select(y > 0.0f32, gradient, 0.0f32)
     }
 }
 
-/// `h' = f(x + r)` (Elman 1990). Saves nothing: backward reads the hidden state.
+/// The Elman RNN: `h' = f(x + r)` (Elman 1990). Saves nothing; backward uses the hidden state.
 #[derive(Clone, Copy, Debug)]
 pub struct Rnn<A: Activation>(PhantomData<A>);
 
-impl<A: Activation> Counts for Rnn<A> {
+impl<A: Activation> CellConstants for Rnn<A> {
     const GATES: usize = 1;
     const STATES: usize = 1;
     const SAVED: usize = 0;
     const USES_PREV_HIDDEN: bool = false;
     const USES_OUTPUT: bool = true;
-    type Late = NoCandidateInput;
+    type CandidateInput = NoCandidateInput;
 }
 
 #[cube]
@@ -65,7 +65,7 @@ impl<A: Activation> Pointwise for Rnn<A> {
         next: &mut Array<f32>,
         _saved: &mut Array<f32>,
     ) {
-        next[0] = A::apply(input[0] + recurrent[0]);
+        next[0] = A::forward(input[0] + recurrent[0]);
     }
 
     fn backward(
@@ -73,11 +73,11 @@ impl<A: Activation> Pointwise for Rnn<A> {
         _before: &Array<f32>,
         output: f32,
         gradient: &Array<f32>,
-        by_input: &mut Array<f32>,
-        _by_recurrent: &mut Array<f32>,
-        by_state: &mut Array<f32>,
+        d_input: &mut Array<f32>,
+        _d_recurrent: &mut Array<f32>,
+        d_state: &mut Array<f32>,
     ) {
-        by_input[0] = A::through(gradient[0], output);
-        by_state[0] = 0.0f32.runtime();
+        d_input[0] = A::backward(gradient[0], output);
+        d_state[0] = 0.0f32.runtime();
     }
 }

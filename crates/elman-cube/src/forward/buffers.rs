@@ -1,75 +1,75 @@
 use cubecl::prelude::*;
 
 use crate::{
-    place::{at, number},
-    product::{Four, Source},
+    indexing::{read_or, step_index},
+    product::{Source, Vec4},
 };
 
-/// What a walk reads and writes. `T` time, `B` batch, of both directions, `G` gates, `H` hidden units, `P` output width; sides are
-/// directions with weights of their own, one or two.
+/// The buffers of the forward scan. `T` time, `B` batch, of both directions, `D` directions with their own weights, one
+/// or two, `G` gates, `H` hidden units, `P` output width.
 #[derive(CubeType, CubeLaunch)]
 pub(crate) struct Forward<N: Float> {
-    /// `[T, B, G, H]`
+    /// The input projection, `[T, B, G, H]`.
     pub input: Box<[N]>,
-    /// `[sides, P/4, G, H]`
-    pub weights: Box<[Four<N>]>,
-    /// `[sides, G, H]`
+    /// `[D, P/4, G, H]`
+    pub weights: Box<[Vec4<N>]>,
+    /// `[D, G, H]`
     pub bias: ComptimeOption<Box<[f32]>>,
-    /// The initial state: `[B, P]`, `[B, H]`.
+    /// The initial states: `[B, P]`, `[B, H]`.
     pub initial: Box<[f32]>,
-    /// Steps of each row, `[B]`.
+    /// Time steps of each row, `[B]`.
     pub lengths: ComptimeOption<Box<[u32]>>,
-    /// Of recurrent dropout, `[B, P]`.
+    /// The mask of recurrent dropout, `[B, P]`.
     pub dropout: ComptimeOption<Box<[f32]>>,
-    /// Of zoneout, shaped as the states.
+    /// The masks of zoneout, in the layout of the states.
     pub masks: ComptimeOption<Box<[f32]>>,
-    /// `[sides, H/4, P]`
-    pub projection: ComptimeOption<Box<[Four<N>]>>,
-    /// Of layer normalisation, `[sides, G, H]`.
+    /// `[D, H/4, P]`
+    pub projection: ComptimeOption<Box<[Vec4<N>]>>,
+    /// The gain of layer normalization, `[D, G, H]`.
     pub gain: ComptimeOption<Box<[f32]>>,
     /// `[T, B, P]`, `[T, B, H]`
     pub states: Box<[f32]>,
-    /// What the cell saves, `[T, B, V, H]`, where the walk is walked back later.
+    /// The values that the cell saves, `[T, B, V, H]`, if backward follows.
     pub saved: Box<[N]>,
-    /// As [`AuxLayout`](crate::layout::AuxLayout) says.
-    pub kept: Box<[f32]>,
+    /// The auxiliary buffer: see [`AuxLayout`](crate::layout::AuxLayout).
+    pub aux: Box<[f32]>,
     pub unprojected_offset: usize,
-    pub products_at: usize,
-    pub statistics_at: usize,
-    pub late_at: usize,
+    pub products_offset: usize,
+    pub statistics_offset: usize,
+    pub candidate_input_offset: usize,
     pub time: usize,
     pub batch: usize,
     pub hidden: usize,
     pub output: usize,
-    /// Rows from here on are walked from the last time step to the first.
-    pub turn: usize,
-    /// Of zoneout in inference: of the hidden state and of the other.
+    /// Rows from this one on are scanned in reverse.
+    pub first_reverse_row: usize,
+    /// The zoneout rates in inference, of the hidden state and of the second state.
     pub hidden_rate: f32,
     pub other_rate: f32,
     #[cube(comptime)]
     pub flags: Flags,
 }
 
-/// What there is besides.
+/// Compile-time switches of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Flags {
-    /// Whether the walk is walked back later.
+    /// Whether backward follows.
     pub saves: bool,
-    /// Whether the hidden state that the cell returns is kept.
-    pub raw: bool,
-    /// Whether zoneout takes the rates.
+    /// Whether the hidden state that the cell returns is stored, before projection and zoneout.
+    pub stores_unprojected: bool,
+    /// Whether zoneout uses the rates.
     pub rates: bool,
     /// Whether the hidden state is projected.
     pub projection: bool,
-    /// Whether the recurrent product is normalised.
+    /// Whether the recurrent product is normalized.
     pub norm: bool,
     /// Whether there are rows of both directions, and two sets of weights.
-    pub both: bool,
+    pub bidirectional: bool,
 }
 
-/// The time step of what is kept: there is but one where the walk is not walked back later.
+/// The time index in the auxiliary buffer, which has a single step if backward does not follow.
 #[cube]
-pub(crate) fn kept_step(t: usize, #[comptime] saves: bool) -> usize {
+pub(crate) fn aux_time(t: usize, #[comptime] saves: bool) -> usize {
     if comptime!(saves) { t } else { 0usize.runtime() }
 }
 
@@ -78,31 +78,31 @@ pub(crate) struct Hidden;
 
 #[cube]
 impl<N: Float> Source<Forward<N>> for Hidden {
-    fn read(b: &Forward<N>, walked: usize, row: usize, at_unit: usize) -> f32 {
-        let place = row * b.output + at_unit;
-        let at = at(walked, b.time, row >= b.turn);
-        let value = if at.is_first { b.initial[place] } else { b.states[at.before * b.batch * b.output + place] };
-        value * number(&b.dropout, place, 1.0f32.runtime())
+    fn read(b: &Forward<N>, step: usize, row: usize, unit: usize) -> f32 {
+        let offset = row * b.output + unit;
+        let index = step_index(step, b.time, row >= b.first_reverse_row);
+        let value = if index.is_first { b.initial[offset] } else { b.states[index.prev * b.batch * b.output + offset] };
+        value * read_or(&b.dropout, offset, 1.0f32.runtime())
     }
 }
 
-/// The late input.
-pub(crate) struct Late;
+/// The input of the candidate gates' recurrent product.
+pub(crate) struct CandidateInputs;
 
 #[cube]
-impl<N: Float> Source<Forward<N>> for Late {
-    fn read(b: &Forward<N>, _walked: usize, row: usize, at: usize) -> f32 {
-        b.kept[b.late_at + row * b.hidden + at]
+impl<N: Float> Source<Forward<N>> for CandidateInputs {
+    fn read(b: &Forward<N>, _step: usize, row: usize, unit: usize) -> f32 {
+        b.aux[b.candidate_input_offset + row * b.hidden + unit]
     }
 }
 
-/// The hidden state that is to be projected.
-pub(crate) struct Raw;
+/// The hidden state before its projection.
+pub(crate) struct Unprojected;
 
 #[cube]
-impl<N: Float> Source<Forward<N>> for Raw {
-    fn read(b: &Forward<N>, walked: usize, row: usize, unit: usize) -> f32 {
-        let step = kept_step(at(walked, b.time, row >= b.turn).t, comptime!(b.flags.saves));
-        b.kept[b.unprojected_offset + (step * b.batch + row) * b.hidden + unit]
+impl<N: Float> Source<Forward<N>> for Unprojected {
+    fn read(b: &Forward<N>, step: usize, row: usize, unit: usize) -> f32 {
+        let t = aux_time(step_index(step, b.time, row >= b.first_reverse_row).t, comptime!(b.flags.saves));
+        b.aux[b.unprojected_offset + (t * b.batch + row) * b.hidden + unit]
     }
 }

@@ -1,142 +1,149 @@
-//! The walk forward by cubes that run side by side and meet after each step.
+//! The forward scan of the persistent driver.
 
 use cubecl::{ir::ElemType, prelude::*};
 
 use super::{
     Args, Phase,
     buffers::Forward,
-    units::{step_of, with_bias},
+    units::{cell_step, with_bias},
 };
 use crate::{
     Buffer, Plan, Sequences,
     cell::{MAX_GATES, Pointwise},
-    persistent::{Launches, Meeting, meet, met},
-    place::{at, end_of, first_row, number, side_of},
-    product::{Place, Source, Tile, product, scratch, sum},
+    indexing::{direction_of, first_row, read_or, row_end, step_index},
+    persistent::{GridBarrier, PersistentScan, grid_sync, sync_state},
+    product::{Source, Tile, TileCoords, product, scratch, sum},
 };
 
-/// What such a walk reads and writes.
+/// The buffers of the scan, and those through which cubes communicate.
 #[derive(CubeType, CubeLaunch)]
-pub(crate) struct Exchange<N: Float> {
-    pub walk: Forward<N>,
-    /// The bits of the hidden state after the step before and after this one, by turns: `[2, B, P]`. All else that a unit reads
-    /// it has written itself.
-    pub bits: Box<[Atomic<u32>]>,
-    pub meeting: Meeting,
+pub(crate) struct PersistentForward<N: Float> {
+    pub scan: Forward<N>,
+    /// The bits of the hidden state before and after the current step, alternating: `[2, B, P]`. Everything else that a
+    /// thread reads it wrote itself.
+    pub hidden_bits: Box<[Atomic<u32>]>,
+    pub barrier: GridBarrier,
 }
 
-/// The hidden state before a step, times the mask of recurrent dropout, from whichever cube it is.
-struct Exchanged;
+/// The hidden state before a step, written by any cube, times the mask of recurrent dropout.
+struct ExchangedHidden;
 
 #[cube]
-impl<N: Float> Source<Exchange<N>> for Exchanged {
-    fn read(b: &Exchange<N>, walked: usize, row: usize, unit: usize) -> f32 {
-        let place = row * b.walk.output + unit;
-        let value = if walked == 0 {
-            b.walk.initial[place]
+impl<N: Float> Source<PersistentForward<N>> for ExchangedHidden {
+    fn read(b: &PersistentForward<N>, step: usize, row: usize, unit: usize) -> f32 {
+        let offset = row * b.scan.output + unit;
+        let value = if step == 0 {
+            b.scan.initial[offset]
         } else {
-            f32::reinterpret(b.bits[walked % 2 * b.walk.batch * b.walk.output + place].load())
+            f32::reinterpret(b.hidden_bits[step % 2 * b.scan.batch * b.scan.output + offset].load())
         };
-        value * number(&b.walk.dropout, place, 1.0f32.runtime())
+        value * read_or(&b.scan.dropout, offset, 1.0f32.runtime())
     }
 }
 
-/// The walk of all rows from step `first` to before `end`. Cubes meet before each step, and once more in the end.
+/// Steps `first..end` of the scan of all rows, with a grid barrier before each step and one at the end.
 #[cube(launch_unchecked)]
-pub(crate) fn persistent<N: Float, C: Pointwise>(
-    mut b: Exchange<N>,
+pub(crate) fn persistent_kernel<N: Float, C: Pointwise>(
+    mut b: PersistentForward<N>,
     first: usize,
     end: usize,
     #[comptime] tile: Tile,
-    #[define(N)] _number: ElemType,
+    #[define(N)] _dtype: ElemType,
 ) {
     let mut scratch = scratch(comptime!(C::GATES), tile);
-    let mut met = met();
-    let row = first_row(CUBE_POS_Y as usize, b.walk.turn, comptime!(tile.rows));
-    let rows = end_of(row, b.walk.turn, b.walk.batch);
-    let side = side_of(row, b.walk.turn, comptime!(b.walk.flags.both));
-    let tiles = b.walk.hidden.div_ceil(comptime!(tile.units));
-    let begin = b.meeting.idle;
-    let last = begin + end - first;
-    let mut turn = 0usize;
-    let mut together = true.runtime();
-    while together && turn <= last {
-        together = meet(&b.meeting, &mut met, &mut scratch);
-        let mut n = if together && turn >= begin && turn < last { CUBE_POS_X as usize } else { tiles };
+    let mut sync = sync_state();
+    let row = first_row(CUBE_POS_Y as usize, b.scan.first_reverse_row, comptime!(tile.rows));
+    let row_end = row_end(row, b.scan.first_reverse_row, b.scan.batch);
+    let direction = direction_of(row, b.scan.first_reverse_row, comptime!(b.scan.flags.bidirectional));
+    let tiles = b.scan.hidden.div_ceil(comptime!(tile.threads));
+    let first_round = b.barrier.trial_rounds;
+    let last_round = first_round + end - first;
+    let mut round = 0usize;
+    let mut complete = true.runtime();
+    while complete && round <= last_round {
+        complete = grid_sync(&b.barrier, &mut sync, &mut scratch);
+        let mut n = if complete && round >= first_round && round < last_round { CUBE_POS_X as usize } else { tiles };
         while n < tiles {
-            let walked = first + turn - begin;
-            let unit = n * comptime!(tile.units) + UNIT_POS_X as usize;
-            let place = Place {
-                walked,
+            let step = first + round - first_round;
+            let unit = n * comptime!(tile.threads) + UNIT_POS_X as usize;
+            let coords = TileCoords {
+                step,
                 row,
-                rows,
-                side,
+                row_end,
+                direction,
                 column: unit,
-                stride: b.walk.hidden,
-                columns: comptime!(C::GATES) * b.walk.hidden,
-                len: b.walk.output,
-                fours: b.walk.output.div_ceil(4),
+                column_stride: b.scan.hidden,
+                columns: comptime!(C::GATES) * b.scan.hidden,
+                len: b.scan.output,
+                column_vecs: b.scan.output.div_ceil(4),
             };
-            product::<N, Exchange<N>, Exchanged>(&b, &b.walk.weights, place, &mut scratch, comptime!(C::GATES), tile);
+            product::<N, PersistentForward<N>, ExchangedHidden>(
+                &b,
+                &b.scan.weights,
+                coords,
+                &mut scratch,
+                comptime!(C::GATES),
+                tile,
+            );
             let mut r = UNIT_POS_Y as usize;
-            while unit < b.walk.hidden && r < comptime!(tile.rows) && row + r < rows {
+            while unit < b.scan.hidden && r < comptime!(tile.rows) && row + r < row_end {
                 let mut recurrent = Array::<f32>::new(MAX_GATES);
                 #[unroll]
                 for g in 0..comptime!(C::GATES) {
                     let sum = sum(&scratch, r, g, comptime!(C::GATES), tile);
-                    recurrent[g] = with_bias::<N, C>(&b.walk, sum, row, g * b.walk.hidden + unit);
+                    recurrent[g] = with_bias::<N, C>(&b.scan, sum, row, g * b.scan.hidden + unit);
                 }
-                step_of::<N, C>(&mut b.walk, walked, row + r, unit, &recurrent);
-                pass_on::<N>(&b, walked, row + r, unit);
+                cell_step::<N, C>(&mut b.scan, step, row + r, unit, &recurrent);
+                publish_hidden::<N>(&b, step, row + r, unit);
                 r += comptime!(tile.split);
             }
             n += CUBE_COUNT_X as usize;
         }
-        turn += 1;
+        round += 1;
     }
 }
 
-/// Lets the other cubes have the hidden state of a unit after a step.
+/// Makes the hidden state of a unit after a step available to the other cubes.
 #[cube]
-fn pass_on<N: Float>(b: &Exchange<N>, walked: usize, row: usize, unit: usize) {
-    let t = at(walked, b.walk.time, row >= b.walk.turn).t;
-    let value = b.walk.states[(t * b.walk.batch + row) * b.walk.output + unit];
-    let into = ((walked + 1) % 2 * b.walk.batch + row) * b.walk.output + unit;
-    b.bits[into].store(u32::reinterpret(value));
+fn publish_hidden<N: Float>(b: &PersistentForward<N>, step: usize, row: usize, unit: usize) {
+    let t = step_index(step, b.scan.time, row >= b.scan.first_reverse_row).t;
+    let value = b.scan.states[(t * b.scan.batch + row) * b.scan.output + unit];
+    let into = ((step + 1) % 2 * b.scan.batch + row) * b.scan.output + unit;
+    b.hidden_bits[into].store(u32::reinterpret(value));
 }
 
-/// Launches a walk, or nothing where its steps have more phases than one or the device cannot do it. Returns what
-/// [`spoil`](crate::persistent::spoil) needs.
-pub(super) fn launched<C: Pointwise>(args: &Args<'_>, plan: Plan) -> Option<Buffer> {
-    let Args { walk, flags, .. } = *args;
-    let number = args.input.number();
-    let Sequences { time, batch, hidden, output, .. } = *walk.sequences;
-    if Phase::of(C::CANDIDATE_GATES > 0, flags) != [Phase::Fused] {
+/// Launches a scan, or nothing if its steps have several phases or the device does not support it. Returns the counters
+/// for [`poison_if_timed_out`](crate::persistent::poison_if_timed_out).
+pub(super) fn launch<C: Pointwise>(args: &Args<'_>, plan: Plan) -> Option<Buffer> {
+    let Args { scan, flags, .. } = *args;
+    let dtype = args.input.number();
+    let Sequences { time, batch, hidden, output, .. } = *scan.sequences;
+    if Phase::sequence(C::CANDIDATE_GATES > 0, flags) != [Phase::Fused] {
         return None;
     }
-    let bits = Buffer::empty(walk.client, 2 * batch * output);
-    let launches = Launches {
-        walk,
+    let hidden_bits = Buffer::empty(scan.client, 2 * batch * output);
+    let persistent = PersistentScan {
+        scan,
         plan,
-        columns: Phase::Fused.column_tiles(hidden, output, plan.tile),
-        kernel: format!("forward {} {flags:?} {number:?}", std::any::type_name::<C>()),
+        column_cubes: Phase::Fused.column_tiles(hidden, output, plan.tile),
+        kernel: format!("forward {} {flags:?} {dtype:?}", std::any::type_name::<C>()),
     };
-    let steps = launches.steps(C::GATES);
-    let pieces = (0..time).step_by(steps).map(|first| first..time.min(first + steps));
-    launches.go(pieces.collect(), |count, meeting, piece| {
-        let buffers = ExchangeLaunch::new(args.of(), bits.arg(), meeting);
-        // SAFETY: the buffers are as long as the sizes ask for, which `ScanArgs::check` has seen to; the exchange is as long as two
-        // hidden states, and there is a count for each row of cubes
+    let steps = persistent.steps_per_launch(C::GATES);
+    let chunks = (0..time).step_by(steps).map(|first| first..time.min(first + steps));
+    persistent.launch_all(chunks.collect(), |count, barrier, chunk| {
+        let buffers = PersistentForwardLaunch::new(args.launch_args(), hidden_bits.arg(), barrier);
+        // SAFETY: `ScanArgs::check` ensures that the buffers have the lengths that the sizes require; `hidden_bits`
+        // holds two hidden states, and there is a counter for each row of cubes
         unsafe {
-            persistent::launch_unchecked::<C>(
-                walk.client,
+            persistent_kernel::launch_unchecked::<C>(
+                scan.client,
                 count,
-                plan.dim(),
+                plan.cube_dim(),
                 buffers,
-                piece.start,
-                piece.end,
+                chunk.start,
+                chunk.end,
                 plan.tile,
-                number.elem(),
+                dtype.elem(),
             );
         }
     })

@@ -1,48 +1,49 @@
-//! The phases of a time step. What one writes, the next reads: between two of them all units of a row must meet.
+//! The phases of a time step. A phase reads what the previous one wrote: all threads of a row must synchronize in
+//! between.
 
 use cubecl::prelude::*;
 
 use super::{
-    buffers::{Flags, Forward, Hidden, Late, Raw, kept_step},
-    units::{inputs, put, state_before, step_of, stored, with_bias},
+    buffers::{CandidateInputs, Flags, Forward, Hidden, Unprojected, aux_time},
+    units::{cell_step, inputs, state_before, store_state, stored_products, with_bias},
 };
 use crate::{
     cell::{CandidateInput, MAX_GATES, Pointwise},
-    normalise::statistics,
-    place::{at, end_of, side_of},
-    product::{Place, Scratch, Source, Tile, product, sum},
+    indexing::{direction_of, row_end, step_index},
+    layer_norm::statistics,
+    product::{Scratch, Source, Tile, TileCoords, product, sum},
 };
 
-/// What is done of a time step.
+/// A phase of a time step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Phase {
-    /// The recurrent product and the cell at once: where nothing stands between the two.
+    /// The recurrent product with the cell fused into it, if nothing comes between the two.
     Fused,
-    /// The recurrent product of the gates that are not late.
+    /// The recurrent product of the non-candidate gates.
     Product,
-    /// Mean and deviation of the products of the gates that are not late, or of those that are.
-    Statistics { late: bool },
-    /// What the late gates' weights are multiplied with.
+    /// Mean and inverse standard deviation of the products of the candidate gates, or of the non-candidate gates.
+    Statistics { candidate: bool },
+    /// The input of the candidate gates' recurrent product.
     CandidateInput,
-    /// The recurrent product of the late gates.
-    LateProduct,
-    /// The cell, from products that are there.
+    /// The recurrent product of the candidate gates.
+    CandidateProduct,
+    /// The cell, given stored products.
     Cell,
     /// The projection of the hidden state.
     Projection,
 }
 
 impl Phase {
-    /// Those of a time step, in their order.
-    pub fn of(late: bool, flags: Flags) -> Vec<Self> {
-        let mut phases = if !late && !flags.norm { vec![Self::Fused] } else { vec![Self::Product] };
+    /// The phases of a time step, in order.
+    pub fn sequence(has_candidate_gates: bool, flags: Flags) -> Vec<Self> {
+        let mut phases = if !has_candidate_gates && !flags.norm { vec![Self::Fused] } else { vec![Self::Product] };
         if flags.norm {
-            phases.push(Self::Statistics { late: false });
+            phases.push(Self::Statistics { candidate: false });
         }
-        if late {
-            phases.extend([Self::CandidateInput, Self::LateProduct]);
+        if has_candidate_gates {
+            phases.extend([Self::CandidateInput, Self::CandidateProduct]);
             if flags.norm {
-                phases.push(Self::Statistics { late: true });
+                phases.push(Self::Statistics { candidate: true });
             }
         }
         if phases[0] == Self::Product {
@@ -54,271 +55,280 @@ impl Phase {
         phases
     }
 
-    /// How many cubes side by side a phase of one step has work for.
+    /// Number of column tiles of a phase, that is, of cubes side by side that have work.
     pub fn column_tiles(self, hidden: usize, output: usize, tile: Tile) -> usize {
         match self {
-            Self::Fused | Self::Product | Self::LateProduct => hidden.div_ceil(tile.units),
-            Self::Projection => output.div_ceil(tile.units),
-            Self::CandidateInput | Self::Cell => hidden.div_ceil(tile.units * tile.split),
+            Self::Fused | Self::Product | Self::CandidateProduct => hidden.div_ceil(tile.threads),
+            Self::Projection => output.div_ceil(tile.threads),
+            Self::CandidateInput | Self::Cell => hidden.div_ceil(tile.threads * tile.split),
             Self::Statistics { .. } => tile.rows,
         }
     }
 }
 
-/// One phase on the rows of a tile: column tiles `first`, `first + step` and so on. All units of the cube take part.
+/// Runs one phase on the rows of a tile, for the column tiles `first_tile`, `first_tile + tile_stride`, and so on. All
+/// threads of the cube must call it.
 #[cube]
 pub(crate) fn run<N: Float, C: Pointwise>(
     b: &mut Forward<N>,
     scratch: &mut Scratch,
-    walked: usize,
-    row: usize,
-    first: usize,
     step: usize,
+    row: usize,
+    first_tile: usize,
+    tile_stride: usize,
     #[comptime] phase: Phase,
     #[comptime] tile: Tile,
 ) {
     if comptime!(phase == Phase::Fused) {
-        fused::<N, C>(b, scratch, walked, row, first, step, tile);
+        fused::<N, C>(b, scratch, step, row, first_tile, tile_stride, tile);
     } else if comptime!(phase == Phase::Product) {
-        store::<N, C>(b, scratch, walked, row, first, step, false, tile);
-    } else if comptime!(phase == Phase::LateProduct) {
-        store::<N, C>(b, scratch, walked, row, first, step, true, tile);
+        recurrent_product::<N, C>(b, scratch, step, row, first_tile, tile_stride, false, tile);
+    } else if comptime!(phase == Phase::CandidateProduct) {
+        recurrent_product::<N, C>(b, scratch, step, row, first_tile, tile_stride, true, tile);
     } else if comptime!(matches!(phase, Phase::Statistics { .. })) {
-        rows_statistics::<N, C>(
+        row_statistics::<N, C>(
             b,
             scratch,
-            walked,
-            row,
-            first,
             step,
-            comptime!(phase == Phase::Statistics { late: true }),
+            row,
+            first_tile,
+            tile_stride,
+            comptime!(phase == Phase::Statistics { candidate: true }),
             tile,
         );
     } else if comptime!(phase == Phase::CandidateInput) {
-        candidate_input::<N, C>(b, walked, row, first, step, tile);
+        candidate_input::<N, C>(b, step, row, first_tile, tile_stride, tile);
     } else if comptime!(phase == Phase::Cell) {
-        cell::<N, C>(b, walked, row, first, step, tile);
+        cell::<N, C>(b, step, row, first_tile, tile_stride, tile);
     } else {
-        project::<N>(b, scratch, walked, row, first, step, tile);
+        project::<N>(b, scratch, step, row, first_tile, tile_stride, tile);
     }
 }
 
+/// [`Phase::Fused`].
 #[cube]
 fn fused<N: Float, C: Pointwise>(
     b: &mut Forward<N>,
     scratch: &mut Scratch,
-    walked: usize,
-    row: usize,
-    first: usize,
     step: usize,
+    row: usize,
+    first_tile: usize,
+    tile_stride: usize,
     #[comptime] tile: Tile,
 ) {
-    let end = end_of(row, b.turn, b.batch);
-    let tiles = b.hidden.div_ceil(comptime!(tile.units));
-    let mut n = first;
+    let row_end = row_end(row, b.first_reverse_row, b.batch);
+    let tiles = b.hidden.div_ceil(comptime!(tile.threads));
+    let mut n = first_tile;
     while n < tiles {
-        let unit = n * comptime!(tile.units) + UNIT_POS_X as usize;
-        let place = Place {
-            walked,
+        let unit = n * comptime!(tile.threads) + UNIT_POS_X as usize;
+        let coords = TileCoords {
+            step,
             row,
-            rows: end,
-            side: side_of(row, b.turn, comptime!(b.flags.both)),
+            row_end,
+            direction: direction_of(row, b.first_reverse_row, comptime!(b.flags.bidirectional)),
             column: unit,
-            stride: b.hidden,
+            column_stride: b.hidden,
             columns: comptime!(C::GATES) * b.hidden,
             len: b.output,
-            fours: b.output.div_ceil(4),
+            column_vecs: b.output.div_ceil(4),
         };
-        product::<N, Forward<N>, Hidden>(&*b, &b.weights, place, scratch, comptime!(C::GATES), tile);
+        product::<N, Forward<N>, Hidden>(&*b, &b.weights, coords, scratch, comptime!(C::GATES), tile);
         let mut r = UNIT_POS_Y as usize;
-        while unit < b.hidden && r < comptime!(tile.rows) && row + r < end {
+        while unit < b.hidden && r < comptime!(tile.rows) && row + r < row_end {
             let mut recurrent = Array::<f32>::new(MAX_GATES);
             #[unroll]
             for g in 0..comptime!(C::GATES) {
                 let product = sum(&*scratch, r, g, comptime!(C::GATES), tile);
                 recurrent[g] = with_bias::<N, C>(&*b, product, row, g * b.hidden + unit);
             }
-            step_of::<N, C>(b, walked, row + r, unit, &recurrent);
+            cell_step::<N, C>(b, step, row + r, unit, &recurrent);
             r += comptime!(tile.split);
         }
-        n += step;
+        n += tile_stride;
     }
 }
 
-/// The products of the gates that are late, or of those that are not.
+/// Stores the recurrent products of the candidate gates, or of the non-candidate gates.
 #[cube]
-fn store<N: Float, C: Pointwise>(
+fn recurrent_product<N: Float, C: Pointwise>(
     b: &mut Forward<N>,
     scratch: &mut Scratch,
-    walked: usize,
-    row: usize,
-    first: usize,
     step: usize,
-    #[comptime] late: bool,
+    row: usize,
+    first_tile: usize,
+    tile_stride: usize,
+    #[comptime] candidate: bool,
     #[comptime] tile: Tile,
 ) {
-    let end = end_of(row, b.turn, b.batch);
-    let from = comptime!(if late { C::GATES - C::CANDIDATE_GATES } else { 0 });
-    let gates = comptime!(if late { C::CANDIDATE_GATES } else { C::GATES - C::CANDIDATE_GATES });
-    let tiles = b.hidden.div_ceil(comptime!(tile.units));
-    let kept = kept_step(at(walked, b.time, row >= b.turn).t, comptime!(b.flags.saves));
-    let mut n = first;
+    let row_end = row_end(row, b.first_reverse_row, b.batch);
+    let from = comptime!(if candidate { C::GATES - C::CANDIDATE_GATES } else { 0 });
+    let gates = comptime!(if candidate { C::CANDIDATE_GATES } else { C::GATES - C::CANDIDATE_GATES });
+    let tiles = b.hidden.div_ceil(comptime!(tile.threads));
+    let aux_t = aux_time(step_index(step, b.time, row >= b.first_reverse_row).t, comptime!(b.flags.saves));
+    let mut n = first_tile;
     while n < tiles {
-        let unit = n * comptime!(tile.units) + UNIT_POS_X as usize;
-        let place = Place {
-            walked,
+        let unit = n * comptime!(tile.threads) + UNIT_POS_X as usize;
+        let coords = TileCoords {
+            step,
             row,
-            rows: end,
-            side: side_of(row, b.turn, comptime!(b.flags.both)),
+            row_end,
+            direction: direction_of(row, b.first_reverse_row, comptime!(b.flags.bidirectional)),
             column: from * b.hidden + unit,
-            stride: b.hidden,
+            column_stride: b.hidden,
             columns: comptime!(C::GATES) * b.hidden,
             len: b.output,
-            fours: b.output.div_ceil(4),
+            column_vecs: b.output.div_ceil(4),
         };
-        if comptime!(late) {
-            product::<N, Forward<N>, Late>(&*b, &b.weights, place, scratch, gates, tile);
+        if comptime!(candidate) {
+            product::<N, Forward<N>, CandidateInputs>(&*b, &b.weights, coords, scratch, gates, tile);
         } else {
-            product::<N, Forward<N>, Hidden>(&*b, &b.weights, place, scratch, gates, tile);
+            product::<N, Forward<N>, Hidden>(&*b, &b.weights, coords, scratch, gates, tile);
         }
         let mut r = UNIT_POS_Y as usize;
-        while unit < b.hidden && r < comptime!(tile.rows) && row + r < end {
+        while unit < b.hidden && r < comptime!(tile.rows) && row + r < row_end {
             #[unroll]
             for g in 0..gates {
-                let at = ((kept * b.batch + row + r) * comptime!(C::GATES) + from + g) * b.hidden + unit;
-                b.kept[b.products_at + at] = sum(&*scratch, r, g, gates, tile);
+                let offset = ((aux_t * b.batch + row + r) * comptime!(C::GATES) + from + g) * b.hidden + unit;
+                b.aux[b.products_offset + offset] = sum(&*scratch, r, g, gates, tile);
             }
             r += comptime!(tile.split);
         }
-        n += step;
+        n += tile_stride;
     }
 }
 
+/// [`Phase::Statistics`].
 #[cube]
-fn rows_statistics<N: Float, C: Pointwise>(
+fn row_statistics<N: Float, C: Pointwise>(
     b: &mut Forward<N>,
     scratch: &mut Scratch,
-    walked: usize,
-    row: usize,
-    first: usize,
     step: usize,
-    #[comptime] late: bool,
+    row: usize,
+    first_tile: usize,
+    tile_stride: usize,
+    #[comptime] candidate: bool,
     #[comptime] tile: Tile,
 ) {
-    let end = end_of(row, b.turn, b.batch);
-    let from = comptime!(if late { C::GATES - C::CANDIDATE_GATES } else { 0 });
-    let gates = comptime!(if late { C::CANDIDATE_GATES } else { C::GATES - C::CANDIDATE_GATES });
-    let kept = kept_step(at(walked, b.time, row >= b.turn).t, comptime!(b.flags.saves));
-    let mut r = first;
+    let row_end = row_end(row, b.first_reverse_row, b.batch);
+    let from = comptime!(if candidate { C::GATES - C::CANDIDATE_GATES } else { 0 });
+    let gates = comptime!(if candidate { C::CANDIDATE_GATES } else { C::GATES - C::CANDIDATE_GATES });
+    let aux_t = aux_time(step_index(step, b.time, row >= b.first_reverse_row).t, comptime!(b.flags.saves));
+    let mut r = first_tile;
     while r < comptime!(tile.rows) {
-        if row + r < end {
-            let line = kept * b.batch + row + r;
-            let start = b.products_at + (line * comptime!(C::GATES) + from) * b.hidden;
-            let found = statistics(&b.kept, start, gates * b.hidden, &mut scratch.sums, tile);
+        if row + r < row_end {
+            let line = aux_t * b.batch + row + r;
+            let start = b.products_offset + (line * comptime!(C::GATES) + from) * b.hidden;
+            let row_statistics = statistics(&b.aux, start, gates * b.hidden, &mut scratch.sums, tile);
             if UNIT_POS == 0 {
-                let into = b.statistics_at + (line * 2 + comptime!(usize::from(late))) * 2;
-                b.kept[into] = found.mean;
-                b.kept[into + 1] = found.inverse_deviation;
+                let into = b.statistics_offset + (line * 2 + comptime!(usize::from(candidate))) * 2;
+                b.aux[into] = row_statistics.mean;
+                b.aux[into + 1] = row_statistics.inv_std;
             }
         }
-        r += step;
+        r += tile_stride;
     }
 }
 
+/// [`Phase::CandidateInput`].
 #[cube]
 fn candidate_input<N: Float, C: Pointwise>(
     b: &mut Forward<N>,
-    walked: usize,
-    row: usize,
-    first: usize,
     step: usize,
+    row: usize,
+    first_tile: usize,
+    tile_stride: usize,
     #[comptime] tile: Tile,
 ) {
-    let end = end_of(row, b.turn, b.batch);
-    let width = comptime!(tile.units * tile.split);
-    let mut unit = first * width + UNIT_POS as usize;
+    let row_end = row_end(row, b.first_reverse_row, b.batch);
+    let width = comptime!(tile.threads * tile.split);
+    let mut unit = first_tile * width + UNIT_POS as usize;
     while unit < b.hidden {
         for r in 0..comptime!(tile.rows) {
-            if row + r < end {
-                let input = inputs::<N, C>(&*b, walked, row + r, unit);
-                let recurrent = stored::<N, C>(&*b, walked, row + r, unit, comptime!(C::GATES - C::CANDIDATE_GATES));
-                let hidden = <Hidden as Source<Forward<N>>>::read(&*b, walked, row + r, unit);
-                let value = C::Late::forward(&input, &recurrent, hidden);
-                let into = b.late_at + (row + r) * b.hidden + unit;
-                b.kept[into] = value;
+            if row + r < row_end {
+                let input = inputs::<N, C>(&*b, step, row + r, unit);
+                let recurrent =
+                    stored_products::<N, C>(&*b, step, row + r, unit, comptime!(C::GATES - C::CANDIDATE_GATES));
+                let hidden = <Hidden as Source<Forward<N>>>::read(&*b, step, row + r, unit);
+                let value = C::CandidateInput::forward(&input, &recurrent, hidden);
+                let into = b.candidate_input_offset + (row + r) * b.hidden + unit;
+                b.aux[into] = value;
             }
         }
-        unit += step * width;
+        unit += tile_stride * width;
     }
 }
 
+/// [`Phase::Cell`].
 #[cube]
 fn cell<N: Float, C: Pointwise>(
     b: &mut Forward<N>,
-    walked: usize,
-    row: usize,
-    first: usize,
     step: usize,
+    row: usize,
+    first_tile: usize,
+    tile_stride: usize,
     #[comptime] tile: Tile,
 ) {
-    let end = end_of(row, b.turn, b.batch);
-    let width = comptime!(tile.units * tile.split);
-    let mut unit = first * width + UNIT_POS as usize;
+    let row_end = row_end(row, b.first_reverse_row, b.batch);
+    let width = comptime!(tile.threads * tile.split);
+    let mut unit = first_tile * width + UNIT_POS as usize;
     while unit < b.hidden {
         for r in 0..comptime!(tile.rows) {
-            if row + r < end {
-                let recurrent = stored::<N, C>(&*b, walked, row + r, unit, comptime!(C::GATES));
-                step_of::<N, C>(b, walked, row + r, unit, &recurrent);
+            if row + r < row_end {
+                let recurrent = stored_products::<N, C>(&*b, step, row + r, unit, comptime!(C::GATES));
+                cell_step::<N, C>(b, step, row + r, unit, &recurrent);
             }
         }
-        unit += step * width;
+        unit += tile_stride * width;
     }
 }
 
+/// [`Phase::Projection`].
 #[cube]
 fn project<N: Float>(
     b: &mut Forward<N>,
     scratch: &mut Scratch,
-    walked: usize,
-    row: usize,
-    first: usize,
     step: usize,
+    row: usize,
+    first_tile: usize,
+    tile_stride: usize,
     #[comptime] tile: Tile,
 ) {
-    let end = end_of(row, b.turn, b.batch);
-    let tiles = b.output.div_ceil(comptime!(tile.units));
-    let mut n = first;
+    let row_end = row_end(row, b.first_reverse_row, b.batch);
+    let tiles = b.output.div_ceil(comptime!(tile.threads));
+    let mut n = first_tile;
     while n < tiles {
-        let unit = n * comptime!(tile.units) + UNIT_POS_X as usize;
-        projected::<N>(&*b, walked, row, unit, scratch, tile);
+        let unit = n * comptime!(tile.threads) + UNIT_POS_X as usize;
+        projection_sums::<N>(&*b, step, row, unit, scratch, tile);
         let mut r = UNIT_POS_Y as usize;
-        while unit < b.output && r < comptime!(tile.rows) && row + r < end {
-            let before = state_before::<N>(&*b, walked, row + r, unit, 0usize);
-            put::<N>(b, walked, row + r, unit, before, sum(&*scratch, r, 0usize, 1usize, tile), 0usize);
+        while unit < b.output && r < comptime!(tile.rows) && row + r < row_end {
+            let before = state_before::<N>(&*b, step, row + r, unit, 0usize);
+            store_state::<N>(b, step, row + r, unit, before, sum(&*scratch, r, 0usize, 1usize, tile), 0usize);
             r += comptime!(tile.split);
         }
-        n += step;
+        n += tile_stride;
     }
 }
 
+/// The sums of the projection of a tile.
 #[cube]
-fn projected<N: Float>(
+fn projection_sums<N: Float>(
     b: &Forward<N>,
-    walked: usize,
+    step: usize,
     row: usize,
     unit: usize,
     scratch: &mut Scratch,
     #[comptime] tile: Tile,
 ) {
-    let end = end_of(row, b.turn, b.batch);
+    let row_end = row_end(row, b.first_reverse_row, b.batch);
     #[comptime]
     match &b.projection {
         ComptimeOption::Some(weights) => {
-            let stride = 0usize.runtime();
-            let side = side_of(row, b.turn, comptime!(b.flags.both));
-            let (columns, len, fours) = (b.output, b.hidden, b.hidden.div_ceil(4));
-            let place = Place { walked, row, rows: end, side, column: unit, stride, columns, len, fours };
-            product::<N, Forward<N>, Raw>(b, weights, place, scratch, 1usize, tile);
+            let column_stride = 0usize.runtime();
+            let direction = direction_of(row, b.first_reverse_row, comptime!(b.flags.bidirectional));
+            let (columns, len, column_vecs) = (b.output, b.hidden, b.hidden.div_ceil(4));
+            let coords =
+                TileCoords { step, row, row_end, direction, column: unit, column_stride, columns, len, column_vecs };
+            product::<N, Forward<N>, Unprojected>(b, weights, coords, scratch, 1usize, tile);
         }
         ComptimeOption::None => {}
     }

@@ -1,29 +1,30 @@
-//! One unit of one row: what the cell reads there, what it makes of it, and where that goes.
+//! The cell of one hidden unit of one row: loading its inputs, running it, and storing its results.
 
 use cubecl::prelude::*;
 
-use super::buffers::{Forward, kept_step};
+use super::buffers::{Forward, aux_time};
 use crate::{
     cell::{MAX_GATES, MAX_STATES, Pointwise},
-    normalise::standardised,
-    place::{at, is_active, number, side_of, state_at, width_of},
+    indexing::{direction_of, is_active, read_or, state_offset, state_width, step_index},
+    layer_norm::normalized,
 };
 
+/// A recurrent product with its bias.
 #[cube]
 pub(super) fn with_bias<N: Float, C: Pointwise>(b: &Forward<N>, sum: f32, row: usize, column: usize) -> f32 {
-    sum + number(&b.bias, of_side::<N, C>(b, row, column), 0.0f32.runtime())
+    sum + read_or(&b.bias, column_offset::<N, C>(b, row, column), 0.0f32.runtime())
 }
 
-/// The place of a column's number in those of all sides.
+/// The offset of a column in bias and gain, which contain all directions.
 #[cube]
-fn of_side<N: Float, C: Pointwise>(b: &Forward<N>, row: usize, column: usize) -> usize {
-    side_of(row, b.turn, comptime!(b.flags.both)) * comptime!(C::GATES) * b.hidden + column
+fn column_offset<N: Float, C: Pointwise>(b: &Forward<N>, row: usize, column: usize) -> usize {
+    direction_of(row, b.first_reverse_row, comptime!(b.flags.bidirectional)) * comptime!(C::GATES) * b.hidden + column
 }
 
-/// The input product of a unit.
+/// The input projection of a unit.
 #[cube]
-pub(super) fn inputs<N: Float, C: Pointwise>(b: &Forward<N>, walked: usize, row: usize, unit: usize) -> Array<f32> {
-    let t = at(walked, b.time, row >= b.turn).t;
+pub(super) fn inputs<N: Float, C: Pointwise>(b: &Forward<N>, step: usize, row: usize, unit: usize) -> Array<f32> {
+    let t = step_index(step, b.time, row >= b.first_reverse_row).t;
     let mut input = Array::<f32>::new(MAX_GATES);
     #[unroll]
     for g in 0..comptime!(C::GATES) {
@@ -32,27 +33,28 @@ pub(super) fn inputs<N: Float, C: Pointwise>(b: &Forward<N>, walked: usize, row:
     input
 }
 
-/// The first gates' recurrent products of a unit, normalised where there is a gain, with their bias.
+/// The stored recurrent products of a unit's first `gates` gates, normalized if there is a gain, with their bias.
 #[cube]
-pub(super) fn stored<N: Float, C: Pointwise>(
+pub(super) fn stored_products<N: Float, C: Pointwise>(
     b: &Forward<N>,
-    walked: usize,
+    step: usize,
     row: usize,
     unit: usize,
     #[comptime] gates: usize,
 ) -> Array<f32> {
-    let step = kept_step(at(walked, b.time, row >= b.turn).t, comptime!(b.flags.saves));
-    let line = step * b.batch + row;
+    let t = aux_time(step_index(step, b.time, row >= b.first_reverse_row).t, comptime!(b.flags.saves));
+    let line = t * b.batch + row;
     let mut recurrent = Array::<f32>::new(MAX_GATES);
     #[unroll]
     for g in 0..gates {
         let column = g * b.hidden + unit;
-        let product = b.kept[b.products_at + line * comptime!(C::GATES) * b.hidden + column];
+        let product = b.aux[b.products_offset + line * comptime!(C::GATES) * b.hidden + column];
         #[comptime]
         let product = match &b.gain {
             ComptimeOption::Some(gain) => {
-                let of = b.statistics_at + (line * 2 + comptime!(usize::from(g >= C::GATES - C::CANDIDATE_GATES))) * 2;
-                standardised(product, b.kept[of], b.kept[of + 1]) * gain[of_side::<N, C>(b, row, column)]
+                let offset =
+                    b.statistics_offset + (line * 2 + comptime!(usize::from(g >= C::GATES - C::CANDIDATE_GATES))) * 2;
+                normalized(product, b.aux[offset], b.aux[offset + 1]) * gain[column_offset::<N, C>(b, row, column)]
             }
             ComptimeOption::None => product,
         };
@@ -61,42 +63,43 @@ pub(super) fn stored<N: Float, C: Pointwise>(
     recurrent
 }
 
+/// State `n` of a unit before a step.
 #[cube]
 pub(super) fn state_before<N: Float>(
     b: &Forward<N>,
-    walked: usize,
+    step: usize,
     row: usize,
     unit: usize,
     #[comptime] n: usize,
 ) -> f32 {
-    let at = at(walked, b.time, row >= b.turn);
-    let width = width_of(n, b.hidden, b.output);
-    let place = row * width + unit;
-    if at.is_first {
-        b.initial[state_at(n, 1usize.runtime(), b.batch, b.output) + place]
+    let index = step_index(step, b.time, row >= b.first_reverse_row);
+    let width = state_width(n, b.hidden, b.output);
+    let offset = row * width + unit;
+    if index.is_first {
+        b.initial[state_offset(n, 1usize.runtime(), b.batch, b.output) + offset]
     } else {
-        b.states[state_at(n, b.time, b.batch, b.output) + at.before * b.batch * width + place]
+        b.states[state_offset(n, b.time, b.batch, b.output) + index.prev * b.batch * width + offset]
     }
 }
 
-/// One step of the cell of a unit, and the states that follow.
+/// One step of the cell of a unit; stores the next states.
 #[cube]
-pub(super) fn step_of<N: Float, C: Pointwise>(
+pub(super) fn cell_step<N: Float, C: Pointwise>(
     b: &mut Forward<N>,
-    walked: usize,
+    step: usize,
     row: usize,
     unit: usize,
     recurrent: &Array<f32>,
 ) {
-    let t = at(walked, b.time, row >= b.turn).t;
+    let t = step_index(step, b.time, row >= b.first_reverse_row).t;
     let mut before = Array::<f32>::new(MAX_STATES);
-    // a projected hidden state has other units, and no cell that has one reads them
+    // a projected hidden state has a different width; no cell that supports a projection reads it
     let is_projected = comptime!(b.flags.projection);
     #[unroll]
     for n in 0..comptime!(C::STATES) {
         before[n] = 0.0f32.runtime();
         if comptime!(n > 0 || !is_projected) {
-            before[n] = state_before::<N>(&*b, walked, row, unit, n);
+            before[n] = state_before::<N>(&*b, step, row, unit, n);
         }
     }
     let mut next = Array::<f32>::new(MAX_STATES);
@@ -105,7 +108,7 @@ pub(super) fn step_of<N: Float, C: Pointwise>(
         next[n] = before[n];
     }
     if is_active(&b.lengths, t, row) {
-        let input = inputs::<N, C>(&*b, walked, row, unit);
+        let input = inputs::<N, C>(&*b, step, row, unit);
         let mut saved = Array::<f32>::new(MAX_GATES);
         C::forward(&input, recurrent, &before, &mut next, &mut saved);
         if comptime!(b.flags.saves) {
@@ -115,32 +118,32 @@ pub(super) fn step_of<N: Float, C: Pointwise>(
             }
         }
     }
-    if comptime!(b.flags.raw) {
-        let step = kept_step(t, comptime!(b.flags.saves));
-        b.kept[b.unprojected_offset + (step * b.batch + row) * b.hidden + unit] = next[0];
+    if comptime!(b.flags.stores_unprojected) {
+        let aux_t = aux_time(t, comptime!(b.flags.saves));
+        b.aux[b.unprojected_offset + (aux_t * b.batch + row) * b.hidden + unit] = next[0];
     }
     #[unroll]
     for n in 0..comptime!(C::STATES) {
         if comptime!(n > 0 || !is_projected) {
-            put::<N>(b, walked, row, unit, before[n], next[n], n);
+            store_state::<N>(b, step, row, unit, before[n], next[n], n);
         }
     }
 }
 
-/// Stores state `n` of a unit: `next`, with zoneout, or what it was `before` where the row has ended.
+/// Stores state `n` of a unit: `next` after zoneout, or `before` if the row has ended.
 #[cube]
-pub(super) fn put<N: Float>(
+pub(super) fn store_state<N: Float>(
     b: &mut Forward<N>,
-    walked: usize,
+    step: usize,
     row: usize,
     unit: usize,
     before: f32,
     next: f32,
     #[comptime] n: usize,
 ) {
-    let t = at(walked, b.time, row >= b.turn).t;
-    let width = width_of(n, b.hidden, b.output);
-    let place = state_at(n, b.time, b.batch, b.output) + (t * b.batch + row) * width + unit;
+    let t = step_index(step, b.time, row >= b.first_reverse_row).t;
+    let width = state_width(n, b.hidden, b.output);
+    let offset = state_offset(n, b.time, b.batch, b.output) + (t * b.batch + row) * width + unit;
     let mut value = before;
     if is_active(&b.lengths, t, row) {
         if comptime!(b.flags.rates) {
@@ -150,12 +153,12 @@ pub(super) fn put<N: Float>(
             #[comptime]
             match &b.masks {
                 ComptimeOption::Some(masks) => {
-                    let z = masks[place];
+                    let z = masks[offset];
                     value = z * before + (1.0f32 - z) * next;
                 }
                 ComptimeOption::None => value = next,
             }
         }
     }
-    b.states[place] = value;
+    b.states[offset] = value;
 }

@@ -1,33 +1,38 @@
-//! Cells without a recurrent product: the state is linear in the one before, `h' = a h + b`, so stretches of time can be walked
-//! side by side. Each unit first finds `a` and `b` of its stretch, then, from those of the stretches before, the state that it
-//! begins with; and walks the stretch again, as the cell does it. One launch, or some for very long sequences.
+//! Cells without a recurrent product: the next state is linear in the previous one, `h' = a h + b`, so segments of time
+//! are processed in parallel. A thread first computes `a` and `b` of its segment, then its initial state from the
+//! preceding segments' `a` and `b`, and finally runs the cell over the segment. This is one launch, or a few for very
+//! long sequences.
 
 mod kernels;
 
 use cubecl::prelude::*;
 
 use self::kernels::{BuffersLaunch, CHANNELS, backward_kernel, forward_kernel};
-use crate::{Buffer, Gradients, ScanArgs, ScanOutput, Sequences, cell::Linear, kernel::Counted};
+use crate::{Buffer, Gradients, ScanArgs, ScanOutput, Sequences, cell::Linear, kernel::CellSpec};
 
-/// Steps of a launch. A unit goes through its part of them twice, and a driver in software has a limit: see
-/// [`Plan::steps`](crate::Plan).
-const PIECE: usize = 1 << 16;
+/// Maximum steps of a launch. A thread iterates over its segment twice, and software drivers limit the loop iterations:
+/// see `Plan::steps_per_launch`.
+const STEPS_PER_LAUNCH: usize = 1 << 16;
 
-/// How a piece of time is divided.
-struct Stretches {
+/// The steps `first..end` of a launch, divided into `count` segments.
+struct Segments {
     first: usize,
     end: usize,
     count: usize,
 }
 
-impl Stretches {
-    /// Of all pieces, in the order of the walk.
-    fn of(walk: ScanArgs<'_>) -> impl DoubleEndedIterator<Item = Self> {
-        let time = walk.sequences.time;
-        let most = walk.client.properties().hardware.max_units_per_cube as usize / CHANNELS;
-        // a stretch is walked twice, so it must be long enough to be worth it
-        let count = (time.min(PIECE) / 64).clamp(1, most.clamp(1, 8));
-        (0..time).step_by(PIECE).map(move |first| Self { first, end: time.min(first + PIECE), count })
+impl Segments {
+    /// The segments of all launches, in the order of the forward scan.
+    fn launches(scan: ScanArgs<'_>) -> impl DoubleEndedIterator<Item = Self> {
+        let time = scan.sequences.time;
+        let max = scan.client.properties().hardware.max_units_per_cube as usize / CHANNELS;
+        // each segment is processed twice, which pays off only if segments are long
+        let count = (time.min(STEPS_PER_LAUNCH) / 64).clamp(1, max.clamp(1, 8));
+        (0..time).step_by(STEPS_PER_LAUNCH).map(move |first| Self {
+            first,
+            end: time.min(first + STEPS_PER_LAUNCH),
+            count,
+        })
     }
 
     fn grid(&self, sequences: &Sequences) -> (CubeCount, CubeDim) {
@@ -36,71 +41,71 @@ impl Stretches {
     }
 }
 
-/// The walk forward of a cell without a recurrent product.
-pub(crate) fn forward<C: Linear>(walk: ScanArgs<'_>, input: &Buffer, saves: bool) -> ScanOutput {
-    let ScanArgs { client, sequences, .. } = walk;
-    let saved = if saves { sequences.saved_len(Counted::of::<C>()) } else { 0 };
-    let walked = ScanOutput {
+/// The forward scan of a cell without a recurrent product.
+pub(crate) fn forward<C: Linear>(scan: ScanArgs<'_>, input: &Buffer, saves: bool) -> ScanOutput {
+    let ScanArgs { client, sequences, .. } = scan;
+    let saved = if saves { sequences.saved_len(CellSpec::new::<C>()) } else { 0 };
+    let outputs = ScanOutput {
         states: Buffer::empty(client, sequences.state_len(1, sequences.time)),
-        saved: Buffer::empty_of(client, saved, input.number()),
+        saved: Buffer::empty_as(client, saved, input.number()),
         kept: Buffer::empty(client, 0),
     };
-    let number = input.number().elem();
-    for stretches in Stretches::of(walk) {
-        let (count, dim) = stretches.grid(sequences);
-        let b = buffers(walk, &walked, &stretches, saves, Some(input), None);
-        // SAFETY: the buffers are as long as the sizes ask for, which `ScanArgs::check` has seen to
-        unsafe { forward_kernel::launch_unchecked::<C>(client, count, dim, b, number) };
+    let dtype = input.number().elem();
+    for segments in Segments::launches(scan) {
+        let (count, dim) = segments.grid(sequences);
+        let b = buffers(scan, &outputs, &segments, saves, Some(input), None);
+        // SAFETY: `ScanArgs::check` ensures that the buffers have the lengths that the sizes require
+        unsafe { forward_kernel::launch_unchecked::<C>(client, count, dim, b, dtype) };
     }
-    walked
+    outputs
 }
 
-/// The walk back of a cell without a recurrent product.
-pub(crate) fn backward<C: Linear>(walk: ScanArgs<'_>, walked: &ScanOutput, gradient: &Buffer) -> Gradients {
-    let ScanArgs { client, sequences, .. } = walk;
+/// The backward scan of a cell without a recurrent product.
+pub(crate) fn backward<C: Linear>(scan: ScanArgs<'_>, outputs: &ScanOutput, gradient: &Buffer) -> Gradients {
+    let ScanArgs { client, sequences, .. } = scan;
     let Sequences { time, batch, hidden, .. } = *sequences;
-    let number = walked.saved.number();
-    let input = Buffer::empty_of(client, time * batch * C::GATES * hidden, number);
+    let dtype = outputs.saved.number();
+    let input = Buffer::empty_as(client, time * batch * C::GATES * hidden, dtype);
     let state = Buffer::empty(client, batch * hidden);
-    for stretches in Stretches::of(walk).rev() {
-        let (count, dim) = stretches.grid(sequences);
-        let b = buffers(walk, walked, &stretches, true, None, Some([gradient, &input, &state]));
+    for segments in Segments::launches(scan).rev() {
+        let (count, dim) = segments.grid(sequences);
+        let b = buffers(scan, outputs, &segments, true, None, Some([gradient, &input, &state]));
         // SAFETY: as above
-        unsafe { backward_kernel::launch_unchecked::<C>(client, count, dim, b, number.elem()) };
+        unsafe { backward_kernel::launch_unchecked::<C>(client, count, dim, b, dtype.elem()) };
     }
     Gradients { input, recurrent: None, product: None, gain: None, state, projected: None, late: None }
 }
 
 fn buffers<N: Float>(
-    walk: ScanArgs<'_>,
-    walked: &ScanOutput,
-    stretches: &Stretches,
+    scan: ScanArgs<'_>,
+    outputs: &ScanOutput,
+    segments: &Segments,
     saves: bool,
     input: Option<&Buffer>,
-    back: Option<[&Buffer; 3]>,
+    gradients: Option<[&Buffer; 3]>,
 ) -> BuffersLaunch<N> {
-    let Sequences { time, batch, hidden, ref lengths, .. } = *walk.sequences;
-    let (rates, masks) = walk.operands.zoneout();
+    let Sequences { time, batch, hidden, ref lengths, .. } = *scan.sequences;
+    let (rates, masks) = scan.operands.zoneout();
     BuffersLaunch::new(
-        Buffer::some(input),
-        Buffer::some(back.map(|back| back[0])),
-        walk.operands.state.arg(),
-        Buffer::some(lengths.as_ref()),
-        Buffer::some(masks),
-        walked.states.arg(),
-        walked.saved.arg(),
-        Buffer::some(back.map(|back| back[1])),
-        Buffer::some(back.map(|back| back[2])),
+        Buffer::optional_arg(input),
+        Buffer::optional_arg(gradients.map(|gradients| gradients[0])),
+        scan.operands.state.arg(),
+        Buffer::optional_arg(lengths.as_ref()),
+        Buffer::optional_arg(masks),
+        outputs.states.arg(),
+        outputs.saved.arg(),
+        Buffer::optional_arg(gradients.map(|gradients| gradients[1])),
+        Buffer::optional_arg(gradients.map(|gradients| gradients[2])),
         time,
         batch,
         hidden,
-        walk.sequences.turn(),
-        stretches.first,
-        stretches.end,
-        (stretches.end - stretches.first).div_ceil(stretches.count),
+        scan.sequences.first_reverse_row(),
+        segments.first,
+        segments.end,
+        (segments.end - segments.first).div_ceil(segments.count),
         rates.map_or(0.0, |rates| rates[0]),
         rates.is_some(),
         saves,
-        stretches.count,
+        segments.count,
     )
 }

@@ -1,11 +1,13 @@
-//! Cubes that run side by side through time and meet after each step, on devices where all cubes of a launch run at once.
+//! The persistent driver: all cubes run over all time steps, with a grid barrier after each step. It needs a device
+//! that runs all cubes of a launch concurrently.
 //!
-//! No interface of a graphics card says whether they do, so the kernel of a walk is launched without a step first, in which its
-//! cubes do nothing but meet; what came of it is remembered. Later something else may keep the device from running all of them at
-//! once, a second program as well as a second such walk on a queue of its own. Waiting has an end, so that the device does not
-//! hang, and the host waits for nobody: what was walked then becomes not a number, all of it, in a launch after the last.
+//! No GPU API reports whether a device does, so the kernel is first launched without a step in a trial, in which its
+//! cubes only pass barriers; the result is cached. Later something else may keep the device from running all cubes
+//! concurrently: another program, or another persistent scan on a different queue. Barriers time out, so the device
+//! cannot hang, and the host does not wait: after the last launch of the scan, another launch fills the results with
+//! NaN if a barrier timed out.
 
-mod meeting;
+mod barrier;
 
 use std::{
     collections::HashMap,
@@ -15,143 +17,152 @@ use std::{
 
 use cubecl::{features::AtomicUsage, ir::Type, prelude::*};
 
-pub(crate) use meeting::{Meeting, MeetingLaunch, meet, met};
+pub(crate) use barrier::{GridBarrier, GridBarrierLaunch, grid_sync, sync_state};
 
 use crate::{Buffer, Driver, Operands, Plan, ScanArgs, driver::is_software};
 
-/// How often cubes meet in a trial, once more in the end: so that one that does not wait is found out.
-const MEETINGS: usize = 16;
+/// Number of barriers before the first step of a trial, which has one more at the end, so that a barrier that does not
+/// wait is detected.
+const TRIAL_BARRIERS: usize = 16;
 
-/// Turns of waiting that a cube has in a launch, each some two reads from the device's memory, so a second or two.
-const PATIENCE: u32 = 1 << 20;
+/// Maximum spins of a cube per launch. A spin is about two reads of device memory, so this is a second or two.
+const MAX_SPINS: u32 = 1 << 20;
 
-/// The same where nothing is done but meet.
-const PATIENCE_WITHOUT_A_STEP: u32 = 1 << 17;
+/// Maximum spins in a trial.
+const MAX_SPINS_IN_TRIAL: u32 = 1 << 17;
 
-/// The same on a driver in software: beyond what [`Plan::steps`] leaves it of its turns of loops.
-const PATIENCE_IN_SOFTWARE: u32 = 20_000;
+/// Maximum spins on a software driver: within the loop iterations that [`Plan::steps_per_launch`] leaves.
+const MAX_SPINS_IN_SOFTWARE: u32 = 20_000;
 
-/// How often a cube looks in one of them, since they are few.
-const LOOKS_IN_SOFTWARE: usize = 128;
+/// Polls per spin on a software driver, to make up for the small number of spins.
+const POLLS_PER_SPIN_IN_SOFTWARE: usize = 128;
 
-/// Most steps of a launch there, so that this is enough: cubes are threads that wait for a processor.
-const STEPS_IN_SOFTWARE: usize = 8;
+/// Maximum steps per launch on a software driver, so that its spins suffice: cubes are threads that wait for a CPU.
+const MAX_STEPS_IN_SOFTWARE: usize = 8;
 
-/// What is known of a device.
-struct Device {
-    turnstile: Buffer,
-    /// Walks that were launched so.
-    walks: usize,
-    /// Of each kernel and number of cubes, whether all of them have met.
-    have_met: HashMap<String, bool>,
+/// What is known about a device.
+struct DeviceState {
+    launch_order: Buffer,
+    /// Number of persistent scans.
+    scans: usize,
+    /// For each kernel and number of cubes, whether the trial passed.
+    trials: HashMap<String, bool>,
 }
 
-static DEVICES: LazyLock<Mutex<HashMap<String, Device>>> = LazyLock::new(Mutex::default);
+static DEVICES: LazyLock<Mutex<HashMap<String, DeviceState>>> = LazyLock::new(Mutex::default);
 
-/// Of the device and what runs it, in words, since the type of it has no public name.
-fn id(client: &Client) -> String {
+/// A key of the device and its runtime, as text since its type has no public name.
+fn device_key(client: &Client) -> String {
     format!("{:?}", client.service_id())
 }
 
-fn devices() -> MutexGuard<'static, HashMap<String, Device>> {
+fn devices() -> MutexGuard<'static, HashMap<String, DeviceState>> {
     DEVICES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Driver {
-    /// How many walks, forward or back, have been [`Persistent`](Self::Persistent) on a device, of all that this process asked
-    /// for: the others went another way.
+    /// Number of scans, forward or backward, of this process that were [`Persistent`](Self::Persistent) on a device;
+    /// scans for which another driver was used are not counted.
     pub fn persistent_scans(client: &Client) -> usize {
-        devices().get(&id(client)).map_or(0, |device| device.walks)
+        devices().get(&device_key(client)).map_or(0, |device| device.scans)
     }
 }
 
-/// A walk that is to be launched so.
-pub(crate) struct Launches<'a> {
-    pub walk: ScanArgs<'a>,
+/// A scan for the persistent driver.
+pub(crate) struct PersistentScan<'a> {
+    pub scan: ScanArgs<'a>,
     pub plan: Plan,
-    /// Cubes side by side on the same rows.
-    pub columns: usize,
-    /// The cell, the direction and what there is besides.
+    /// Number of cubes that share the same rows.
+    pub column_cubes: usize,
+    /// Identifies the cell, forward or backward, and the compile-time options.
     pub kernel: String,
 }
 
-impl Launches<'_> {
-    /// How many time steps one launch goes through.
-    pub fn steps(&self, gates: usize) -> usize {
-        let most = if is_software(self.walk.client) { STEPS_IN_SOFTWARE } else { usize::MAX };
-        self.plan.steps(self.walk, gates, 1).min(most)
+impl PersistentScan<'_> {
+    /// Maximum time steps of one launch.
+    pub fn steps_per_launch(&self, gates: usize) -> usize {
+        let max = if is_software(self.scan.client) { MAX_STEPS_IN_SOFTWARE } else { usize::MAX };
+        self.plan.steps_per_launch(self.scan, gates, 1).min(max)
     }
 
-    /// Launches all `pieces` of time in their order, or nothing if the device cannot do it. Returns what [`spoil`] needs.
-    pub fn go(
+    /// Launches all `chunks` of time in order, or nothing if the device does not support it. Returns the counters for
+    /// [`poison_if_timed_out`].
+    pub fn launch_all(
         &self,
-        pieces: Vec<Range<usize>>,
-        launch: impl Fn(CubeCount, MeetingLaunch, Range<usize>),
+        chunks: Vec<Range<usize>>,
+        launch: impl Fn(CubeCount, GridBarrierLaunch, Range<usize>),
     ) -> Option<Buffer> {
-        let ScanArgs { client, sequences, .. } = self.walk;
+        let ScanArgs { client, sequences, .. } = self.scan;
         if !has_device_scope(client) || client.is_capturing() {
             return None;
         }
         let rows = self.plan.row_tiles(sequences) as usize;
-        let cubes = u32::try_from(self.columns * rows).ok().filter(|cubes| *cubes <= 1 << 16)?;
+        let cubes = u32::try_from(self.column_cubes * rows).ok().filter(|cubes| *cubes <= 1 << 16)?;
         let mut devices = devices();
-        let device = devices.entry(id(client)).or_insert_with(|| Device {
-            turnstile: Buffer::zeros(client, 1),
-            walks: 0,
-            have_met: HashMap::new(),
+        let device = devices.entry(device_key(client)).or_insert_with(|| DeviceState {
+            launch_order: Buffer::zeros(client, 1),
+            scans: 0,
+            trials: HashMap::new(),
         });
-        let turnstile = device.turnstile.clone();
-        let looks = if is_software(client) { LOOKS_IN_SOFTWARE } else { 1 };
-        let patience = |most: u32| if is_software(client) { PATIENCE_IN_SOFTWARE } else { most };
-        let count = || self.plan.step(self.columns, sequences);
-        let have_met = *device.have_met.entry(self.compiled(cubes)).or_insert_with(|| {
-            let counts = Buffer::zeros(client, 2);
-            let patience = patience(PATIENCE_WITHOUT_A_STEP);
-            let meeting = MeetingLaunch::new(counts.arg(), turnstile.arg(), 1, 0, cubes, MEETINGS, patience, looks);
-            launch(count(), meeting, 0..0);
-            let arrived = (MEETINGS as u32 + 1) * cubes;
-            let expected = [[0; 4], arrived.to_ne_bytes()].concat();
-            client.read_one(counts.into_handle()).is_ok_and(|counts| counts[..8] == expected)
+        let launch_order = device.launch_order.clone();
+        let polls = if is_software(client) { POLLS_PER_SPIN_IN_SOFTWARE } else { 1 };
+        let max_spins = |max: u32| if is_software(client) { MAX_SPINS_IN_SOFTWARE } else { max };
+        let cube_count = || self.plan.phase_cubes(self.column_cubes, sequences);
+        let has_passed = *device.trials.entry(self.cache_key(cubes)).or_insert_with(|| {
+            let counters = Buffer::zeros(client, 2);
+            let spins = max_spins(MAX_SPINS_IN_TRIAL);
+            let barrier =
+                GridBarrierLaunch::new(counters.arg(), launch_order.arg(), 1, 0, cubes, TRIAL_BARRIERS, spins, polls);
+            launch(cube_count(), barrier, 0..0);
+            let arrivals = (TRIAL_BARRIERS as u32 + 1) * cubes;
+            let expected = [[0; 4], arrivals.to_ne_bytes()].concat();
+            client.read_one(counters.into_handle()).is_ok_and(|counters| counters[..8] == expected)
         });
-        if !have_met {
+        if !has_passed {
             return None;
         }
-        device.walks += 1;
+        device.scans += 1;
         drop(devices);
-        let counts = Buffer::zeros(client, 1 + pieces.len() * rows);
-        for (n, piece) in pieces.into_iter().enumerate() {
-            let (first, columns) = (1 + n * rows, self.columns as u32);
-            let meeting =
-                MeetingLaunch::new(counts.arg(), turnstile.arg(), first, 1, columns, 0, patience(PATIENCE), looks);
-            launch(count(), meeting, piece);
+        let counters = Buffer::zeros(client, 1 + chunks.len() * rows);
+        for (n, chunk) in chunks.into_iter().enumerate() {
+            let (first, cubes, spins) = (1 + n * rows, self.column_cubes as u32, max_spins(MAX_SPINS));
+            let barrier = GridBarrierLaunch::new(counters.arg(), launch_order.arg(), first, 1, cubes, 0, spins, polls);
+            launch(cube_count(), barrier, chunk);
         }
-        Some(counts)
+        Some(counters)
     }
 
-    /// All that makes a kernel another one, and how many cubes of it there are.
-    fn compiled(&self, cubes: u32) -> String {
-        let Operands { bias, dropout, zoneout, .. } = self.walk.operands;
-        let (lengths, masks) = (&self.walk.sequences.lengths, zoneout.is_some());
-        let there = [bias, lengths, dropout].map(Option::is_some);
-        format!("{} {:?} {there:?} {masks} {cubes}", self.kernel, self.plan.tile)
+    /// Everything that the compiled kernel depends on, and the number of cubes.
+    fn cache_key(&self, cubes: u32) -> String {
+        let Operands { bias, dropout, zoneout, .. } = self.scan.operands;
+        let (lengths, masks) = (&self.scan.sequences.lengths, zoneout.is_some());
+        let present = [bias, lengths, dropout].map(Option::is_some);
+        format!("{} {:?} {present:?} {masks} {cubes}", self.kernel, self.plan.tile)
     }
 }
 
-/// Whether what one cube writes another can be made to see.
+/// Whether the device can make writes of one cube visible to others.
 fn has_device_scope(client: &Client) -> bool {
-    let counts = client.properties().atomic_type_usage(Type::atomic(u32::elem_type_native()));
-    client.properties().features.device_memory_scope && counts.is_superset(AtomicUsage::Add | AtomicUsage::LoadStore)
+    let atomics = client.properties().atomic_type_usage(Type::atomic(u32::elem_type_native()));
+    client.properties().features.device_memory_scope && atomics.is_superset(AtomicUsage::Add | AtomicUsage::LoadStore)
 }
 
-/// Makes all numbers of the buffers not a number where, by the `counts` of [`Launches::go`], cubes have given up.
-pub(crate) fn spoil(client: &Client, counts: &Buffer, buffers: &[&Buffer]) {
+/// Fills the buffers with NaN if, according to the `counters` of [`PersistentScan::launch_all`], a grid barrier timed
+/// out.
+pub(crate) fn poison_if_timed_out(client: &Client, counters: &Buffer, buffers: &[&Buffer]) {
     let dim = CubeDim::new_1d(256.min(client.properties().hardware.max_units_per_cube));
     for buffer in buffers {
-        // some numbers for each unit, which has but to look at one in most cases
+        // several elements per thread, since in most cases a thread only reads the flag
         let cubes = buffer.len().div_ceil(64 * dim.x as usize).clamp(1, 1 << 12) as u32;
-        // SAFETY: the kernel writes below the length of the buffer, and the counts have a first one
+        // SAFETY: the kernel writes below the length of the buffer, and the counters contain the flag
         unsafe {
-            meeting::spoil::launch_unchecked(client, CubeCount::Static(cubes, 1, 1), dim, counts.arg(), buffer.words());
+            barrier::poison_kernel::launch_unchecked(
+                client,
+                CubeCount::Static(cubes, 1, 1),
+                dim,
+                counters.arg(),
+                buffer.word_arg(),
+            );
         }
     }
 }

@@ -1,31 +1,31 @@
-//! What becomes of a walk whose cubes do not all come.
+//! Scans whose cubes do not all run.
 
 use cubecl::prelude::*;
 
-use super::{Launches, Meeting, has_device_scope, meet, met, spoil};
+use super::{GridBarrier, PersistentScan, grid_sync, has_device_scope, poison_if_timed_out, sync_state};
 use crate::{Buffer, Direction, Driver, Operands, Plan, ScanArgs, Sequences, Tile, product::scratch};
 
-const TILE: Tile = Tile { rows: 1, units: 8, split: 1, staged: 1 };
+const TILE: Tile = Tile { rows: 1, threads: 8, split: 1, staged: 1 };
 
-/// Cubes that do nothing but meet, so many times, and write how often they did.
+/// Passes `rounds` barriers, and writes how many each cube passed.
 #[cube(launch_unchecked)]
-fn only_meet(b: Meeting, into: &mut [f32], times: usize) {
-    let mut met = met();
+fn barriers_only(b: GridBarrier, into: &mut [f32], rounds: usize) {
+    let mut sync = sync_state();
     let mut scratch = scratch(1usize, TILE);
-    let mut together = true.runtime();
+    let mut complete = true.runtime();
     let mut n = 0usize;
-    while together && n < times + b.idle {
-        together = meet(&b, &mut met, &mut scratch);
-        n += usize::cast_from(together);
+    while complete && n < rounds + b.trial_rounds {
+        complete = grid_sync(&b, &mut sync, &mut scratch);
+        n += usize::cast_from(complete);
     }
     if UNIT_POS == 0 {
         into[CUBE_POS] = f32::cast_from(n);
     }
 }
 
-/// Of two cubes that meet so many times, how often they did, where the second launch has but so many of them; and whether any
-/// was launched.
-fn counted(client: &Client, times: usize, cubes: u32) -> Option<Vec<f32>> {
+/// How many barriers each of two cubes passed, if the launch after the trial has only `cubes` cubes; `None` if the
+/// device did not pass the trial.
+fn passed_barriers(client: &Client, rounds: usize, cubes: u32) -> Option<Vec<f32>> {
     let sequences = Sequences { time: 1, batch: 1, hidden: 1, output: 1, direction: Direction::Forward, lengths: None };
     let operands = Operands {
         weights: None,
@@ -36,54 +36,54 @@ fn counted(client: &Client, times: usize, cubes: u32) -> Option<Vec<f32>> {
         dropout: None,
         zoneout: None,
     };
-    let walk = ScanArgs { client, plan: None, sequences: &sequences, operands: &operands };
+    let scan = ScanArgs { client, plan: None, sequences: &sequences, operands: &operands };
     let plan = Plan { driver: Driver::Persistent, tile: TILE };
-    let launches = Launches { walk, plan, columns: 2, kernel: "only meet".into() };
+    let persistent = PersistentScan { scan, plan, column_cubes: 2, kernel: "barriers only".into() };
     let into = Buffer::zeros(client, 2);
-    let counts = launches.go(std::iter::once(0..1).collect(), |count, meeting, piece| {
-        let (count, times) = if piece.is_empty() { (count, 1) } else { (CubeCount::Static(cubes, 1, 1), times) };
-        // SAFETY: there is a number for each cube, and a count for their row
-        unsafe { only_meet::launch_unchecked(client, count, plan.dim(), meeting, into.arg(), times) };
+    let counters = persistent.launch_all(std::iter::once(0..1).collect(), |count, barrier, chunk| {
+        let (count, rounds) = if chunk.is_empty() { (count, 1) } else { (CubeCount::Static(cubes, 1, 1), rounds) };
+        // SAFETY: `into` has one element per cube, and there is a counter for their row
+        unsafe { barriers_only::launch_unchecked(client, count, plan.cube_dim(), barrier, into.arg(), rounds) };
     })?;
-    spoil(client, &counts, &[&into]);
-    let bytes = client.read_one(into.into_handle()).expect("the cubes have left");
+    poison_if_timed_out(client, &counters, &[&into]);
+    let bytes = client.read_one(into.into_handle()).expect("the cubes have ended");
     Some(bytes.chunks_exact(4).take(2).map(|bytes| f32::from_ne_bytes(bytes.try_into().expect("four"))).collect())
 }
 
 #[test]
-fn cubes_that_do_not_come_spoil_what_was_walked() {
+fn a_missing_cube_poisons_the_results() {
     let client = cubecl::Device::default().client();
-    match (counted(&client, 50, 2), counted(&client, 50, 1)) {
+    match (passed_barriers(&client, 50, 2), passed_barriers(&client, 50, 1)) {
         (Some(all), Some(one)) => {
             assert_eq!(all, [50.0, 50.0]);
-            assert!(one.iter().all(|number| number.is_nan()), "found {one:?}");
+            assert!(one.iter().all(|value| value.is_nan()), "found {one:?}");
         }
-        // asked of the same device, so both
+        // both depend on the device only
         (all, one) => {
             assert!(all.is_none() && one.is_none(), "found {all:?} and {one:?}");
-            println!("skipped: the device does not run two cubes at once, or one cannot see what the other wrote");
+            println!("skipped: the device does not run two cubes concurrently, or has no device memory scope");
         }
     }
 }
 
 #[test]
-fn cubes_do_not_meet_without_device_scope() {
+fn the_persistent_driver_needs_device_scope() {
     let client = cubecl::Device::default().client();
     if !has_device_scope(&client) {
-        assert_eq!(counted(&client, 1, 2), None);
+        assert_eq!(passed_barriers(&client, 1, 2), None);
     }
 }
 
 #[test]
-fn what_was_walked_stays_where_all_cubes_came() {
+fn results_are_poisoned_only_after_a_timeout() {
     let client = cubecl::Device::default().client();
-    for (counts, is_spoiled) in [([0u32, 7], false), ([1, 7], true)] {
-        let bytes: Vec<u8> = counts.iter().flat_map(|count| count.to_ne_bytes()).collect();
-        let counts = Buffer::new(client.create_from_slice(&bytes), 2);
-        let numbers = Buffer::zeros(&client, 100_000);
-        spoil(&client, &counts, &[&numbers]);
-        let bytes = client.read_one(numbers.into_handle()).expect("the launch has ended");
-        let numbers = bytes.chunks_exact(4).map(|bytes| f32::from_ne_bytes(bytes.try_into().expect("four")));
-        assert!(numbers.take(100_000).all(|number| number.is_nan() == is_spoiled));
+    for (counters, is_poisoned) in [([0u32, 7], false), ([1, 7], true)] {
+        let bytes: Vec<u8> = counters.iter().flat_map(|counter| counter.to_ne_bytes()).collect();
+        let counters = Buffer::new(client.create_from_slice(&bytes), 2);
+        let values = Buffer::zeros(&client, 100_000);
+        poison_if_timed_out(&client, &counters, &[&values]);
+        let bytes = client.read_one(values.into_handle()).expect("the launch has ended");
+        let values = bytes.chunks_exact(4).map(|bytes| f32::from_ne_bytes(bytes.try_into().expect("four")));
+        assert!(values.take(100_000).all(|value| value.is_nan() == is_poisoned));
     }
 }

@@ -26,37 +26,38 @@ use crate::{
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EncoderConfig {
-    /// Number of tokens.
+    /// Vocabulary size.
     pub vocabulary: usize,
-    /// Width of the embedding of a token.
+    /// Dimension of a token embedding.
     pub d_embed: usize,
-    /// Kind of recurrent cell.
+    /// The recurrent cell.
     pub cell: CellKind,
     /// Hidden units per layer and direction.
     pub d_hidden: usize,
-    /// Recurrent layers.
+    /// Number of recurrent layers.
     pub layers: usize,
-    /// Whether each layer also reads the text backwards. Texts of any length are then read in windows of
-    /// [`window`](Self::window) tokens, each on its own; in one direction the state is carried on.
+    /// Whether the layers are bidirectional. Long texts are then split into windows of [`window`](Self::window) tokens
+    /// that are processed independently; a unidirectional network carries the state over.
     pub bidirectional: bool,
-    /// What the outputs at all tokens are reduced to.
+    /// How the outputs at all tokens are pooled.
     pub pooling: Pooling,
-    /// Width of a dense layer after the pooling; without one the vector is what was pooled.
+    /// Output size of a linear projection after pooling, or `None` for no projection.
     pub d_projection: Option<usize>,
-    /// Whether vectors are scaled to length 1.
+    /// Whether vectors are normalized to length 1.
     pub normalize: bool,
-    /// Probability with which an element is dropped in training, of the embedding, between layers, and of the outputs.
+    /// Dropout probability in training: of the token embeddings, between layers, and of the outputs.
     pub dropout: f64,
-    /// Tokens that are read at a time. For one direction it changes memory and speed, not vectors.
+    /// Tokens per window. For a unidirectional network it affects memory and speed, not vectors.
     pub window: usize,
 }
 
-/// Widths beyond this are taken for a mistake, or a damaged file, rather than allocated.
+/// Larger sizes indicate a mistake or a damaged file, and are rejected before allocation.
 const MAX_WIDTH: usize = 1 << 16;
 const MAX_LAYERS: usize = 256;
 
 impl EncoderConfig {
-    /// A GRU of 384 units in one direction over embeddings of 256, the mean, a projection to 256, vectors of length 1.
+    /// A unidirectional GRU of 384 units, token embeddings of dimension 256, mean pooling, a projection to 256, vectors
+    /// of length 1.
     pub fn new(vocabulary: usize) -> Self {
         Self {
             vocabulary,
@@ -76,17 +77,17 @@ impl EncoderConfig {
     /// Checks that every setting is in its range.
     ///
     /// # Errors
-    /// [`EmbeddingError::Setting`] with the first that is not.
+    /// [`EmbeddingError::Setting`] for the first that is not.
     pub fn validate(&self) -> Result<(), EmbeddingError> {
-        let range = |name, found: usize, most: usize| match (1..=most).contains(&found) {
+        let range = |name, found: usize, max: usize| match (1..=max).contains(&found) {
             true => Ok(()),
-            false => Err(EmbeddingError::Setting { name, expected: format!("1 to {most}"), found: found.to_string() }),
+            false => Err(EmbeddingError::Setting { name, expected: format!("1 to {max}"), found: found.to_string() }),
         };
         range("the vocabulary", self.vocabulary, i32::MAX as usize)?; // ids are 32-bit signed integers on GPUs
         range("d_embed", self.d_embed, MAX_WIDTH)?;
         range("d_hidden", self.d_hidden, MAX_WIDTH)?;
         range("the number of layers", self.layers, MAX_LAYERS)?;
-        range("the projection's width", self.d_projection.unwrap_or(1), MAX_WIDTH)?;
+        range("the projection size", self.d_projection.unwrap_or(1), MAX_WIDTH)?;
         range("the window", self.window, MAX_WIDTH)?;
         match (0.0..1.0).contains(&self.dropout) && (self.dropout as f32) < 1.0 {
             true => Ok(()),
@@ -98,7 +99,7 @@ impl EncoderConfig {
         }
     }
 
-    /// Makes the model. Seed the device ([`Device::seed`]) before for the same weights each time.
+    /// Initializes the model. For reproducible weights, seed the device first ([`Device::seed`]).
     ///
     /// # Errors
     /// [`EmbeddingError::Setting`], as [`validate`](Self::validate).
@@ -119,10 +120,11 @@ impl EncoderConfig {
         })
     }
 
-    /// Width of what the recurrent layers put out at each token.
+    /// Output size of the recurrent layers.
     pub(crate) fn d_output(&self) -> usize {
         match (self.cell, self.bidirectional) {
-            (CellKind::Elman, _) | (_, false) => self.d_hidden, // the simple network's read-out takes both directions
+            // the Elman network's output layer merges both directions
+            (CellKind::Elman, _) | (_, false) => self.d_hidden,
             (_, true) => 2 * self.d_hidden,
         }
     }
@@ -131,7 +133,7 @@ impl EncoderConfig {
         self.d_output() * self.pooling.parts().len()
     }
 
-    /// Width of a vector.
+    /// The dimension of a vector.
     pub fn d_embedding(&self) -> usize {
         self.d_projection.unwrap_or_else(|| self.d_pooled())
     }

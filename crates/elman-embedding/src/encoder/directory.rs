@@ -20,28 +20,28 @@ const WEIGHTS: &str = "model.safetensors";
 const TOKENIZER: &str = "tokenizer.json";
 const CARD: &str = "README.md";
 
-/// The newest `format_version` that is read.
+/// The newest supported `format_version`.
 const FORMAT_VERSION: u32 = 1;
 
-/// Larger configuration files are not read.
+/// Larger configuration files are rejected.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
-/// What `config.json` holds.
+/// The contents of `config.json`.
 #[derive(Serialize, Deserialize)]
 struct ConfigFile {
     format_version: u32,
-    /// The version of elman that wrote it, for people.
+    /// The version of elman that wrote it; informational.
     elman_version: String,
     encoder: EncoderConfig,
 }
 
-/// The part of `config.json` that every version has.
+/// The field of `config.json` that every version has.
 #[derive(Deserialize)]
 struct Version {
     format_version: u32,
 }
 
-/// The files of an encoder, read from a directory or kept in a program.
+/// The files of an encoder, read from a directory or embedded in a program.
 #[derive(Clone, Debug)]
 pub struct Files<'a> {
     path: PathBuf,
@@ -51,13 +51,13 @@ pub struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
-    /// Files that lie in memory; `name` is what errors call their directory.
+    /// Files in memory; errors use `name` as their directory.
     pub fn new(name: impl AsRef<Path>, config: &'a [u8], tokenizer: &'a [u8], weights: &'a [u8]) -> Self {
         let [config, tokenizer, weights] = [config, tokenizer, weights].map(Cow::Borrowed);
         Self { path: name.as_ref().into(), config, tokenizer, weights }
     }
 
-    /// Reads a directory's files.
+    /// Reads the files of a directory.
     ///
     /// # Errors
     /// [`EmbeddingError::Model`] if one is missing or cannot be read.
@@ -74,16 +74,17 @@ impl<'a> Files<'a> {
         Ok(Self { path: path.into(), config, tokenizer, weights: file(WEIGHTS, u64::MAX)? })
     }
 
-    /// What errors call the directory.
+    /// The directory, for errors.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The model and its tokenizer.
+    /// Loads the model and its tokenizer.
     ///
     /// # Errors
-    /// [`EmbeddingError::Config`], [`EmbeddingError::Description`], [`EmbeddingError::Text`], [`EmbeddingError::Weights`];
-    /// [`EmbeddingError::Model`] where the files disagree, or were written by a newer program.
+    /// [`EmbeddingError::Config`], [`EmbeddingError::Description`], [`EmbeddingError::Text`],
+    /// [`EmbeddingError::Weights`]; [`EmbeddingError::Model`] if the files do not fit each other, or have a newer
+    /// format version.
     pub fn model(&self, device: &Device) -> Result<(EncoderModel, TextTokenizer), EmbeddingError> {
         let config = read_config(&self.config, &self.path.join(CONFIG))?;
         let tokenizer = TextTokenizer::from_bytes(&self.tokenizer, self.path.join(TOKENIZER))?;
@@ -92,7 +93,7 @@ impl<'a> Files<'a> {
             return Err(elman_lm::LmError::Vocabulary { path, tokenizer, config }.into());
         }
         let path = self.path.join(WEIGHTS);
-        // before anything is allocated; a width is at most 2¹⁶ and a vocabulary 2³¹
+        // checked before allocation; cannot overflow, since d_embed is at most 2¹⁶ and the vocabulary below 2³¹
         let (expected, found) = (config.vocabulary as u64 * config.d_embed as u64, self.weights.len() as u64);
         if found < expected {
             return Err(elman_lm::LmError::TooSmall { path, expected, found }.into());
@@ -102,13 +103,13 @@ impl<'a> Files<'a> {
         Ok((model, tokenizer))
     }
 
-    /// SHA-256 over tokenizer and weights; see [`elman_lm::fingerprint`].
+    /// SHA-256 of tokenizer and weights; see [`elman_lm::fingerprint`].
     pub fn fingerprint(&self) -> String {
         elman_lm::fingerprint_of(&self.tokenizer, &self.weights)
     }
 }
 
-/// Whether a directory holds an encoder, rather than a language model or nothing.
+/// Whether a directory contains an encoder rather than a language model or no model.
 pub fn is_encoder(path: impl AsRef<Path>) -> bool {
     #[derive(Deserialize)]
     struct Kind {
@@ -126,17 +127,17 @@ fn read_config(text: &[u8], path: &Path) -> Result<EncoderConfig, EmbeddingError
         return Err(elman_lm::LmError::Version { path: path.into(), found, supported: FORMAT_VERSION }.into());
     }
     let file: ConfigFile = serde_json::from_slice(text).map_err(config)?;
-    let description = |source| EmbeddingError::Description { path: path.into(), source: Box::new(source) };
-    file.encoder.validate().map_err(description)?;
+    let invalid = |source| EmbeddingError::Description { path: path.into(), source: Box::new(source) };
+    file.encoder.validate().map_err(invalid)?;
     Ok(file.encoder)
 }
 
 impl EncoderModel {
-    /// Saves the model as a directory: `tokenizer.json`, `config.json`, `README.md` (the model card, if it is not empty),
-    /// `model.safetensors` (tensors named as PyTorch names them).
+    /// Saves the model to a directory: `tokenizer.json`, `config.json`, `README.md` (the model card, unless it is
+    /// empty) and `model.safetensors` (with PyTorch's tensor names).
     ///
-    /// Each file is replaced at once or not at all, the weights last; those of another model that are in the way are removed first,
-    /// so that a crash leaves a directory that either loads or says what it lacks.
+    /// Each file is replaced atomically. Existing weights are removed first and the new ones written last, so that
+    /// after a crash the directory either loads or lacks the weights, which is an error.
     ///
     /// # Errors
     /// [`EmbeddingError::Model`], [`EmbeddingError::Text`] if a file cannot be written.
@@ -170,7 +171,7 @@ impl EncoderModel {
     }
 }
 
-/// Replaces a file at once or not at all.
+/// Replaces a file atomically.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), EmbeddingError> {
     let written = elman_files::replace(path, bytes);
     Ok(written.map_err(|source| elman_lm::LmError::Write { path: path.into(), source })?)

@@ -1,4 +1,4 @@
-//! Sentence encoders: recurrent networks that are trained to make vectors of texts.
+//! Sentence encoders: recurrent networks that are trained to embed texts.
 //!
 //! ```
 //! use burn::tensor::Device;
@@ -19,15 +19,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod backend;
 mod config;
 mod directory;
-mod engine;
-pub(crate) mod host;
 mod model;
+pub(crate) mod packed;
 pub(crate) mod pooled;
 mod python;
-mod reading;
 mod stored;
+mod streaming;
 
 use std::path::{Path, PathBuf};
 
@@ -40,174 +40,178 @@ use rayon::prelude::*;
 pub use config::EncoderConfig;
 pub use directory::{Files, is_encoder};
 pub use model::EncoderModel;
-pub use reading::StreamingEmbedding;
 pub use stored::StoredDtype;
+pub use streaming::StreamingEmbedding;
 pub(crate) use {directory::replace, model::normalize};
 
 use crate::{config::ModelFingerprint, error::EmbeddingError, finite};
-use engine::Engine;
+use backend::InferenceBackend;
 
-/// Turns texts into vectors with a model that was trained for it.
+/// Embeds texts with a sentence encoder.
 ///
-/// On processors weights are packed once and texts are read by all cores; on other devices with tensors.
+/// On the CPU, weights are packed once and all cores are used; other devices use tensors.
 #[derive(Debug)]
 pub struct Encoder {
-    engine: Engine,
+    backend: InferenceBackend,
     tokenizer: TextTokenizer,
     config: EncoderConfig,
     fingerprint: Option<String>,
-    /// The model's directory, for errors.
+    /// The model directory, for errors.
     path: PathBuf,
 }
 
-/// Texts of more bytes are read piece by piece.
-const LONG: usize = 1 << 15;
-/// Texts of more tokens are read window by window; texts with fewer side by side.
-const LONG_TOKENS: usize = 2048;
-/// Texts that are read side by side, at most.
-const ROWS: usize = 64;
-/// Tokens in a batch, at most, unless it is one text.
-const TOKENS: usize = 1 << 14;
+/// Longer texts, in bytes, are tokenized and processed in parts.
+const MAX_WHOLE_BYTES: usize = 1 << 15;
+/// Longer texts, in tokens, are processed window by window; shorter ones in batches.
+const MAX_WHOLE_TOKENS: usize = 2048;
+/// Maximum texts per batch.
+const MAX_BATCH_ROWS: usize = 64;
+/// Maximum tokens per batch of more than one text.
+const MAX_BATCH_TOKENS: usize = 1 << 14;
 
-/// How a text is read.
+/// How a text is processed.
 enum Text<'a> {
-    Side(Vec<u32>),
-    Window(&'a str),
+    /// As a row of a batch; without tokens if none is known.
+    Batched(Vec<u32>),
+    /// In windows.
+    Windowed(&'a str),
 }
 
 impl Encoder {
-    /// Of a model and its tokenizer.
+    /// Creates an encoder from a model and its tokenizer.
     ///
     /// # Errors
-    /// [`EmbeddingError::Model`] if they have different vocabularies, or the cell has no kernels for a processor.
+    /// [`EmbeddingError::Model`] if the tokenizer has more tokens than the model, or the cell has no CPU kernels.
     pub fn new(model: EncoderModel, tokenizer: TextTokenizer) -> Result<Self, EmbeddingError> {
         Self::with_weight_dtype(model, tokenizer, WeightDtype::F32)
     }
 
-    /// As [`new`](Self::new), with the recurrent and dense weights in fewer bits where they are packed for a processor: faster
-    /// on processors that compute so, and less exact.
+    /// As [`new`](Self::new), but packs the recurrent and projection weights as `dtype` on the CPU: faster on CPUs with
+    /// matching instructions, and less accurate. Other devices ignore it.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// Those of [`new`](Self::new).
     pub fn with_weight_dtype(
         model: EncoderModel,
         tokenizer: TextTokenizer,
-        precision: WeightDtype,
+        dtype: WeightDtype,
     ) -> Result<Self, EmbeddingError> {
         let config = model.config().clone();
         if tokenizer.vocab_size() > config.vocabulary {
             let (tokenizer, config) = (tokenizer.vocab_size(), config.vocabulary);
             return Err(elman_lm::LmError::Vocabulary { path: "tokenizer.json".into(), tokenizer, config }.into());
         }
-        let host = is_cpu(&model.embedding.weight.device());
-        let engine = Engine::new(model.valid(), precision, host)?;
-        Ok(Self { engine, tokenizer, config, fingerprint: None, path: PathBuf::new() })
+        let packed = is_cpu(&model.embedding.weight.device());
+        let backend = InferenceBackend::new(model.valid(), dtype, packed)?;
+        Ok(Self { backend, tokenizer, config, fingerprint: None, path: PathBuf::new() })
     }
 
     /// Loads a directory that [`save`](EncoderModel::save) wrote.
     ///
     /// # Errors
     /// [`EmbeddingError::Model`], [`EmbeddingError::Config`], [`EmbeddingError::Weights`],
-    /// [`EmbeddingError::Text`] for a directory without the files, or with files that are damaged or disagree.
+    /// [`EmbeddingError::Description`], [`EmbeddingError::Text`] if files are missing, damaged or do not fit each
+    /// other.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, EmbeddingError> {
         Self::from_files(&Files::read(path)?, WeightDtype::F32, device)
     }
 
-    /// Of a directory's files; see [`with_weight_dtype`](Self::with_weight_dtype).
+    /// Creates an encoder from its files; see [`with_weight_dtype`](Self::with_weight_dtype).
     ///
     /// # Errors
-    /// As [`load`](Self::load).
-    pub fn from_files(files: &Files<'_>, precision: WeightDtype, device: &Device) -> Result<Self, EmbeddingError> {
+    /// Those of [`load`](Self::load).
+    pub fn from_files(files: &Files<'_>, dtype: WeightDtype, device: &Device) -> Result<Self, EmbeddingError> {
         let (model, tokenizer) = files.model(device)?;
-        let encoder = Self::with_weight_dtype(model, tokenizer, precision)?;
+        let encoder = Self::with_weight_dtype(model, tokenizer, dtype)?;
         Ok(Self { fingerprint: Some(files.fingerprint()), path: files.path().into(), ..encoder })
     }
 
-    /// The vectors of some texts, in their order, each [`d_embedding`](Self::d_embedding) wide. A text of which the model knows
-    /// nothing ([`TextTokenizer::knows`]; an empty one, too) gets zeros.
+    /// The vectors of texts, in order, each of dimension [`d_embedding`](Self::d_embedding). An empty text, or one
+    /// without known tokens ([`TextTokenizer::knows`]), gets a zero vector.
     ///
-    /// Texts are read side by side, sorted by length. On a processor a vector has the same bits in whatever company, and on any
-    /// number of threads, as long as the instruction set is the same ([`Isa`](elman_recurrence::kernels::Isa)); on other devices it
-    /// differs from that of the text alone by no more than rounding, since their matrix products depend on the number of
-    /// rows. Beside the texts and their vectors, memory is needed for the tokens of texts up to 32 KiB; longer ones
-    /// are read piece by piece.
+    /// Texts are sorted by length and processed in batches. On the CPU, a vector is bitwise independent of the batch
+    /// and of the number of threads, for a given instruction set ([`Isa`](elman_recurrence::kernels::Isa)). On other
+    /// devices, matrix products depend on the number of rows, so a vector depends on the batch up to rounding.
+    ///
+    /// In addition to the texts and vectors, memory holds the tokens of texts of up to 32 KiB; longer ones are
+    /// processed in parts.
     ///
     /// # Errors
-    /// [`EmbeddingError::Text`] if a text cannot be tokenised, [`EmbeddingError::VectorNotFinite`].
+    /// [`EmbeddingError::Text`] if a text cannot be tokenized, [`EmbeddingError::VectorNotFinite`].
     pub fn encode<S: AsRef<str> + Sync>(&self, texts: &[S]) -> Result<Vec<Vec<f32>>, EmbeddingError> {
         let texts: Vec<Text> = texts.par_iter().map(|text| self.text(text.as_ref())).collect::<Result<_, _>>()?;
-        let (mut order, mut windows) = (Vec::new(), Vec::new());
+        let (mut order, mut windowed) = (Vec::new(), Vec::new());
         for (i, text) in texts.iter().enumerate() {
             match text {
-                Text::Side(ids) if ids.is_empty() => {}
-                Text::Side(ids) => order.push((ids.as_slice(), i)),
-                Text::Window(text) => windows.push((*text, i)),
+                Text::Batched(ids) if ids.is_empty() => {}
+                Text::Batched(ids) => order.push((ids.as_slice(), i)),
+                Text::Windowed(text) => windowed.push((*text, i)),
             }
         }
         order.sort_by_key(|(ids, _)| std::cmp::Reverse(ids.len()));
         let mut vectors = vec![vec![0.0; self.d_embedding()]; texts.len()];
-        for (i, vector) in self.each(&windows, |(text, i)| Ok(vec![(*i, self.encode_one(text)?)]))? {
+        for (i, vector) in self.map_jobs(&windowed, |(text, i)| Ok(vec![(*i, self.encode_one(text)?)]))? {
             vectors[i] = vector;
         }
-        for (i, vector) in self.each(&batches(&order), |batch| self.batch(batch))? {
+        for (i, vector) in self.map_jobs(&batches(&order), |batch| self.embed_batch(batch))? {
             vectors[i] = vector;
         }
         Ok(vectors)
     }
 
-    /// Runs `f` over pieces of work, side by side where the engine can.
-    fn each<T: Sync>(
+    /// Runs `f` over jobs, in parallel if the backend supports it.
+    fn map_jobs<T: Sync>(
         &self,
-        work: &[T],
+        jobs: &[T],
         f: impl Fn(&T) -> Result<Vec<(usize, Vec<f32>)>, EmbeddingError> + Sync + Send,
     ) -> Result<Vec<(usize, Vec<f32>)>, EmbeddingError> {
-        let done: Vec<_> = match &self.engine {
-            Engine::Host(_) => work.par_iter().map(f).collect::<Result<_, _>>()?,
-            Engine::Device(_) => work.iter().map(f).collect::<Result<_, _>>()?,
+        let done: Vec<_> = match &self.backend {
+            InferenceBackend::Packed(_) => jobs.par_iter().map(f).collect::<Result<_, _>>()?,
+            InferenceBackend::Tensor(_) => jobs.iter().map(f).collect::<Result<_, _>>()?,
         };
         Ok(done.into_iter().flatten().collect())
     }
 
-    fn batch(&self, batch: &[(&[u32], usize)]) -> Result<Vec<(usize, Vec<f32>)>, EmbeddingError> {
+    fn embed_batch(&self, batch: &[(&[u32], usize)]) -> Result<Vec<(usize, Vec<f32>)>, EmbeddingError> {
         let rows: Vec<&[u32]> = batch.iter().map(|(ids, _)| *ids).collect();
-        let vectors = self.engine.vectors(&rows)?;
+        let vectors = self.backend.vectors(&rows)?;
         let vectors = vectors.chunks_exact(self.d_embedding()).map(<[f32]>::to_vec);
         batch.iter().zip(vectors).map(|((_, i), vector)| Ok((*i, finite::check(vector, &self.path)?))).collect()
     }
 
     fn text<'a>(&self, text: &'a str) -> Result<Text<'a>, EmbeddingError> {
-        if text.len() > LONG {
-            return Ok(Text::Window(text));
+        if text.len() > MAX_WHOLE_BYTES {
+            return Ok(Text::Windowed(text));
         }
         let ids = self.tokens(text)?;
-        let longest = if self.config.bidirectional { self.config.window } else { LONG_TOKENS };
-        Ok(match ids.len() > longest {
-            true => Text::Window(text),
-            false if self.tokenizer.knows(&ids) => Text::Side(ids),
-            false => Text::Side(Vec::new()),
+        let max_tokens = if self.config.bidirectional { self.config.window } else { MAX_WHOLE_TOKENS };
+        Ok(match ids.len() > max_tokens {
+            true => Text::Windowed(text),
+            false if self.tokenizer.knows(&ids) => Text::Batched(ids),
+            false => Text::Batched(Vec::new()),
         })
     }
 
-    /// The vector of one text of any length, in memory that does not depend on it.
+    /// The vector of one text. Memory does not grow with its length.
     ///
     /// # Errors
-    /// As [`encode`](Self::encode).
+    /// Those of [`encode`](Self::encode).
     pub fn encode_one(&self, text: &str) -> Result<Vec<f32>, EmbeddingError> {
-        let mut reading = self.start();
-        reading.append(text)?;
-        reading.vector()
+        let mut embedding = self.start();
+        embedding.append(text)?;
+        embedding.vector()
     }
 
-    /// The vectors of a stream of texts, in their order; memory does not grow with their number.
+    /// The vectors of a stream of texts, in order; memory does not grow with their number.
     pub fn encode_iter<I>(&self, texts: I) -> impl Iterator<Item = Result<Vec<f32>, EmbeddingError>>
     where
         I: IntoIterator,
         I::Item: AsRef<str> + Sync,
     {
-        crate::stream::in_chunks(texts.into_iter(), 32 * ROWS, |texts: &[I::Item]| self.encode(texts))
+        crate::stream::in_chunks(texts.into_iter(), 32 * MAX_BATCH_ROWS, |texts: &[I::Item]| self.encode(texts))
     }
 
-    /// Starts a vector that text is appended to.
+    /// Starts a streaming embedding, to which text is appended.
     pub fn start(&self) -> StreamingEmbedding<'_> {
         StreamingEmbedding::new(self)
     }
@@ -216,7 +220,7 @@ impl Encoder {
         Ok(self.tokenizer.encode(text)?)
     }
 
-    /// Width of a vector.
+    /// The dimension of a vector.
     pub fn d_embedding(&self) -> usize {
         self.config.d_embedding()
     }
@@ -231,19 +235,19 @@ impl Encoder {
         &self.tokenizer
     }
 
-    /// What vectors are made with. A store remembers it and refuses vectors of another. The model is named only if it is of
-    /// [`Files`].
+    /// The fingerprint of the model and settings. A store records it and rejects vectors of another model. The model's
+    /// hash is empty unless the encoder was created from [`Files`].
     pub fn identity(&self) -> ModelFingerprint {
         let EncoderConfig { pooling, layers, normalize, .. } = self.config.clone();
         ModelFingerprint { model: self.fingerprint.clone().unwrap_or_default(), pooling, layer: layers, normalize }
     }
 }
 
-/// Cuts texts of falling length into batches.
+/// Splits texts, sorted by decreasing length, into batches.
 fn batches<'a, 'b>(order: &'b [(&'a [u32], usize)]) -> Vec<&'b [(&'a [u32], usize)]> {
     let (mut batches, mut rest) = (Vec::new(), order);
     while let Some((longest, _)) = rest.first() {
-        let rows = (TOKENS / longest.len()).clamp(1, ROWS).min(rest.len());
+        let rows = (MAX_BATCH_TOKENS / longest.len()).clamp(1, MAX_BATCH_ROWS).min(rest.len());
         let (batch, after) = rest.split_at(rows);
         batches.push(batch);
         rest = after;

@@ -10,7 +10,7 @@ use elman_text::TextError;
 use super::config::EncoderConfig;
 use crate::{
     error::EmbeddingError,
-    mask::{ended, past_lengths},
+    mask::{last_steps, mask_past_lengths},
     pooling::Pool,
     vectors::VectorFile,
 };
@@ -18,10 +18,10 @@ use crate::{
 /// A recurrent sentence encoder:
 ///
 /// ```text
-/// token → embedding → recurrent layers → pooling → (projection) → (length 1)
+/// token → embedding → recurrent layers → pooling → (projection) → (normalization)
 /// ```
 ///
-/// Made by [`EncoderConfig::init`]. [`Encoder`](super::Encoder) reads texts with it.
+/// Created by [`EncoderConfig::init`]; used by [`Encoder`](super::Encoder).
 #[derive(Module, Debug)]
 pub struct EncoderModel {
     pub(crate) embedding: Embedding,
@@ -33,11 +33,11 @@ pub struct EncoderModel {
     pub(crate) config: EncoderConfig,
 }
 
-/// A norm below this is taken for zero, as PyTorch's `normalize` does.
-const SMALLEST_NORM: f32 = 1e-12;
+/// Lower bound of norms in the normalization, as in PyTorch's `normalize`.
+const MIN_NORM: f32 = 1e-12;
 
 impl EncoderModel {
-    /// The vectors of some texts.
+    /// The vectors of a batch of texts.
     ///
     /// # Shapes
     /// - `tokens`: `[batch, time]`, each below [`vocabulary`](EncoderConfig::vocabulary); see [`tokens`](Self::tokens)
@@ -45,28 +45,35 @@ impl EncoderModel {
     /// - vectors: `[batch, d_embedding]`
     ///
     /// # Panics
-    /// If the lengths do not fit `tokens`.
+    /// If `lengths` does not match `tokens`.
     pub fn forward(&self, tokens: Tensor<2, Int>, lengths: &[usize]) -> Tensor<2> {
-        let (output, _) = self.read(tokens, lengths, None);
+        let (output, _) = self.forward_recurrent(tokens, lengths, None);
         self.vectors(output, lengths)
     }
 
-    /// The outputs of the recurrent layers, `[batch, time, d_output]`, zero past a row's length, and the state.
-    pub(crate) fn read(&self, tokens: Tensor<2, Int>, lengths: &[usize], state: Option<State>) -> (Tensor<3>, State) {
+    /// The outputs of the recurrent layers, `[batch, time, d_output]`, zero past each row's length, and the final
+    /// state.
+    pub(crate) fn forward_recurrent(
+        &self,
+        tokens: Tensor<2, Int>,
+        lengths: &[usize],
+        state: Option<State>,
+    ) -> (Tensor<3>, State) {
         let parameters = self.embedding.weight.lazy_device();
         let embedded = self.dropout.forward_in(self.embedding.forward(tokens), &parameters);
         let out = self.network.forward_with(embedded, Sequence::new().with_state(state).with_lengths(lengths));
         (self.dropout.forward_in(out.output, &parameters), out.state)
     }
 
-    /// Pools outputs and makes vectors of them.
+    /// Pools the outputs and projects them to vectors.
     pub(crate) fn vectors(&self, output: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
         let parts = self.config.pooling.parts().iter().map(|pool| match pool {
             Pool::Last => self.last(output.clone(), lengths),
             Pool::Mean => self.mean(output.clone(), lengths),
-            Pool::Max => past_lengths(output.clone(), lengths, f32::NEG_INFINITY).max_dim(1).squeeze_dim(1),
+            Pool::Max => mask_past_lengths(output.clone(), lengths, f32::NEG_INFINITY).max_dim(1).squeeze_dim(1),
             Pool::Attention => {
-                let weights = softmax(past_lengths(self.scores(output.clone()), lengths, f32::NEG_INFINITY), 1);
+                let weights =
+                    softmax(mask_past_lengths(self.attention_scores(output.clone()), lengths, f32::NEG_INFINITY), 1);
                 (output.clone() * weights).sum_dim(1).squeeze_dim(1)
             }
         });
@@ -75,29 +82,29 @@ impl EncoderModel {
 
     fn mean(&self, output: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
         let [batch, _, _] = output.dims();
-        let divided: Vec<f32> = lengths.iter().map(|length| 1.0 / *length as f32).collect();
-        let divided = Tensor::<2>::from_data(TensorData::new(divided, [batch, 1]), &output.device());
-        past_lengths(output, lengths, 0.0).sum_dim(1).squeeze_dim(1) * divided
+        let scale: Vec<f32> = lengths.iter().map(|length| 1.0 / *length as f32).collect();
+        let scale = Tensor::<2>::from_data(TensorData::new(scale, [batch, 1]), &output.device());
+        mask_past_lengths(output, lengths, 0.0).sum_dim(1).squeeze_dim(1) * scale
     }
 
-    /// The output after the last token that each direction reads.
+    /// The last output of each direction: at the last token forward, at the first token in reverse.
     fn last(&self, output: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
-        let last = ended(output.clone(), lengths);
+        let last = last_steps(output.clone(), lengths);
         if !self.config.bidirectional || self.config.cell == CellKind::Elman {
             return last;
         }
         let (rows, half) = (lengths.len(), self.config.d_hidden);
-        let back = output.slice([0..rows, 0..1, half..2 * half]).squeeze_dim(1);
-        Tensor::cat(vec![last.narrow(1, 0, half), back], 1)
+        let reverse = output.slice([0..rows, 0..1, half..2 * half]).squeeze_dim(1);
+        Tensor::cat(vec![last.narrow(1, 0, half), reverse], 1)
     }
 
-    /// What attention gives each output, before the softmax, `[batch, time, 1]`: the product with one learned vector
+    /// Attention scores before the softmax, `[batch, time, 1]`: the dot product of each output with a learned vector
     /// (Lin et al. 2017, with one head and without the hidden layer).
-    pub(crate) fn scores(&self, output: Tensor<3>) -> Tensor<3> {
-        self.attention.as_ref().expect("attention pooling brings its weights").forward(output)
+    pub(crate) fn attention_scores(&self, output: Tensor<3>) -> Tensor<3> {
+        self.attention.as_ref().expect("init creates the weights of attention pooling").forward(output)
     }
 
-    /// What comes after the pooling.
+    /// The projection and normalization after pooling.
     pub(crate) fn project(&self, pooled: Tensor<2>) -> Tensor<2> {
         let vectors = match &self.projection {
             Some(projection) => projection.forward(pooled),
@@ -112,7 +119,7 @@ impl EncoderModel {
     /// [`TextError::UnknownToken`].
     ///
     /// # Panics
-    /// If the ids are not as many as the shape says.
+    /// If the number of ids does not match the shape.
     pub fn tokens(&self, ids: &[u32], shape: [usize; 2]) -> Result<Tensor<2, Int>, EmbeddingError> {
         let vocabulary = self.config.vocabulary;
         if let Some(&id) = ids.iter().find(|id| **id as usize >= vocabulary) {
@@ -122,11 +129,12 @@ impl EncoderModel {
         Ok(Tensor::from_data(TensorData::new(ids, shape), &self.embedding.weight.device()))
     }
 
-    /// The model with vectors of its tokens to begin with, in the order of their ids: the first numbers of each are used, as many as
-    /// an embedding has, scaled to a root mean square of 0.5 over all.
+    /// The model with token embeddings initialized from `vectors`, in the order of token ids. The first `d_embed`
+    /// values of each vector are used, and all are scaled to a root mean square of 0.5.
     ///
     /// # Errors
-    /// [`EmbeddingError::Count`], [`EmbeddingError::Width`] if they are too few or too narrow, [`EmbeddingError::NotFinite`].
+    /// [`EmbeddingError::Count`], [`EmbeddingError::Width`] if their number or dimension does not fit,
+    /// [`EmbeddingError::NotFinite`].
     pub fn with_token_vectors(mut self, vectors: &VectorFile) -> Result<Self, EmbeddingError> {
         let (texts, width) = (self.config.vocabulary, self.config.d_embed);
         let (path, rows, found) = (vectors.path(), vectors.rows(), vectors.width());
@@ -153,7 +161,8 @@ impl EncoderModel {
         Ok(self)
     }
 
-    /// The model with another dropout of the embedding and of the outputs; that between layers stays.
+    /// The model with another dropout probability for token embeddings and outputs; dropout between layers is
+    /// unchanged.
     ///
     /// # Errors
     /// [`EmbeddingError::Setting`] if it is not in [0, 1).
@@ -169,9 +178,9 @@ impl EncoderModel {
     }
 }
 
-/// Scales each row to length 1; a row of zeros stays, and has the gradient zero.
+/// Normalizes each row to length 1; a zero row stays zero and has gradient zero.
 pub(crate) fn normalize(vectors: Tensor<2>) -> Tensor<2> {
-    // the square root's gradient is infinite at zero, hence the bound within it
-    let norms = vectors.clone().square().sum_dim(1).clamp_min(SMALLEST_NORM * SMALLEST_NORM).sqrt();
+    // the gradient of the square root is infinite at 0, so its argument is clamped
+    let norms = vectors.clone().square().sum_dim(1).clamp_min(MIN_NORM * MIN_NORM).sqrt();
     vectors / norms
 }

@@ -9,55 +9,55 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{EncoderTrainConfig, step::Trainee};
+use super::{EncoderTrainConfig, step::TrainingModel};
 use crate::{
     encoder::{EncoderConfig, replace},
     error::EmbeddingError,
 };
 
-/// What a checkpoint belongs to, and how far it is.
+/// The run that a checkpoint belongs to, and its progress.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Progress {
     pub model: EncoderConfig,
     pub settings: EncoderTrainConfig,
-    /// Of the examples.
+    /// Fingerprint of the examples.
     pub examples: String,
     pub step: usize,
     pub seconds: f64,
 }
 
-/// Writes everything that training needs to go on, replacing the file at once. The random state is not in it: each step's seed
-/// follows from the settings' and its number.
+/// Writes everything that training needs to resume, replacing the file atomically. There is no random state: the seed
+/// of each step is derived from the configured seed and the step number.
 pub(super) fn save(
     path: &Path,
     progress: &Progress,
-    trainee: &Trainee,
+    model: &TrainingModel,
     optimizer: &ModuleOptimizer,
 ) -> Result<(), EmbeddingError> {
     let bytes = || {
-        let (model, optimizer) = (record::pack_module(trainee)?, record::pack_optimizer(optimizer)?);
-        let progress = serde_json::to_vec(progress).map_err(record::one_line)?;
+        let (model, optimizer) = (record::pack_module(model)?, record::pack_optimizer(optimizer)?);
+        let progress = serde_json::to_vec(progress).map_err(elman_files::one_line)?;
         let sum = checksum([&progress, &model, &optimizer]);
         let blobs = [("progress", &progress), ("model", &model), ("optimizer", &optimizer), ("sha256", &sum)];
         let views = blobs.map(|(name, blob)| {
-            (name, TensorView::new(Dtype::U8, vec![blob.len()], blob).expect("the bytes are those of the shape"))
+            (name, TensorView::new(Dtype::U8, vec![blob.len()], blob).expect("the bytes match the shape"))
         });
-        safetensors::serialize(views, None).map_err(record::one_line)
+        safetensors::serialize(views, None).map_err(elman_files::one_line)
     };
     let bytes = bytes().map_err(|reason| elman_lm::LmError::NotSaved { reason })?;
     replace(path, &bytes)
 }
 
-/// What [`save`] wrote, read and not yet used.
-pub(super) struct Saved {
+/// A checkpoint that was read but not yet restored.
+pub(super) struct LoadedCheckpoint {
     pub progress: Progress,
     path: PathBuf,
     model: Vec<u8>,
     optimizer: Vec<u8>,
 }
 
-impl Saved {
-    /// Reads a file, whose sum is right then; none if there is no file.
+impl LoadedCheckpoint {
+    /// Reads a checkpoint and verifies its checksum; `None` if there is no file.
     ///
     /// # Errors
     /// [`EmbeddingError::Model`].
@@ -67,39 +67,43 @@ impl Saved {
             bytes => bytes.map_err(|source| elman_lm::LmError::Read { path: path.into(), source })?,
         };
         let parts = || {
-            let file = SafeTensors::deserialize(&bytes).map_err(record::one_line)?;
-            let blob = |name: &str| file.tensor(name).map(|view| view.data().to_vec()).map_err(record::one_line);
+            let file = SafeTensors::deserialize(&bytes).map_err(elman_files::one_line)?;
+            let blob = |name: &str| file.tensor(name).map(|view| view.data().to_vec()).map_err(elman_files::one_line);
             let (progress, model, optimizer) = (blob("progress")?, blob("model")?, blob("optimizer")?);
             if blob("sha256")? != checksum([&progress, &model, &optimizer]) {
                 return Err("it is damaged: its checksum differs".into());
             }
-            let progress = serde_json::from_slice(&progress).map_err(record::one_line)?;
+            let progress = serde_json::from_slice(&progress).map_err(elman_files::one_line)?;
             Ok(Self { progress, path: path.into(), model, optimizer })
         };
-        parts().map(Some).map_err(|reason| bad(path, reason))
+        parts().map(Some).map_err(|reason| invalid(path, reason))
     }
 
-    /// What is trained and the optimizer, as they were, in a run of so many steps.
+    /// Restores the model and the optimizer, in a run of `steps` steps.
     ///
     /// # Errors
     /// [`EmbeddingError::Model`].
-    pub fn restore(&self, trainee: Trainee, steps: usize) -> Result<(Trainee, ModuleOptimizer), EmbeddingError> {
+    pub fn restore(
+        &self,
+        model: TrainingModel,
+        steps: usize,
+    ) -> Result<(TrainingModel, ModuleOptimizer), EmbeddingError> {
         let Progress { step, seconds, settings, .. } = &self.progress;
         let parts = || {
             if *step >= steps || !(seconds.is_finite() && *seconds >= 0.0) {
-                return Err(format!("{step} of {steps} steps in {seconds} s is no place in this run"));
+                return Err(format!("{step} of {steps} steps in {seconds} s is not a valid position in this run"));
             }
-            let trainee = record::unpack_module(&self.model, trainee)?;
+            let model = record::unpack_module(&self.model, model)?;
             let decay = settings.weight_decay;
-            let optimizer = record::unpack_optimizer(&self.optimizer, Optimizer::AdamW, decay, &trainee, *step)?;
-            Ok((trainee, optimizer))
+            let optimizer = record::unpack_optimizer(&self.optimizer, Optimizer::AdamW, decay, &model, *step)?;
+            Ok((model, optimizer))
         };
-        parts().map_err(|reason| bad(&self.path, reason))
+        parts().map_err(|reason| invalid(&self.path, reason))
     }
 }
 
-/// There is one checkpoint at a time, so none to go on from in its place.
-fn bad(path: &Path, reason: String) -> EmbeddingError {
+/// A run has one checkpoint, so without it training has to start over.
+fn invalid(path: &Path, reason: String) -> EmbeddingError {
     elman_lm::LmError::Checkpoint { path: path.into(), reason: format!("{reason}; remove it to start over") }.into()
 }
 

@@ -3,27 +3,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::EmbeddingError;
 
-/// How an encoder is trained, and on what.
+/// Configuration of the training of an encoder.
 ///
-/// Which objectives count depends on the [examples](super::Examples): with a teacher the three of distillation, each times its
-/// weight; else the one that fits.
+/// The loss depends on the [examples](super::Examples): with a teacher, the weighted sum of the three distillation
+/// losses; otherwise the loss for that kind of example.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EncoderTrainConfig {
-    /// Examples that are read side by side.
+    /// Batch size.
     pub batch: usize,
-    /// How often all examples are read.
+    /// Number of epochs.
     pub epochs: usize,
-    /// Batches that are read, in place of a number of epochs.
+    /// Number of optimizer steps, which overrides `epochs`.
     pub steps: Option<usize>,
-    /// Of AdamW, at its highest.
+    /// Peak learning rate of AdamW.
     pub learning_rate: f64,
-    /// Steps until it is that, at most a tenth of all; it falls along half a cosine then.
+    /// Steps of linear warmup, at most a tenth of all steps; cosine decay follows.
     pub warmup: usize,
-    /// Of AdamW.
+    /// Weight decay of AdamW.
     pub weight_decay: f64,
-    /// The largest norm of the gradients.
+    /// Maximum global norm of the gradients.
     pub clip: f64,
-    /// Of everything that is random.
+    /// Random seed.
     pub seed: u64,
     /// Weight of [`cosine_distance`](super::cosine_distance).
     pub cosine: f64,
@@ -31,15 +31,16 @@ pub struct EncoderTrainConfig {
     pub mse: f64,
     /// Weight of [`relational`](super::relational).
     pub relational: f64,
-    /// Of [`info_nce`](super::info_nce).
+    /// Temperature of [`info_nce`](super::info_nce).
     pub temperature: f64,
-    /// Of [`triplet`](super::triplet).
+    /// Margin of [`triplet`](super::triplet).
     pub margin: f64,
-    /// Widths that vectors may be cut to; see [`matryoshka`](super::matryoshka). The whole vector is learned in any case.
+    /// Dimensions that vectors can be truncated to; see [`matryoshka`](super::matryoshka). The full dimension is always
+    /// included.
     pub matryoshka: Vec<usize>,
-    /// Weight of predicting the next token at every token, as a language model does: for networks of one direction.
+    /// Weight of an auxiliary next-token loss, as of a language model; for unidirectional networks.
     pub next_word: f64,
-    /// Steps between two reports.
+    /// Steps between reports.
     pub log_every: usize,
 }
 
@@ -70,7 +71,7 @@ impl EncoderTrainConfig {
     /// Checks that every setting is in its range.
     ///
     /// # Errors
-    /// [`EmbeddingError::Setting`] with the first that is not.
+    /// [`EmbeddingError::Setting`] for the first that is not.
     pub fn validate(&self) -> Result<(), EmbeddingError> {
         let check = |name, expected: &str, found: String, ok: bool| match ok {
             true => Ok(()),
@@ -94,13 +95,13 @@ impl EncoderTrainConfig {
             ("the weight of cosine", self.cosine),
             ("the weight of mse", self.mse),
             ("the weight of relational", self.relational),
-            ("the weight of the next word", self.next_word),
+            ("the weight of the next-token loss", self.next_word),
             ("the margin", self.margin),
         ] {
             check(name, "a number of at least 0", found.to_string(), found.is_finite() && found >= 0.0)?;
         }
-        let shortest = self.matryoshka.iter().min().copied().unwrap_or(1);
-        check("a width of matryoshka", "at least 1", shortest.to_string(), shortest > 0)
+        let min_dim = self.matryoshka.iter().min().copied().unwrap_or(1);
+        check("a matryoshka dimension", "at least 1", min_dim.to_string(), min_dim > 0)
     }
 
     pub(super) fn schedule(&self, steps: usize) -> Schedule {

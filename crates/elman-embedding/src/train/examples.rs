@@ -5,33 +5,33 @@ use sha2::{Digest, Sha256};
 
 use crate::{error::EmbeddingError, vectors::VectorFile};
 
-/// Texts as tokens.
+/// Tokenized texts.
 #[derive(Clone, Debug, Default)]
 pub struct Texts {
     ids: Vec<u32>,
     ends: Vec<usize>,
 }
 
-/// Tokens of a text that is not long.
-const USUAL: usize = 64;
-/// Texts that are tokenised side by side.
-const TOGETHER: usize = 1 << 13;
+/// Length in tokens up to which batches have the full batch size.
+const FULL_BATCH_TOKENS: usize = 64;
+/// Texts per chunk of parallel tokenization.
+const TOKENIZE_CHUNK: usize = 1 << 13;
 
 impl Texts {
-    /// Tokenises texts, each cut after `longest` tokens.
+    /// Tokenizes texts and truncates each to `max_tokens` tokens.
     ///
     /// # Errors
-    /// [`EmbeddingError::Text`] if one cannot be tokenised.
+    /// [`EmbeddingError::Text`] if one cannot be tokenized.
     pub fn new<S: AsRef<str> + Sync>(
         tokenizer: &TextTokenizer,
         texts: &[S],
-        longest: usize,
+        max_tokens: usize,
     ) -> Result<Self, EmbeddingError> {
         let mut all = Self::default();
-        for texts in texts.chunks(TOGETHER) {
+        for texts in texts.chunks(TOKENIZE_CHUNK) {
             let ids: Vec<_> = texts.par_iter().map(|text| tokenizer.encode(text.as_ref())).collect::<Result<_, _>>()?;
             for ids in ids {
-                all.ids.extend(&ids[..ids.len().min(longest)]);
+                all.ids.extend(&ids[..ids.len().min(max_tokens)]);
                 all.ends.push(all.ids.len());
             }
         }
@@ -44,32 +44,32 @@ impl Texts {
         &self.ids[start..self.ends[i]]
     }
 
-    /// How many there are.
+    /// Number of texts.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no texts.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 }
 
-/// What is learned from: texts, alone or two or three in a row, with what belongs to them.
+/// Training examples: one to three columns of texts, some with targets.
 #[derive(Debug)]
 pub enum Examples {
-    /// Texts, with a teacher's vector each, or without: they are read twice under dropout then.
+    /// Texts with a teacher's vectors for distillation; without, each text is encoded twice under dropout (SimCSE).
     Texts(Texts, Option<VectorFile>),
-    /// Texts that mean the same, or a question and its answer.
+    /// Pairs of texts: paraphrases, or questions and answers.
     Pairs([Texts; 2]),
-    /// Two texts and how alike they are, as a cosine.
+    /// Pairs of texts with similarity scores, as cosines.
     Scored([Texts; 2], Vec<f32>),
-    /// A text, one that is like it, and one that is less so.
+    /// Anchors, positives and negatives.
     Triplets([Texts; 3]),
 }
 
 impl Examples {
-    /// The columns.
+    /// The columns of texts.
     pub fn columns(&self) -> &[Texts] {
         match self {
             Self::Texts(texts, _) => std::slice::from_ref(texts),
@@ -78,11 +78,11 @@ impl Examples {
         }
     }
 
-    /// Those that can be learned from, and how many cannot: without tokens, or whose teacher's vector is zero.
+    /// The usable examples and the number of others: those without tokens or with a zero teacher vector.
     ///
     /// # Errors
-    /// [`EmbeddingError::Count`], [`EmbeddingError::NotFinite`] for a teacher; [`EmbeddingError::Examples`] if
-    /// none are left.
+    /// [`EmbeddingError::Count`], [`EmbeddingError::NotFinite`] for a teacher; [`EmbeddingError::Examples`] if no
+    /// example is usable.
     pub(super) fn usable(&self) -> Result<(Vec<usize>, usize), EmbeddingError> {
         let texts = self.columns()[0].len();
         let mut good: Vec<bool> = (0..texts).map(|i| self.columns().iter().all(|c| !c.get(i).is_empty())).collect();
@@ -101,14 +101,14 @@ impl Examples {
         }
         let usable: Vec<usize> = (0..texts).filter(|i| good[*i]).collect();
         if usable.is_empty() {
-            return Err(EmbeddingError::Examples { reason: format!("none of {texts} examples can be learned from") });
+            return Err(EmbeddingError::Examples { reason: format!("none of {texts} examples is usable") });
         }
-        let left_out = texts - usable.len();
-        Ok((usable, left_out))
+        let skipped = texts - usable.len();
+        Ok((usable, skipped))
     }
 
-    /// An epoch's batches: examples of similar length side by side, in other company each time. Long ones come in smaller
-    /// batches, so that none needs more memory than a full one of [`USUAL`] tokens each.
+    /// The batches of an epoch, of examples of similar length, shuffled in each epoch. Long examples are in smaller
+    /// batches, so that no batch has more tokens than a full one of [`FULL_BATCH_TOKENS`] tokens each.
     pub(super) fn batches(&self, usable: &[usize], batch: usize, seed: u64) -> Vec<Vec<usize>> {
         let mut random = StdRng::seed_from_u64(seed);
         let mut order = usable.to_vec();
@@ -118,7 +118,7 @@ impl Examples {
         order.sort_by_cached_key(|i| std::cmp::Reverse(length(i)));
         let (mut batches, mut rest) = (Vec::new(), order.as_slice());
         while let Some(longest) = rest.first() {
-            let fitting = (batch.saturating_mul(USUAL) / length(longest)).clamp(1, batch);
+            let fitting = (batch.saturating_mul(FULL_BATCH_TOKENS) / length(longest)).clamp(1, batch);
             let (rows, after) = rest.split_at(fitting.min(rest.len()));
             batches.push(rows.to_vec());
             rest = after;
@@ -127,7 +127,7 @@ impl Examples {
         batches
     }
 
-    /// SHA-256 of the tokens, in hexadecimal: which examples a checkpoint belongs to.
+    /// SHA-256 of the tokens, in hexadecimal: identifies the examples of a checkpoint.
     pub(super) fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         for texts in self.columns() {

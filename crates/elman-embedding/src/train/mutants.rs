@@ -1,4 +1,4 @@
-//! Forged checkpoints, whose sums are right: each is an error that names the file, or training goes on from it and ends.
+//! Forged checkpoints with valid checksums: each is an error that names the file, or training resumes from it and ends.
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ fn tokenizer(folder: &Path) -> TextTokenizer {
     TokenizerConfig::new(Unit::Char).train(&Corpus::open([path]).unwrap()).unwrap()
 }
 
-/// Trains on from a checkpoint, until done or until `stop_at` steps are.
+/// Trains, resuming from a checkpoint, to the end or until step `stop_at`.
 fn run(tokenizer: &TextTokenizer, path: &Path, stop_at: Option<usize>) -> Result<EncoderModel, EmbeddingError> {
     let texts = |shift: usize| -> Vec<String> {
         let letter = |n: usize| char::from(b'a' + (n % 8) as u8);
@@ -46,7 +46,7 @@ fn run(tokenizer: &TextTokenizer, path: &Path, stop_at: Option<usize>) -> Result
     })
 }
 
-/// The parts of a checkpoint, one of them changed, with the right sum.
+/// A checkpoint with one part mutated and a valid checksum.
 fn forge(whole: &[u8], mutants: &mut Mutants) -> Vec<u8> {
     let file = SafeTensors::deserialize(whole).unwrap();
     let mut blobs = ["progress", "model", "optimizer"].map(|name| file.tensor(name).unwrap().data().to_vec());
@@ -63,7 +63,7 @@ fn forge(whole: &[u8], mutants: &mut Mutants) -> Vec<u8> {
 }
 
 #[test]
-fn forged_checkpoints_are_refused_or_gone_on_from() {
+fn forged_checkpoints_are_rejected_or_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let (tokenizer, path) = (tokenizer(folder.path()), folder.path().join("checkpoint.safetensors"));
     assert!(run(&tokenizer, &path, Some(4)).is_err());
@@ -73,7 +73,7 @@ fn forged_checkpoints_are_refused_or_gone_on_from() {
         let mutant = if mutants.below(4) == 0 { mutants.safetensors(&whole) } else { forge(&whole, &mut mutants) };
         fs::write(&path, mutant).unwrap();
         mutants.open(&path, || match run(&tokenizer, &path, None) {
-            // finite numbers may be so large that a loss is not
+            // finite weights can be so large that the loss is not finite
             Err(EmbeddingError::Model(elman_lm::LmError::Diverged { .. } | elman_lm::LmError::NotFinite)) => Ok(()),
             result => result.map(drop),
         });

@@ -1,9 +1,9 @@
-"""Makes encoder.safetensors: sentence encoders and the losses that they learn from, in PyTorch, for tests/parity.rs.
+"""Writes encoder.safetensors: sentence encoders and their training losses in PyTorch, for tests/parity.rs.
 
     python encoder.py
 
-Two models, `gru` in both directions with two layers and `lstm` in one, over ragged texts. Of each: the weights, the vectors, and
-for every objective the loss and its gradients by all weights.
+Two models, a bidirectional `gru` with two layers and a unidirectional `lstm` with one, on ragged batches. For each
+model: the weights, the vectors, and for every objective the loss and its gradients with respect to all weights.
 """
 from pathlib import Path
 
@@ -19,12 +19,12 @@ TEMPERATURE, MARGIN = 0.2, 0.3
 
 
 class Model(nn.Module):
-    def __init__(self, cell, layers, both):
+    def __init__(self, cell, layers, bidirectional):
         super().__init__()
-        self.hidden = HIDDEN * (2 if both else 1)
-        self.both = both
+        self.hidden = HIDDEN * (2 if bidirectional else 1)
+        self.bidirectional = bidirectional
         self.embedding = nn.Embedding(VOCABULARY, EMBED)
-        self.network = cell(EMBED, HIDDEN, layers, batch_first=True, bidirectional=both)
+        self.network = cell(EMBED, HIDDEN, layers, batch_first=True, bidirectional=bidirectional)
         self.attention = nn.Linear(self.hidden, 1, bias=False)
         self.projection = nn.Linear(4 * self.hidden, WIDTH)
         for p in self.parameters():
@@ -37,11 +37,11 @@ class Model(nn.Module):
         h, _ = pad_packed_sequence(h, batch_first=True)
         mask = (torch.arange(h.shape[1]) < lengths[:, None])[:, :, None]
         state = state[0] if isinstance(state, tuple) else state
-        last = torch.cat([state[-2], state[-1]], 1) if self.both else state[-1]
+        last = torch.cat([state[-2], state[-1]], 1) if self.bidirectional else state[-1]
         mean = (h * mask).sum(1) / lengths[:, None]
-        most = h.masked_fill(~mask, -torch.inf).amax(1)
+        max_pooled = h.masked_fill(~mask, -torch.inf).amax(1)
         weights = self.attention(h).masked_fill(~mask, -torch.inf).softmax(1)
-        pooled = torch.cat([last, mean, most, (h * weights).sum(1)], 1)
+        pooled = torch.cat([last, mean, max_pooled, (h * weights).sum(1)], 1)
         return F.normalize(self.projection(pooled), dim=1)
 
 
@@ -49,18 +49,18 @@ def cosines(a, b):
     return F.cosine_similarity(a, b, dim=1)
 
 
-def alike(a, b):
+def cosine_matrix(a, b):
     return F.normalize(a, dim=1) @ F.normalize(b, dim=1).T
 
 
 def info_nce(a, b):
-    scores = alike(a, b) / TEMPERATURE
+    scores = cosine_matrix(a, b) / TEMPERATURE
     targets = torch.arange(len(a))
     return (F.cross_entropy(scores, targets) + F.cross_entropy(scores.T, targets)) / 2
 
 
-def distil(v, t):
-    return (1 - cosines(v, t[:, : v.shape[1]])).mean() + (alike(v, v) - alike(t, t)).square().mean()
+def distill(v, t):
+    return (1 - cosines(v, t[:, : v.shape[1]])).mean() + (cosine_matrix(v, v) - cosine_matrix(t, t)).square().mean()
 
 
 torch.manual_seed(1)
@@ -74,11 +74,11 @@ for name, model in {"gru": Model(nn.GRU, 2, True), "lstm": Model(nn.LSTM, 1, Fal
     losses = {
         "mse": (a - teacher[:, :WIDTH]).square().sum(1).mean(),
         "cosine": (1 - cosines(a, teacher[:, :WIDTH])).mean(),
-        "relational": (alike(a, a) - alike(teacher, teacher)).square().mean(),
+        "relational": (cosine_matrix(a, a) - cosine_matrix(teacher, teacher)).square().mean(),
         "info_nce": info_nce(a, b),
         "triplet": (cosines(a, c) - cosines(a, b) + MARGIN).relu().mean(),
         "cosine_regression": (cosines(a, b) - scores).square().mean(),
-        "matryoshka": (distil(a[:, :2], teacher) + distil(a[:, :4], teacher) + distil(a, teacher)) / 3,
+        "matryoshka": (distill(a[:, :2], teacher) + distill(a[:, :4], teacher) + distill(a, teacher)) / 3,
     }
     for i, ids in enumerate(texts):
         out[f"{name}.ids.{i}"] = ids

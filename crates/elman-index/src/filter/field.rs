@@ -5,40 +5,40 @@ use crate::{
     filter::{Scalar, parse},
 };
 
-/// Where in the metadata of an entry a value is: a key, and keys of the objects inside.
+/// The path of a value in the metadata of an entry: a key, and keys of nested objects.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Field(Vec<String>);
 
 impl Field {
-    /// The value behind these keys, one after another.
+    /// A field from its path of keys.
     ///
     /// # Panics
-    /// If there are none.
+    /// If `keys` is empty.
     pub fn new(keys: Vec<String>) -> Self {
-        assert!(!keys.is_empty(), "a field has one key or more");
+        assert!(!keys.is_empty(), "a field has at least one key");
         Self(keys)
     }
 
-    /// The keys, the outermost first.
+    /// The keys, outermost first.
     pub fn keys(&self) -> &[String] {
         &self.0
     }
 
-    /// The scalar that metadata have there.
-    pub(crate) fn of(&self, metadata: Option<&Metadata>) -> Option<Scalar> {
-        let (last, outer) = self.0.split_last().expect("one key or more");
+    /// The scalar at this field of `metadata`.
+    pub(crate) fn scalar_in(&self, metadata: Option<&Metadata>) -> Option<Scalar> {
+        let (last, outer) = self.0.split_last().expect("a field has at least one key");
         let object = outer.iter().try_fold(metadata?, |object, key| object.get(key)?.as_object())?;
-        object.get(last).and_then(Scalar::of)
+        object.get(last).and_then(Scalar::from_json)
     }
 
-    /// Every field of metadata that holds a scalar, with it.
-    pub(crate) fn all(metadata: &Metadata) -> Vec<(Self, Scalar)> {
+    /// All fields of `metadata` that hold scalars, with their values.
+    pub(crate) fn all_in(metadata: &Metadata) -> Vec<(Self, Scalar)> {
         fn visit(object: &Metadata, outer: &[String], found: &mut Vec<(Field, Scalar)>) {
             for (key, value) in object {
                 let keys = [outer, std::slice::from_ref(key)].concat();
                 match value.as_object() {
                     Some(inner) => visit(inner, &keys, found),
-                    None => found.extend(Scalar::of(value).map(|scalar| (Field(keys), scalar))),
+                    None => found.extend(Scalar::from_json(value).map(|scalar| (Field(keys), scalar))),
                 }
             }
         }
@@ -49,13 +49,13 @@ impl Field {
 }
 
 impl From<&str> for Field {
-    /// The field of one key, dots included.
+    /// The field of a single key, which may contain dots.
     fn from(key: &str) -> Self {
         Self(vec![key.into()])
     }
 }
 
-/// As in a filter: with dots between the keys, and those that need it in quotes.
+/// Formats the field as in a filter: keys separated by dots, quoted where necessary.
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, key) in self.0.iter().enumerate() {
@@ -76,12 +76,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_fields_are_found_where_they_are() {
+    fn all_scalar_fields_are_found() {
         let metadata = json!({"a": 1, "b": {"c": "x", "d": {"e": true}, "f": [1]}, "g": null});
         let metadata = metadata.as_object().unwrap();
-        let all = Field::all(metadata);
+        let all = Field::all_in(metadata);
         let names: Vec<String> = all.iter().map(|(field, value)| format!("{field} = {value}")).collect();
         assert_eq!(names, ["a = 1", "b.c = 'x'", "b.d.e = true"]);
-        assert!(all.iter().all(|(field, value)| field.of(Some(metadata)).as_ref() == Some(value)));
+        assert!(all.iter().all(|(field, value)| field.scalar_in(Some(metadata)).as_ref() == Some(value)));
     }
 }

@@ -1,4 +1,4 @@
-//! Conditions on the metadata of entries: `year > 2000 and lang in ('en', 'de')`.
+//! Filters on the metadata of entries: `year > 2000 and lang in ('en', 'de')`.
 
 mod field;
 mod parse;
@@ -10,23 +10,24 @@ use serde_json::Value;
 
 use crate::{entry::Metadata, error::IndexError};
 
-/// Which entries count in a search, by their metadata.
+/// A condition on the metadata of entries.
 ///
-/// Made from values, or read from text with [`FromStr`]:
+/// Constructed from values, or parsed from text with [`FromStr`]:
 ///
 /// ```text
 /// year >= 2000 and year < 2010
 /// lang in ('en', 'de') or not draft = true
 /// author.name = 'Lovelace' and "key with spaces" != 3
 /// ```
-/// - A field is a key of the metadata; a dot leads into an object; double quotes or backticks hold any other key.
-/// - A value is a number, `true`, `false`, or a text in single or double quotes, where a doubled quote stands for one.
-/// - `=` (also `==`), `!=` (also `<>`), `<`, `<=`, `>`, `>=`, `in (…)`, `not in (…)`; `and`, `or`, `not`, parentheses,
-///   with the precedence of SQL; words in any case.
+/// - A field is a key of the metadata. Dots access nested objects; double quotes or backticks enclose any other key.
+/// - A value is a number, `true`, `false`, or a string in single or double quotes, in which a doubled quote is one
+///   quote.
+/// - Operators: `=` (also `==`), `!=` (also `<>`), `<`, `<=`, `>`, `>=`, `in (…)`, `not in (…)`, `and` (also `&&`),
+///   `or` (also `||`), `not` (also `!`), parentheses. Precedence is that of SQL, and keywords are case-insensitive.
 ///
-/// Every comparison is true or false. One with a field that an entry has not, whose value is null, an array or an
-/// object, or of another type than the value beside it, is false; `!=` and `not in` are `not` of `=` and `in`, hence
-/// true for such an entry. Numbers are compared as 64-bit floating point, texts by their code points.
+/// Every comparison is true or false. It is false if the entry lacks the field, its value is null, an array or an
+/// object, or the types differ; `!=` and `not in` negate `=` and `in`, so they are true for such an entry. Numbers are
+/// compared as `f64`, strings by code points.
 ///
 /// ```
 /// use elman_index::Filter;
@@ -39,19 +40,19 @@ use crate::{entry::Metadata, error::IndexError};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum Filter {
-    /// The field's value stands in this relation to another.
+    /// Compares the field with a value.
     Compare(Field, Comparison, Scalar),
-    /// The field's value is one of these.
+    /// The field has one of these values.
     In(Field, Vec<Scalar>),
-    /// All of them hold; true if there are none.
+    /// All filters match; true if empty.
     And(Vec<Filter>),
-    /// One of them holds; false if there are none.
+    /// At least one filter matches; false if empty.
     Or(Vec<Filter>),
-    /// It does not hold.
+    /// The filter does not match.
     Not(Box<Filter>),
 }
 
-/// How two values are compared.
+/// A comparison operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
     /// `=`
@@ -66,37 +67,37 @@ pub enum Comparison {
     GreaterOrEqual,
 }
 
-/// A value that can be compared.
+/// A value in a filter.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scalar {
     /// `true` or `false`; `false` is less.
     Bool(bool),
-    /// A number, finite.
+    /// A finite number.
     Number(f64),
-    /// A text.
+    /// A string.
     Text(String),
 }
 
 impl Filter {
-    /// The deepest that conditions may be nested.
+    /// Maximum nesting depth.
     pub const MAX_DEPTH: usize = 64;
-    /// The longest text of a filter, in bytes.
+    /// Maximum size of a filter's text in bytes.
     pub const MAX_BYTES: usize = 65_536;
 
-    /// Whether metadata meet the condition.
+    /// Whether `metadata` matches.
     pub fn matches(&self, metadata: Option<&Metadata>) -> bool {
         match self {
             Self::Compare(field, comparison, value) => {
-                field.of(metadata).is_some_and(|found| comparison.holds(&found, value))
+                field.scalar_in(metadata).is_some_and(|found| comparison.compare(&found, value))
             }
-            Self::In(field, values) => field.of(metadata).is_some_and(|found| values.contains(&found)),
+            Self::In(field, values) => field.scalar_in(metadata).is_some_and(|found| values.contains(&found)),
             Self::And(filters) => filters.iter().all(|filter| filter.matches(metadata)),
             Self::Or(filters) => filters.iter().any(|filter| filter.matches(metadata)),
             Self::Not(filter) => !filter.matches(metadata),
         }
     }
 
-    /// The fields that it asks for.
+    /// The fields that the filter uses.
     pub fn fields(&self) -> BTreeSet<&Field> {
         match self {
             Self::Compare(field, ..) | Self::In(field, _) => BTreeSet::from([field]),
@@ -107,16 +108,16 @@ impl Filter {
 }
 
 impl Filter {
-    /// Refuses to ask for a field that none of these metadata have, unless there are none.
+    /// Returns an error if the filter uses a field that none of these metadata have, unless `all` is empty.
     pub(crate) fn check_fields<'a>(
         &self,
         all: impl Iterator<Item = Option<&'a Metadata>> + Clone,
     ) -> Result<(), IndexError> {
-        let unknown = |field: &&Field| all.clone().all(|metadata| field.of(metadata).is_none());
+        let unknown = |field: &&Field| all.clone().all(|metadata| field.scalar_in(metadata).is_none());
         match self.fields().into_iter().find(unknown) {
             Some(field) if all.clone().next().is_some() => {
                 let known: BTreeSet<Field> =
-                    all.flatten().flat_map(Field::all).map(|(field, _)| field).take(1000).collect();
+                    all.flatten().flat_map(Field::all_in).map(|(field, _)| field).take(1000).collect();
                 let known = known.iter().take(20).map(Field::to_string).collect();
                 Err(IndexError::UnknownField { field: field.to_string(), known })
             }
@@ -126,7 +127,7 @@ impl Filter {
 }
 
 impl Comparison {
-    fn holds(self, found: &Scalar, value: &Scalar) -> bool {
+    fn compare(self, found: &Scalar, value: &Scalar) -> bool {
         let order = match (found, value) {
             (Scalar::Bool(a), Scalar::Bool(b)) => Some(a.cmp(b)),
             (Scalar::Number(a), Scalar::Number(b)) => a.partial_cmp(b),
@@ -142,8 +143,8 @@ impl Comparison {
         })
     }
 
-    /// The sign that [`Filter`] reads, and SQL too.
-    pub const fn sign(self) -> &'static str {
+    /// The operator in [`Filter`] and in SQL.
+    pub const fn symbol(self) -> &'static str {
         match self {
             Self::Equal => "=",
             Self::Less => "<",
@@ -155,8 +156,8 @@ impl Comparison {
 }
 
 impl Scalar {
-    /// The scalar that a JSON value is, if it is one.
-    pub(crate) fn of(value: &Value) -> Option<Self> {
+    /// The scalar of a JSON value; `None` for null, arrays and objects.
+    pub(crate) fn from_json(value: &Value) -> Option<Self> {
         match value {
             Value::Bool(value) => Some(Self::Bool(*value)),
             Value::Number(number) => number.as_f64().map(Self::Number),
@@ -166,16 +167,16 @@ impl Scalar {
     }
 }
 
-/// The text that [`FromStr`] reads as the same filter.
+/// Formats the filter as text that [`FromStr`] parses to an equal filter.
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let joined = |f: &mut fmt::Formatter<'_>, filters: &[Self], word: &str, none: &str| {
+        let joined = |f: &mut fmt::Formatter<'_>, filters: &[Self], operator: &str, empty: &str| {
             if filters.is_empty() {
-                return f.write_str(none);
+                return f.write_str(empty);
             }
             for (n, filter) in filters.iter().enumerate() {
                 if n > 0 {
-                    write!(f, " {word} ")?;
+                    write!(f, " {operator} ")?;
                 }
                 match filter {
                     Self::Compare(..) | Self::In(..) | Self::Not(_) => write!(f, "{filter}")?,
@@ -185,7 +186,7 @@ impl fmt::Display for Filter {
             Ok(())
         };
         match self {
-            Self::Compare(field, comparison, value) => write!(f, "{field} {} {value}", comparison.sign()),
+            Self::Compare(field, comparison, value) => write!(f, "{field} {} {value}", comparison.symbol()),
             Self::In(field, values) => {
                 write!(f, "{field} in (")?;
                 for (n, value) in values.iter().enumerate() {
@@ -214,8 +215,8 @@ impl FromStr for Filter {
     type Err = IndexError;
 
     /// # Errors
-    /// If the text is no filter, is nested deeper than [`MAX_DEPTH`](Self::MAX_DEPTH), or longer than
-    /// [`MAX_BYTES`](Self::MAX_BYTES): with the place, and what was expected there.
+    /// If the text is not a valid filter, with the position and what was expected there; if it is nested deeper than
+    /// [`MAX_DEPTH`](Self::MAX_DEPTH) or longer than [`MAX_BYTES`](Self::MAX_BYTES).
     fn from_str(text: &str) -> Result<Self, IndexError> {
         parse::filter(text)
     }
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn comparisons_are_of_one_type() {
+    fn comparisons_need_equal_types() {
         assert!(matches("year > 2000", json!({"year": 2000.5})));
         assert!(!matches("year > 2000", json!({"year": "2001"})));
         assert!(matches("name < 'b'", json!({"name": "a"})));
@@ -245,20 +246,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_absent_is_not_equal() {
+    fn absent_fields_are_not_equal() {
         for metadata in [json!({}), json!({"year": null}), json!({"year": [2000]}), json!({"year": {"a": 1}})] {
-            for false_one in ["year = 2000", "year < 2000", "year >= 2000", "year in (2000)"] {
-                assert!(!matches(false_one, metadata.clone()), "{false_one} {metadata}");
+            for non_matching in ["year = 2000", "year < 2000", "year >= 2000", "year in (2000)"] {
+                assert!(!matches(non_matching, metadata.clone()), "{non_matching} {metadata}");
             }
-            for true_one in ["year != 2000", "year not in (2000)", "not year = 2000"] {
-                assert!(matches(true_one, metadata.clone()), "{true_one} {metadata}");
+            for matching in ["year != 2000", "year not in (2000)", "not year = 2000"] {
+                assert!(matches(matching, metadata.clone()), "{matching} {metadata}");
             }
         }
         assert!(!"a = 1".parse::<Filter>().unwrap().matches(None));
     }
 
     #[test]
-    fn fields_are_told() {
+    fn fields_are_collected() {
         let filter: Filter = "a = 1 and (b.c = 2 or not a in (3))".parse().unwrap();
         assert_eq!(filter.fields().into_iter().map(Field::to_string).collect::<Vec<_>>(), ["a", "b.c"]);
     }
@@ -301,12 +302,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_filter_is_read_as_it_is_written(filter in some_filter()) {
+        fn display_and_parse_round_trip(filter in some_filter()) {
             prop_assert_eq!(filter.to_string().parse::<Filter>().unwrap(), filter);
         }
 
         #[test]
-        fn any_text_is_a_filter_or_an_error(text in "([a-z'\"`()<>=!.,0-9 -]|and|or|not|in|[^a-z]){0,40}") {
+        fn parsing_never_panics(text in "([a-z'\"`()<>=!.,0-9 -]|and|or|not|in|[^a-z]){0,40}") {
             let _ = text.parse::<Filter>();
         }
     }

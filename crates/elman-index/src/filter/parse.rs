@@ -1,50 +1,52 @@
-//! The language of filters, read from left to right.
+//! Recursive-descent parser for filters.
 
 use crate::{
     error::IndexError,
     filter::{Comparison, Field, Filter, Scalar},
 };
 
-/// Words with a meaning of their own, which cannot be keys without quotes.
-const WORDS: [&str; 6] = ["and", "or", "not", "in", "true", "false"];
+/// Reserved words, which must be quoted as keys.
+const KEYWORDS: [&str; 6] = ["and", "or", "not", "in", "true", "false"];
 
 pub(super) fn filter(text: &str) -> Result<Filter, IndexError> {
     if text.len() > Filter::MAX_BYTES {
         return Err(IndexError::FilterSize { limit: Filter::MAX_BYTES, found: text.len() });
     }
-    let mut reader = Reader { text, at: 0, depth: 0 };
-    let filter = reader.either()?;
-    match reader.rest() {
+    let mut parser = Parser { text, offset: 0, depth: 0 };
+    let filter = parser.or_expression()?;
+    match parser.rest() {
         "" => Ok(filter),
-        _ => Err(reader.expected("'and', 'or', or the end")),
+        _ => Err(parser.expected("'and', 'or', or the end")),
     }
 }
 
 /// Whether a key needs no quotes.
 pub(super) fn is_plain(key: &str) -> bool {
-    key.starts_with(begins_word) && key.chars().all(in_word) && !WORDS.contains(&key.to_ascii_lowercase().as_str())
+    key.starts_with(is_identifier_start)
+        && key.chars().all(is_identifier_char)
+        && !KEYWORDS.contains(&key.to_ascii_lowercase().as_str())
 }
 
-fn begins_word(c: char) -> bool {
+fn is_identifier_start(c: char) -> bool {
     c.is_alphabetic() || c == '_'
 }
 
-fn in_word(c: char) -> bool {
+fn is_identifier_char(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-struct Reader<'a> {
+struct Parser<'a> {
     text: &'a str,
-    /// The byte that comes next.
-    at: usize,
+    /// Offset of the next byte.
+    offset: usize,
     depth: usize,
 }
 
-impl<'a> Reader<'a> {
-    /// What is still to be read, without leading space.
+impl<'a> Parser<'a> {
+    /// The rest of the text, without leading whitespace.
     fn rest(&mut self) -> &'a str {
-        let rest = self.text[self.at..].trim_start();
-        self.at = self.text.len() - rest.len();
+        let rest = self.text[self.offset..].trim_start();
+        self.offset = self.text.len() - rest.len();
         rest
     }
 
@@ -57,37 +59,37 @@ impl<'a> Reader<'a> {
         }
         IndexError::Filter {
             filter: self.text.into(),
-            position: self.text[..self.at].chars().count() + 1,
+            position: self.text[..self.offset].chars().count() + 1,
             expected,
             found,
         }
     }
 
-    /// Reads a sign, if it comes next.
-    fn sign(&mut self, signs: &[&str]) -> bool {
+    /// Consumes one of the symbols if it comes next.
+    fn symbol(&mut self, symbols: &[&str]) -> bool {
         let rest = self.rest();
-        let found = signs.iter().find(|&&sign| rest.starts_with(sign));
-        self.at += found.map_or(0, |sign| sign.len());
+        let found = symbols.iter().find(|&&symbol| rest.starts_with(symbol));
+        self.offset += found.map_or(0, |symbol| symbol.len());
         found.is_some()
     }
 
-    /// The word that comes next, empty if none does.
+    /// The identifier that comes next, or an empty string.
     fn peek(&mut self) -> &'a str {
         let rest = self.rest();
-        match rest.starts_with(begins_word) {
-            true => &rest[..rest.find(|c| !in_word(c)).unwrap_or(rest.len())],
+        match rest.starts_with(is_identifier_start) {
+            true => &rest[..rest.find(|c| !is_identifier_char(c)).unwrap_or(rest.len())],
             false => "",
         }
     }
 
-    /// Reads this word, if it comes next.
-    fn word(&mut self, word: &str) -> bool {
-        let found = self.peek().eq_ignore_ascii_case(word);
-        self.at += if found { word.len() } else { 0 };
+    /// Consumes this keyword if it comes next.
+    fn keyword(&mut self, keyword: &str) -> bool {
+        let found = self.peek().eq_ignore_ascii_case(keyword);
+        self.offset += if found { keyword.len() } else { 0 };
         found
     }
 
-    /// A text in these quotes, if it comes next.
+    /// Consumes a string in one of these quotes if it comes next.
     fn quoted(&mut self, quotes: &[char]) -> Result<Option<String>, IndexError> {
         let Some(quote) = self.rest().chars().next().filter(|c| quotes.contains(c)) else {
             return Ok(None);
@@ -104,39 +106,39 @@ impl<'a> Reader<'a> {
                     None => break,
                 },
                 Some(c) => text.push(c),
-                None => return Err(self.expected("a quote at the end of this text")),
+                None => return Err(self.expected("a closing quote for this string")),
             }
         }
-        self.at = self.text.len() - rest.as_str().len();
+        self.offset = self.text.len() - rest.as_str().len();
         Ok(Some(text))
     }
 
-    fn either(&mut self) -> Result<Filter, IndexError> {
-        let mut filters = vec![self.all()?];
-        while self.word("or") || self.sign(&["||"]) {
-            filters.push(self.all()?);
+    fn or_expression(&mut self) -> Result<Filter, IndexError> {
+        let mut filters = vec![self.and_expression()?];
+        while self.keyword("or") || self.symbol(&["||"]) {
+            filters.push(self.and_expression()?);
         }
         Ok(if filters.len() == 1 { filters.remove(0) } else { Filter::Or(filters) })
     }
 
-    fn all(&mut self) -> Result<Filter, IndexError> {
-        let mut filters = vec![self.one()?];
-        while self.word("and") || self.sign(&["&&"]) {
-            filters.push(self.one()?);
+    fn and_expression(&mut self) -> Result<Filter, IndexError> {
+        let mut filters = vec![self.not_expression()?];
+        while self.keyword("and") || self.symbol(&["&&"]) {
+            filters.push(self.not_expression()?);
         }
         Ok(if filters.len() == 1 { filters.remove(0) } else { Filter::And(filters) })
     }
 
-    fn one(&mut self) -> Result<Filter, IndexError> {
+    fn not_expression(&mut self) -> Result<Filter, IndexError> {
         self.depth += 1;
         if self.depth > Filter::MAX_DEPTH {
             return Err(IndexError::FilterDepth { limit: Filter::MAX_DEPTH });
         }
-        let filter = if self.word("not") || self.sign(&["!"]) {
-            Filter::Not(Box::new(self.one()?))
-        } else if self.sign(&["("]) {
-            let inner = self.either()?;
-            if !self.sign(&[")"]) {
+        let filter = if self.keyword("not") || self.symbol(&["!"]) {
+            Filter::Not(Box::new(self.not_expression()?))
+        } else if self.symbol(&["("]) {
+            let inner = self.or_expression()?;
+            if !self.symbol(&[")"]) {
                 return Err(self.expected("'and', 'or' or ')'"));
             }
             inner
@@ -149,15 +151,15 @@ impl<'a> Reader<'a> {
 
     fn condition(&mut self) -> Result<Filter, IndexError> {
         let field = self.field()?;
-        let negated = self.word("not");
-        if self.word("in") {
+        let negated = self.keyword("not");
+        if self.keyword("in") {
             let found = Filter::In(field, self.values()?);
             return Ok(if negated { Filter::Not(Box::new(found)) } else { found });
         }
         if negated {
             return Err(self.expected("'in'"));
         }
-        if self.sign(&["!=", "<>"]) {
+        if self.symbol(&["!=", "<>"]) {
             return Ok(Filter::Not(Box::new(Filter::Compare(field, Comparison::Equal, self.value()?))));
         }
         let comparison = [
@@ -168,7 +170,7 @@ impl<'a> Reader<'a> {
             (">=", Comparison::GreaterOrEqual),
             (">", Comparison::Greater),
         ];
-        match comparison.into_iter().find(|(sign, _)| self.sign(&[sign])) {
+        match comparison.into_iter().find(|(symbol, _)| self.symbol(&[symbol])) {
             Some((_, comparison)) => Ok(Filter::Compare(field, comparison, self.value()?)),
             None => Err(self.expected("=, !=, <, <=, >, >=, 'in' or 'not in'")),
         }
@@ -181,28 +183,28 @@ impl<'a> Reader<'a> {
                 Some(key) => key,
                 None => match self.peek() {
                     word if is_plain(word) => {
-                        self.at += word.len();
+                        self.offset += word.len();
                         word.into()
                     }
                     _ => return Err(self.expected("a field")),
                 },
             };
             keys.push(key);
-            if !self.sign(&["."]) {
+            if !self.symbol(&["."]) {
                 return Ok(Field::new(keys));
             }
         }
     }
 
     fn values(&mut self) -> Result<Vec<Scalar>, IndexError> {
-        if !self.sign(&["("]) {
+        if !self.symbol(&["("]) {
             return Err(self.expected("'(' and values"));
         }
         let mut values = vec![self.value()?];
-        while self.sign(&[","]) {
+        while self.symbol(&[","]) {
             values.push(self.value()?);
         }
-        if !self.sign(&[")"]) {
+        if !self.symbol(&[")"]) {
             return Err(self.expected("',' or ')'"));
         }
         Ok(values)
@@ -213,7 +215,7 @@ impl<'a> Reader<'a> {
             return Ok(Scalar::Text(text));
         }
         for (word, value) in [("true", true), ("false", false)] {
-            if self.word(word) {
+            if self.keyword(word) {
                 return Ok(Scalar::Bool(value));
             }
         }
@@ -221,11 +223,11 @@ impl<'a> Reader<'a> {
         let number =
             &rest[..rest.find(|c| !matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E')).unwrap_or(rest.len())];
         match number.parse::<f64>() {
-            Ok(value) if value.is_finite() && !rest[number.len()..].starts_with(in_word) => {
-                self.at += number.len();
+            Ok(value) if value.is_finite() && !rest[number.len()..].starts_with(is_identifier_char) => {
+                self.offset += number.len();
                 Ok(Scalar::Number(value))
             }
-            _ => Err(self.expected("a number, true, false, or a text in quotes")),
+            _ => Err(self.expected("a number, true, false, or a quoted string")),
         }
     }
 }
@@ -239,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn precedence_and_spellings() {
+    fn precedence_and_alternative_spellings() {
         for (one, other) in [
             ("a = 1 or b = 2 and c = 3", "a = 1 or (b = 2 and c = 3)"),
             ("not a = 1 and b = 2", "(not (a = 1)) and b = 2"),
@@ -253,23 +255,23 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_where_and_what() {
+    fn errors_have_a_position_and_an_expectation() {
         assert_eq!(
             error("year >"),
-            "cannot read the filter «year >»: at character 7 a number, true, false, or a text in quotes is expected, and there is the end"
+            "invalid filter «year >»: expected a number, true, false, or a quoted string at character 7, found the end"
         );
         assert_eq!(
             error("year > 2000 lang = 'en'"),
-            "cannot read the filter «year > 2000 lang = 'en'»: at character 13 'and', 'or', or the end is expected, and there is 'lang = 'en''"
+            "invalid filter «year > 2000 lang = 'en'»: expected 'and', 'or', or the end at character 13, found 'lang = 'en''"
         );
-        assert!(error("").contains("at character 1 a field is expected, and there is the end"));
-        assert!(error("(a = 1").contains("'and', 'or' or ')' is expected"));
-        assert!(error("a = 'x").contains("at character 5 a quote at the end of this text is expected"));
+        assert!(error("").contains("expected a field at character 1, found the end"));
+        assert!(error("(a = 1").contains("expected 'and', 'or' or ')'"));
+        assert!(error("a = 'x").contains("expected a closing quote for this string at character 5"));
         assert!(error("a in ()").contains("a number, true, false"));
         assert!(error("a = 20x").contains("at character 5"));
         assert!(error("é = é").contains("at character 5"));
-        assert!(error("and = 1").contains("a field is expected"));
-        assert_eq!(error(&"(".repeat(100)), "the filter is nested more than 64 deep: simplify it");
-        assert_eq!(error(&" ".repeat(70_000)), "the filter has 70000 bytes, and may have 65536");
+        assert!(error("and = 1").contains("expected a field"));
+        assert_eq!(error(&"(".repeat(100)), "the filter is nested more than 64 levels deep: simplify it");
+        assert_eq!(error(&" ".repeat(70_000)), "the filter has 70000 bytes; the limit is 65536");
     }
 }

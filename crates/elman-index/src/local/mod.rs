@@ -3,9 +3,9 @@ mod database;
 #[cfg(feature = "graph")]
 mod graph;
 mod lexical;
-mod loaded;
 mod rows;
 mod search;
+mod vector_cache;
 
 use std::{
     path::{Path, PathBuf},
@@ -15,42 +15,43 @@ use std::{
 use database::Database;
 #[cfg(feature = "graph")]
 pub use graph::GraphInfo;
-use loaded::Loaded;
 use rows::Rows;
 use serde_json::Value;
+use vector_cache::VectorCache;
 
 use crate::{
     config::StoreConfig,
-    entry::{Entry, Hit, check_d_embed, check_entries},
+    entry::{Entry, Hit, check_dim, check_entries},
     error::IndexError,
     filter::Filter,
     metric::Metric,
     store::VectorStore,
 };
 
-/// A store in a folder of this machine: every change is on disk when it returns.
+/// A store in a local folder. Changes are durable when a call returns.
 ///
-/// # The folder
-/// `store.sqlite` is a [SQLite](https://sqlite.org) database, with SQLite's own `-wal` and `-shm` beside it while it is
-/// open. Other programs can read it: the table `entries` has a row for each entry, with id, text, metadata as JSON, and
-/// the vector as 32-bit floating point, little-endian. They should not write it: pages have checksums, which only this
-/// crate keeps ([`elman_sqlite`]), and a page without the right one is an error.
+/// # Files
+/// `store.sqlite` is an [SQLite](https://sqlite.org) database, with SQLite's `-wal` and `-shm` files while it is open.
+/// Other programs can read it: the table `entries` has a row for each entry, with id, text, metadata as JSON, and the
+/// vector as little-endian `f32`. They should not write it: pages have checksums, which only this crate maintains
+/// ([`elman_sqlite`]), and reading a page with a wrong checksum is an error.
 ///
-/// # Changes
-/// [`upsert`](VectorStore::upsert) and [`delete`](VectorStore::delete) are transactions: when they return, all of it is
-/// on disk; where they fail, or the program dies, none of it. [`flush`](VectorStore::flush) has nothing to do. Several
-/// values, in any processes, may be open at once: those that write wait for one another, those that read see what was
-/// there when they began.
+/// # Transactions
+/// [`upsert`](VectorStore::upsert) and [`delete`](VectorStore::delete) are transactions: durable when they return,
+/// rolled back if they fail or the program dies. [`flush`](VectorStore::flush) does nothing. A store can be open
+/// several times, in any number of processes: writers wait for each other, and readers see the state at the start of
+/// their transaction.
 ///
 /// # Search
-/// Without a graph, exact: the vectors are read once and kept in memory, up to 512 MiB of them; where a filter leaves few
-/// entries, only theirs are read. Hits with equal scores come in the order in which they were last written.
+/// Exact without a graph: vectors are cached in memory, up to 512 MiB; with a filter, only the vectors of matching
+/// entries are read. Ties are in the order in which entries were last written.
 ///
-/// With the feature `graph`, `build_graph` writes a graph of neighbours beside the database, `graph-….usearch`, described
-/// by `graph.json`. Searches then find nearly all of the true neighbours, much faster where there are many. It is
-/// a cache, which may be deleted at any time: candidates are compared by the vectors of the database, entries that it has
-/// not are compared one by one, those that are gone are left out, a filter that leaves few entries is answered exactly,
-/// and one that is damaged, or of another store, is not used. [`search_exact`](LocalStore::search_exact) never uses it.
+/// With the feature `graph`, `build_graph` writes an HNSW graph next to the database: `graph-….usearch`, described by
+/// `graph.json`. Searches then return nearly all of the true nearest neighbors, much faster in large stores. The graph
+/// is a cache and may be deleted at any time: candidates are scored by the vectors in the database, entries that are
+/// not in the graph are compared one by one, deleted ones are skipped, and a filter that few entries match is answered
+/// exactly. A damaged graph, or that of another store, is not used. [`search_exact`](LocalStore::search_exact) never
+/// uses it.
 ///
 /// ```
 /// use elman_index::{Entry, LocalStore, StoreConfig, VectorStore};
@@ -77,11 +78,11 @@ pub struct LocalStore {
     folder: PathBuf,
     config: StoreConfig,
     writable: bool,
-    /// Candidates of a search by the graph.
+    /// Candidates of a graph search: `ef`.
     #[cfg(feature = "graph")]
     expansion: usize,
     inner: Mutex<Inner>,
-    /// Connections of searches by the graph, which need not wait for one another.
+    /// Idle connections for concurrent graph searches.
     #[cfg(feature = "graph")]
     readers: Mutex<Vec<Database>>,
 }
@@ -89,42 +90,42 @@ pub struct LocalStore {
 #[derive(Debug)]
 struct Inner {
     database: Database,
-    loaded: Option<Loaded>,
+    vectors: Option<VectorCache>,
     #[cfg(feature = "graph")]
-    graph: graph::Kept,
+    graph: graph::CachedGraph,
 }
 
 impl LocalStore {
-    /// Makes an empty store and opens it for writing. The folder is made where it does not exist, with those above it.
+    /// Creates an empty store and opens it for writing. Creates the folder and its parents if they do not exist.
     ///
     /// # Errors
-    /// If there is a store already, the length of vectors is 0 or above [`MAX_DIM`](crate::MAX_DIM), the
-    /// identity of the model is larger than 4096 bytes, or the folder cannot be written.
+    /// If the folder holds a store already, the dimension is 0 or above [`MAX_DIM`](crate::MAX_DIM), the identity of
+    /// the model is larger than 4096 bytes, or the folder cannot be written.
     pub fn create(folder: impl AsRef<Path>, config: StoreConfig) -> Result<Self, IndexError> {
-        check_d_embed(config.d_embed)?;
+        check_dim(config.dim)?;
         let database = Database::create(folder.as_ref(), &config)?;
-        Ok(Self::with(folder.as_ref(), config, database, true))
+        Ok(Self::new(folder.as_ref(), config, database, true))
     }
 
     /// Opens a store for writing.
     ///
     /// # Errors
-    /// If there is no store, or it is damaged, of a newer format, or cannot be read.
+    /// If there is no store, or it is damaged, has a newer format, or cannot be read.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, IndexError> {
         let (database, config) = Database::open(folder.as_ref(), true)?;
-        Ok(Self::with(folder.as_ref(), config, database, true))
+        Ok(Self::new(folder.as_ref(), config, database, true))
     }
 
-    /// Opens a store to read only, which needs no right to write.
+    /// Opens a store read-only. Needs no write permission.
     ///
     /// # Errors
-    /// If there is no store, or it is damaged, of a newer format, or cannot be read.
+    /// If there is no store, or it is damaged, has a newer format, or cannot be read.
     pub fn open_read_only(folder: impl AsRef<Path>) -> Result<Self, IndexError> {
         let (database, config) = Database::open(folder.as_ref(), false)?;
-        Ok(Self::with(folder.as_ref(), config, database, false))
+        Ok(Self::new(folder.as_ref(), config, database, false))
     }
 
-    fn with(folder: &Path, config: StoreConfig, database: Database, writable: bool) -> Self {
+    fn new(folder: &Path, config: StoreConfig, database: Database, writable: bool) -> Self {
         Self {
             folder: folder.into(),
             config,
@@ -133,7 +134,7 @@ impl LocalStore {
             expansion: graph::EXPANSION_SEARCH,
             inner: Mutex::new(Inner {
                 database,
-                loaded: None,
+                vectors: None,
                 #[cfg(feature = "graph")]
                 graph: None,
             }),
@@ -153,11 +154,11 @@ impl LocalStore {
         lock(&self.inner)
     }
 
-    /// Reads beside all others who do.
+    /// Reads on a connection of its own, concurrently with other readers.
     #[cfg(feature = "graph")]
-    fn reading<T>(&self, read: impl FnOnce(&Rows<'_>) -> Result<T, IndexError>) -> Result<T, IndexError> {
-        let kept = lock(&self.readers).pop();
-        let mut database = match kept {
+    fn read_concurrently<T>(&self, read: impl FnOnce(&Rows<'_>) -> Result<T, IndexError>) -> Result<T, IndexError> {
+        let idle = lock(&self.readers).pop();
+        let mut database = match idle {
             Some(database) => database,
             None => Database::open(&self.folder, false)?.0,
         };
@@ -168,13 +169,13 @@ impl LocalStore {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // what a panic left undone, SQLite rolls back
+    // SQLite rolls back what a panic left unfinished
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl VectorStore for LocalStore {
     fn dim(&self) -> usize {
-        self.config.d_embed
+        self.config.dim
     }
 
     fn metric(&self) -> Metric {
@@ -186,7 +187,7 @@ impl VectorStore for LocalStore {
     }
 
     fn upsert(&mut self, entries: Vec<Entry>) -> Result<(), IndexError> {
-        check_entries(&entries, self.config.d_embed, self.config.metric)?;
+        check_entries(&entries, self.config.dim, self.config.metric)?;
         self.write(|rows| entries.iter().try_for_each(|entry| rows.put(entry)))
     }
 
@@ -198,8 +199,7 @@ impl VectorStore for LocalStore {
         self.inner().database.read(|rows| rows.get(id))
     }
 
-    /// In the order in which they were last written. What is called must not use this store, which waits until all are
-    /// visited.
+    /// Visits entries in the order in which they were last written. The callback must not use this store: it is locked.
     fn visit(&self, filter: Option<&Filter>, visit: &mut dyn FnMut(Entry)) -> Result<(), IndexError> {
         self.inner().database.read(|rows| {
             rows.check_fields(filter)?;

@@ -1,4 +1,4 @@
-//! What is in the tables of a store, within a transaction.
+//! Access to the tables of a local store, within a transaction.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use crate::{
 pub(super) struct Rows<'a> {
     pub(super) connection: &'a Connection,
     pub(super) path: &'a Path,
-    pub(super) d_embed: usize,
+    pub(super) dim: usize,
 }
 
 impl Rows<'_> {
@@ -30,12 +30,12 @@ impl Rows<'_> {
         IndexError::Contradiction { path: self.path.into(), what }
     }
 
-    /// The version of the tables.
+    /// Version of the schema.
     pub(super) fn version(&self) -> Result<i64, IndexError> {
         self.connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|error| self.fail(error))
     }
 
-    fn number(&self, name: &str) -> Result<i64, IndexError> {
+    fn property(&self, name: &str) -> Result<i64, IndexError> {
         let mut statement = self
             .connection
             .prepare_cached("SELECT value FROM store WHERE name = ?1")
@@ -44,10 +44,10 @@ impl Rows<'_> {
     }
 
     pub(super) fn count(&self) -> Result<usize, IndexError> {
-        usize::try_from(self.number("count")?).map_err(|_| self.contradiction("the count is negative"))
+        usize::try_from(self.property("count")?).map_err(|_| self.contradiction("the count is negative"))
     }
 
-    /// How many entries are in rows after one.
+    /// Number of entries in rows after `row`.
     pub(super) fn count_after(&self, row: i64) -> Result<usize, IndexError> {
         if row == 0 {
             return self.count();
@@ -58,9 +58,9 @@ impl Rows<'_> {
         usize::try_from(count).map_err(|_| self.contradiction("a count is negative"))
     }
 
-    /// How many rows have been removed since the store was made.
+    /// Number of rows removed since the store was created.
     pub(super) fn removed(&self) -> Result<i64, IndexError> {
-        self.number("removed")
+        self.property("removed")
     }
 
     pub(super) fn change(&self, sql: &str, values: impl rusqlite::Params) -> Result<(), IndexError> {
@@ -68,24 +68,29 @@ impl Rows<'_> {
         statement.execute(values).map(drop).map_err(|error| self.fail(error))
     }
 
-    /// Stores an entry, in place of the one with its id.
+    /// Inserts an entry, and removes a previous one with its id.
     pub(super) fn put(&self, entry: &Entry) -> Result<(), IndexError> {
         self.remove(&entry.id)?;
-        let metadata = entry.metadata.as_ref().map(|metadata| {
-            serde_json::to_string(metadata).expect("a map of JSON values with texts as keys can be written")
-        });
+        let metadata = entry
+            .metadata
+            .as_ref()
+            .map(|metadata| serde_json::to_string(metadata).expect("a JSON object can be serialized"));
         let vector: Vec<u8> = entry.vector.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.change(
             "INSERT INTO entries(vector, id, text, metadata) VALUES(?1, ?2, ?3, ?4)",
             params![vector, entry.id, entry.text, metadata],
         )?;
         let row = self.connection.last_insert_rowid();
-        self.add_words(row, &entry.text)?;
-        self.facts("INSERT INTO facts(row, field, kind, value) VALUES(?1, ?2, ?3, ?4)", row, entry.metadata.as_ref())?;
+        self.index_text(row, &entry.text)?;
+        self.change_facts(
+            "INSERT INTO facts(row, field, kind, value) VALUES(?1, ?2, ?3, ?4)",
+            row,
+            entry.metadata.as_ref(),
+        )?;
         self.change("UPDATE store SET value = value + 1 WHERE name = 'count'", [])
     }
 
-    /// Removes an entry, if it is there.
+    /// Removes an entry if it exists.
     pub(super) fn remove(&self, id: &str) -> Result<(), IndexError> {
         let mut statement = self
             .connection
@@ -94,7 +99,7 @@ impl Rows<'_> {
         let found = statement.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)));
         let Some((row, metadata)) = optional::<(i64, Option<String>)>(self.path, found)? else { return Ok(()) };
         let metadata = self.metadata(metadata)?;
-        self.facts(
+        self.change_facts(
             "DELETE FROM facts WHERE row = ?1 AND field = ?2 AND kind = ?3 AND value = ?4",
             row,
             metadata.as_ref(),
@@ -105,15 +110,16 @@ impl Rows<'_> {
         self.change("UPDATE store SET value = value + 1 WHERE name = 'removed'", [])
     }
 
-    fn facts(&self, sql: &str, row: i64, metadata: Option<&Metadata>) -> Result<(), IndexError> {
-        for (field, value) in metadata.map(Field::all).unwrap_or_default() {
+    /// Runs `sql` for each scalar of the metadata.
+    fn change_facts(&self, sql: &str, row: i64, metadata: Option<&Metadata>) -> Result<(), IndexError> {
+        for (field, value) in metadata.map(Field::all_in).unwrap_or_default() {
             self.change(sql, params![row, field.to_string(), kind(&value), sql_value(&value)])?;
         }
         Ok(())
     }
 
     pub(super) fn ids(&self, filter: Option<&Filter>) -> Result<Vec<String>, IndexError> {
-        let condition = Condition::of(filter);
+        let condition = Condition::from_filter(filter);
         let sql = format!("SELECT id FROM entries WHERE {} ORDER BY row", condition.sql);
         let mut statement = self.connection.prepare(&sql).map_err(|error| self.fail(error))?;
         let ids = statement
@@ -130,12 +136,12 @@ impl Rows<'_> {
             return Ok(None);
         };
         let mut values = Vec::new();
-        self.vector(&vector, &mut values)?;
+        self.push_vector(&vector, &mut values)?;
         Ok(Some(Entry { id: id.into(), vector: values, text, metadata: self.metadata(metadata)? }))
     }
 
     pub(super) fn visit(&self, filter: Option<&Filter>, mut visit: impl FnMut(Entry)) -> Result<(), IndexError> {
-        let condition = Condition::of(filter);
+        let condition = Condition::from_filter(filter);
         let sql = format!("SELECT id, vector, text, metadata FROM entries WHERE {} ORDER BY row", condition.sql);
         let mut statement = self.connection.prepare(&sql).map_err(|error| self.fail(error))?;
         let entries = statement
@@ -145,44 +151,45 @@ impl Rows<'_> {
             .map_err(|error| self.fail(error))?;
         for entry in entries {
             let (id, bytes, text, metadata) = entry.map_err(|error| self.fail(error))?;
-            let mut vector = Vec::with_capacity(self.d_embed);
-            self.vector(&bytes, &mut vector)?;
+            let mut vector = Vec::with_capacity(self.dim);
+            self.push_vector(&bytes, &mut vector)?;
             visit(Entry { id, vector, text, metadata: self.metadata(metadata)? });
         }
         Ok(())
     }
 
-    /// The entry of a row, found with a score.
+    /// The entry in a row, as a hit.
     pub(super) fn hit(&self, row: i64, score: f32) -> Result<Hit, IndexError> {
         let sql = "SELECT id, text, metadata FROM entries WHERE row = ?1";
         let mut statement = self.connection.prepare_cached(sql).map_err(|error| self.fail(error))?;
         let found = statement.query_row([row], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
         match optional::<(String, String, Option<String>)>(self.path, found)? {
             Some((id, text, metadata)) => Ok(Hit { id, score, text, metadata: self.metadata(metadata)? }),
-            None => Err(self.contradiction("an entry that was found is not there")),
+            None => Err(self.contradiction("an entry that was found does not exist")),
         }
     }
 
     pub(super) fn metadata(&self, json: Option<String>) -> Result<Option<Metadata>, IndexError> {
-        let read = |json: String| serde_json::from_str(&json).map_err(|_| self.contradiction("metadata are no JSON"));
+        let read =
+            |json: String| serde_json::from_str(&json).map_err(|_| self.contradiction("metadata is not a JSON object"));
         json.map(read).transpose()
     }
 
-    /// Adds the numbers of a stored vector.
-    pub(super) fn vector(&self, bytes: &[u8], to: &mut Vec<f32>) -> Result<(), IndexError> {
-        if bytes.len() != self.d_embed * size_of::<f32>() {
-            return Err(self.contradiction("a vector has another length than the store's"));
+    /// Decodes a stored vector and appends it to `to`.
+    pub(super) fn push_vector(&self, bytes: &[u8], to: &mut Vec<f32>) -> Result<(), IndexError> {
+        if bytes.len() != self.dim * size_of::<f32>() {
+            return Err(self.contradiction("a vector has another dimension than the store"));
         }
         let start = to.len();
         to.extend(bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])));
-        // none is put in; what a file from elsewhere says otherwise would be a score
+        // never written by this crate; without the check, a foreign file could give NaN scores
         match non_finite(&to[start..]) {
-            Some(_) => Err(self.contradiction("a vector has a number that is not finite")),
+            Some(_) => Err(self.contradiction("a vector has a value that is not finite")),
             None => Ok(()),
         }
     }
 
-    /// Visits the vectors of rows, in order: those that a condition selects.
+    /// Visits the vectors of the rows that a condition selects, in order.
     pub(super) fn each_vector(
         &self,
         condition: &Condition,
@@ -192,8 +199,8 @@ impl Rows<'_> {
         let mut statement = self.connection.prepare_cached(&sql).map_err(|error| self.fail(error))?;
         let mut rows = statement.query(params_from_iter(&condition.values)).map_err(|error| self.fail(error))?;
         while let Some(row) = rows.next().map_err(|error| self.fail(error))? {
-            let (number, vector) = row_and_vector(row).map_err(|error| self.fail(error))?;
-            visit(number, vector)?;
+            let (row, vector) = row_and_vector(row).map_err(|error| self.fail(error))?;
+            visit(row, vector)?;
         }
         Ok(())
     }
@@ -209,14 +216,14 @@ impl Rows<'_> {
         let mut scores = Vec::new();
         self.each_vector(condition, |row, bytes| {
             vector.clear();
-            self.vector(bytes, &mut vector)?;
+            self.push_vector(bytes, &mut vector)?;
             scores.push((row, metric.score(query, &vector)));
             Ok(())
         })?;
         Ok(scores)
     }
 
-    /// Refuses a filter that asks for a field which no entry has.
+    /// Returns an error if the filter uses a field that no entry has.
     pub(super) fn check_fields(&self, filter: Option<&Filter>) -> Result<(), IndexError> {
         for field in filter.iter().flat_map(|filter| filter.fields()) {
             let field = field.to_string();
@@ -230,7 +237,7 @@ impl Rows<'_> {
         Ok(())
     }
 
-    /// Some of the fields that entries have, each found by a step in the index.
+    /// The first 20 fields of entries. Each is one seek in the index.
     pub(super) fn fields(&self) -> Result<Vec<String>, IndexError> {
         let sql = "WITH RECURSIVE found(field) AS (
             SELECT min(field) FROM facts
@@ -246,7 +253,7 @@ fn row_and_vector<'a>(row: &'a Row<'_>) -> rusqlite::Result<(i64, &'a [u8])> {
     Ok((row.get(0)?, row.get_ref(1)?.as_blob()?))
 }
 
-/// What a scalar is called in the table `facts`.
+/// The value of the column `kind` of the table `facts`.
 pub(super) fn kind(value: &Scalar) -> i64 {
     match value {
         Scalar::Bool(_) => 0,

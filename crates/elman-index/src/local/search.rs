@@ -1,48 +1,48 @@
-//! Searches of a store: by vector, by words, and by both.
+//! Vector, full-text and hybrid search in a local store.
 
 use crate::{
     entry::{Hit, check_store_query},
     error::IndexError,
     filter::Filter,
     fusion::{self, reciprocal_rank_fusion},
-    local::{Inner, LocalStore, condition::Condition, loaded::Loaded, rows::Rows},
+    local::{Inner, LocalStore, condition::Condition, rows::Rows, vector_cache::VectorCache},
     metric::Metric,
     rank::top_k,
 };
 
 impl LocalStore {
-    /// [`search`](crate::VectorStore::search) or [`search_where`](crate::VectorStore::search_where) that compares the query
-    /// with every vector, whether there is a graph or not.
+    /// [`search`](crate::VectorStore::search) or [`search_where`](crate::VectorStore::search_where) without the graph:
+    /// compares the query with every vector.
     ///
     /// # Shapes
-    /// `query`: `[d_embed]`.
+    /// `query`: `[dim]`.
     ///
     /// # Errors
-    /// As these.
+    /// See these.
     pub fn search_exact(&self, query: &[f32], count: usize, filter: Option<&Filter>) -> Result<Vec<Hit>, IndexError> {
-        check_store_query(query, self.config.d_embed, self.config.metric)?;
+        check_store_query(query, self.config.dim, self.config.metric)?;
         let metric = self.config.metric;
-        let Inner { database, loaded, .. } = &mut *self.inner();
+        let Inner { database, vectors, .. } = &mut *self.inner();
         database.read(|rows| {
             rows.check_fields(filter)?;
             let scored = match filter {
-                Some(_) => rows.scores(metric, query, &Condition::of(filter))?,
-                None => Loaded::all_scores(loaded, rows, metric, query, 0)?,
+                Some(_) => rows.scores(metric, query, &Condition::from_filter(filter))?,
+                None => VectorCache::all_scores(vectors, rows, metric, query, 0)?,
             };
-            best(rows, metric, &scored, count)
+            best_hits(rows, metric, &scored, count)
         })
     }
 
-    /// The `count` entries whose texts fit the words of `text` best, of those that the filter admits: BM25, greatest
-    /// first. An entry needs one of the words.
+    /// Full-text search by BM25: the `count` best entries that contain at least one word of `text` and match the
+    /// filter, greatest score first.
     ///
-    /// Words are sequences of letters and digits, as [`folded`](crate::folded) has them: case, accents, width and form do not
-    /// count. Where a script puts no spaces between words, each two letters beside each other are a word. A store that was
-    /// made before this was so is searched as it was made, until it is opened for writing. Scores are comparable within one
-    /// search alone.
+    /// Words are runs of letters and digits of the [`folded`](crate::folded) text: case, accents, width and Unicode
+    /// normalization form are ignored. In scripts without spaces between words, bigrams of letters are used as words. A
+    /// store in the format of version 1 is searched without folding until it is opened for writing. Scores are
+    /// comparable only within one search.
     ///
     /// # Errors
-    /// As [`search_where`](crate::VectorStore::search_where).
+    /// See [`search_where`](crate::VectorStore::search_where).
     ///
     /// # Reference
     /// Robertson and Zaragoza 2009, *The Probabilistic Relevance Framework: BM25 and Beyond*, by
@@ -50,18 +50,18 @@ impl LocalStore {
     pub fn search_text(&self, text: &str, count: usize, filter: Option<&Filter>) -> Result<Vec<Hit>, IndexError> {
         self.inner().database.read(|rows| {
             rows.check_fields(filter)?;
-            rows.lexical(text, count, filter)
+            rows.search_text(text, count, filter)
         })
     }
 
-    /// Both searches, by the vector and by the words of `text`, put in one order by
+    /// Hybrid search: full-text search for `text` and vector search for `query`, merged by
     /// [reciprocal rank fusion](reciprocal_rank_fusion).
     ///
     /// # Shapes
-    /// `query`: `[d_embed]`.
+    /// `query`: `[dim]`.
     ///
     /// # Errors
-    /// As [`search_where`](crate::VectorStore::search_where).
+    /// See [`search_where`](crate::VectorStore::search_where).
     pub fn search_hybrid(
         &self,
         text: &str,
@@ -69,25 +69,25 @@ impl LocalStore {
         count: usize,
         filter: Option<&Filter>,
     ) -> Result<Vec<Hit>, IndexError> {
-        let each = fusion::candidates(count);
-        let words = self.search_text(text, each, filter)?;
-        let near = self.nearest(query, each, filter)?;
-        // what alone has the words comes before what is nearest alone
-        Ok(reciprocal_rank_fusion(vec![words, near], count))
+        let candidates = fusion::candidates(count);
+        let lexical = self.search_text(text, candidates, filter)?;
+        let nearest = self.nearest(query, candidates, filter)?;
+        // ties go to the full-text hit
+        Ok(reciprocal_rank_fusion(vec![lexical, nearest], count))
     }
 
     pub(super) fn nearest(&self, query: &[f32], count: usize, filter: Option<&Filter>) -> Result<Vec<Hit>, IndexError> {
-        check_store_query(query, self.config.d_embed, self.config.metric)?;
+        check_store_query(query, self.config.dim, self.config.metric)?;
         #[cfg(feature = "graph")]
-        if let Some(hits) = self.by_graph(query, count, filter)? {
+        if let Some(hits) = self.search_graph(query, count, filter)? {
             return Ok(hits);
         }
         self.search_exact(query, count, filter)
     }
 }
 
-/// The entries with the best scores, best first; equal ones as they come.
-pub(super) fn best(
+/// The entries with the best scores, best first. Ties keep their order.
+pub(super) fn best_hits(
     rows: &Rows<'_>,
     metric: Metric,
     scored: &[(i64, f32)],

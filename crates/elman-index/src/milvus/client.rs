@@ -1,4 +1,4 @@
-//! A collection on a server: what is asked of it, and asked again where the server was away.
+//! Requests to a collection on a server, with retries.
 
 use std::{collections::HashMap, io, time::Duration};
 
@@ -18,15 +18,15 @@ use crate::{
     config::StoreConfig,
     metric::Metric,
     milvus::{
-        failure::{failure, is_away, is_not_loaded, is_too_large, is_too_late, is_without_index},
-        place::Place,
+        address::MilvusAddress,
+        failure::{failure, is_not_loaded, is_timeout, is_too_large, is_transient, is_without_index},
         schema::{self, ID, VECTOR},
     },
-    server::{Connection, FIRST, LATER, ServerError},
+    server::{CONNECT_TIMEOUT, Connection, RETRY_TIMEOUT, ServerError},
 };
 
-/// A loaded collection. No request has a deadline, for a large collection takes its time; the connection itself is asked
-/// every 10 seconds whether the server is still there.
+/// A loaded collection. Requests have no deadline, because those on large collections take long; keepalive messages are
+/// sent every 10 seconds.
 pub(super) struct Client {
     sdk: ClientV2,
     collection: String,
@@ -34,49 +34,49 @@ pub(super) struct Client {
     connection: Connection,
 }
 
-/// What a search found.
+/// The results of a search.
 #[derive(Default)]
-pub(super) struct Found {
+pub(super) struct SearchResults {
     pub(super) columns: Vec<FieldData>,
     pub(super) scores: Vec<f32>,
 }
 
 impl Client {
-    /// Makes a collection.
-    pub(super) fn create(place: &Place, config: &StoreConfig) -> Result<Self, ServerError> {
-        let client = Self::connect(place, config.metric)?;
+    /// Creates a collection, with its index.
+    pub(super) fn create(address: &MilvusAddress, config: &StoreConfig) -> Result<Self, ServerError> {
+        let client = Self::connect(address, config.metric)?;
         let name = client.collection.as_str();
-        let present = client.ask(|sdk| async move {
+        let exists = client.call(|sdk| async move {
             let request = HasCollectionRequest::builder().collection_name(name).build()?;
             Ok(sdk.has_collection(request).await?.exists())
         })?;
-        if present {
+        if exists {
             return Err(ServerError::Exists { server: client.server().into(), name: name.into() });
         }
-        client.ask(|sdk| async move { sdk.create_collection(schema::collection(name, config).build()?).await })?;
-        client.ask(|sdk| async move { make_index(&sdk, name, config.metric).await })?;
+        client.call(|sdk| async move { sdk.create_collection(schema::collection(name, config).build()?).await })?;
+        client.call(|sdk| async move { create_index(&sdk, name, config.metric).await })?;
         client.load()?;
         Ok(client)
     }
 
-    /// Opens a collection, and says what it holds.
-    pub(super) fn open(place: &Place) -> Result<(Self, StoreConfig), ServerError> {
-        let mut client = Self::connect(place, Metric::default())?;
+    /// Opens a collection and reads its configuration.
+    pub(super) fn open(address: &MilvusAddress) -> Result<(Self, StoreConfig), ServerError> {
+        let mut client = Self::connect(address, Metric::default())?;
         let name = client.collection.as_str();
-        let found = client.ask(|sdk| async move {
+        let description = client.call(|sdk| async move {
             let request = DescribeCollectionRequest::builder().collection_name(name).build()?;
             Ok(sdk.describe_collection(request).await?.description().clone())
         })?;
-        let config = schema::config(client.server(), name, &found)?;
+        let config = schema::config(client.server(), name, &description)?;
         client.metric = config.metric;
         client.load()?;
         Ok((client, config))
     }
 
-    fn connect(place: &Place, metric: Metric) -> Result<Self, ServerError> {
-        let connection = Connection::new(place.address.to_string())?;
-        let sdk = connection.run(FIRST, || connect(connection.server(), place), is_away)?;
-        Ok(Self { sdk, collection: place.collection.clone(), metric, connection })
+    fn connect(address: &MilvusAddress, metric: Metric) -> Result<Self, ServerError> {
+        let connection = Connection::new(address.address.to_string())?;
+        let sdk = connection.run(CONNECT_TIMEOUT, || connect(connection.server(), address), is_transient)?;
+        Ok(Self { sdk, collection: address.collection.clone(), metric, connection })
     }
 
     pub(super) fn server(&self) -> &str {
@@ -84,12 +84,11 @@ impl Client {
     }
 
     fn load(&self) -> Result<(), ServerError> {
-        self.ask(|sdk| async move { load(&sdk, &self.collection, self.metric).await })
+        self.call(|sdk| async move { load(&sdk, &self.collection, self.metric).await })
     }
 
-    /// Asks something that may be asked more than once. A server that was started again may have to load the collection
-    /// first.
-    fn ask<T, F, Fut>(&self, operation: F) -> Result<T, ServerError>
+    /// Makes an idempotent request, with retries. Loads the collection first if the server was restarted.
+    fn call<T, F, Fut>(&self, operation: F) -> Result<T, ServerError>
     where
         T: Send,
         F: Fn(ClientV2) -> Fut + Sync,
@@ -105,27 +104,27 @@ impl Client {
             };
             result.map_err(|error| failure(self.server(), &self.collection, error))
         };
-        self.connection.run(LATER, attempt, is_away)
+        self.connection.run(RETRY_TIMEOUT, attempt, is_transient)
     }
 
     pub(super) fn upsert(&self, columns: Vec<FieldData>) -> Result<(), ServerError> {
         let columns = &columns;
-        self.ask(|sdk| async move {
+        self.call(|sdk| async move {
             let rows = InsertRequest::builder().collection_name(&self.collection).columns(columns.clone()).build()?;
             sdk.upsert(UpsertRequest::builder().insert(rows).build()?).await.map(drop)
         })
     }
 
     pub(super) fn delete(&self, condition: &str) -> Result<(), ServerError> {
-        self.ask(|sdk| async move {
+        self.call(|sdk| async move {
             let request = DeleteRequest::builder().collection_name(&self.collection).filter(condition).build()?;
             sdk.delete(request).await.map(drop)
         })
     }
 
-    /// How many entries meet a condition; all of them without one.
+    /// Number of entries that match a condition; of all entries if it is empty.
     pub(super) fn count(&self, condition: &str) -> Result<usize, ServerError> {
-        self.ask(|sdk| async move {
+        self.call(|sdk| async move {
             let request = QueryRequest::builder()
                 .collection_name(&self.collection)
                 .filter(condition)
@@ -137,8 +136,8 @@ impl Client {
         })
     }
 
-    /// The entries that meet a condition, up to `limit`; none where they are more than a message holds. In the order of
-    /// their ids if that is asked for, and then perhaps fewer than there are.
+    /// Up to `limit` entries that match a condition; `None` if they exceed the message size. With `in_order`, sorted by
+    /// id; may then return fewer than match.
     pub(super) fn query(
         &self,
         condition: &str,
@@ -146,8 +145,8 @@ impl Client {
         limit: usize,
         in_order: bool,
     ) -> Result<Option<Vec<FieldData>>, ServerError> {
-        self.ask(|sdk| async move {
-            // what the client's own iterator sends, which asks for more than every server knows
+        self.call(|sdk| async move {
+            // the parameter of the client's own iterator, whose other requests not every server supports
             let extra = if in_order { HashMap::from([("iterator".into(), "True".into())]) } else { HashMap::new() };
             let request = QueryRequest::builder()
                 .collection_name(&self.collection)
@@ -164,15 +163,15 @@ impl Client {
         })
     }
 
-    /// The entries nearest to a vector among those that meet a condition; none where they are more than a message holds.
+    /// The entries nearest to a vector among those that match a condition; `None` if they exceed the message size.
     pub(super) fn search(
         &self,
         vector: &[f32],
         condition: &str,
         fields: &[&str],
         limit: usize,
-    ) -> Result<Option<Found>, ServerError> {
-        self.ask(|sdk| async move {
+    ) -> Result<Option<SearchResults>, ServerError> {
+        self.call(|sdk| async move {
             let request = SearchRequest::builder()
                 .collection_name(&self.collection)
                 .vector_field(VECTOR)
@@ -185,16 +184,16 @@ impl Client {
                 .build()?;
             match sdk.search(request).await {
                 Err(error) if is_too_large(&error) => Ok(None),
-                // one for each vector, of which there is one
-                found => Ok(Some(found?.results().iter().next().map(Found::of).unwrap_or_default())),
+                // one result per query vector, of which there is one
+                found => Ok(Some(found?.results().iter().next().map(SearchResults::new).unwrap_or_default())),
             }
         })
     }
 }
 
-impl Found {
-    /// The ids are told apart from the other columns.
-    fn of(found: &SingleResult) -> Self {
+impl SearchResults {
+    /// The client returns ids separately; they become a column.
+    fn new(found: &SingleResult) -> Self {
         let mut columns = found.get_output_fields().to_vec();
         columns.retain(|column| column.name() != ID);
         if let Ids::VarChar(ids) = found.get_ids() {
@@ -204,8 +203,8 @@ impl Found {
     }
 }
 
-/// Does not wait for the index, which not every server tells about: loading does.
-async fn make_index(sdk: &ClientV2, collection: &str, metric: Metric) -> SdkResult<()> {
+/// Does not wait for the index, whose state not every server reports: loading the collection waits.
+async fn create_index(sdk: &ClientV2, collection: &str, metric: Metric) -> SdkResult<()> {
     let request = CreateIndexRequest::builder()
         .collection_name(collection)
         .index_param(schema::index(metric))
@@ -214,39 +213,39 @@ async fn make_index(sdk: &ClientV2, collection: &str, metric: Metric) -> SdkResu
     sdk.create_index(request).await
 }
 
-/// Loads a collection. Its index is made first where it is not there, for its maker was stopped before.
+/// Loads a collection. Creates the index if it is missing, because the creating program was interrupted.
 async fn load(sdk: &ClientV2, collection: &str, metric: Metric) -> SdkResult<()> {
     let request = LoadCollectionRequest::builder().collection_name(collection).build()?;
     match sdk.load_collection(request.clone()).await {
         Err(error) if is_without_index(&error) => {
-            make_index(sdk, collection, metric).await?;
+            create_index(sdk, collection, metric).await?;
             sdk.load_collection(request).await
         }
         result => result,
     }
 }
 
-/// A connection. The client alone would say no more than that it did not succeed in time, so the host is reached first.
-async fn connect(server: &str, place: &Place) -> Result<ClientV2, ServerError> {
-    let away = |source: io::Error| ServerError::Unreachable {
+/// Connects to a server. Opens a TCP connection first, because the client's own error would only be a timeout.
+async fn connect(server: &str, address: &MilvusAddress) -> Result<ClientV2, ServerError> {
+    let unreachable = |source: io::Error| ServerError::Unreachable {
         server: server.into(),
         waited: Duration::ZERO,
         source: source.into(),
     };
-    let host = place.host.trim_start_matches('[').trim_end_matches(']');
-    match timeout(FIRST, TcpStream::connect((host, place.port))).await {
+    let host = address.host.trim_start_matches('[').trim_end_matches(']');
+    match timeout(CONNECT_TIMEOUT, TcpStream::connect((host, address.port))).await {
         Ok(Ok(_)) => {}
-        Ok(Err(error)) => return Err(away(error)),
-        Err(_) => return Err(away(io::ErrorKind::TimedOut.into())),
+        Ok(Err(error)) => return Err(unreachable(error)),
+        Err(_) => return Err(unreachable(io::ErrorKind::TimedOut.into())),
     }
-    ClientV2::new(&place.config()).await.map_err(|error| match is_too_late(&error) {
+    ClientV2::new(&address.config()).await.map_err(|error| match is_timeout(&error) {
         true => {
-            let mut source = format!("something listens there, but did not answer as Milvus does within {FIRST:?}");
-            if place.has_tls() {
-                source += ": it may not know TLS, or have a certificate that is not trusted here";
+            let mut source = format!("the port is open, but no Milvus server responded within {CONNECT_TIMEOUT:?}");
+            if address.has_tls() {
+                source += ": it may not support TLS, or its certificate is not trusted";
             }
             ServerError::Failed { server: server.into(), source: source.into() }
         }
-        false => failure(server, &place.collection, error),
+        false => failure(server, &address.collection, error),
     })
 }

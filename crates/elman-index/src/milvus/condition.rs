@@ -1,45 +1,46 @@
-//! A filter as a condition of Milvus's.
+//! Filters as Milvus expressions.
 
 use crate::{
     filter::{Comparison, Field, Filter, Scalar},
     milvus::schema::{ID, METADATA},
 };
 
-/// The most values of a condition that are told to the server.
+/// Maximum number of values of an `in` filter that is sent to the server.
 const MAX_VALUES: usize = 256;
-/// From here on, whole numbers are not all numbers of floating point, and servers differ in how they compare.
+/// 2⁵³: larger integers are not exact in `f64`, and servers compare them differently.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// A condition that every entry meets which a filter admits, and perhaps others; none where nothing can be said.
+/// An expression that is true for every entry that matches the filter, and possibly for others. `None` if there is
+/// none.
 ///
-/// Told are comparisons with values, joined by `and` and `or`. Not told, because servers differ in what they make of an
-/// absent value, of other types and of other keys: `not`, the order of true and false, great numbers, and keys with other
-/// characters than ASCII letters, digits, space, `_` and `-`.
-pub(super) fn of(filter: &Filter) -> Option<String> {
+/// Contains comparisons with values, joined by `and` and `or`. Left out are `not`, the order of booleans, large
+/// numbers, and keys with characters other than ASCII letters, digits, space, `_` and `-`: servers differ in how they
+/// treat missing values, other types and other keys.
+pub(super) fn from_filter(filter: &Filter) -> Option<String> {
     match filter {
-        Filter::Compare(field, comparison, value) => Some(comparison_of(&path(field)?, *comparison, value)?),
+        Filter::Compare(field, comparison, value) => Some(comparison_with(&path(field)?, *comparison, value)?),
         Filter::In(field, values) if values.len() <= MAX_VALUES => {
             let path = path(field)?;
-            let equal = values.iter().map(|value| comparison_of(&path, Comparison::Equal, value));
-            joined(&equal.collect::<Option<Vec<_>>>()?, "or")
+            let equal = values.iter().map(|value| comparison_with(&path, Comparison::Equal, value));
+            join(&equal.collect::<Option<Vec<_>>>()?, "or")
         }
         Filter::In(..) | Filter::Not(_) => None,
-        Filter::And(filters) => joined(&filters.iter().filter_map(of).collect::<Vec<_>>(), "and"),
-        Filter::Or(filters) => joined(&filters.iter().map(of).collect::<Option<Vec<_>>>()?, "or"),
+        Filter::And(filters) => join(&filters.iter().filter_map(from_filter).collect::<Vec<_>>(), "and"),
+        Filter::Or(filters) => join(&filters.iter().map(from_filter).collect::<Option<Vec<_>>>()?, "or"),
     }
 }
 
-/// A condition that every entry meets which has a value in a field, and perhaps others.
+/// An expression that is true for every entry that has the field, and possibly for others.
 pub(super) fn exists(field: &Field) -> Option<String> {
     Some(format!("exists {}", path(field)?))
 }
 
-/// The condition that the id is one of these.
+/// An expression that is true for entries with one of these ids.
 pub(super) fn is_one_of(ids: &[&str]) -> String {
     format!("{ID} in [{}]", ids.iter().map(|id| literal(id)).collect::<Vec<_>>().join(", "))
 }
 
-/// A condition, and that the id comes after another.
+/// Restricts an expression to ids after `id`.
 pub(super) fn after(condition: &str, id: &str) -> String {
     let after = format!("{ID} > {}", literal(id));
     match condition {
@@ -48,29 +49,29 @@ pub(super) fn after(condition: &str, id: &str) -> String {
     }
 }
 
-fn comparison_of(path: &str, comparison: Comparison, value: &Scalar) -> Option<String> {
-    let sign = match comparison {
+fn comparison_with(path: &str, comparison: Comparison, value: &Scalar) -> Option<String> {
+    let operator = match comparison {
         Comparison::Equal => "==",
-        other => other.sign(),
+        other => other.symbol(),
     };
     let value = match value {
-        // with a point or an exponent, so that it is one of floating point
+        // with a decimal point or an exponent, so that it is a floating-point literal
         Scalar::Number(number) if number.abs() < MAX_EXACT => format!("{number:?}"),
         Scalar::Text(text) => literal(text),
         Scalar::Bool(value) if comparison == Comparison::Equal => value.to_string(),
         Scalar::Number(_) | Scalar::Bool(_) => return None,
     };
-    Some(format!("{path} {sign} {value}"))
+    Some(format!("{path} {operator} {value}"))
 }
 
 fn path(field: &Field) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '_' | '-');
     let keys = field.keys();
-    let told = keys.iter().all(|key| !key.is_empty() && key.chars().all(plain));
-    told.then(|| keys.iter().fold(METADATA.to_string(), |path, key| format!("{path}[\"{key}\"]")))
+    let is_supported = keys.iter().all(|key| !key.is_empty() && key.chars().all(plain));
+    is_supported.then(|| keys.iter().fold(METADATA.to_string(), |path, key| format!("{path}[\"{key}\"]")))
 }
 
-/// A text as both Milvus and Milvus Lite read it: they know these escapes, and no line may end within it.
+/// A string literal for Milvus and Milvus Lite: both support these escapes, and line breaks must be escaped.
 fn literal(text: &str) -> String {
     let mut literal = String::with_capacity(text.len() + 2);
     literal.push('"');
@@ -87,14 +88,14 @@ fn literal(text: &str) -> String {
     literal
 }
 
-/// Joined by halves: servers refuse a condition that is nested a thousand deep, as a long chain is.
-fn joined(conditions: &[String], word: &str) -> Option<String> {
+/// Joins expressions as a balanced tree: servers reject expressions nested 1,000 levels deep, which a long chain is.
+fn join(conditions: &[String], operator: &str) -> Option<String> {
     match conditions {
         [] => None,
         [condition] => Some(condition.clone()),
         conditions => {
             let (first, second) = conditions.split_at(conditions.len() / 2);
-            Some(format!("({} {word} {})", joined(first, word)?, joined(second, word)?))
+            Some(format!("({} {operator} {})", join(first, operator)?, join(second, operator)?))
         }
     }
 }
@@ -103,32 +104,32 @@ fn joined(conditions: &[String], word: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn told(filter: &str) -> Option<String> {
-        of(&filter.parse().unwrap())
+    fn pushed_down(filter: &str) -> Option<String> {
+        from_filter(&filter.parse().unwrap())
     }
 
     #[test]
-    fn what_is_certain_is_told() {
-        assert_eq!(told("year > 2000").unwrap(), r#"metadata["year"] > 2000.0"#);
-        assert_eq!(told("by.name = 'Ada'").unwrap(), r#"metadata["by"]["name"] == "Ada""#);
-        assert_eq!(told("a in (1, 'x')").unwrap(), r#"(metadata["a"] == 1.0 or metadata["a"] == "x")"#);
+    fn supported_comparisons_are_pushed_down() {
+        assert_eq!(pushed_down("year > 2000").unwrap(), r#"metadata["year"] > 2000.0"#);
+        assert_eq!(pushed_down("by.name = 'Ada'").unwrap(), r#"metadata["by"]["name"] == "Ada""#);
+        assert_eq!(pushed_down("a in (1, 'x')").unwrap(), r#"(metadata["a"] == 1.0 or metadata["a"] == "x")"#);
         assert_eq!(
-            told("a = true and b < 1 or c >= -1.5").unwrap(),
+            pushed_down("a = true and b < 1 or c >= -1.5").unwrap(),
             r#"((metadata["a"] == true and metadata["b"] < 1.0) or metadata["c"] >= -1.5)"#
         );
     }
 
     #[test]
-    fn what_is_not_certain_is_left_out_where_more_then_meet_it() {
+    fn unsupported_comparisons_are_left_out_if_that_only_adds_matches() {
         for filter in ["a != 1", "a < true", "a = 9007199254740993", "\"a[0]\" = 1", "a = 1 or b != 2", "\"ü\" = 1"] {
-            assert_eq!(told(filter), None, "{filter}");
+            assert_eq!(pushed_down(filter), None, "{filter}");
         }
-        assert_eq!(told("a = 1 and not b = 2").unwrap(), r#"metadata["a"] == 1.0"#);
-        assert_eq!(told("a not in (1) and b != 2"), None);
+        assert_eq!(pushed_down("a = 1 and not b = 2").unwrap(), r#"metadata["a"] == 1.0"#);
+        assert_eq!(pushed_down("a not in (1) and b != 2"), None);
     }
 
     #[test]
-    fn texts_are_written_so_that_they_cannot_end_early() {
+    fn string_literals_are_escaped() {
         assert_eq!(is_one_of(&["it's", "a\"b\\\n\r\t\u{1f980}"]), "id in [\"it's\", \"a\\\"b\\\\\\n\\r\t\u{1f980}\"]");
         assert_eq!(after("", "\""), "id > \"\\\"\"");
         assert_eq!(after("a or b", "x"), "(a or b) and id > \"x\"");

@@ -1,4 +1,4 @@
-//! What the client says went wrong, as errors of this crate.
+//! Mapping of the client's errors to errors of this crate.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tonic::Code;
 
 use crate::server::ServerError;
 
-// Codes of Milvus, and the ones that older servers send beside or instead.
+// Error codes of Milvus, and legacy codes that older servers send in addition or instead.
 const SERVICE_UNAVAILABLE: i32 = 2;
 const RATE_LIMIT: i32 = 8;
 const COLLECTION_NOT_FOUND: i32 = 100;
@@ -24,7 +24,7 @@ const OLD_INDEX_NOT_FOUND: i32 = 11;
 const OLD_RATE_LIMIT: i32 = 49;
 const OLD_NOT_READY: i32 = 56;
 
-/// Milvus's codes, the old one after the new.
+/// The error code and the legacy code.
 fn codes(error: &Error) -> (i32, i32) {
     match error {
         Error::RetryExhausted { source, .. } => codes(source),
@@ -33,9 +33,9 @@ fn codes(error: &Error) -> (i32, i32) {
     }
 }
 
-fn has_code(error: &Error, code: i32, old: i32) -> bool {
+fn has_code(error: &Error, code: i32, legacy: i32) -> bool {
     match codes(error) {
-        (0, found) => found == old && old != 0,
+        (0, found) => found == legacy && legacy != 0,
         (found, _) => found == code,
     }
 }
@@ -48,53 +48,53 @@ fn grpc_code(error: &Error) -> Code {
     }
 }
 
-/// Whether there is no such collection.
+/// Whether the collection does not exist.
 pub(super) fn is_absent(error: &Error) -> bool {
     has_code(error, COLLECTION_NOT_FOUND, OLD_COLLECTION_NOT_FOUND)
 }
 
-/// Whether the collection is there, but is to be loaded first, as after a restart.
+/// Whether the collection must be loaded first, as after a restart.
 pub(super) fn is_not_loaded(error: &Error) -> bool {
     has_code(error, COLLECTION_NOT_LOADED, COLLECTION_NOT_LOADED)
 }
 
-/// Whether the collection cannot be loaded, for its index was not made.
+/// Whether the collection cannot be loaded because its index does not exist.
 pub(super) fn is_without_index(error: &Error) -> bool {
     has_code(error, INDEX_NOT_FOUND, OLD_INDEX_NOT_FOUND)
 }
 
-/// Whether the answer, or what was sent, is longer than a message may be.
+/// Whether the request or the response exceeds the maximum message size.
 pub(super) fn is_too_large(error: &Error) -> bool {
     matches!(grpc_code(error), Code::OutOfRange | Code::ResourceExhausted)
 }
 
-/// Whether no answer came in time: the client says so in one way, its transport in others.
-pub(super) fn is_too_late(error: &Error) -> bool {
+/// Whether the request timed out. The client and its transport report this differently.
+pub(super) fn is_timeout(error: &Error) -> bool {
     matches!(error, Error::Timeout(_)) || matches!(grpc_code(error), Code::Cancelled | Code::DeadlineExceeded)
 }
 
 fn is_transport(error: &Error) -> bool {
     match error {
         Error::RetryExhausted { source, .. } => is_transport(source),
-        // one with a cause was made on this side, because the connection failed
+        // a status with a source was made by the client, because the connection failed
         Error::Grpc(status) => std::error::Error::source(status).is_some(),
         _ => false,
     }
 }
 
-/// Whether the server is away, or not yet ready, so that trying again makes sense.
+/// Whether the server is unreachable or not ready, so that the request can be retried.
 fn is_unavailable(error: &Error) -> bool {
-    let (code, old) = codes(error);
-    is_too_late(error)
+    let (code, legacy) = codes(error);
+    is_timeout(error)
         || grpc_code(error) == Code::Unavailable
         || is_transport(error)
         || matches!(code, SERVICE_UNAVAILABLE | RATE_LIMIT | COLLECTION_NOT_FULLY_LOADED | CHANNEL_NOT_AVAILABLE)
         || matches!(code, SEGMENT_NOT_LOADED | NODE_NOT_FOUND..=NODE_NOT_AVAILABLE)
-        || matches!(old, OLD_RATE_LIMIT | OLD_NOT_READY)
+        || matches!(legacy, OLD_RATE_LIMIT | OLD_NOT_READY)
         || is_not_loaded(error)
 }
 
-/// What the client said, as an error of this crate.
+/// Maps an error of the client.
 pub(super) fn failure(server: &str, collection: &str, error: Error) -> ServerError {
     let server = server.to_string();
     if is_absent(&error) {
@@ -109,7 +109,7 @@ pub(super) fn failure(server: &str, collection: &str, error: Error) -> ServerErr
     }
 }
 
-/// Whether it is worth trying again.
-pub(super) fn is_away(error: &ServerError) -> bool {
+/// Whether the request can be retried.
+pub(super) fn is_transient(error: &ServerError) -> bool {
     matches!(error, ServerError::Unreachable { .. })
 }

@@ -1,62 +1,62 @@
+mod address;
 mod client;
 mod condition;
 mod failure;
 #[cfg(test)]
-mod fake;
-mod place;
-mod reading;
+mod fake_server;
+mod paging;
 mod rows;
 mod schema;
 mod search;
 
 use std::{fmt, ops::ControlFlow};
 
+use address::MilvusAddress;
+pub(crate) use address::parse_address;
 use client::Client;
-use place::Place;
-pub(crate) use place::address;
-use schema::{ID, MAX_DIMENSION, METADATA, TEXT, VECTOR};
+use schema::{ID, MAX_DIM, METADATA, TEXT, VECTOR};
 use serde_json::Value;
 
 use crate::{
     config::StoreConfig,
-    entry::{Entry, Hit, check_d_embed, check_entries, check_store_query},
+    entry::{Entry, Hit, check_dim, check_entries, check_store_query},
     error::IndexError,
     filter::Filter,
     metric::Metric,
     store::VectorStore,
 };
 
-/// A store in a collection of a [Milvus](https://milvus.io) server, for collections that are too large to be searched
-/// exactly, or that several machines use.
+/// A store in a collection of a [Milvus](https://milvus.io) server, for stores that are too large for exact search or
+/// that several machines use.
 ///
 /// # Address
-/// `milvus://[user:password@]host[:port][/collection][?db=database]`; `milvuss://` for a connection with TLS, whose
-/// certificate is checked against those that the operating system trusts. The port is 19530 and the collection `elman`
-/// unless the address says otherwise. Without a user, the variable `MILVUS_TOKEN` of the environment may hold a token.
-/// What is not a letter or digit in a password is written as `%` and two digits.
+/// `milvus://[user:password@]host[:port][/collection][?db=database]`; `milvuss://` for TLS, with the certificates that
+/// the operating system trusts. The default port is 19530, the default collection `elman`. Without a user, the
+/// environment variable `MILVUS_TOKEN` can hold a token. Special characters in passwords must be percent-encoded.
 ///
 /// # The collection
-/// `id` (VarChar, the primary key), `text` (VarChar), `metadata` (JSON, which may be null), and `vector` (FloatVector)
-/// with an index of the type AUTOINDEX. A property says the format, the length of vectors, the metric and the model.
-/// Vectors have at most 32,768 dimensions, ids and texts at most 65,535 bytes, metadata at most 65,536 as JSON.
+/// `id` (VarChar, primary key), `text` (VarChar), `metadata` (JSON, nullable), and `vector` (FloatVector) with an index
+/// of type AUTOINDEX. A property stores the format, dimension, metric and model. Limits: 32,768 dimensions, 65,535
+/// bytes for ids and texts, 65,536 bytes of JSON for metadata.
 ///
-/// # Changes
-/// Entries are sent in parts of up to 4 MiB. When a change returns, the server has acknowledged it, and every read sees
-/// it; [`flush`](VectorStore::flush) has nothing to do. Where it fails in between, some of the parts may be there. To do
-/// it again does no harm.
+/// # Writes
+/// Entries are sent in batches of up to 4 MiB. When a call returns, the server has acknowledged the change, and all
+/// reads see it; [`flush`](VectorStore::flush) does nothing. If a call fails, some of its batches may have been
+/// written; writes are idempotent, so the call can be repeated.
 ///
-/// Where the server goes away, requests wait for a minute and try again, and what was begun goes on. An address that
-/// never answered is given up after 5 seconds.
+/// If the server becomes unreachable, requests are retried for a minute. A server that never responded is given up
+/// after 5 seconds.
 ///
 /// # Search
-/// Approximate: an index may miss near entries for the sake of speed. It never returns fewer than there are. Where more
-/// are asked for than the 16,384 that a server returns, every entry is read and compared here, which is exact, and slow.
+/// Approximate: the index can miss near entries, but a search never returns fewer hits than exist. For more than 16,384
+/// hits, the limit of a server, the client reads and compares all entries, which is exact and slow.
 ///
-/// The server is told of a filter: comparisons with values of fields whose keys are ASCII letters, digits, spaces, `_`
-/// and `-`, joined by `and` and `or`, and sets of up to 256 values. Every hit is then checked here, and more are asked
-/// for while it is one too few: so `not`, `!=` and what else the server is not told of is slower, and never wrong.
+/// Filters are sent to the server as far as it supports them: comparisons of fields whose keys are ASCII letters,
+/// digits, spaces, `_` and `-`, joined by `and` and `or`, and sets of up to 256 values. The client checks every hit,
+/// and requests more if there are too few. Filters with `not`, `!=` and other unsupported parts are therefore slower,
+/// but correct.
 ///
-/// Nothing is told to anybody about how the server is used; its client would.
+/// The client's telemetry is disabled.
 ///
 /// ```no_run
 /// use elman_index::{Entry, MilvusStore, StoreConfig, VectorStore};
@@ -74,30 +74,31 @@ pub struct MilvusStore {
 }
 
 impl MilvusStore {
-    /// Makes an empty collection and opens it.
+    /// Creates an empty collection and opens it.
     ///
     /// # Errors
-    /// [`ServerError::Exists`](crate::ServerError::Exists) if there is a collection of this name already; if the address is none, the server does not
-    /// answer or refuses the name or password, the length of vectors is 0 or above 32,768, or the identity of the model
-    /// is larger than 4096 bytes.
+    /// [`ServerError::Exists`](crate::ServerError::Exists) if the collection exists already; also if the address is
+    /// invalid, the server is unreachable or rejects the credentials, the dimension is 0 or above 32,768, or the
+    /// identity of the model is larger than 4096 bytes.
     pub fn create(url: &str, config: StoreConfig) -> Result<Self, IndexError> {
-        check_d_embed(config.d_embed)?;
+        check_dim(config.dim)?;
         config.checked_model()?;
-        let place = Place::parse(url)?;
-        if config.d_embed > MAX_DIMENSION {
-            return Err(IndexError::Dimension { limit: MAX_DIMENSION, found: config.d_embed });
+        let address = MilvusAddress::parse(url)?;
+        if config.dim > MAX_DIM {
+            return Err(IndexError::Dimension { limit: MAX_DIM, found: config.dim });
         }
-        let client = Client::create(&place, &config)?;
+        let client = Client::create(&address, &config)?;
         Ok(Self { client, config })
     }
 
     /// Opens a collection.
     ///
     /// # Errors
-    /// [`ServerError::NoStore`](crate::ServerError::NoStore) if there is none of this name; [`ServerError::NotAStore`](crate::ServerError::NotAStore) if elman did not make it, or a
-    /// newer version did; if the address is none, or the server does not answer or refuses the name or password.
+    /// [`ServerError::NoStore`](crate::ServerError::NoStore) if the collection does not exist;
+    /// [`ServerError::NotAStore`](crate::ServerError::NotAStore) if elman did not create it, or a newer version did;
+    /// also if the address is invalid, or the server is unreachable or rejects the credentials.
     pub fn open(url: &str) -> Result<Self, IndexError> {
-        let (client, config) = Client::open(&Place::parse(url)?)?;
+        let (client, config) = Client::open(&MilvusAddress::parse(url)?)?;
         Ok(Self { client, config })
     }
 }
@@ -110,7 +111,7 @@ impl fmt::Debug for MilvusStore {
 
 impl VectorStore for MilvusStore {
     fn dim(&self) -> usize {
-        self.config.d_embed
+        self.config.dim
     }
 
     fn metric(&self) -> Metric {
@@ -122,15 +123,16 @@ impl VectorStore for MilvusStore {
     }
 
     /// # Errors
-    /// As the trait has it, and [`ServerError::TooLong`](crate::ServerError::TooLong) where an id, a text or metadata are longer than Milvus keeps.
+    /// See the trait; also [`ServerError::TooLong`](crate::ServerError::TooLong) if an id, a text or metadata exceeds
+    /// the limits of Milvus.
     fn upsert(&mut self, entries: Vec<Entry>) -> Result<(), IndexError> {
-        check_entries(&entries, self.config.d_embed, self.config.metric)?;
+        check_entries(&entries, self.config.dim, self.config.metric)?;
         rows::check_lengths(self.client.server(), &entries)?;
         Ok(rows::batches(entries).try_for_each(|batch| self.client.upsert(batch))?)
     }
 
     fn delete(&mut self, ids: &[&str]) -> Result<(), IndexError> {
-        Ok(reading::batches_of_ids(ids).try_for_each(|ids| self.client.delete(&condition::is_one_of(ids)))?)
+        Ok(paging::id_batches(ids).try_for_each(|ids| self.client.delete(&condition::is_one_of(ids)))?)
     }
 
     fn get(&self, id: &str) -> Result<Option<Entry>, IndexError> {
@@ -141,13 +143,13 @@ impl VectorStore for MilvusStore {
         let mut distinct = ids.to_vec();
         distinct.sort_unstable();
         distinct.dedup();
-        let found = self.client.with_ids(&distinct, &[ID, TEXT, METADATA, VECTOR])?;
+        let found = self.client.entries_by_id(&distinct, &[ID, TEXT, METADATA, VECTOR])?;
         Ok(ids.iter().map(|&id| found.get(id).cloned()).collect())
     }
 
-    /// In the order of the ids.
+    /// Visits entries in the order of their ids.
     fn visit(&self, filter: Option<&Filter>, visit: &mut dyn FnMut(Entry)) -> Result<(), IndexError> {
-        self.visit_with(&[ID, TEXT, METADATA, VECTOR], self.config.d_embed, filter, visit)
+        self.visit_with(&[ID, TEXT, METADATA, VECTOR], self.config.dim, filter, visit)
     }
 
     fn ids(&self, filter: Option<&Filter>) -> Result<Vec<String>, IndexError> {
@@ -162,12 +164,12 @@ impl VectorStore for MilvusStore {
     }
 
     fn search(&self, query: &[f32], count: usize) -> Result<Vec<Hit>, IndexError> {
-        check_store_query(query, self.config.d_embed, self.config.metric)?;
+        check_store_query(query, self.config.dim, self.config.metric)?;
         self.client.nearest(self.config.metric, query, count, None)
     }
 
     fn search_where(&self, query: &[f32], count: usize, filter: &Filter) -> Result<Vec<Hit>, IndexError> {
-        check_store_query(query, self.config.d_embed, self.config.metric)?;
+        check_store_query(query, self.config.dim, self.config.metric)?;
         self.client.nearest(self.config.metric, query, count, Some(filter))
     }
 
@@ -184,16 +186,16 @@ impl MilvusStore {
     fn visit_with(
         &self,
         fields: &[&str],
-        d_embed: usize,
+        dim: usize,
         filter: Option<&Filter>,
         visit: &mut dyn FnMut(Entry),
     ) -> Result<(), IndexError> {
         let mut condition = String::new();
         if let Some(filter) = filter {
             self.client.check_fields(filter, std::iter::empty())?;
-            condition = condition::of(filter).unwrap_or_default();
+            condition = condition::from_filter(filter).unwrap_or_default();
         }
-        Ok(self.client.pages(&condition, fields, d_embed, |entry| {
+        Ok(self.client.for_each_entry(&condition, fields, dim, |entry| {
             if filter.is_none_or(|filter| filter.matches(entry.metadata.as_ref())) {
                 visit(entry);
             }

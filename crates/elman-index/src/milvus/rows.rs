@@ -1,4 +1,4 @@
-//! Entries as the columns that are sent, and back.
+//! Conversion of entries to columns and back.
 
 use milvus::v2::FieldData;
 use serde_json::Value;
@@ -9,12 +9,12 @@ use crate::{
     server::ServerError,
 };
 
-/// The most that is sent at once, in bytes: a sixteenth of what servers accept.
+/// Maximum size of a batch in bytes: 1/16 of what servers accept.
 const BATCH_BYTES: usize = 4 << 20;
-/// The most entries that are sent at once.
+/// Maximum number of entries of a batch.
 const BATCH_ROWS: usize = 4096;
 
-/// Refuses what is longer than a server keeps.
+/// Checks the limits of Milvus.
 pub(super) fn check_lengths(server: &str, entries: &[Entry]) -> Result<(), ServerError> {
     for entry in entries {
         let metadata = entry.metadata.as_ref().map_or(0, |metadata| json(metadata).to_string().len());
@@ -31,7 +31,7 @@ fn json(metadata: &Metadata) -> Value {
     Value::Object(metadata.clone())
 }
 
-/// Entries in parts that can be sent, in order.
+/// Splits entries into batches of columns, in order.
 pub(super) fn batches(entries: Vec<Entry>) -> impl Iterator<Item = Vec<FieldData>> {
     let mut entries = entries.into_iter().peekable();
     std::iter::from_fn(move || {
@@ -68,36 +68,38 @@ fn columns(entries: Vec<Entry>) -> Vec<FieldData> {
     ]
 }
 
-/// Entries as a server sent them. What was not asked for is empty.
+/// Entries from the columns of a response. Fields that were not requested are empty.
 pub(super) fn entries(server: &str, mut columns: Vec<FieldData>) -> Result<Vec<Entry>, ServerError> {
     let malformed = |what: &str| ServerError::Failed { server: server.into(), source: what.into() };
     let mut take = |name: &str| {
-        let at = columns.iter().position(|column| column.name() == name)?;
-        Some(columns.swap_remove(at))
+        let index = columns.iter().position(|column| column.name() == name)?;
+        Some(columns.swap_remove(index))
     };
     let ids = match take(ID) {
         Some(FieldData::VarChar { values, .. }) => values,
-        // what no entry met may have no columns
+        // an empty result may have no columns
         None => return Ok(Vec::new()),
-        Some(_) => return Err(malformed("the server sent ids that are no texts")),
+        Some(_) => return Err(malformed("the server returned ids of another type than text")),
     };
     let rows = ids.len();
     let texts = match take(TEXT) {
         Some(FieldData::VarChar { values, .. }) => values,
         None => vec![String::new(); rows],
-        Some(_) => return Err(malformed("the server sent texts that are none")),
+        Some(_) => return Err(malformed("the server returned texts of another type")),
     };
     let vectors = match take(VECTOR) {
         Some(FieldData::FloatVector { values, .. }) => values,
         None => vec![Vec::new(); rows],
-        Some(_) => return Err(malformed("the server sent vectors that are none")),
+        Some(_) => return Err(malformed("the server returned vectors of another type")),
     };
     let metadata = match take(METADATA) {
-        Some(column) => metadata(column).ok_or_else(|| malformed("the server sent metadata that are no objects"))?,
+        Some(column) => {
+            metadata(column).ok_or_else(|| malformed("the server returned metadata that is not an object"))?
+        }
         None => vec![None; rows],
     };
     if [texts.len(), vectors.len(), metadata.len()] != [rows; 3] {
-        return Err(malformed("the server sent columns of different lengths"));
+        return Err(malformed("the server returned columns of different lengths"));
     }
     let parts = ids.into_iter().zip(vectors).zip(texts).zip(metadata);
     Ok(parts.map(|(((id, vector), text), metadata)| Entry { id, vector, text, metadata }).collect())
@@ -127,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_come_back_as_they_were_sent() {
+    fn entries_round_trip() {
         let metadata = Metadata::from_iter([("a".to_string(), 1.into())]);
         let given = vec![
             Entry::new("x", vec![1.0, 2.0], "text of x").with_metadata(metadata),
@@ -140,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_together_has_a_limit() {
+    fn batches_are_limited_in_size() {
         let long = "x".repeat(MAX_TEXT);
         let given: Vec<Entry> = (0..200).map(|n| Entry::new(n.to_string(), vec![1.0], long.clone())).collect();
         let sent: Vec<Vec<Entry>> = batches(given.clone()).map(|columns| entries("s", columns).unwrap()).collect();
@@ -149,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_makes_up_is_an_error() {
+    fn malformed_responses_are_errors() {
         let columns = |metadata| {
             vec![
                 FieldData::VarChar { name: ID.into(), values: vec!["a".into()] },
@@ -157,8 +159,8 @@ mod tests {
             ]
         };
         let error = entries("s", columns(vec![1.into()])).unwrap_err().to_string();
-        assert_eq!(error, "s: the server sent metadata that are no objects");
+        assert_eq!(error, "s: the server returned metadata that is not an object");
         let error = entries("s", columns(vec![])).unwrap_err().to_string();
-        assert_eq!(error, "s: the server sent columns of different lengths");
+        assert_eq!(error, "s: the server returned columns of different lengths");
     }
 }

@@ -1,4 +1,4 @@
-//! The nearest entries, as many as there are.
+//! Vector search in a collection.
 
 use std::{cmp::Ordering, ops::ControlFlow};
 
@@ -8,7 +8,7 @@ use crate::{
     filter::Filter,
     metric::Metric,
     milvus::{
-        client::{Client, Found},
+        client::{Client, SearchResults},
         condition,
         rows::entries,
         schema::{self, ID, METADATA, TEXT, VECTOR},
@@ -16,18 +16,18 @@ use crate::{
     server::ServerError,
 };
 
-/// The most hits that a server returns.
+/// Maximum number of hits that a server returns.
 const MAX_HITS: usize = 16_384;
-/// How many hits may be kept that are not the nearest.
-const KEPT: usize = 100;
-/// By how much more is asked for each time that a filter leaves too few.
-const GROWTH: usize = 8;
+/// An exact search prunes its hits when they exceed twice this or the requested count, whichever is more.
+const MIN_PRUNE: usize = 100;
+/// Factor by which the limit grows when a filter leaves too few hits.
+const LIMIT_GROWTH: usize = 8;
 
 impl Client {
-    /// The entries nearest to a query among those that a filter admits, which was told to the server as far as it goes.
+    /// The entries nearest to a query that match the filter, of which the server evaluates the supported part.
     ///
-    /// An index may miss some that are near, which is what makes it fast. It may also return fewer than there are; then,
-    /// and where more are asked for than a server returns, every entry that meets the condition is read and compared.
+    /// The server's index is approximate and may return too few hits. In that case, and if more hits are requested than
+    /// a server returns, all entries that match the server's part of the filter are read and compared.
     pub(super) fn nearest(
         &self,
         metric: Metric,
@@ -37,7 +37,7 @@ impl Client {
     ) -> Result<Vec<Hit>, IndexError> {
         let hits = match count {
             0 => Vec::new(),
-            count => self.found(metric, query, count, filter)?,
+            count => self.search_growing(metric, query, count, filter)?,
         };
         if let Some(filter) = filter {
             self.check_fields(filter, hits.iter().map(|hit| hit.metadata.as_ref()))?;
@@ -45,32 +45,33 @@ impl Client {
         Ok(hits)
     }
 
-    fn found(
+    /// Searches with growing limits until enough hits match the filter.
+    fn search_growing(
         &self,
         metric: Metric,
         query: &[f32],
         count: usize,
         filter: Option<&Filter>,
     ) -> Result<Vec<Hit>, ServerError> {
-        let condition = filter.and_then(condition::of).unwrap_or_default();
-        let admits = |hit: &Hit| filter.is_none_or(|filter| filter.matches(hit.metadata.as_ref()));
+        let condition = filter.and_then(condition::from_filter).unwrap_or_default();
+        let matches = |hit: &Hit| filter.is_none_or(|filter| filter.matches(hit.metadata.as_ref()));
         let mut limit = count.min(MAX_HITS);
         while let Some(mut hits) = self.candidates(metric, query, &condition, limit)? {
-            let found = hits.len();
-            hits.retain(admits);
-            if hits.len() >= count || found < limit && found >= self.count(&condition)? {
+            let num_results = hits.len();
+            hits.retain(matches);
+            if hits.len() >= count || num_results < limit && num_results >= self.count(&condition)? {
                 hits.truncate(count);
                 return Ok(hits);
             }
-            if found < limit || limit == MAX_HITS {
+            if num_results < limit || limit == MAX_HITS {
                 break;
             }
-            limit = (limit * GROWTH).min(MAX_HITS);
+            limit = (limit * LIMIT_GROWTH).min(MAX_HITS);
         }
-        self.compared(metric, query, count, &condition, admits)
+        self.search_exact(metric, query, count, &condition, matches)
     }
 
-    /// What the server finds by its index, best first; none where that is more than a message holds.
+    /// Searches the server's index, best hits first. `None` if the results exceed the message size.
     fn candidates(
         &self,
         metric: Metric,
@@ -78,15 +79,15 @@ impl Client {
         condition: &str,
         limit: usize,
     ) -> Result<Option<Vec<Hit>>, ServerError> {
-        if let Some(found) = self.search(query, condition, &[ID, TEXT, METADATA], limit)? {
-            return self.hits(metric, found).map(Some);
+        if let Some(results) = self.search(query, condition, &[ID, TEXT, METADATA], limit)? {
+            return self.hits(metric, results).map(Some);
         }
-        // too much for one message: the ids first, and then what belongs to them in parts
-        let Some(found) = self.search(query, condition, &[ID], limit)? else { return Ok(None) };
-        let mut hits = self.hits(metric, found)?;
+        // too large for one message: request the ids, then their texts and metadata in batches
+        let Some(results) = self.search(query, condition, &[ID], limit)? else { return Ok(None) };
+        let mut hits = self.hits(metric, results)?;
         let ids: Vec<&str> = hits.iter().map(|hit| hit.id.as_str()).collect();
-        let mut rest = self.with_ids(&ids, &[ID, TEXT, METADATA])?;
-        // one that is gone since then is no hit
+        let mut rest = self.entries_by_id(&ids, &[ID, TEXT, METADATA])?;
+        // drop hits that were deleted in between
         hits.retain_mut(|hit| match rest.remove(&hit.id) {
             Some(Entry { text, metadata, .. }) => {
                 (hit.text, hit.metadata) = (text, metadata);
@@ -97,37 +98,37 @@ impl Client {
         Ok(Some(hits))
     }
 
-    fn hits(&self, metric: Metric, Found { columns, scores }: Found) -> Result<Vec<Hit>, ServerError> {
-        let found = entries(self.server(), columns)?;
-        if found.len() != scores.len() {
-            let what = format!("the server sent {} scores for {} ids", scores.len(), found.len());
+    fn hits(&self, metric: Metric, SearchResults { columns, scores }: SearchResults) -> Result<Vec<Hit>, ServerError> {
+        let entries = entries(self.server(), columns)?;
+        if entries.len() != scores.len() {
+            let what = format!("the server returned {} scores for {} ids", scores.len(), entries.len());
             return Err(ServerError::Failed { server: self.server().into(), source: what.into() });
         }
         let hit =
             |(Entry { id, text, metadata, .. }, score)| Hit { id, score: schema::score(metric, score), text, metadata };
-        let mut hits: Vec<Hit> = found.into_iter().zip(scores).map(hit).collect();
+        let mut hits: Vec<Hit> = entries.into_iter().zip(scores).map(hit).collect();
         sort(metric, &mut hits);
         Ok(hits)
     }
 
-    /// What is nearest among all entries that meet a condition, each of which is read.
-    fn compared(
+    /// Reads and compares all entries that match the condition.
+    fn search_exact(
         &self,
         metric: Metric,
         query: &[f32],
         count: usize,
         condition: &str,
-        admits: impl Fn(&Hit) -> bool,
+        matches: impl Fn(&Hit) -> bool,
     ) -> Result<Vec<Hit>, ServerError> {
         let mut hits = Vec::new();
-        self.pages(condition, &[ID, VECTOR, TEXT, METADATA], query.len(), |entry| {
+        self.for_each_entry(condition, &[ID, VECTOR, TEXT, METADATA], query.len(), |entry| {
             if entry.vector.len() == query.len() {
                 let score = metric.score(query, &entry.vector);
                 let hit = Hit { id: entry.id, score, text: entry.text, metadata: entry.metadata };
-                hits.extend(Some(hit).filter(&admits));
+                hits.extend(Some(hit).filter(&matches));
             }
-            // now and then, so that not many more are kept than are asked for
-            if hits.len() / 2 > count.max(KEPT) {
+            // bounds the memory of hits
+            if hits.len() / 2 > count.max(MIN_PRUNE) {
                 sort(metric, &mut hits);
                 hits.truncate(count);
             }
@@ -139,7 +140,7 @@ impl Client {
     }
 }
 
-/// Best first.
+/// Sorts hits, best first.
 fn sort(metric: Metric, hits: &mut [Hit]) {
     let order = |a: &Hit, b: &Hit| -> Ordering {
         match metric.is_distance() {

@@ -1,4 +1,4 @@
-//! A filter as a condition of SQL.
+//! Filters as SQL conditions.
 
 use tokio_postgres::types::ToSql;
 
@@ -6,10 +6,9 @@ use crate::filter::{Comparison, Field, Filter, Scalar};
 
 type Value = Box<dyn ToSql + Sync + Send>;
 
-/// A condition on the column `metadata`, and the values that stand in it as `$1`, `$2` and so on.
+/// An SQL condition on the column `metadata`, and the values of its parameters `$1`, `$2` and so on.
 ///
-/// It is true or false, never null. A value is looked at by its type within `CASE`, the one place where PostgreSQL keeps to
-/// an order.
+/// It is true or false, never null. Types are checked in `CASE`, because only there is the order of evaluation defined.
 #[derive(Default)]
 pub(super) struct Condition {
     pub(super) sql: String,
@@ -17,8 +16,8 @@ pub(super) struct Condition {
 }
 
 impl Condition {
-    /// The rows that a filter admits; all of them without one.
-    pub(super) fn of(filter: Option<&Filter>) -> Self {
+    /// Selects the rows that match the filter, or all.
+    pub(super) fn from_filter(filter: Option<&Filter>) -> Self {
         let mut condition = Self::default();
         match filter {
             Some(filter) => condition.add(filter),
@@ -27,19 +26,19 @@ impl Condition {
         condition
     }
 
-    /// Whether an entry has a scalar in this field.
-    pub(super) fn has(field: &Field) -> Self {
+    /// Selects the rows that have a scalar in this field.
+    pub(super) fn has_scalar(field: &Field) -> Self {
         let mut condition = Self::default();
-        let sql = match condition.place(field) {
-            Some(place) => format!("coalesce(jsonb_typeof({place}) IN ('boolean', 'number', 'string'), false)"),
+        let sql = match condition.path(field) {
+            Some(path) => format!("coalesce(jsonb_typeof({path}) IN ('boolean', 'number', 'string'), false)"),
             None => "false".into(),
         };
         condition.sql = sql;
         condition
     }
 
-    /// A value more, as it stands in SQL.
-    pub(super) fn value(&mut self, value: impl ToSql + Sync + Send + 'static) -> String {
+    /// Adds a value and returns its parameter, such as `$1`.
+    pub(super) fn add_value(&mut self, value: impl ToSql + Sync + Send + 'static) -> String {
         self.values.push(Box::new(value));
         format!("${}", self.values.len())
     }
@@ -48,19 +47,19 @@ impl Condition {
         self.values.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect()
     }
 
-    /// The value of a field as JSON: null where it is not there, and None where it cannot be.
+    /// SQL for the JSON value of a field, null if it is missing. `None` if PostgreSQL cannot store such a key.
     ///
-    /// A step with a text leads into objects alone; the operator for whole paths would count the values of arrays.
-    fn place(&mut self, field: &Field) -> Option<String> {
+    /// `->` with a text key accesses only objects; the operator for whole paths would also index arrays.
+    fn path(&mut self, field: &Field) -> Option<String> {
         if field.keys().iter().any(|key| key.contains('\0')) {
             return None;
         }
-        let mut place = "metadata".to_string();
+        let mut path = "metadata".to_string();
         for key in field.keys() {
-            let key = self.value(key.clone());
-            place += &format!(" -> {key}::text");
+            let key = self.add_value(key.clone());
+            path += &format!(" -> {key}::text");
         }
-        Some(format!("({place})"))
+        Some(format!("({path})"))
     }
 
     fn add(&mut self, filter: &Filter) {
@@ -76,42 +75,42 @@ impl Condition {
         }
     }
 
-    fn join(&mut self, filters: &[Filter], none: &str, word: &str) {
+    fn join(&mut self, filters: &[Filter], empty: &str, operator: &str) {
         self.sql.push('(');
         for (n, filter) in filters.iter().enumerate() {
-            self.sql.push_str(if n > 0 { word } else { "" });
+            self.sql.push_str(if n > 0 { operator } else { "" });
             self.add(filter);
         }
-        self.sql.push_str(if filters.is_empty() { none } else { "" });
+        self.sql.push_str(if filters.is_empty() { empty } else { "" });
         self.sql.push(')');
     }
 
     fn compare(&mut self, field: &Field, comparison: Comparison, value: &Scalar) {
-        let sign = comparison.sign();
+        let operator = comparison.symbol();
         match value {
-            Scalar::Bool(value) => self.guarded(field, "boolean", sign, *value, "boolean"),
-            // PostgreSQL has NaN equal to itself and greater than any number
+            Scalar::Bool(value) => self.compare_typed(field, "boolean", operator, *value, "boolean"),
+            // in PostgreSQL, NaN equals itself and is greater than all numbers
             Scalar::Number(value) if value.is_nan() => self.sql.push_str("false"),
-            Scalar::Number(value) => self.guarded(field, "number", sign, *value, "float8"),
+            Scalar::Number(value) => self.compare_typed(field, "number", operator, *value, "float8"),
             Scalar::Text(text) => match (text.split_once('\0'), comparison) {
-                (None, _) => self.guarded(field, "string", sign, text.clone(), "text"),
-                // No text here has the character U+0000. One that is less than such a text is its beginning or less.
+                (None, _) => self.compare_typed(field, "string", operator, text.clone(), "text"),
+                // stored text has no U+0000: text less than such a value is at most the part before it
                 (Some(_), Comparison::Equal) => self.sql.push_str("false"),
-                (Some((begin, _)), Comparison::Less | Comparison::LessOrEqual) => {
-                    self.guarded(field, "string", "<=", begin.to_string(), "text");
+                (Some((prefix, _)), Comparison::Less | Comparison::LessOrEqual) => {
+                    self.compare_typed(field, "string", "<=", prefix.to_string(), "text");
                 }
-                (Some((begin, _)), Comparison::Greater | Comparison::GreaterOrEqual) => {
-                    self.guarded(field, "string", ">", begin.to_string(), "text");
+                (Some((prefix, _)), Comparison::Greater | Comparison::GreaterOrEqual) => {
+                    self.compare_typed(field, "string", ">", prefix.to_string(), "text");
                 }
             },
         }
     }
 
     fn is_in(&mut self, field: &Field, values: &[Scalar]) {
-        let (mut truths, mut numbers, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut booleans, mut numbers, mut texts) = (Vec::new(), Vec::new(), Vec::new());
         for value in values {
             match value {
-                Scalar::Bool(value) => truths.push(*value),
+                Scalar::Bool(value) => booleans.push(*value),
                 Scalar::Number(value) if value.is_nan() => {}
                 Scalar::Number(value) => numbers.push(*value),
                 Scalar::Text(text) if text.contains('\0') => {}
@@ -119,42 +118,42 @@ impl Condition {
             }
         }
         self.sql.push_str("(false");
-        if !truths.is_empty() {
+        if !booleans.is_empty() {
             self.sql.push_str(" OR ");
-            self.guarded(field, "boolean", "= ANY", truths, "boolean[]");
+            self.compare_typed(field, "boolean", "= ANY", booleans, "boolean[]");
         }
         if !numbers.is_empty() {
             self.sql.push_str(" OR ");
-            self.guarded(field, "number", "= ANY", numbers, "float8[]");
+            self.compare_typed(field, "number", "= ANY", numbers, "float8[]");
         }
         if !texts.is_empty() {
             self.sql.push_str(" OR ");
-            self.guarded(field, "string", "= ANY", texts, "text[]");
+            self.compare_typed(field, "string", "= ANY", texts, "text[]");
         }
         self.sql.push(')');
     }
 
-    /// A comparison of the field's value, where it is of this type.
-    fn guarded(
+    /// Compares the field's value if it has this type; false otherwise.
+    fn compare_typed(
         &mut self,
         field: &Field,
         json_type: &str,
-        sign: &str,
+        operator: &str,
         value: impl ToSql + Sync + Send + 'static,
         sql_type: &str,
     ) {
-        let Some(place) = self.place(field) else {
+        let Some(path) = self.path(field) else {
             self.sql.push_str("false");
             return;
         };
-        let value = self.value(value);
+        let value = self.add_value(value);
         let found = match json_type {
-            "boolean" => format!("{place}::boolean"),
-            "number" => format!("{place}::float8"),
-            _ => format!("({place} #>> '{{}}') COLLATE \"C\""),
+            "boolean" => format!("{path}::boolean"),
+            "number" => format!("{path}::float8"),
+            _ => format!("({path} #>> '{{}}') COLLATE \"C\""),
         };
         self.sql += &format!(
-            "CASE WHEN jsonb_typeof({place}) = '{json_type}' THEN {found} {sign} ({value}::{sql_type}) ELSE false END"
+            "CASE WHEN jsonb_typeof({path}) = '{json_type}' THEN {found} {operator} ({value}::{sql_type}) ELSE false END"
         );
     }
 }
@@ -164,9 +163,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_never_part_of_the_sql() {
+    fn values_are_parameters() {
         let filter: Filter = "\"x'; DROP\".y = 'it''s' or not n in (1, true, '$1')".parse().unwrap();
-        let condition = Condition::of(Some(&filter));
+        let condition = Condition::from_filter(Some(&filter));
         assert_eq!(
             condition.sql,
             "(CASE WHEN jsonb_typeof((metadata -> $1::text -> $2::text)) = 'string' THEN \

@@ -1,4 +1,4 @@
-//! What PostgreSQL and the way to it said, as errors of this crate.
+//! Mapping of PostgreSQL and connection errors to errors of this crate.
 
 use std::{error::Error, fmt, io};
 
@@ -6,81 +6,83 @@ use tokio_postgres::{Error as PostgresError, error::SqlState};
 
 use crate::server::ServerError;
 
-/// What a server said, in one line.
+/// An error message of a server, in one line.
 #[derive(Debug)]
-struct Said {
+struct ServerMessage {
     text: String,
     code: Option<SqlState>,
 }
 
-impl fmt::Display for Said {
+impl fmt::Display for ServerMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-impl Error for Said {}
+impl Error for ServerMessage {}
 
-/// An error with its reasons, in one line.
-pub(super) fn told(error: &PostgresError) -> String {
+/// An error and its sources, in one line.
+pub(super) fn message(error: &PostgresError) -> String {
     match error.as_db_error() {
-        Some(said) => {
-            let more: Vec<&str> = said.detail().into_iter().chain(said.hint()).collect();
-            let more = if more.is_empty() { String::new() } else { format!(" ({})", more.join(" ")) };
-            format!("{}{more}", said.message())
+        Some(error) => {
+            let details: Vec<&str> = error.detail().into_iter().chain(error.hint()).collect();
+            let details = if details.is_empty() { String::new() } else { format!(" ({})", details.join(" ")) };
+            format!("{}{details}", error.message())
         }
         None => {
-            let reasons = std::iter::successors(Some(error as &(dyn Error + 'static)), |&error| error.source());
-            reasons.map(|error| error.to_string()).collect::<Vec<_>>().join(": ")
+            let sources = std::iter::successors(Some(error as &(dyn Error + 'static)), |&error| error.source());
+            sources.map(|error| error.to_string()).collect::<Vec<_>>().join(": ")
         }
     }
 }
 
-/// What a failed request means.
+/// Maps the error of a request.
 pub(super) fn failure(server: &str, error: PostgresError) -> ServerError {
     let server = server.to_string();
     let code = error.code().cloned();
-    let source = Box::new(Said { text: told(&error), code: code.clone() });
+    let source = Box::new(ServerMessage { text: message(&error), code: code.clone() });
     let no_password = || error.source().is_some_and(|source| source.to_string() == "password missing");
     match code.as_ref().map(SqlState::code) {
         Some(code) if code.starts_with("28") => ServerError::Credentials { server, source },
-        Some(code) if is_away_code(code) => ServerError::Unreachable { server, waited: Default::default(), source },
+        Some(code) if is_unavailable_code(code) => {
+            ServerError::Unreachable { server, waited: Default::default(), source }
+        }
         None if no_password() => ServerError::Credentials { server, source },
-        None if is_lost(&error) => ServerError::Unreachable { server, waited: Default::default(), source },
+        None if is_connection_lost(&error) => ServerError::Unreachable { server, waited: Default::default(), source },
         _ => ServerError::Failed { server, source },
     }
 }
 
-/// What a server said, and its code, if it said anything.
-pub(super) fn said(error: &ServerError) -> Option<(&str, &SqlState)> {
+/// The message and code of a server error.
+pub(super) fn server_message(error: &ServerError) -> Option<(&str, &SqlState)> {
     match error {
         ServerError::Failed { source, .. } => {
-            let Said { text, code } = source.downcast_ref::<Said>()?;
+            let ServerMessage { text, code } = source.downcast_ref::<ServerMessage>()?;
             Some((text, code.as_ref()?))
         }
         _ => None,
     }
 }
 
-/// Whether the same request may succeed later: the server is away, or let another transaction go first.
-pub(super) fn is_passing(error: &ServerError) -> bool {
+/// Whether the request can be retried: the server is unreachable, or a deadlock was detected.
+pub(super) fn is_transient(error: &ServerError) -> bool {
     matches!(error, ServerError::Unreachable { .. })
-        || said(error).is_some_and(|(_, code)| *code == SqlState::T_R_DEADLOCK_DETECTED)
+        || server_message(error).is_some_and(|(_, code)| *code == SqlState::T_R_DEADLOCK_DETECTED)
 }
 
-/// The server is shutting down, starting up, has no connection left, or lost this one.
-fn is_away_code(code: &str) -> bool {
+/// Whether the server is shutting down, starting up, out of connections, or lost this connection.
+fn is_unavailable_code(code: &str) -> bool {
     code.starts_with("08") || ["57P01", "57P02", "57P03", "53300"].contains(&code)
 }
 
-/// The connection was lost, or not made, and not for what was said on it.
-fn is_lost(error: &PostgresError) -> bool {
+/// Whether the connection was lost or could not be made, other than by a protocol or TLS error.
+fn is_connection_lost(error: &PostgresError) -> bool {
     let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
     error.is_closed()
         || source.is_some_and(|source| {
             !matches!(
                 source.kind(),
-                // what the encryption refuses, and what a firewall or a wrong host forbids
+                // rejected by TLS, a firewall or an invalid host
                 io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied
             )
         })

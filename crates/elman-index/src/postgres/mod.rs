@@ -13,7 +13,7 @@ use rows::Rows;
 use serde_json::Value;
 use session::Sessions;
 use settings::Settings;
-pub(crate) use settings::address;
+pub(crate) use settings::parse_address;
 
 use crate::{
     config::StoreConfig,
@@ -25,35 +25,35 @@ use crate::{
 };
 
 /// A store in a table of a [PostgreSQL](https://www.postgresql.org) database with
-/// [pgvector](https://github.com/pgvector/pgvector) 0.8 or later, for collections that other programs use too, or that are
-/// too large to compare every vector.
+/// [pgvector](https://github.com/pgvector/pgvector) 0.8 or later, for stores that other programs use too, or that are
+/// too large for exact search.
 ///
 /// # Address
-/// `postgres://user:password@host:port/database?table=name&sslmode=require`. The table is `elman` where none is named. Of
-/// what else libpq knows, there are `dbname`, `options`, `application_name`, `host`, `hostaddr`, `port`, `connect_timeout`,
-/// `keepalives` and its kin, `target_session_attrs` and `channel_binding`. What the address leaves open comes from
-/// `PGUSER`, `PGPASSWORD`, `PGDATABASE`, `PGPORT`, `PGSSLMODE` and `PGSSLROOTCERT`. Passwords are never shown in errors.
+/// `postgres://user:password@host:port/database?table=name&sslmode=require`. The default table is `elman`. Other
+/// supported parameters of libpq: `dbname`, `options`, `application_name`, `host`, `hostaddr`, `port`,
+/// `connect_timeout`, `keepalives` and related ones, `target_session_attrs` and `channel_binding`. Defaults are the
+/// environment variables `PGUSER`, `PGPASSWORD`, `PGDATABASE`, `PGPORT`, `PGSSLMODE` and `PGSSLROOTCERT`. Errors never
+/// contain passwords.
 ///
-/// `sslmode` is `disable`, `prefer` (the default: encrypted where the server can, its certificate not looked at), `require`
-/// (encrypted), `verify-ca` (and its certificate signed by an authority that is trusted) or `verify-full` (and made for its
-/// name). Trusted are those in the file `sslrootcert`, or this machine's where none is named.
+/// `sslmode` is `disable`, `prefer` (default: encrypted if the server supports it, certificate not verified), `require`
+/// (encrypted), `verify-ca` (certificate signed by a trusted authority) or `verify-full` (also issued for the host
+/// name). Trusted authorities are those in the file `sslrootcert`, or those of the operating system.
 ///
 /// # The table
-/// A row for each entry: `id`, `vector`, `text`, `metadata` as `jsonb`. What the store is, stands in the comment on the
-/// table, which must not be changed. Other programs may read the table, and write it too. PostgreSQL's texts have no
-/// character U+0000: an entry with one is refused. So is a vector that is longer than 10¹⁸, or where cosines are compared
-/// shorter than 10⁻¹⁸, since pgvector sums squares in single precision.
+/// A row for each entry: `id`, `vector`, `text`, `metadata` as `jsonb`. The comment on the table stores the
+/// configuration and must not be changed. Other programs may read and write the table. PostgreSQL text cannot contain
+/// U+0000, so entries with it are rejected. So are vectors with a norm above 10¹⁸, or below 10⁻¹⁸ with the metric
+/// cosine, because pgvector sums squares in `f32`.
 ///
-/// # Changes
-/// [`upsert`](VectorStore::upsert) and [`delete`](VectorStore::delete) are transactions: when they return, all of it is
-/// kept; where they fail, none of it. [`flush`](VectorStore::flush) has nothing to do. When the server goes away, what was
-/// asked of it is asked again until it is back, for a minute; this changes nothing twice.
+/// # Transactions
+/// [`upsert`](VectorStore::upsert) and [`delete`](VectorStore::delete) are transactions: committed when they return,
+/// rolled back if they fail. [`flush`](VectorStore::flush) does nothing. If the server becomes unreachable, requests
+/// are retried for a minute; they are idempotent.
 ///
 /// # Search
-/// Up to 10,000 entries, beyond 2,000 dimensions, and for more than 1,000 hits, every vector is compared. Else an HNSW index
-/// is asked, which finds most of the nearest, but may miss some; where a filter leaves it with too few, every vector is
-/// compared. Scores are exact. Hits with equal scores come in the order in which their ids were first stored, unless by the
-/// index.
+/// Exact up to 10,000 entries, above 2,000 dimensions, and for more than 1,000 hits. Otherwise by an HNSW index, which
+/// returns most of the nearest entries; if it returns too few that match a filter, the search is exact. Scores are
+/// exact. Ties are in the order in which ids were first stored, except in results of the index.
 ///
 /// ```no_run
 /// use elman_index::{Entry, PostgresStore, StoreConfig, VectorStore};
@@ -75,42 +75,42 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Makes an empty store: its table, an index, and the extension `vector` where the database does not have it.
+    /// Creates an empty store: its table, an index, and the extension `vector` if the database lacks it.
     ///
     /// # Errors
-    /// If the length of vectors is 0 or above 16,000, the identity of the model is larger than 4096 bytes, or a
-    /// [`ServerError`](crate::ServerError): the address is none, the server does not answer for five seconds, refuses the
-    /// name or the password, has a table of this name, has no pgvector, or does not let this user make tables.
+    /// If the dimension is 0 or above 16,000, or the identity of the model is larger than 4096 bytes; a
+    /// [`ServerError`](crate::ServerError) if the address is invalid, the server does not respond for five seconds,
+    /// rejects the credentials, has a table of this name, lacks pgvector, or does not let the user create tables.
     pub fn create(address: &str, config: StoreConfig) -> Result<Self, IndexError> {
-        if !(1..=table::MAX_DIM).contains(&config.d_embed) {
-            return Err(IndexError::Dimension { limit: table::MAX_DIM, found: config.d_embed });
+        if !(1..=table::MAX_DIM).contains(&config.dim) {
+            return Err(IndexError::Dimension { limit: table::MAX_DIM, found: config.dim });
         }
         let sessions = sessions(address)?;
         table::create(&sessions, &config)?;
-        Ok(Self::with(sessions, config))
+        Ok(Self::new(sessions, config))
     }
 
     /// Opens a store.
     ///
     /// # Errors
-    /// A [`ServerError`](crate::ServerError): the address is none, the server does not answer for five seconds, refuses the
-    /// name or the password, has no table of this name ([`NoStore`](crate::ServerError::NoStore)), or one that is no store
-    /// or of a newer format.
+    /// A [`ServerError`](crate::ServerError) if the address is invalid, the server does not respond for five seconds,
+    /// rejects the credentials, has no table of this name ([`NoStore`](crate::ServerError::NoStore)), or one that is
+    /// not a store or has a newer format.
     pub fn open(address: &str) -> Result<Self, IndexError> {
         let sessions = sessions(address)?;
         let config = table::open(&sessions)?;
-        Ok(Self::with(sessions, config))
+        Ok(Self::new(sessions, config))
     }
 
-    fn with(sessions: Sessions, config: StoreConfig) -> Self {
-        let nearest = Nearest::new(config.metric, config.d_embed);
+    fn new(sessions: Sessions, config: StoreConfig) -> Self {
+        let nearest = Nearest::new(config.metric, config.dim);
         Self { config, rows: Rows::new(sessions), nearest }
     }
 
     fn find(&self, query: &[f32], count: usize, filter: Option<&Filter>) -> Result<Vec<Hit>, IndexError> {
-        let StoreConfig { d_embed, metric, .. } = self.config;
-        check_store_query(query, d_embed, metric)?;
-        entries::check_length(self.rows.sessions.server(), query, metric, || "the query".into())?;
+        let StoreConfig { dim, metric, .. } = self.config;
+        check_store_query(query, dim, metric)?;
+        entries::check_norm(self.rows.sessions.server(), query, metric, || "the query".into())?;
         self.nearest.search(&self.rows, query, count, filter)
     }
 }
@@ -122,7 +122,7 @@ fn sessions(address: &str) -> Result<Sessions, IndexError> {
 
 impl VectorStore for PostgresStore {
     fn dim(&self) -> usize {
-        self.config.d_embed
+        self.config.dim
     }
 
     fn metric(&self) -> Metric {
@@ -134,7 +134,7 @@ impl VectorStore for PostgresStore {
     }
 
     fn upsert(&mut self, entries: Vec<Entry>) -> Result<(), IndexError> {
-        check_entries(&entries, self.config.d_embed, self.config.metric)?;
+        check_entries(&entries, self.config.dim, self.config.metric)?;
         self.rows.upsert(entries, self.config.metric)
     }
 
@@ -150,8 +150,8 @@ impl VectorStore for PostgresStore {
         self.rows.get(ids)
     }
 
-    /// In the order in which their ids were first stored, some hundred at a time: an entry that is stored or deleted
-    /// meanwhile may be visited or not.
+    /// Visits entries in the order in which ids were first stored, in pages: an entry that is inserted or deleted
+    /// meanwhile may or may not be visited.
     fn visit(&self, filter: Option<&Filter>, visit: &mut dyn FnMut(Entry)) -> Result<(), IndexError> {
         self.rows.check_fields(filter)?;
         self.rows.visit(filter, visit)

@@ -1,4 +1,4 @@
-//! Search.
+//! Vector search.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,28 +16,28 @@ use crate::{
         table::{is_indexed, operator},
     },
     rank::top_k,
-    server::{LATER, ServerError},
+    server::{RETRY_TIMEOUT, ServerError},
 };
 
-/// Fewer entries are compared one by one.
-const FEW: i64 = 10_000;
-/// The greatest `hnsw.ef_search`: for more hits every entry is compared.
+/// Smaller stores are searched exactly.
+const MIN_INDEXED_ENTRIES: i64 = 10_000;
+/// Maximum of `hnsw.ef_search`. Searches for more hits are exact.
 const MAX_CANDIDATES: usize = 1_000;
-/// The candidates for each hit, and the fewest at all. More find more of the true neighbours, and take longer.
+/// Candidates per hit, and the minimum. More increase recall and time.
 const CANDIDATES_PER_HIT: usize = 4;
 const MIN_CANDIDATES: usize = 100;
 
 #[derive(Debug)]
 pub(super) struct Nearest {
     pub(super) metric: Metric,
-    pub(super) d_embed: usize,
-    /// Whether there were many entries when it was last looked.
-    many: AtomicBool,
+    pub(super) dim: usize,
+    /// Whether the store had at least `MIN_INDEXED_ENTRIES` entries at the last check.
+    is_large: AtomicBool,
 }
 
 impl Nearest {
-    pub(super) fn new(metric: Metric, d_embed: usize) -> Self {
-        Self { metric, d_embed, many: AtomicBool::new(false) }
+    pub(super) fn new(metric: Metric, dim: usize) -> Self {
+        Self { metric, dim, is_large: AtomicBool::new(false) }
     }
 
     pub(super) fn search(
@@ -50,8 +50,8 @@ impl Nearest {
         rows.check_fields(filter)?;
         let count_or_all = i64::try_from(count).unwrap_or(i64::MAX);
         let mut found = None;
-        if is_indexed(self.d_embed) && count <= MAX_CANDIDATES && self.has_many(rows)? {
-            // the index may come to its end before all are found that a filter admits
+        if is_indexed(self.dim) && count <= MAX_CANDIDATES && self.is_large(rows)? {
+            // the scan of the index may end before enough entries match the filter
             let near = self.entries(rows, query, count_or_all, filter, true)?;
             found = (near.len() >= count).then_some(near);
         }
@@ -62,15 +62,15 @@ impl Nearest {
         Ok(self.hits(query, found))
     }
 
-    fn has_many(&self, rows: &Rows) -> Result<bool, IndexError> {
-        // a store seldom becomes small again, and then the search is still complete
-        if !self.many.load(Ordering::Relaxed) {
-            self.many.store(rows.has(FEW)?, Ordering::Relaxed);
+    fn is_large(&self, rows: &Rows) -> Result<bool, IndexError> {
+        // a store rarely becomes small again, and then the search still returns all hits
+        if !self.is_large.load(Ordering::Relaxed) {
+            self.is_large.store(rows.has_at_least(MIN_INDEXED_ENTRIES)?, Ordering::Relaxed);
         }
-        Ok(self.many.load(Ordering::Relaxed))
+        Ok(self.is_large.load(Ordering::Relaxed))
     }
 
-    /// The entries nearest to a query, by the index or one by one.
+    /// The entries nearest to a query, by the index or exact.
     fn entries(
         &self,
         rows: &Rows,
@@ -79,9 +79,9 @@ impl Nearest {
         filter: Option<&Filter>,
         indexed: bool,
     ) -> Result<Vec<Entry>, ServerError> {
-        let mut condition = Condition::of(filter);
-        let query = condition.value(Vector::from(query.to_vec()));
-        // a sum is no order that an index has
+        let mut condition = Condition::from_filter(filter);
+        let query = condition.add_value(Vector::from(query.to_vec()));
+        // the planner cannot use the index for a sum
         let sum = if indexed { "" } else { " + 0, number" };
         let sql = format!(
             "SELECT {COLUMNS} FROM {} WHERE {} ORDER BY (vector {} {query}){sum} LIMIT {count}",
@@ -94,7 +94,7 @@ impl Nearest {
         let begin = format!(
             "BEGIN READ ONLY; SET LOCAL hnsw.ef_search = {candidates}; SET LOCAL hnsw.iterative_scan = strict_order"
         );
-        rows.sessions.run(LATER, |client| {
+        rows.sessions.run(RETRY_TIMEOUT, |client| {
             let (sql, begin, values) = (&sql, &begin, condition.values());
             async move {
                 if indexed {
@@ -109,7 +109,7 @@ impl Nearest {
         })
     }
 
-    /// Entries as hits, best first. The scores are computed here, in double precision, which pgvector does not.
+    /// Converts entries to hits, best first. Scores are computed here in `f64`; pgvector uses `f32`.
     fn hits(&self, query: &[f32], entries: Vec<Entry>) -> Vec<Hit> {
         let sign = if self.metric.is_distance() { -1.0 } else { 1.0 };
         let scores = entries.iter().map(|entry| sign * self.metric.score(query, &entry.vector));
@@ -117,7 +117,7 @@ impl Nearest {
         let mut entries: Vec<Option<Entry>> = entries.into_iter().map(Some).collect();
         best.into_iter()
             .map(|(position, score)| {
-                let Entry { id, text, metadata, .. } = entries[position].take().expect("each position comes once");
+                let Entry { id, text, metadata, .. } = entries[position].take().expect("positions are distinct");
                 Hit { id, score: sign * score, text, metadata }
             })
             .collect()

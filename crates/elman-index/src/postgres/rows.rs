@@ -1,4 +1,4 @@
-//! What is in the table of a store.
+//! Access to the table of a store.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -15,16 +15,16 @@ use crate::{
         session::Sessions,
         table::key,
     },
-    server::LATER,
+    server::RETRY_TIMEOUT,
 };
 
-/// The most entries that are in memory while all are visited.
+/// Number of entries per page of a visit.
 const PAGE: i64 = 500;
 
 #[derive(Debug)]
 pub(super) struct Rows {
     pub(super) sessions: Sessions,
-    /// The name of the table in SQL.
+    /// The quoted name of the table.
     table: String,
 }
 
@@ -37,7 +37,7 @@ impl Rows {
         &self.table
     }
 
-    /// Stores entries, all of them or none.
+    /// Inserts or replaces entries in one transaction.
     pub(super) fn upsert(&self, entries: Vec<Entry>, metric: Metric) -> Result<(), IndexError> {
         let sql = format!(
             "INSERT INTO {}(id, vector, text, metadata)
@@ -47,8 +47,7 @@ impl Rows {
              SET vector = excluded.vector, text = excluded.text, metadata = excluded.metadata",
             self.table
         );
-        // Those that are there already are locked in one order, so that others who store them wait instead of each for
-        // the other.
+        // lock existing rows in the order of their keys, so that concurrent upserts do not deadlock
         let lock = format!("SELECT FROM {} WHERE {} ORDER BY key FOR UPDATE", self.table, self.has_id());
         let batches = batches(self.sessions.server(), entries, metric)?;
         let ids: Vec<&String> = batches.iter().flat_map(|batch| &batch.ids).collect();
@@ -64,45 +63,46 @@ impl Rows {
                 client.batch_execute("COMMIT").await
             }
         };
-        Ok(self.sessions.run(LATER, put)?)
+        Ok(self.sessions.run(RETRY_TIMEOUT, put)?)
     }
 
     pub(super) fn delete(&self, ids: &[&str]) -> Result<(), IndexError> {
-        let ids = possible(ids);
+        let ids = storable_ids(ids);
         let sql = format!("DELETE FROM {} WHERE {}", self.table, self.has_id());
-        Ok(self.sessions.run(LATER, |client| {
+        Ok(self.sessions.run(RETRY_TIMEOUT, |client| {
             let (sql, ids) = (&sql, &ids);
             async move { client.execute(sql, &[ids]).await.map(drop) }
         })?)
     }
 
-    /// The entries with these ids, each where its id is.
+    /// The entries with these ids, in the order of `ids`.
     pub(super) fn get(&self, ids: &[&str]) -> Result<Vec<Option<Entry>>, IndexError> {
         let sql = format!("SELECT {COLUMNS} FROM {} WHERE {}", self.table, self.has_id());
-        let asked = possible(ids);
-        let found = self.sessions.run(LATER, |client| {
-            let (sql, asked) = (&sql, &asked);
-            async move { client.query(sql, &[asked]).await?.iter().map(entry).collect::<Result<Vec<_>, _>>() }
+        let requested = storable_ids(ids);
+        let found = self.sessions.run(RETRY_TIMEOUT, |client| {
+            let (sql, requested) = (&sql, &requested);
+            async move { client.query(sql, &[requested]).await?.iter().map(entry).collect::<Result<Vec<_>, _>>() }
         })?;
         let found: HashMap<&str, &Entry> = found.iter().map(|entry| (entry.id.as_str(), entry)).collect();
         Ok(ids.iter().map(|id| found.get(id).map(|&entry| entry.clone())).collect())
     }
 
+    /// SQL that selects rows whose id is in `$1`.
     fn has_id(&self) -> String {
         format!("key = ANY (ARRAY(SELECT {} FROM unnest($1::text[]) AS asked(id)))", key("asked.id"))
     }
 
     pub(super) fn visit(&self, filter: Option<&Filter>, visit: &mut dyn FnMut(Entry)) -> Result<(), IndexError> {
-        let mut condition = Condition::of(filter);
-        let after = condition.value(0i64);
+        let mut condition = Condition::from_filter(filter);
+        let after = condition.add_value(0i64);
         let sql = format!(
             "SELECT {COLUMNS}, number FROM {} WHERE number > {after} AND {} ORDER BY number LIMIT {PAGE}",
             self.table, condition.sql
         );
-        // a page after another, so that a visit goes on where the connection is lost
+        // in pages, so that a visit continues after a lost connection
         let mut last = 0i64;
         loop {
-            let page = self.sessions.run(LATER, |client| {
+            let page = self.sessions.run(RETRY_TIMEOUT, |client| {
                 let (sql, mut values, last) = (&sql, condition.values(), &last);
                 async move {
                     values.pop();
@@ -118,39 +118,39 @@ impl Rows {
     }
 
     pub(super) fn ids(&self, filter: Option<&Filter>) -> Result<Vec<String>, IndexError> {
-        let condition = Condition::of(filter);
+        let condition = Condition::from_filter(filter);
         let sql = format!("SELECT id FROM {} WHERE {} ORDER BY number", self.table, condition.sql);
-        Ok(self.sessions.run(LATER, |client| {
+        Ok(self.sessions.run(RETRY_TIMEOUT, |client| {
             let (sql, values) = (&sql, condition.values());
             async move { client.query(sql, &values).await?.iter().map(|row| row.try_get(0)).collect() }
         })?)
     }
 
     pub(super) fn count(&self) -> Result<usize, IndexError> {
-        let count = self.number(&format!("SELECT count(*) FROM {}", self.table))?;
-        Ok(usize::try_from(count).expect("a count is not negative"))
+        let count = self.query_number(&format!("SELECT count(*) FROM {}", self.table))?;
+        Ok(usize::try_from(count).expect("counts are not negative"))
     }
 
-    /// Whether there are at least so many entries.
-    pub(super) fn has(&self, many: i64) -> Result<bool, IndexError> {
-        let sql = format!("SELECT count(*) FROM (SELECT FROM {} LIMIT {many}) AS first_ones", self.table);
-        Ok(self.number(&sql)? == many)
+    /// Whether there are at least `count` entries.
+    pub(super) fn has_at_least(&self, count: i64) -> Result<bool, IndexError> {
+        let sql = format!("SELECT count(*) FROM (SELECT FROM {} LIMIT {count}) AS first_ones", self.table);
+        Ok(self.query_number(&sql)? == count)
     }
 
-    fn number(&self, sql: &str) -> Result<i64, IndexError> {
-        Ok(self.sessions.run(LATER, |client| async move { client.query_one(sql, &[]).await?.try_get(0) })?)
+    fn query_number(&self, sql: &str) -> Result<i64, IndexError> {
+        Ok(self.sessions.run(RETRY_TIMEOUT, |client| async move { client.query_one(sql, &[]).await?.try_get(0) })?)
     }
 
-    /// Refuses a filter that asks for a field which no entry has.
+    /// Returns an error if the filter uses a field that no entry has.
     pub(super) fn check_fields(&self, filter: Option<&Filter>) -> Result<(), IndexError> {
         for field in filter.iter().flat_map(|filter| filter.fields()) {
-            let condition = Condition::has(field);
+            let condition = Condition::has_scalar(field);
             let sql = format!(
                 "SELECT EXISTS(SELECT FROM {table} WHERE {}) OR NOT EXISTS(SELECT FROM {table})",
                 condition.sql,
                 table = self.table
             );
-            let known: bool = self.sessions.run(LATER, |client| {
+            let known: bool = self.sessions.run(RETRY_TIMEOUT, |client| {
                 let (sql, values) = (&sql, condition.values());
                 async move { client.query_one(sql, &values).await?.try_get(0) }
             })?;
@@ -161,7 +161,7 @@ impl Rows {
         Ok(())
     }
 
-    /// The first fields of all entries, by name.
+    /// The first 20 fields of all entries, by name.
     pub(super) fn fields(&self) -> Result<Vec<String>, IndexError> {
         let sql = format!(
             "WITH RECURSIVE found(path, value) AS (
@@ -175,7 +175,7 @@ impl Rows {
              ORDER BY path COLLATE \"C\" LIMIT 20",
             self.table
         );
-        let paths: Vec<Vec<String>> = self.sessions.run(LATER, |client| {
+        let paths: Vec<Vec<String>> = self.sessions.run(RETRY_TIMEOUT, |client| {
             let sql = &sql;
             async move { client.query(sql, &[]).await?.iter().map(|row| row.try_get(0)).collect() }
         })?;
@@ -183,7 +183,7 @@ impl Rows {
     }
 }
 
-/// The ids that an entry can have: a text with U+0000 cannot even be asked for.
-fn possible(ids: &[&str]) -> Vec<String> {
+/// The ids that can be stored: text with U+0000 cannot even be a parameter.
+fn storable_ids(ids: &[&str]) -> Vec<String> {
     ids.iter().filter(|id| !id.contains('\0')).map(|&id| id.to_string()).collect()
 }

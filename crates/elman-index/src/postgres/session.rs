@@ -1,4 +1,4 @@
-//! Requests to a server, which are made again where the connection is lost.
+//! Connection pool, and requests with retries.
 
 use std::{
     fmt,
@@ -10,13 +10,13 @@ use tokio_postgres::{Client, Error as PostgresError};
 
 use crate::{
     postgres::{
-        failure::{failure, is_passing},
+        failure::{failure, is_transient},
         settings::Settings,
     },
     server::{Connection, ServerError},
 };
 
-/// The most connections that are kept while nobody needs them: one for each thread that asks at the same time.
+/// Maximum number of idle connections. Each concurrent request uses one.
 const MAX_IDLE: usize = 8;
 
 pub(super) struct Sessions {
@@ -39,26 +39,26 @@ impl Sessions {
         self.connection.server()
     }
 
-    /// Makes a request that may be made more than once, on a connection of its own, until it succeeds, fails for another
-    /// reason than that the server is away, or the server has been away for as long as `patience`. Where it fails, the
-    /// connection is dropped, and a transaction that was begun on it is no more.
-    pub(super) fn run<T, F, Fut>(&self, patience: Duration, request: F) -> Result<T, ServerError>
+    /// Makes an idempotent request on a connection of its own. Repeats it until it succeeds, fails with an error that
+    /// is not transient, or `timeout` has passed. A failed request drops its connection, which rolls back its
+    /// transaction.
+    pub(super) fn run<T, F, Fut>(&self, timeout: Duration, request: F) -> Result<T, ServerError>
     where
         T: Send,
         F: Fn(Arc<Client>) -> Fut + Sync,
         Fut: Future<Output = Result<T, PostgresError>> + Send,
     {
-        self.connection.run(patience, || self.attempt(&request), is_passing)
+        self.connection.run(timeout, || self.attempt(&request), is_transient)
     }
 
-    /// Makes a request that must not be made twice, when there is a connection.
-    pub(super) fn once<T, F, Fut>(&self, patience: Duration, request: F) -> Result<T, ServerError>
+    /// Makes a request that must not be repeated, once a connection is established.
+    pub(super) fn once<T, F, Fut>(&self, timeout: Duration, request: F) -> Result<T, ServerError>
     where
         T: Send,
         F: Fn(Arc<Client>) -> Fut + Sync,
         Fut: Future<Output = Result<T, PostgresError>> + Send,
     {
-        self.run(patience, |client| async move { client.check_connection().await })?;
+        self.run(timeout, |client| async move { client.check_connection().await })?;
         self.connection.run(Duration::ZERO, || self.attempt(&request), |_| false)
     }
 
@@ -69,7 +69,7 @@ impl Sessions {
     {
         let client = self.client().await?;
         let value = request(client.clone()).await.map_err(|error| failure(self.server(), error))?;
-        self.keep(client);
+        self.release(client);
         Ok(value)
     }
 
@@ -81,12 +81,13 @@ impl Sessions {
         }
         let Settings { config, tls, .. } = &self.settings;
         let (client, connection) = config.connect(tls.clone()).await.map_err(|error| failure(self.server(), error))?;
-        // Ends when the client is dropped. How it ends, those who are waiting for an answer learn.
+        // ends when the client is dropped; pending requests receive its error
         tokio::spawn(async { drop(connection.await) });
         Ok(Arc::new(client))
     }
 
-    fn keep(&self, client: Arc<Client>) {
+    /// Returns a connection to the pool.
+    fn release(&self, client: Arc<Client>) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < MAX_IDLE {
             idle.push(client);

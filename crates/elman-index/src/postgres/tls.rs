@@ -1,4 +1,4 @@
-//! Encrypted connections, as libpq has them.
+//! TLS connections with the semantics of libpq.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub(super) enum Mode {
 }
 
 impl Mode {
-    pub(super) fn named(name: &str) -> Option<Self> {
+    pub(super) fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "disable" => Self::Disable,
             "prefer" => Self::Prefer,
@@ -36,7 +36,7 @@ impl Mode {
         })
     }
 
-    /// What is asked of the server.
+    /// The mode of tokio-postgres.
     pub(super) fn negotiation(self) -> SslMode {
         match self {
             Self::Disable => SslMode::Disable,
@@ -46,62 +46,65 @@ impl Mode {
     }
 }
 
-/// What encrypts a connection. `roots` is a file of certificates in PEM; without one, the machine's are trusted.
+/// A TLS connector. `roots` is a PEM file of root certificates; default: those of the operating system.
 ///
-/// As libpq has it, `require` with a file is `verify-ca`.
+/// As in libpq, `require` with a file is the same as `verify-ca`.
 pub(super) fn connector(mode: Mode, roots: Option<&str>) -> Result<MakeRustlsConnect, String> {
     let provider = Arc::new(ring::default_provider());
-    let names = mode == Mode::VerifyFull;
+    let verify_name = mode == Mode::VerifyFull;
     let verifier = match (mode, roots) {
         (Mode::Disable | Mode::Prefer, _) | (Mode::Require, None) => None,
         (Mode::Require | Mode::VerifyCa | Mode::VerifyFull, _) => {
-            let roots = Arc::new(trusted(roots)?);
+            let roots = Arc::new(root_store(roots)?);
             let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider.clone());
-            Some(verifier.build().map_err(|error| format!("no certificate can be trusted: {error}"))?)
+            Some(verifier.build().map_err(|error| format!("cannot verify certificates: {error}"))?)
         }
     };
     let config = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Verifier { provider, verifier, names }))
+        .with_custom_certificate_verifier(Arc::new(Verifier { provider, verifier, verify_name }))
         .with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))
 }
 
-fn trusted(file: Option<&str>) -> Result<RootCertStore, String> {
+fn root_store(file: Option<&str>) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     match file {
         None | Some("system") => {
             let found = rustls_native_certs::load_native_certs();
             let (added, _) = roots.add_parsable_certificates(found.certs);
             if added == 0 {
-                return Err("this machine trusts no certificates: name a file of them as sslrootcert".into());
+                return Err(
+                    "the operating system has no trusted certificates: set sslrootcert to a file of certificates"
+                        .into(),
+                );
             }
         }
         Some(file) => {
             let fail = |error: &dyn std::fmt::Display| {
-                format!("the certificates in sslrootcert, '{}', cannot be read: {error}", file.escape_debug())
+                format!("cannot read the certificates of sslrootcert '{}': {error}", file.escape_debug())
             };
             for certificate in CertificateDer::pem_file_iter(file).map_err(|error| fail(&error))? {
                 roots.add(certificate.map_err(|error| fail(&error))?).map_err(|error| fail(&error))?;
             }
             if roots.is_empty() {
-                return Err(fail(&"it has none"));
+                return Err(fail(&"the file contains none"));
             }
         }
     }
     Ok(roots)
 }
 
-/// Checks a server's certificate as far as the mode asks for, and its signatures always.
+/// Verifies the certificate of a server as the mode requires, and handshake signatures always.
 #[derive(Debug)]
 struct Verifier {
     provider: Arc<CryptoProvider>,
-    /// None where any certificate will do.
+    /// `None` if any certificate is accepted.
     verifier: Option<Arc<WebPkiServerVerifier>>,
-    /// Whether the certificate has to be for the server's name.
-    names: bool,
+    /// Whether the certificate must match the host name.
+    verify_name: bool,
 }
 
 impl ServerCertVerifier for Verifier {
@@ -115,10 +118,10 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, Error> {
         let Some(verifier) = &self.verifier else { return Ok(ServerCertVerified::assertion()) };
         match verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            // names are looked at last
+            // the name is verified last
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) if !self.names => Ok(ServerCertVerified::assertion()),
+            )) if !self.verify_name => Ok(ServerCertVerified::assertion()),
             result => result,
         }
     }

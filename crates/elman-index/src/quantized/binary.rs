@@ -2,66 +2,65 @@ use std::iter::zip;
 
 use super::{Collection, check_finite, check_vector, nearest::nearest};
 use crate::{
-    entry::{check_d_embed, check_query},
+    entry::{check_dim, check_query},
     error::IndexError,
     memory::retain_rows,
     similarity::sum_products,
 };
 
-/// Dimensions in a word.
-const WORD: usize = u64::BITS as usize;
+/// Dimensions per word.
+const WORD_BITS: usize = u64::BITS as usize;
 
-/// Signs of vectors, 1 bit a number: 1 where vᵢ > 0.
+/// Signs of vectors, 1 bit per value: 1 if vᵢ > 0.
 ///
-/// [`nearest`](Collection::nearest) counts the bits in which query and vector differ, their Hamming distance h; the score
-/// 1 − 2h/d is the cosine of the two vectors of signs ±1, and cos(πh/d) an estimate of that of the vectors themselves
-/// (Charikar 2002). [`cosines`](Collection::cosines) compares the query as it is with the vectors of signs.
+/// [`nearest`](Collection::nearest) computes the Hamming distance h of query and vector. The score 1 − 2h/dim is the
+/// cosine of their sign vectors ±1; cos(πh/dim) estimates the cosine of the vectors themselves (Charikar 2002).
+/// [`cosines`](Collection::cosines) compares the `f32` query with sign vectors.
 ///
-/// Signs say the more, the more evenly the numbers of each dimension lie around 0. Where a dimension has nearly always the
-/// same sign, as in the hidden states of a language model, its bit says nothing.
+/// Binary quantization works best if each dimension is centered on 0. A dimension that nearly always has the same sign,
+/// as in the hidden states of a language model, carries no information.
 #[derive(Clone, Debug)]
 pub struct Binary {
-    d_embed: usize,
-    /// `[count, ⌈d_embed / 64⌉]`: the packed bytes of a vector, as many zeros as it needs, in words of little endian.
+    dim: usize,
+    /// `[count, ⌈dim / 64⌉]`: the packed bytes of each vector as little-endian words, padded with zeros.
     words: Vec<u64>,
 }
 
 impl Binary {
-    /// No vectors yet.
+    /// An empty collection.
     ///
     /// # Errors
-    /// If `d_embed` is 0 or above [`MAX_DIM`](crate::MAX_DIM).
-    pub fn new(d_embed: usize) -> Result<Self, IndexError> {
-        check_d_embed(d_embed)?;
-        Ok(Self { d_embed, words: Vec::new() })
+    /// If `dim` is 0 or above [`MAX_DIM`](crate::MAX_DIM).
+    pub fn new(dim: usize) -> Result<Self, IndexError> {
+        check_dim(dim)?;
+        Ok(Self { dim, words: Vec::new() })
     }
 
-    /// The vectors that [`quantize`](Self::quantize), `numpy.packbits` or sentence-transformers' `ubinary` made, one after
-    /// another.
+    /// A collection of vectors from [`quantize`](Self::quantize), `numpy.packbits` or sentence-transformers' `ubinary`.
     ///
     /// # Shapes
-    /// `bytes`: `[count, ⌈d_embed / 8⌉]`.
+    /// `bytes`: `[count, ⌈dim / 8⌉]`.
     ///
     /// # Errors
-    /// If `d_embed` is 0 or above [`MAX_DIM`](crate::MAX_DIM), `bytes` are no whole number of vectors, or bits
-    /// behind the last dimension are set.
-    pub fn from_bytes(d_embed: usize, bytes: &[u8]) -> Result<Self, IndexError> {
-        let mut collection = Self::new(d_embed)?;
-        let width = d_embed.div_ceil(8);
+    /// If `dim` is 0 or above [`MAX_DIM`](crate::MAX_DIM), the length of `bytes` is not a multiple of ⌈dim / 8⌉, or
+    /// bits beyond the last dimension are set.
+    pub fn from_bytes(dim: usize, bytes: &[u8]) -> Result<Self, IndexError> {
+        let mut collection = Self::new(dim)?;
+        let width = dim.div_ceil(8);
         if !bytes.len().is_multiple_of(width) {
             return Err(IndexError::Ragged { expected: width, found: bytes.len() });
         }
-        let padding = (1_u8 << (8 * width - d_embed)) - 1;
+        let padding = (1_u8 << (8 * width - dim)) - 1;
         for (row, bytes) in bytes.chunks_exact(width).enumerate() {
             if bytes[width - 1] & padding != 0 {
-                return Err(IndexError::Padding { row, expected: d_embed });
+                return Err(IndexError::Padding { row, expected: dim });
             }
             collection.words.extend(words(bytes));
         }
         Ok(collection)
     }
 
-    /// The signs of a vector, `[⌈d_embed / 8⌉]`: the first dimension is the highest bit of the first byte, as in
+    /// Quantizes a vector, `[⌈dim / 8⌉]`. The first dimension is the most significant bit of the first byte, as in
     /// `numpy.packbits(vector > 0)`.
     ///
     /// ```
@@ -79,61 +78,61 @@ impl Binary {
         Ok(vector.chunks(8).map(|values| values.iter().enumerate().map(bit).sum()).collect())
     }
 
-    /// Adds a vector at the end.
+    /// Appends a vector.
     ///
     /// # Errors
     /// If it has the wrong dimension or a value that is not finite.
     pub fn push(&mut self, vector: &[f32]) -> Result<(), IndexError> {
-        check_vector(vector, self.d_embed)?;
+        check_vector(vector, self.dim)?;
         self.words.extend(words(&Self::quantize(vector)?));
         Ok(())
     }
 
     /// Replaces the vector at `position`.
     pub(super) fn set(&mut self, position: usize, vector: &[f32]) -> Result<(), IndexError> {
-        check_vector(vector, self.d_embed)?;
+        check_vector(vector, self.dim)?;
         let start = position * self.width();
         self.words.splice(start..start + self.width(), words(&Self::quantize(vector)?));
         Ok(())
     }
 
-    pub(super) fn retain(&mut self, stays: impl Fn(usize) -> bool) {
+    pub(super) fn retain(&mut self, keep: impl Fn(usize) -> bool) {
         let width = self.width();
-        retain_rows(&mut self.words, width, stays);
+        retain_rows(&mut self.words, width, keep);
     }
 
-    /// All signs, `[count, ⌈d_embed / 8⌉]`: what a file holds.
+    /// All packed bits, `[count, ⌈dim / 8⌉]`, as in a file.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let width = self.d_embed.div_ceil(8);
+        let width = self.dim.div_ceil(8);
         let row = |words: &[u64]| words.iter().flat_map(|word| word.to_le_bytes()).take(width).collect::<Vec<_>>();
         self.words.chunks_exact(self.width()).flat_map(row).collect()
     }
 
-    /// A vector's words, for [`hamming`], `[⌈d_embed / 64⌉]`.
+    /// The words of a vector, `[⌈dim / 64⌉]`, for [`hamming`].
     ///
     /// # Panics
-    /// If there is none at `position`.
+    /// If `position` is out of range.
     pub fn words(&self, position: usize) -> &[u64] {
         &self.words[position * self.width()..][..self.width()]
     }
 
-    /// A vector as it is kept: 1 or −1 in each dimension, `[d_embed]`.
+    /// The signs of a vector, 1 or −1, `[dim]`.
     ///
     /// # Panics
-    /// If there is none at `position`.
+    /// If `position` is out of range.
     pub fn vector(&self, position: usize) -> Vec<f32> {
         let bytes = self.words(position).iter().flat_map(|word| word.to_le_bytes());
         let bits = bytes.flat_map(|byte| (0..8).map(move |n| byte << n & 0x80 != 0));
-        bits.take(self.d_embed).map(|positive| if positive { 1.0 } else { -1.0 }).collect()
+        bits.take(self.dim).map(|positive| if positive { 1.0 } else { -1.0 }).collect()
     }
 
-    /// Words of a vector.
+    /// Words per vector.
     fn width(&self) -> usize {
-        self.d_embed.div_ceil(WORD)
+        self.dim.div_ceil(WORD_BITS)
     }
 }
 
-/// In how many bits two vectors of signs differ.
+/// The Hamming distance of two vectors: the number of different bits.
 ///
 /// # Panics
 /// If the vectors differ in length.
@@ -143,10 +142,10 @@ pub fn hamming(a: &[u64], b: &[u64]) -> u32 {
     zip(a, b).map(|(x, y)| (x ^ y).count_ones()).sum()
 }
 
-/// Packed bytes in words, zeros where the last has too few.
+/// Packs bytes into words, padding the last with zeros.
 fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
-    bytes.chunks(WORD / 8).map(|chunk| {
-        let mut word = [0; WORD / 8];
+    bytes.chunks(WORD_BITS / 8).map(|chunk| {
+        let mut word = [0; WORD_BITS / 8];
         word[..chunk.len()].copy_from_slice(chunk);
         u64::from_le_bytes(word)
     })
@@ -154,7 +153,7 @@ fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
 
 impl Collection for Binary {
     fn dim(&self) -> usize {
-        self.d_embed
+        self.dim
     }
 
     fn len(&self) -> usize {
@@ -162,9 +161,9 @@ impl Collection for Binary {
     }
 
     fn nearest(&self, query: &[f32], count: usize) -> Result<Vec<(usize, f32)>, IndexError> {
-        check_query(query, self.d_embed)?;
+        check_query(query, self.dim)?;
         let query: Vec<u64> = words(&Self::quantize(query)?).collect();
-        let (width, d_embed) = (self.width(), self.d_embed as f32);
+        let (width, dim) = (self.width(), self.dim as f32);
         let found = nearest(
             self.len(),
             count,
@@ -172,8 +171,8 @@ impl Collection for Binary {
             |start: usize, scores: &mut [f32]| {
                 let rows = self.words[start * width..].chunks_exact(width);
                 for (score, row) in scores.iter_mut().zip(rows) {
-                    // whole numbers, exact in f32; the division keeps different ones different
-                    *score = (d_embed - 2.0 * hamming(&query, row) as f32) / d_embed;
+                    // integers, exact in f32; the division keeps distinct ones distinct
+                    *score = (dim - 2.0 * hamming(&query, row) as f32) / dim;
                 }
             },
         );
@@ -181,8 +180,8 @@ impl Collection for Binary {
     }
 
     fn cosines(&self, query: &[f32], positions: &[usize]) -> Result<Vec<f32>, IndexError> {
-        check_query(query, self.d_embed)?;
-        let length = (sum_products(query, query) * self.d_embed as f64).sqrt();
+        check_query(query, self.dim)?;
+        let length = (sum_products(query, query) * self.dim as f64).sqrt();
         let cosine = |&position: &usize| match length {
             0.0 => 0.0,
             _ => (sum_products(query, &self.vector(position)) / length).clamp(-1.0, 1.0) as f32,

@@ -1,67 +1,67 @@
 use super::{Collection, check_finite, nearest::nearest};
 use crate::{
-    entry::{check_d_embed, check_query},
+    entry::{check_dim, check_query},
     error::IndexError,
     similarity::{cosine_to, sum_products},
 };
 
-/// A view of vectors in full precision, `[count, d_embed]`, wherever they are: to rescore with, or to compare with.
+/// A view of `f32` vectors, `[count, dim]`, for rescoring or as a reference.
 ///
-/// Both comparisons are [`cosine`](crate::cosine).
+/// Both methods of [`Collection`] compute [`cosine`](crate::cosine).
 #[derive(Clone, Copy, Debug)]
 pub struct Float32<'a> {
-    d_embed: usize,
+    dim: usize,
     values: &'a [f32],
 }
 
 impl<'a> Float32<'a> {
-    /// The vectors of length `d_embed` that stand one after another in `values`.
+    /// A view of `values`, `[count, dim]`.
     ///
     /// # Errors
-    /// If `d_embed` is 0 or above [`MAX_DIM`](crate::MAX_DIM), `values` are no whole number of vectors, or one of
-    /// them is not finite.
-    pub fn new(d_embed: usize, values: &'a [f32]) -> Result<Self, IndexError> {
-        check_d_embed(d_embed)?;
-        if !values.len().is_multiple_of(d_embed) {
-            return Err(IndexError::Ragged { expected: d_embed, found: values.len() });
+    /// If `dim` is 0 or above [`MAX_DIM`](crate::MAX_DIM), the length of `values` is not a multiple of
+    /// `dim`, or a value is not finite.
+    pub fn new(dim: usize, values: &'a [f32]) -> Result<Self, IndexError> {
+        check_dim(dim)?;
+        if !values.len().is_multiple_of(dim) {
+            return Err(IndexError::Ragged { expected: dim, found: values.len() });
         }
-        values.chunks_exact(d_embed).try_for_each(check_finite)?;
-        Ok(Self { d_embed, values })
+        values.chunks_exact(dim).try_for_each(check_finite)?;
+        Ok(Self { dim, values })
     }
 
-    /// Of vectors that have been checked.
-    pub(super) fn of_checked(d_embed: usize, values: &'a [f32]) -> Self {
-        Self { d_embed, values }
+    /// A view of values that have been checked.
+    pub(super) fn from_checked(dim: usize, values: &'a [f32]) -> Self {
+        Self { dim, values }
     }
 
-    /// A vector, `[d_embed]`.
+    /// A vector, `[dim]`.
     ///
     /// # Panics
-    /// If there is none at `position`.
+    /// If `position` is out of range.
     pub fn vector(&self, position: usize) -> &'a [f32] {
-        &self.values[position * self.d_embed..][..self.d_embed]
+        &self.values[position * self.dim..][..self.dim]
     }
 }
 
 impl Collection for Float32<'_> {
     fn dim(&self) -> usize {
-        self.d_embed
+        self.dim
     }
 
     fn len(&self) -> usize {
-        self.values.len() / self.d_embed
+        self.values.len() / self.dim
     }
 
     fn nearest(&self, query: &[f32], count: usize) -> Result<Vec<(usize, f32)>, IndexError> {
-        check_query(query, self.d_embed)?;
+        check_query(query, self.dim)?;
         let squared = sum_products(query, query);
         let found = nearest(
             self.len(),
             count,
             #[inline(always)]
             |start: usize, scores: &mut [f32]| {
-                let rows = self.values[start * self.d_embed..].chunks_exact(self.d_embed);
-                // a loop: for_each is a function of its own, which is not inlined
+                let rows = self.values[start * self.dim..].chunks_exact(self.dim);
+                // a loop, because the closure of for_each is not inlined
                 for (score, row) in scores.iter_mut().zip(rows) {
                     *score = cosine_to(query, squared, row);
                 }
@@ -71,7 +71,7 @@ impl Collection for Float32<'_> {
     }
 
     fn cosines(&self, query: &[f32], positions: &[usize]) -> Result<Vec<f32>, IndexError> {
-        check_query(query, self.d_embed)?;
+        check_query(query, self.dim)?;
         let squared = sum_products(query, query);
         Ok(positions.iter().map(|&position| cosine_to(query, squared, self.vector(position))).collect())
     }

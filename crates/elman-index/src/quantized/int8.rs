@@ -2,62 +2,61 @@ use std::iter::zip;
 
 use super::{Collection, check_finite, check_vector, nearest::nearest};
 use crate::{
-    entry::{check_d_embed, check_query},
+    entry::{check_dim, check_query},
     error::IndexError,
     memory::retain_rows,
     similarity::{cosine_to, sum_products},
 };
 
-/// The largest number that a vector is scaled to.
-const LARGEST: f32 = 127.0;
+/// The absolute maximum that vectors are scaled to.
+const MAX_VALUE: f32 = 127.0;
 
-/// Directions of vectors in 8 bits a number: xᵢ = round(127 · vᵢ / max|v|), ties to even.
+/// Directions of vectors as int8: xᵢ = round(127 · vᵢ / max|v|), ties to even.
 ///
-/// The vector of length 1 that is kept is x / ‖x‖: there are no ranges to calibrate, to save or to outgrow, and a file of
-/// `x` is all that is needed. Where v has length 1, the vector that is kept differs from it by at most √d · max|v| / 127,
-/// and so does any cosine. A vector of zeros stays one; its cosines are 0.
+/// A stored vector represents the unit vector x / ‖x‖. There are no ranges to calibrate or store, and a file of `x` is
+/// complete. For a unit vector v, the quantization error of the vector and of any cosine is at most √dim · max|v| /
+/// 127. A zero vector stays zero; its cosines are 0.
 ///
-/// Ranges of each dimension, taken from calibration vectors (sentence-transformers' way), were tried: they find fewer of
-/// the true neighbours, because most numbers are far from the extremes of their dimension, and their integers are
-/// coordinates of another space, in which dot products mean something else.
+/// Ranges per dimension from calibration vectors, as in sentence-transformers, were tried and have lower recall: most
+/// values are far from the extremes of their dimension, and dot products of the integers are not those of the vectors.
 ///
-/// [`nearest`](Collection::nearest) takes the query in 8 bits too: the products of two vectors are summed in `i32`, which
-/// holds those of [`MAX_DIM`](crate::MAX_DIM) dimensions, and the error above counts twice.
+/// [`nearest`](Collection::nearest) also quantizes the query, which doubles the error above. Dot products are summed in
+/// `i32`, which cannot overflow up to [`MAX_DIM`](crate::MAX_DIM) dimensions.
 #[derive(Clone, Debug)]
 pub struct Int8 {
-    d_embed: usize,
-    /// `[count, d_embed]`
+    dim: usize,
+    /// `[count, dim]`
     values: Vec<i8>,
     /// 1 / ‖x‖ of each vector, 0 for zeros.
     scales: Vec<f32>,
 }
 
 impl Int8 {
-    /// No vectors yet.
+    /// An empty collection.
     ///
     /// # Errors
-    /// If `d_embed` is 0 or above [`MAX_DIM`](crate::MAX_DIM).
-    pub fn new(d_embed: usize) -> Result<Self, IndexError> {
-        Self::from_values(d_embed, Vec::new())
+    /// If `dim` is 0 or above [`MAX_DIM`](crate::MAX_DIM).
+    pub fn new(dim: usize) -> Result<Self, IndexError> {
+        Self::from_values(dim, Vec::new())
     }
 
-    /// The vectors that [`quantize`](Self::quantize) made, one after another; any other numbers are directions as well.
+    /// A collection of vectors from [`quantize`](Self::quantize). Other values are valid directions, too.
     ///
     /// # Shapes
-    /// `values`: `[count, d_embed]`.
+    /// `values`: `[count, dim]`.
     ///
     /// # Errors
-    /// If `d_embed` is 0 or above [`MAX_DIM`](crate::MAX_DIM), or `values` are no whole number of vectors.
-    pub fn from_values(d_embed: usize, values: Vec<i8>) -> Result<Self, IndexError> {
-        check_d_embed(d_embed)?;
-        if !values.len().is_multiple_of(d_embed) {
-            return Err(IndexError::Ragged { expected: d_embed, found: values.len() });
+    /// If `dim` is 0 or above [`MAX_DIM`](crate::MAX_DIM), or the length of `values` is not a multiple of `dim`.
+    pub fn from_values(dim: usize, values: Vec<i8>) -> Result<Self, IndexError> {
+        check_dim(dim)?;
+        if !values.len().is_multiple_of(dim) {
+            return Err(IndexError::Ragged { expected: dim, found: values.len() });
         }
-        let scales = values.chunks_exact(d_embed).map(scale).collect();
-        Ok(Self { d_embed, values, scales })
+        let scales = values.chunks_exact(dim).map(scale).collect();
+        Ok(Self { dim, values, scales })
     }
 
-    /// A vector in 8 bits, `[d_embed]`.
+    /// Quantizes a vector, `[dim]`.
     ///
     /// ```
     /// use elman_index::quantized::Int8;
@@ -74,15 +73,15 @@ impl Int8 {
         if max == 0.0 {
             return Ok(vec![0; vector.len()]);
         }
-        Ok(vector.iter().map(|value| (value / max * LARGEST).round_ties_even() as i8).collect())
+        Ok(vector.iter().map(|value| (value / max * MAX_VALUE).round_ties_even() as i8).collect())
     }
 
-    /// Adds a vector at the end.
+    /// Appends a vector.
     ///
     /// # Errors
     /// If it has the wrong dimension or a value that is not finite.
     pub fn push(&mut self, vector: &[f32]) -> Result<(), IndexError> {
-        check_vector(vector, self.d_embed)?;
+        check_vector(vector, self.dim)?;
         let values = Self::quantize(vector)?;
         self.scales.push(scale(&values));
         self.values.extend(values);
@@ -91,34 +90,34 @@ impl Int8 {
 
     /// Replaces the vector at `position`.
     pub(super) fn set(&mut self, position: usize, vector: &[f32]) -> Result<(), IndexError> {
-        check_vector(vector, self.d_embed)?;
+        check_vector(vector, self.dim)?;
         let values = Self::quantize(vector)?;
         self.scales[position] = scale(&values);
-        self.values[position * self.d_embed..][..self.d_embed].copy_from_slice(&values);
+        self.values[position * self.dim..][..self.dim].copy_from_slice(&values);
         Ok(())
     }
 
-    pub(super) fn retain(&mut self, stays: impl Fn(usize) -> bool) {
-        retain_rows(&mut self.values, self.d_embed, &stays);
-        retain_rows(&mut self.scales, 1, stays);
+    pub(super) fn retain(&mut self, keep: impl Fn(usize) -> bool) {
+        retain_rows(&mut self.values, self.dim, &keep);
+        retain_rows(&mut self.scales, 1, keep);
     }
 
-    /// All numbers, `[count, d_embed]`: what a file holds.
+    /// All values, `[count, dim]`, as in a file.
     pub fn values(&self) -> &[i8] {
         &self.values
     }
 
-    /// A vector as it is kept, of length 1, `[d_embed]`.
+    /// A vector, dequantized to length 1, `[dim]`.
     ///
     /// # Panics
-    /// If there is none at `position`.
+    /// If `position` is out of range.
     pub fn vector(&self, position: usize) -> Vec<f32> {
         let scale = self.scales[position];
         self.row(position).iter().map(|&value| f32::from(value) * scale).collect()
     }
 
     fn row(&self, position: usize) -> &[i8] {
-        &self.values[position * self.d_embed..][..self.d_embed]
+        &self.values[position * self.dim..][..self.dim]
     }
 }
 
@@ -135,7 +134,7 @@ fn dot(a: &[i8], b: &[i8]) -> i32 {
 
 impl Collection for Int8 {
     fn dim(&self) -> usize {
-        self.d_embed
+        self.dim
     }
 
     fn len(&self) -> usize {
@@ -143,7 +142,7 @@ impl Collection for Int8 {
     }
 
     fn nearest(&self, query: &[f32], count: usize) -> Result<Vec<(usize, f32)>, IndexError> {
-        check_query(query, self.d_embed)?;
+        check_query(query, self.dim)?;
         let query = Self::quantize(query)?;
         let query_scale = scale(&query);
         let found = nearest(
@@ -151,7 +150,7 @@ impl Collection for Int8 {
             count,
             #[inline(always)]
             |start: usize, scores: &mut [f32]| {
-                let rows = self.values[start * self.d_embed..].chunks_exact(self.d_embed);
+                let rows = self.values[start * self.dim..].chunks_exact(self.dim);
                 for ((score, row), scale) in scores.iter_mut().zip(rows).zip(&self.scales[start..]) {
                     *score = (dot(&query, row) as f32 * query_scale * scale).clamp(-1.0, 1.0);
                 }
@@ -161,7 +160,7 @@ impl Collection for Int8 {
     }
 
     fn cosines(&self, query: &[f32], positions: &[usize]) -> Result<Vec<f32>, IndexError> {
-        check_query(query, self.d_embed)?;
+        check_query(query, self.dim)?;
         let squared = sum_products(query, query);
         Ok(positions.iter().map(|&position| cosine_to(query, squared, self.row(position))).collect())
     }

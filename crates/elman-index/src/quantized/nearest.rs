@@ -1,4 +1,4 @@
-//! The best of many scores: on all threads, and in memory for no more than are asked for.
+//! Parallel top-k of scores, in O(k) memory per thread.
 
 use std::{cmp::Ordering, collections::BinaryHeap};
 
@@ -7,37 +7,37 @@ use rayon::prelude::*;
 
 use crate::rank::best_first;
 
-/// Rows that are scored at a time: enough to hide the choice of instructions and the hand-over between threads.
+/// Rows per block: enough to amortize SIMD dispatch and the overhead of threads.
 const BLOCK: usize = 1024;
 
-/// The `count` best of `rows` scores, none of them NaN, as [`top_k`](crate::top_k) has them.
+/// The `count` best of `rows` scores, none of which may be NaN, as by [`top_k`](crate::top_k).
 ///
-/// `score(start, scores)` gives the scores of the rows from `start` on. It is compiled for each instruction set, if it is
-/// marked to be inlined.
+/// `score(start, scores)` computes the scores of the rows from `start` on. If it is `#[inline(always)]`, it is compiled
+/// for each instruction set.
 pub(crate) fn nearest(rows: usize, count: usize, score: impl Fn(usize, &mut [f32]) + Sync) -> Vec<(usize, f32)> {
     let arch = Arch::new();
-    let block = |mut best: Best, block: usize| {
+    let block = |mut top: TopK, block: usize| {
         let start = block * BLOCK;
         let mut scores = [0.0; BLOCK];
         let scores = &mut scores[..BLOCK.min(rows - start)];
         arch.dispatch(Block { start, scores: &mut *scores, score: &score });
         for (offset, &score) in scores.iter().enumerate() {
-            best.offer(start + offset, score);
+            top.push(start + offset, score);
         }
-        best
+        top
     };
     let blocks = (0..rows.div_ceil(BLOCK)).into_par_iter();
-    blocks.fold(|| Best::new(count), block).reduce(|| Best::new(count), Best::and).sorted()
+    blocks.fold(|| TopK::new(count), block).reduce(|| TopK::new(count), TopK::merge).into_sorted()
 }
 
-/// A block of rows to be scored, with whatever instructions there are.
+/// Scores a block of rows with the best available instruction set.
 struct Block<'a, F> {
     start: usize,
     scores: &'a mut [f32],
     score: &'a F,
 }
 
-// not a closure: those are not inlined for certain, and then have the instructions of the oldest processors
+// not a closure: its inlining is not guaranteed, and without it only baseline instructions are used
 impl<F: Fn(usize, &mut [f32])> WithSimd for Block<'_, F> {
     type Output = ();
 
@@ -47,47 +47,47 @@ impl<F: Fn(usize, &mut [f32])> WithSimd for Block<'_, F> {
     }
 }
 
-/// The best so far: a heap with the worst of them on top.
-struct Best {
+/// The best scores so far: a heap with the worst of them on top.
+struct TopK {
     count: usize,
     heap: BinaryHeap<Ranked>,
-    /// The score of the worst once there are enough of them: nearly every row ends at a comparison with it.
-    least: f32,
+    /// The worst score of a full heap: most rows only cost a comparison with it.
+    threshold: f32,
 }
 
-impl Best {
+impl TopK {
     fn new(count: usize) -> Self {
-        Self { count, heap: BinaryHeap::new(), least: f32::NEG_INFINITY }
+        Self { count, heap: BinaryHeap::new(), threshold: f32::NEG_INFINITY }
     }
 
     #[inline]
-    fn offer(&mut self, position: usize, score: f32) {
-        if score >= self.least {
-            self.consider(Ranked((position, score)));
+    fn push(&mut self, position: usize, score: f32) {
+        if score >= self.threshold {
+            self.insert(Ranked((position, score)));
         }
     }
 
-    fn consider(&mut self, found: Ranked) {
+    fn insert(&mut self, found: Ranked) {
         self.heap.push(found);
         if self.heap.len() > self.count {
             self.heap.pop();
         }
         if self.heap.len() == self.count {
-            self.least = self.heap.peek().map_or(f32::INFINITY, |worst| worst.0.1);
+            self.threshold = self.heap.peek().map_or(f32::INFINITY, |worst| worst.0.1);
         }
     }
 
-    fn and(mut self, other: Self) -> Self {
-        other.heap.into_iter().for_each(|found| self.consider(found));
+    fn merge(mut self, other: Self) -> Self {
+        other.heap.into_iter().for_each(|found| self.insert(found));
         self
     }
 
-    fn sorted(self) -> Vec<(usize, f32)> {
+    fn into_sorted(self) -> Vec<(usize, f32)> {
         self.heap.into_sorted_vec().into_iter().map(|Ranked(found)| found).collect()
     }
 }
 
-/// A position with its score; the greater, the worse.
+/// A position and its score, ordered from best to worst.
 struct Ranked((usize, f32));
 
 impl Ord for Ranked {
@@ -119,7 +119,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn equals_top_k_whatever_the_threads(
+        fn equals_top_k_for_any_number_of_threads(
             // few distinct scores, so that they tie across blocks
             scores in proptest::collection::vec(-3i8..3, 0..3 * BLOCK), count in 0usize..4000, threads in 1usize..4,
         ) {

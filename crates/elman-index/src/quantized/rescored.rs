@@ -1,15 +1,15 @@
 use super::Collection;
 use crate::{error::IndexError, rank::top_k};
 
-/// The `count` vectors nearest to `query` in two stages, best first, each with its position and its cosine in `second`.
+/// Two-stage search: positions of the `count` vectors nearest to `query` and their cosines in `second`, best first.
 ///
-/// [`nearest`](Collection::nearest) of `first` finds count·oversampling candidates, and [`cosines`](Collection::cosines) of
-/// `second` puts them in order. `second` may be `first` itself: the query is then compared once in few bits and once in
-/// full precision. With as many candidates as there are vectors the result is that of comparing `query` with every vector
-/// in `second`; the order of equal scores is that of positions.
+/// [`nearest`](Collection::nearest) of `first` finds count·oversampling candidates, and
+/// [`cosines`](Collection::cosines) of `second` ranks them. `second` may be `first` itself: the query is then compared
+/// quantized in the first stage, and as `f32` in the second. If all vectors are candidates, the result equals that of
+/// comparing `query` with every vector in `second`. Ties are in the order of positions.
 ///
 /// # Shapes
-/// `query`: `[d_embed]`.
+/// `query`: `[dim]`.
 ///
 /// # Errors
 /// If the collections differ in their number of vectors or dimensions, `oversampling` is 0, or the query has the wrong
@@ -30,7 +30,7 @@ pub fn nearest_rescored(
     }
     let candidates = first.nearest(query, count.saturating_mul(oversampling))?;
     let mut positions: Vec<usize> = candidates.into_iter().map(|(position, _)| position).collect();
-    // equal scores keep this order, and memory is read forwards
+    // ties keep this order, and memory is read sequentially
     positions.sort_unstable();
     let best = top_k(second.cosines(query, &positions)?, count);
     Ok(best.into_iter().map(|(candidate, score)| (positions[candidate], score)).collect())

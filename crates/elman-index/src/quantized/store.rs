@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
-use super::{Collection, VectorDtype, kept::Kept, nearest_rescored};
+use super::{Collection, VectorDtype, any_collection::AnyCollection, nearest_rescored};
 use crate::{
     entry::{Entry, Hit, check_entries, check_store_query},
     error::IndexError,
@@ -12,7 +12,7 @@ use crate::{
     store::VectorStore,
 };
 
-/// What a [`QuantizedStore`] keeps, and how it searches.
+/// Configuration of a [`QuantizedStore`].
 ///
 /// ```
 /// use elman_index::quantized::{VectorDtype, QuantizedStoreConfig};
@@ -22,29 +22,29 @@ use crate::{
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuantizedStoreConfig {
-    /// The length of every vector.
-    pub d_embed: usize,
-    /// What every vector is compared in; int8 unless chosen otherwise.
+    /// Dimension of the vectors.
+    pub dim: usize,
+    /// Dtype of the first stage, which compares all vectors. Default: int8.
     pub first: VectorDtype,
-    /// What the candidates are compared in with the query as it is; int8 unless chosen otherwise. Vectors are kept twice
-    /// if it is not that of the first stage.
+    /// Dtype of the second stage, which compares the candidates with the `f32` query. Default: int8. If it differs from
+    /// the first, vectors are stored twice.
     pub second: VectorDtype,
-    /// Candidates for each hit that is asked for; 2 unless chosen otherwise.
+    /// Candidates per requested hit. Default: 2.
     pub oversampling: usize,
 }
 
 impl QuantizedStoreConfig {
-    /// The settings for vectors of length `d_embed`.
-    pub fn new(d_embed: usize) -> Self {
-        Self { d_embed, first: VectorDtype::Int8, second: VectorDtype::Int8, oversampling: 2 }
+    /// The default configuration for vectors of dimension `dim`.
+    pub fn new(dim: usize) -> Self {
+        Self { dim, first: VectorDtype::Int8, second: VectorDtype::Int8, oversampling: 2 }
     }
 }
 
-/// A store in memory whose vectors are kept in few bits and searched in two stages, by [`nearest_rescored`].
+/// A store in memory with quantized vectors and two-stage search by [`nearest_rescored`].
 ///
-/// Its metric is the cosine, and [`Hit::score`] that of the query and the vector in the second stage's precision. So is the
-/// vector that [`get`](VectorStore::get) returns: of an int8 vector the direction, of a binary one the signs. The order of
-/// equal scores is that in which ids were first stored. [`flush`](VectorStore::flush) has nothing to do.
+/// The metric is cosine. [`Hit::score`] is computed in the dtype of the second stage, in which
+/// [`get`](VectorStore::get) also returns vectors: the direction of an int8 vector, the signs of a binary one. Ties are
+/// in the order in which ids were first stored. [`flush`](VectorStore::flush) does nothing.
 ///
 /// ```
 /// use elman_index::{Entry, VectorStore, quantized::{QuantizedStore, QuantizedStoreConfig}};
@@ -57,35 +57,35 @@ impl QuantizedStoreConfig {
 #[derive(Clone, Debug)]
 pub struct QuantizedStore {
     config: QuantizedStoreConfig,
-    /// Ids in order, and what belongs to each but its vector.
+    /// Entries without their vectors, by id, in order of insertion.
     entries: IndexMap<String, Payload>,
-    first: Kept,
-    /// `None` where the first stage's are of the same precision.
-    second: Option<Kept>,
+    first: AnyCollection,
+    /// `None` if both stages have the same dtype.
+    second: Option<AnyCollection>,
 }
 
 impl QuantizedStore {
     /// An empty store.
     ///
     /// # Errors
-    /// If `d_embed` is 0 or above [`MAX_DIM`](crate::MAX_DIM), or `oversampling` is 0.
+    /// If `dim` is 0 or above [`MAX_DIM`](crate::MAX_DIM), or `oversampling` is 0.
     pub fn new(config: QuantizedStoreConfig) -> Result<Self, IndexError> {
-        let QuantizedStoreConfig { d_embed, first, second, oversampling } = config;
+        let QuantizedStoreConfig { dim, first, second, oversampling } = config;
         if oversampling == 0 {
             return Err(IndexError::Oversampling { found: oversampling });
         }
-        let other = (first != second).then(|| Kept::new(second, d_embed)).transpose()?;
-        Ok(Self { config, entries: IndexMap::new(), first: Kept::new(first, d_embed)?, second: other })
+        let second_vectors = (first != second).then(|| AnyCollection::new(second, dim)).transpose()?;
+        Ok(Self { config, entries: IndexMap::new(), first: AnyCollection::new(first, dim)?, second: second_vectors })
     }
 
-    fn second(&self) -> &Kept {
+    fn second(&self) -> &AnyCollection {
         self.second.as_ref().unwrap_or(&self.first)
     }
 }
 
 impl VectorStore for QuantizedStore {
     fn dim(&self) -> usize {
-        self.config.d_embed
+        self.config.dim
     }
 
     fn metric(&self) -> Metric {
@@ -93,23 +93,23 @@ impl VectorStore for QuantizedStore {
     }
 
     fn upsert(&mut self, entries: Vec<Entry>) -> Result<(), IndexError> {
-        check_entries(&entries, self.config.d_embed, Metric::Cosine)?;
+        check_entries(&entries, self.config.dim, Metric::Cosine)?;
         for Entry { id, vector, text, metadata } in entries {
             let (position, _) = self.entries.insert_full(id, Payload { text, metadata });
-            for kept in [Some(&mut self.first), self.second.as_mut()].into_iter().flatten() {
-                kept.put(position, &vector)?;
+            for collection in [Some(&mut self.first), self.second.as_mut()].into_iter().flatten() {
+                collection.set_or_push(position, &vector)?;
             }
         }
         Ok(())
     }
 
     fn delete(&mut self, ids: &[&str]) -> Result<(), IndexError> {
-        let doomed: HashSet<&str> = ids.iter().copied().collect();
-        let stays: Vec<bool> = self.entries.keys().map(|id| !doomed.contains(id.as_str())).collect();
-        for kept in [Some(&mut self.first), self.second.as_mut()].into_iter().flatten() {
-            kept.retain(|position| stays[position]);
+        let deleted: HashSet<&str> = ids.iter().copied().collect();
+        let keep: Vec<bool> = self.entries.keys().map(|id| !deleted.contains(id.as_str())).collect();
+        for collection in [Some(&mut self.first), self.second.as_mut()].into_iter().flatten() {
+            collection.retain(|position| keep[position]);
         }
-        self.entries.retain(|id, _| !doomed.contains(id.as_str()));
+        self.entries.retain(|id, _| !deleted.contains(id.as_str()));
         Ok(())
     }
 
@@ -127,7 +127,7 @@ impl VectorStore for QuantizedStore {
     }
 
     fn search(&self, query: &[f32], count: usize) -> Result<Vec<Hit>, IndexError> {
-        check_store_query(query, self.config.d_embed, Metric::Cosine)?;
+        check_store_query(query, self.config.dim, Metric::Cosine)?;
         let best = nearest_rescored(&self.first, self.second(), query, count, self.config.oversampling)?;
         Ok(best.into_iter().map(|(position, score)| hit(&self.entries, position, score)).collect())
     }

@@ -5,17 +5,17 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::server::ServerError;
 
-/// How long a server is waited for that has never answered: its address may be wrong.
-pub(crate) const FIRST: Duration = Duration::from_secs(5);
-/// How long a server is waited for that went away.
-pub(crate) const LATER: Duration = Duration::from_secs(60);
+/// How long to retry if the server has never responded: its address may be wrong.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long to retry if the server has become unreachable.
+pub(crate) const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Runs what is asked of a server, and tries again where the server is away.
+/// Runs requests to a server, with retries.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    /// How the server is called in errors.
+    /// Name of the server in errors.
     server: String,
-    /// None once it is dropped.
+    /// `None` only while dropping.
     runtime: Option<Runtime>,
 }
 
@@ -31,9 +31,9 @@ impl Connection {
         &self.server
     }
 
-    /// Waits for a future. From within an asynchronous program too, whose thread then waits.
-    fn wait<T: Send>(&self, future: impl Future<Output = T> + Send) -> T {
-        let runtime = self.runtime.as_ref().expect("there until it is dropped");
+    /// Blocks on a future, also inside an async runtime, whose thread then blocks.
+    fn block_on<T: Send>(&self, future: impl Future<Output = T> + Send) -> T {
+        let runtime = self.runtime.as_ref().expect("present until dropped");
         match Handle::try_current() {
             Err(_) => runtime.block_on(future),
             Ok(_) => std::thread::scope(|scope| {
@@ -42,29 +42,29 @@ impl Connection {
         }
     }
 
-    /// Does something that may be done more than once, until it succeeds, fails for another reason than that the server
-    /// is away, or the server has been away for as long as `patience`.
+    /// Repeats an idempotent `attempt` until it succeeds, fails with an error that is not transient, or `timeout` has
+    /// passed.
     pub(crate) fn run<T, F, Fut>(
         &self,
-        patience: Duration,
+        timeout: Duration,
         attempt: F,
-        is_away: impl Fn(&ServerError) -> bool + Send,
+        is_transient: impl Fn(&ServerError) -> bool + Send,
     ) -> Result<T, ServerError>
     where
         T: Send,
         F: FnMut() -> Fut + Send,
         Fut: Future<Output = Result<T, ServerError>> + Send,
     {
-        let begun = Instant::now();
+        let start = Instant::now();
         let delays = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(50))
             .with_max_delay(Duration::from_secs(2))
             .with_jitter()
             .without_max_times()
-            .with_total_delay(Some(patience));
-        self.wait(attempt.retry(delays).when(is_away).into_future()).map_err(|error| match error {
+            .with_total_delay(Some(timeout));
+        self.block_on(attempt.retry(delays).when(is_transient).into_future()).map_err(|error| match error {
             ServerError::Unreachable { server, source, .. } => {
-                ServerError::Unreachable { server, source, waited: begun.elapsed() }
+                ServerError::Unreachable { server, source, waited: start.elapsed() }
             }
             error => error,
         })
@@ -72,7 +72,7 @@ impl Connection {
 }
 
 impl Drop for Connection {
-    /// A runtime that is dropped in an asynchronous program would panic.
+    /// Dropping a runtime inside another runtime would panic.
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();

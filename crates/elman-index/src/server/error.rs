@@ -1,43 +1,43 @@
 use std::{error::Error, time::Duration};
 
-/// Why a server could not be used. Addresses are told without passwords.
+/// An error of a server. Addresses are displayed without passwords.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
-    /// A text is no address of a server.
-    #[error("'{found}' is no address of a server ({reason}): {expected} is expected")]
+    /// The address of a server is invalid.
+    #[error("invalid server address '{found}' ({reason}): expected {expected}")]
     Address {
-        /// The text, without a password.
+        /// The address, without its password.
         found: String,
         /// What is wrong with it.
         reason: String,
-        /// How one is written.
+        /// The expected syntax.
         expected: &'static str,
     },
     /// A server cannot be reached.
-    #[error("{server} does not answer, for {:.0?}: {source}", waited)]
+    #[error("no response from {server} for {:.0?}: {source}", waited)]
     Unreachable {
         /// The server.
         server: String,
-        /// For how long it was tried.
+        /// How long requests were retried.
         waited: Duration,
-        /// The last reason.
+        /// The last error.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// A server refuses the name or the password.
-    #[error("{server} refuses the name or the password: {source}")]
+    /// A server rejected the user name or password.
+    #[error("{server} rejected the credentials: {source}")]
     Credentials {
         /// The server.
         server: String,
-        /// The server's reason.
+        /// The server's error.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// A server did not do what it was asked for.
+    /// A request failed.
     #[error("{server}: {source}")]
     Failed {
         /// The server.
         server: String,
-        /// The server's reason.
+        /// The server's error.
         source: Box<dyn Error + Send + Sync>,
     },
     /// A server has no store of this name.
@@ -48,16 +48,16 @@ pub enum ServerError {
         /// The table or collection.
         name: String,
     },
-    /// A store is to be made under a name that is taken.
-    #[error("{server} has '{name}' already: open it, or choose another name")]
+    /// A store cannot be created because its name is taken.
+    #[error("{server} already has '{name}': open it, or choose another name")]
     Exists {
         /// The server.
         server: String,
         /// The table or collection.
         name: String,
     },
-    /// What a server has under the name of a store was not made by this crate, or is of another format.
-    #[error("{server} has '{name}', but not as a store of elman's: {reason}")]
+    /// A table or collection was not created by this crate, or has another format.
+    #[error("'{name}' on {server} is not a store of elman: {reason}")]
     NotAStore {
         /// The server.
         server: String,
@@ -66,26 +66,26 @@ pub enum ServerError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A part of an entry is longer than a server can keep.
-    #[error("the {part} of the entry '{}' has {found} bytes, and {server} keeps {limit}", id.escape_debug())]
+    /// A field of an entry exceeds the limit of a server.
+    #[error("the {part} of entry '{}' has {found} bytes; the limit of {server} is {limit}", id.escape_debug())]
     TooLong {
         /// The server.
         server: String,
-        /// The entry.
+        /// The id of the entry.
         id: String,
-        /// The id, the text or the metadata.
+        /// The field: id, text or metadata.
         part: &'static str,
-        /// The most bytes.
+        /// Maximum size in bytes.
         limit: usize,
-        /// Those of the part.
+        /// Size of the field in bytes.
         found: usize,
     },
-    /// Something cannot be had from this kind of server.
-    #[error("{server} cannot do this: {what}")]
+    /// A server lacks a feature, or does not support a value.
+    #[error("unsupported by {server}: {what}")]
     Unsupported {
         /// The server.
         server: String,
-        /// What, and what to do instead.
+        /// What is not supported, and what to do.
         what: String,
     },
 }

@@ -1,4 +1,4 @@
-//! A Milvus server to test with: `ELMAN_TEST_MILVUS` holds its address.
+//! A Milvus server for tests: `ELMAN_TEST_MILVUS` holds its address.
 
 use std::{
     env,
@@ -17,24 +17,24 @@ fn address() -> Option<Url> {
     Some(env::var("ELMAN_TEST_MILVUS").ok()?.parse().expect("ELMAN_TEST_MILVUS holds an address"))
 }
 
-/// Whether there is a server. Says so where there is none, and fails where there must be one.
-pub fn is_given() -> bool {
-    let given = address().is_some();
-    assert!(given || env::var_os("ELMAN_REQUIRE_SERVERS").is_none(), "ELMAN_TEST_MILVUS holds no address");
-    if !given {
-        println!("left out: ELMAN_TEST_MILVUS holds no address of a Milvus server");
+/// Whether a server is configured. Prints a message if not, or panics if `ELMAN_REQUIRE_SERVERS` is set.
+pub fn is_available() -> bool {
+    let available = address().is_some();
+    assert!(available || env::var_os("ELMAN_REQUIRE_SERVERS").is_none(), "ELMAN_TEST_MILVUS holds no address");
+    if !available {
+        println!("skipped: ELMAN_TEST_MILVUS holds no address of a Milvus server");
     }
-    given
+    available
 }
 
-/// The name of a collection that is dropped with this.
+/// The name of a collection, which is dropped together with this value.
 pub struct Collection(Url);
 
 impl Collection {
-    /// A name that nothing else has.
+    /// A unique name.
     pub fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let mut url = address().expect("asked for before");
+        let mut url = address().expect("checked by the test");
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         url.set_path(&format!("/elman_test_{}_{count}", std::process::id()));
         Self(url)
@@ -48,8 +48,8 @@ impl Collection {
         self.0.path().trim_start_matches('/')
     }
 
-    /// Does something with the client itself.
-    #[allow(dead_code, reason = "not every test program does")]
+    /// Makes a request with the client itself.
+    #[allow(dead_code, reason = "not used by all test programs")]
     pub fn with<T, F: Future<Output = SdkResult<T>>>(&self, act: impl FnOnce(ClientV2) -> F) -> T {
         self.attempt(act).unwrap()
     }
@@ -81,7 +81,7 @@ impl Drop for Collection {
             client.drop_collection(DropCollectionRequest::builder().collection_name(name).build()?).await
         });
         if let Err(error) = dropped {
-            println!("{name} was not dropped: {error}");
+            println!("cannot drop {name}: {error}");
         }
     }
 }

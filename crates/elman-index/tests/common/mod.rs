@@ -1,24 +1,24 @@
-//! Entries and comparisons that more than one test needs.
+//! Shared entries and checks.
 
 use elman_index::{Entry, LocalStore, Metadata, StoreConfig, VectorStore};
 
-pub const D_EMBED: usize = 3;
+pub const DIM: usize = 3;
 
-/// A small entry whose content follows from `number`.
+/// A small entry that is a function of `number`.
 pub fn entry(number: usize) -> Entry {
-    let vector = (0..D_EMBED).map(|axis| ((number * 7 + axis * 3) % 11) as f32 - 5.0).collect();
+    let vector = (0..DIM).map(|axis| ((number * 7 + axis * 3) % 11) as f32 - 5.0).collect();
     let metadata = Metadata::from_iter([("number".to_string(), number.into())]);
     Entry::new(format!("id {number}"), vector, format!("text\n{number} ä")).with_metadata(metadata)
 }
 
 /// A new store with the entries `0..count`.
 pub fn create(folder: &std::path::Path, count: usize) -> LocalStore {
-    let mut store = LocalStore::create(folder, StoreConfig::new(D_EMBED).with_model("model 1")).unwrap();
+    let mut store = LocalStore::create(folder, StoreConfig::new(DIM).with_model("model 1")).unwrap();
     store.upsert((0..count).map(entry).collect()).unwrap();
     store
 }
 
-/// Panics unless the store holds exactly the entries `0..count`, and every kind of search finds them.
+/// Asserts that the store holds exactly the entries `0..count`, and that all kinds of search find them.
 pub fn assert_holds(store: &LocalStore, count: usize) {
     assert_eq!(store.count().unwrap(), count);
     for number in 0..count {

@@ -1,13 +1,13 @@
-"""Makes clusters.json beside this file: how well scikit-learn's k-means does on sentence vectors.
+"""Writes clusters.json: the inertia of scikit-learn's k-means on sentence embeddings.
 
     pip install numpy scikit-learn
     cut -d , -f 1 stsb/dev.csv | grep -v '"' | sort -u | head -600 >sentences.txt
     elman embed sentences.txt --vector-dtype int8 -o vectors.npy
     python clusters.py vectors.npy
 
-`vectors`: `[600, 32]`, the first numbers of the vectors of 600 sentences of the STS benchmark. `inertia`: for each number of
-clusters, the least that KMeans found in ten runs with the vectors scaled to length 1: the sum of squared distances from the
-means of the clusters.
+`vectors`: `[600, 32]`, the first dimensions of the embeddings of 600 sentences of the STS benchmark. `inertia`: for
+each number of clusters, the lowest inertia of ten runs of KMeans on the normalized vectors, which is the sum of squared
+distances from the means of the clusters.
 """
 
 import json

@@ -1,10 +1,10 @@
-"""Makes quantized.json beside this file: vectors in 8 bits and in 1, by NumPy and sentence-transformers.
+"""Writes quantized.json: int8 and binary vectors by NumPy and sentence-transformers.
 
     pip install numpy sentence-transformers && python quantized.py
 
-A list with an object for each number of dimensions: `vectors`, float32, `[count, d]`; `int8`, `[count, d]`: by NumPy, each
-vector scaled so that its largest number is 127 and rounded, ties to even; `ubinary`, `[count, ⌈d/8⌉]`: by
-sentence-transformers, which is numpy.packbits; `hamming`, `[count, count]`: in how many of their signs two vectors differ.
+A list with an object for each dimension d: `vectors`, f32, `[count, d]`; `int8`, `[count, d]`: by NumPy, each vector
+scaled to an absolute maximum of 127 and rounded, ties to even; `ubinary`, `[count, ⌈d/8⌉]`: by sentence-transformers,
+the same as numpy.packbits; `hamming`, `[count, count]`: Hamming distances of the signs.
 """
 
 import json
@@ -18,7 +18,7 @@ random = np.random.default_rng(5)
 
 def case(d):
     vectors = random.standard_normal((3, d)).astype(np.float32)
-    # as any vector may be: zeros of both signs, ties of rounding, the smallest numbers, all zeros
+    # zeros of both signs, rounding ties, subnormals, all zeros
     vectors[1, ::3] = 0.0
     vectors[1, ::5] = -0.0
     ties = np.resize(np.float32([127, 0.5, -0.5, 1.5, -2.5, 126.5, -127]), (1, d))

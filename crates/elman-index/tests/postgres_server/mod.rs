@@ -1,27 +1,27 @@
-//! A server for tests: `.ci/postgres` starts one and prints what the variable `ELMAN_TEST_POSTGRES` is to hold.
+//! A PostgreSQL server for tests. `.ci/postgres` starts one and prints the value for `ELMAN_TEST_POSTGRES`.
 
-#![allow(dead_code, reason = "each test program needs a part of it")]
+#![allow(dead_code, reason = "not used by all test programs")]
 
 use std::{env, sync::atomic::AtomicU32, sync::atomic::Ordering};
 
 use tokio_postgres::NoTls;
 
-/// The value of a variable, unless the tests that need it are to be left out.
+/// The value of an environment variable, or `None` to skip the tests that need it.
 pub fn variable(name: &str) -> Option<String> {
     let value = env::var(name).ok();
     if value.is_none() {
         assert!(env::var_os("ELMAN_REQUIRE_SERVERS").is_none_or(|value| value != "1"), "{name} is not set");
-        println!("left out: {name} is not set");
+        println!("skipped: {name} is not set");
     }
     value
 }
 
-/// The server's address, without a table. It has a query.
+/// The server's address, which has a query, but no table.
 pub fn server() -> Option<String> {
     variable("ELMAN_TEST_POSTGRES")
 }
 
-/// The name of a table that no other test uses. It is dropped with this.
+/// The unique name of a table, which is dropped together with this value.
 pub struct Table {
     server: String,
     name: String,
@@ -32,11 +32,11 @@ impl Table {
         Self::named(server, "test")
     }
 
-    /// A table whose name begins with a text.
-    pub fn named(server: &str, begin: &str) -> Self {
+    /// A table whose name begins with `prefix`.
+    pub fn named(server: &str, prefix: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        Self { server: server.into(), name: format!("{begin} {} {number}", std::process::id()) }
+        Self { server: server.into(), name: format!("{prefix} {} {number}", std::process::id()) }
     }
 
     pub fn address(&self) -> String {
@@ -44,12 +44,12 @@ impl Table {
         format!("{}&table={}", self.server, name.replace('+', "%20"))
     }
 
-    /// Its name in SQL.
+    /// The quoted name for SQL.
     pub fn quoted(&self) -> String {
         format!("\"{}\"", self.name.replace('"', "\"\""))
     }
 
-    /// Does something that is not done by a store.
+    /// Executes SQL.
     pub fn execute(&self, sql: &str) {
         execute(&self.server, sql).unwrap();
     }
@@ -57,7 +57,7 @@ impl Table {
 
 impl Drop for Table {
     fn drop(&mut self) {
-        // where a test fails, because the server is away, its reason is the one to see
+        // if the server is unreachable, the error of the test itself is the relevant one
         let _ = execute(&self.server, &format!("DROP TABLE IF EXISTS {}", self.quoted()));
     }
 }

@@ -12,22 +12,22 @@ use burn::{
     tensor::Shape,
 };
 
-/// Of the classes, `[V]`, if there is one.
+/// The bias of the output layer, `[V]`, if there is one.
 #[derive(ExtensionType)]
 #[extension_type(fusion: cfg(feature = "cube"))]
 pub enum Bias<B: Backend> {
-    Of(FloatTensor<B>),
+    Some(FloatTensor<B>),
     None,
 }
 
-/// The mean loss, `[1]`, and its gradients; those that were not wanted are empty.
+/// The mean loss, `[1]`, and its gradients. Gradients that are not required are empty.
 #[derive(Clone, Debug, ExtensionType)]
 #[extension_type(fusion: cfg(feature = "cube"))]
 pub struct Loss<B: Backend> {
     pub loss: FloatTensor<B>,
-    pub by_hidden: FloatTensor<B>,
-    pub by_weight: FloatTensor<B>,
-    pub by_bias: FloatTensor<B>,
+    pub grad_hidden: FloatTensor<B>,
+    pub grad_weight: FloatTensor<B>,
+    pub grad_bias: FloatTensor<B>,
 }
 
 #[cfg(feature = "cube")]
@@ -36,28 +36,28 @@ mod shapes {
 
     use super::{BiasMetadata, LossMetadata};
 
-    pub fn of(
+    pub fn infer(
         _targets: &TensorSpec,
         hidden: &TensorSpec,
         weight: &TensorSpec,
         bias: &BiasMetadata,
-        wanted: &[bool; 3],
+        required: &[bool; 3],
     ) -> LossMetadata {
-        let nothing = TensorSpec::new(Shape::new([0]), hidden.dtype);
-        let of = |is_wanted: bool, like: &TensorSpec| if is_wanted { like.clone() } else { nothing.clone() };
+        let empty = TensorSpec::new(Shape::new([0]), hidden.dtype);
+        let grad = |is_required: bool, like: &TensorSpec| if is_required { like.clone() } else { empty.clone() };
         LossMetadata {
             loss: TensorSpec::new(Shape::new([1]), hidden.dtype),
-            by_hidden: of(wanted[0], hidden),
-            by_weight: of(wanted[1], weight),
-            by_bias: match bias {
-                BiasMetadata::Of(bias) => of(wanted[2], bias),
-                BiasMetadata::None => nothing.clone(),
+            grad_hidden: grad(required[0], hidden),
+            grad_weight: grad(required[1], weight),
+            grad_bias: match bias {
+                BiasMetadata::Some(bias) => grad(required[2], bias),
+                BiasMetadata::None => empty.clone(),
             },
         }
     }
 }
 
-/// The raw kernels, never differentiated.
+/// The kernels, without autodiff.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
@@ -65,20 +65,21 @@ mod shapes {
     Fusion: cfg(feature = "cube")
 )]
 pub trait OutputKernels: Backend {
-    /// `targets` `[N]`, `hidden` `[N, H]`, `weight` `[H, V]`, `bias` `[V]` → the mean loss and its gradients by those of the
-    /// last three that are `wanted`, in their order.
-    #[fusion(meta = shapes::of)]
+    /// `targets` `[N]`, `hidden` `[N, H]`, `weight` `[H, V]`, `bias` `[V]` → the mean loss and its gradients with
+    /// respect to `hidden`, `weight` and `bias`, each only if `required`.
+    #[fusion(meta = shapes::infer)]
     fn output_gradients(
         targets: IntTensor<Self>,
         hidden: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         #[extension_type] bias: Bias<Self>,
-        wanted: [bool; 3],
+        required: [bool; 3],
     ) -> Loss<Self>;
 
-    /// A gradient times that of the loss, `[1]`, which is 1 unless the loss is part of something larger.
+    /// Multiplies a gradient by the gradient with respect to the loss, `[1]`, which is 1 unless the loss is part of a
+    /// larger expression.
     #[fusion(dtype = gradient, shape = gradient)]
-    fn output_scaled(gradient: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn output_scaled(gradient: FloatTensor<Self>, factor: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 /// The loss as one differentiable operation.
@@ -90,7 +91,7 @@ pub trait OutputKernels: Backend {
     Fusion: cfg(feature = "cube")
 )]
 pub trait OutputLoss: Backend {
-    /// The mean loss, `[1]`; arguments as of [`OutputKernels::output_gradients`].
+    /// The mean loss, `[1]`; same arguments as [`OutputKernels::output_gradients`].
     #[fusion(dtype = hidden, shape = Shape::new([1]))]
     fn output_loss(
         targets: IntTensor<Self>,
@@ -104,16 +105,16 @@ pub trait OutputLoss: Backend {
 struct LossBackward;
 
 impl<B: Backend + OutputKernels> Backward<B, 3> for LossBackward {
-    /// What forward has made.
+    /// The gradients that forward computed.
     type State = [FloatTensor<B>; 3];
 
     fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let by = gradients.consume::<B>(&ops.node);
-        let by = B::float_reshape(by, Shape::new([1]));
-        // parents are there where their gradient is wanted
+        let grad_loss = gradients.consume::<B>(&ops.node);
+        let grad_loss = B::float_reshape(grad_loss, Shape::new([1]));
+        // a parent is `Some` if its gradient is required
         for (node, gradient) in ops.parents.into_iter().zip(ops.state) {
             if let Some(node) = node {
-                gradients.register::<B>(node.id, B::output_scaled(gradient, by.clone()));
+                gradients.register::<B>(node.id, B::output_scaled(gradient, grad_loss.clone()));
             }
         }
     }
@@ -126,19 +127,19 @@ impl<B: Backend + OutputKernels + OutputLoss, C: CheckpointStrategy> OutputLoss 
         weight: FloatTensor<Self>,
         bias: Bias<Self>,
     ) -> FloatTensor<Self> {
-        // a bias that is not there is one that nobody wants the gradient of
-        let (bias_node, bias_wanted, bias) = match bias {
-            Bias::Of(bias) => (bias.node(), bias.is_tracked(), Bias::Of(bias.into_primitive())),
+        // no bias: use an untracked node
+        let (bias_node, bias_required, bias) = match bias {
+            Bias::Some(bias) => (bias.node(), bias.is_tracked(), Bias::Some(bias.into_primitive())),
             Bias::None => (Self::from_inner(hidden.primitive().clone()).node(), false, Bias::None),
         };
-        let wanted = [hidden.is_tracked(), weight.is_tracked(), bias_wanted];
+        let required = [hidden.is_tracked(), weight.is_tracked(), bias_required];
         let nodes = [hidden.node(), weight.node(), bias_node];
         let prepared = LossBackward.prepare::<C>(nodes).compute_bound().stateful();
         let (hidden, weight) = (hidden.into_primitive(), weight.into_primitive());
         match prepared {
             OpsKind::Tracked(prepared) => {
-                let all = B::output_gradients(targets, hidden, weight, bias, wanted);
-                prepared.finish([all.by_hidden, all.by_weight, all.by_bias], all.loss)
+                let all = B::output_gradients(targets, hidden, weight, bias, required);
+                prepared.finish([all.grad_hidden, all.grad_weight, all.grad_bias], all.loss)
             }
             OpsKind::UnTracked(prepared) => prepared.finish(B::output_loss(targets, hidden, weight, bias)),
         }

@@ -1,4 +1,4 @@
-//! The loss as one operation, on devices that have kernels for it.
+//! The fused loss, on devices with kernels for it.
 
 use burn::{
     backend::Dispatch,
@@ -8,14 +8,14 @@ use burn::{
 use super::extension::{Bias, OutputLoss};
 use crate::{cpu::is_cpu, device::is_cube};
 
-/// Whether a kernel can do this.
-pub(super) fn fits(hidden: &Tensor<2>, weight: &Tensor<2>, bias: Option<&Tensor<1>>) -> bool {
+/// Whether there is a kernel for these tensors.
+pub(super) fn is_supported(hidden: &Tensor<2>, weight: &Tensor<2>, bias: Option<&Tensor<1>>) -> bool {
     let device = hidden.device();
-    let bias_fits = bias.is_none_or(|bias| bias.dtype() == DType::F32);
-    [hidden.dtype(), weight.dtype()] == [DType::F32; 2] && bias_fits && (is_cpu(&device) || is_cube(&device))
+    let bias_is_f32 = bias.is_none_or(|bias| bias.dtype() == DType::F32);
+    [hidden.dtype(), weight.dtype()] == [DType::F32; 2] && bias_is_f32 && (is_cpu(&device) || is_cube(&device))
 }
 
-/// The mean loss, where that [fits].
+/// The mean loss of [supported](is_supported) tensors.
 pub(super) fn loss(
     hidden: Tensor<2>,
     weight: Tensor<2>,
@@ -26,6 +26,6 @@ pub(super) fn loss(
         targets.into_dispatch(),
         hidden.into_dispatch(),
         weight.into_dispatch(),
-        bias.map_or(Bias::None, |bias| Bias::Of(bias.into_dispatch())),
+        bias.map_or(Bias::None, |bias| Bias::Some(bias.into_dispatch())),
     ))
 }

@@ -1,3 +1,6 @@
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+#[allow(deprecated)]
+mod cpu;
 #[cfg(feature = "cube")]
 mod cube;
 #[cfg(any(feature = "flex", feature = "ndarray", feature = "cube"))]
@@ -5,33 +8,29 @@ mod cube;
 mod extension;
 #[cfg(any(feature = "flex", feature = "ndarray", feature = "cube"))]
 mod fused;
-#[cfg(any(feature = "flex", feature = "ndarray"))]
-#[allow(deprecated)]
-mod processor;
 
 use burn::{
     nn::loss::CrossEntropyLoss,
     tensor::{Int, Tensor, assert_shape, module::linear},
 };
 
-/// The mean cross-entropy of the softmax over a linear layer's outputs, `−(1/N) Σ ln softmax(x W + b)[target]`, in nats,
-/// `[1]`: what a language model with a large vocabulary spends most of its time on.
+/// The mean cross-entropy of the softmax over a linear layer's outputs, `−(1/N) Σ ln softmax(x W + b)[target]`, in
+/// nats, `[1]`. A language model with a large vocabulary spends most of its time here.
 ///
-/// In float32 it is one operation, and the logits `[N, V]` are never held: they are made and used up 2²² at a time on
-/// processors (Flex and NdArray) and 2²⁴ at a time on graphics cards (CubeCL), or 16 rows where those are more. With
-/// autodiff the gradients are made in the same pass, so a loss that is not differentiated is cheaper on a device without;
-/// a weight that is frozen costs no product for its gradient on graphics cards. In other formats, and elsewhere, it is
-/// composed of burn's operations.
+/// In f32 this is one fused operation that never stores all logits `[N, V]`: it computes them in chunks of 2²² on CPUs
+/// (Flex and NdArray) and of 2²⁴ on GPUs (CubeCL), or of 16 rows if these have more. With autodiff the gradients are
+/// computed in the same pass, so a loss that is not differentiated is cheaper on a device without autodiff. On GPUs no
+/// gradient is computed for a frozen weight. Other dtypes and devices use a composition of burn's operations.
 ///
 /// # Shapes
 /// - `hidden`: `[N, H]`
-/// - `weight`: `[H, V]`; the transposed of an embedding is used as it lies
+/// - `weight`: `[H, V]`; a transposed embedding is used without a copy
 /// - `bias`: `[V]`
 /// - `targets`: `[N]`, each below `V`
 ///
 /// # Panics
-/// If the shapes are others, there are no rows or no classes, or a target is not below `V`. The last is seen on processors alone; on
-/// graphics cards, which are not waited for, such a target makes the loss NaN.
+/// If shapes do not match, there are no rows or no classes, or a target is not below `V`. The last is detected on CPUs
+/// only. On GPUs, where a check would synchronize the device, such a target makes the loss NaN.
 ///
 /// ```
 /// use burn::tensor::{Int, Tensor};
@@ -61,7 +60,7 @@ pub fn linear_cross_entropy(
         assert_shape!(bias, [classes]);
     }
     #[cfg(any(feature = "flex", feature = "ndarray", feature = "cube"))]
-    if fused::fits(&hidden, &weight, bias.as_ref()) {
+    if fused::is_supported(&hidden, &weight, bias.as_ref()) {
         return fused::loss(hidden, weight, bias, targets);
     }
     let device = hidden.device();
@@ -75,10 +74,10 @@ mod tests {
 
     use super::*;
 
-    /// Another order of float32 sums and another exponential.
+    /// Another order of f32 sums and another exponential.
     const ROUNDING: Tolerance = Tolerance { relative: 1e-5, absolute: 1e-7 };
 
-    /// The loss, and its gradients by hidden values, weight and bias.
+    /// The loss, and its gradients with respect to hidden values, weight and bias.
     fn check(tied: bool, with_bias: bool, [rows, d_hidden, classes]: [usize; 3]) {
         for device in devices() {
             let what = format!("tied {tied} bias {with_bias} [{rows}, {d_hidden}, {classes}] on {device}");
@@ -95,21 +94,21 @@ mod tests {
             let logits = linear(hidden.clone(), as_used(), bias.clone());
             let composed = CrossEntropyLoss::new(None, &at).forward(logits, targets);
             assert_close(&format!("loss, {what}"), &fused, &composed, ROUNDING);
-            // as part of something larger
+            // as part of a larger expression
             let (fused, composed) = ((fused * 3.0).backward(), (composed * 3.0).backward());
-            for (name, by) in [("hidden", &hidden), ("weight", &weight)] {
-                let [fused, composed] = [&fused, &composed].map(|grads| by.grad(grads).expect("a gradient"));
-                assert_close(&format!("gradient by {name}, {what}"), &fused, &composed, ROUNDING);
+            for (name, input) in [("hidden", &hidden), ("weight", &weight)] {
+                let [fused, composed] = [&fused, &composed].map(|grads| input.grad(grads).expect("a gradient"));
+                assert_close(&format!("gradient of {name}, {what}"), &fused, &composed, ROUNDING);
             }
             if let Some(bias) = bias {
                 let [fused, composed] = [&fused, &composed].map(|grads| bias.grad(grads).expect("a gradient"));
-                assert_close(&format!("gradient by bias, {what}"), &fused, &composed, ROUNDING);
+                assert_close(&format!("gradient of the bias, {what}"), &fused, &composed, ROUNDING);
             }
         }
     }
 
     #[test]
-    fn loss_and_gradients_equal_those_of_single_operations() {
+    fn loss_and_gradients_match_the_composed_operations() {
         for tied in [false, true] {
             for with_bias in [false, true] {
                 for shape in [[1, 1, 1], [3, 7, 5], [20, 33, 70]] {
@@ -120,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn frozen_weights_have_no_gradient_and_the_others_have() {
+    fn only_frozen_weights_have_no_gradient() {
         for device in devices() {
             let at = device.autodiff();
             let hidden = Tensor::<2>::ones([2, 3], &at).require_grad();
@@ -131,11 +130,11 @@ mod tests {
         }
     }
 
-    /// A mantissa of 11 bits, in a sum of few.
+    /// f16 has a mantissa of 11 bits, and the sums are short.
     const HALF: Tolerance = Tolerance { relative: 1e-2, absolute: 0.0 };
 
     #[test]
-    fn half_precision_is_composed() {
+    fn half_precision_uses_the_composed_operations() {
         for device in devices().into_iter().filter(|device| device.device.supports_dtype(DType::F16)) {
             let at = device.autodiff();
             let hidden = Tensor::<2>::from_floats([[1.0, -0.5], [0.25, 2.0]], &at).require_grad();
@@ -156,7 +155,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "targets: each below 4")]
-    fn a_target_that_is_no_class_is_named() {
+    fn an_invalid_target_panics() {
         let device = &device();
         let targets = Tensor::<1, Int>::from_ints([4], device);
         linear_cross_entropy(Tensor::ones([1, 3], device), Tensor::ones([3, 4], device), None, targets);

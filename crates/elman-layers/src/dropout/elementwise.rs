@@ -5,19 +5,19 @@ use burn::{
 
 use super::rate::DropoutRate;
 
-/// Dropout with a mask of its own for each element, `y_i = m_i·x_i / (1 − p)` with `m_i ~ Bernoulli(1 − p)` (Srivastava
-/// et al. 2014, in the form that scales in training rather than in use).
+/// Dropout with one mask value per element, `y_i = m_i·x_i / (1 − p)` with `m_i ~ Bernoulli(1 − p)` (Srivastava et al.
+/// 2014; inverted dropout, which scales in training).
 ///
-/// As burn's own [`Dropout`](burn::nn::Dropout), and on processors faster: all threads draw, and the backward pass draws
-/// the mask once more from its seed instead of reading it. Unlike burn's, which acts where the input is on a device with autodiff,
-/// it goes by [one rule](super::DropoutRate#training-or-not) that has nothing to do with the input.
+/// Like burn's [`Dropout`](burn::nn::Dropout), but faster on CPUs: all threads generate the mask, and backward
+/// recomputes it from its seed instead of reading it. burn's is active if the input is on a device with autodiff; this
+/// one follows [one rule](super::DropoutRate#training-or-not) that does not depend on the input.
 #[derive(Module, Debug)]
 pub struct Dropout {
     rate: DropoutRate,
 }
 
 impl Dropout {
-    /// Drops an element with the given probability.
+    /// Drops each element with the given probability.
     ///
     /// # Panics
     /// If `probability` is not in [0, 1).
@@ -25,7 +25,7 @@ impl Dropout {
         Self { rate: DropoutRate::new("Dropout", probability) }
     }
 
-    /// Drops elements, wherever `x` was made; returns `x` after `valid()` or `freeze()`.
+    /// Drops elements, independently of the device of `x`; returns `x` after `valid()` or `freeze()`.
     ///
     /// # Shapes
     /// Any; the output has the shape of `x`.
@@ -33,11 +33,11 @@ impl Dropout {
         self.rate.apply(x, None)
     }
 
-    /// [`forward`](Self::forward) as a part of a module whose parameters are on a device: without autodiff there it returns `x`
-    /// too.
+    /// [`forward`](Self::forward) as part of a module with `parameters` on this device: also returns `x` if the device
+    /// has no autodiff.
     ///
     /// # Shapes
-    /// As [`forward`](Self::forward).
+    /// Those of [`forward`](Self::forward).
     pub fn forward_in<const D: usize>(&self, x: Tensor<D>, parameters: &Device) -> Tensor<D> {
         self.rate.apply(x, Some(parameters))
     }
@@ -67,19 +67,19 @@ mod tests {
     }
 
     #[test]
-    fn the_gradient_is_the_mask_however_it_lies_in_memory() {
+    fn the_gradient_is_the_mask_in_any_memory_layout() {
         for device in devices() {
             let x = ones(&device).require_grad();
             let mask = Dropout::new(0.5).forward(x.clone());
             let expected = values(mask.clone() * 3.0);
-            // through a transpose, so that the gradient comes back in another order
+            // through a transpose, so that the gradient has another layout
             let loss = (mask.swap_dims(0, 2) * 3.0).sum();
             assert_eq!(values(x.grad(&loss.backward()).expect("a gradient")), expected, "{device}");
         }
     }
 
     #[test]
-    fn two_draws_differ() {
+    fn two_masks_differ() {
         for device in devices() {
             let dropout = Dropout::new(0.5);
             let [first, second] = [(); 2].map(|()| values(dropout.forward(ones(&device))));

@@ -6,8 +6,8 @@ use burn::{
 
 use super::rate::DropoutRate;
 
-/// An embedding from which whole words are dropped, `y_{b,t} = m_w·E_w / (1 − p)` for the word `w` at `[b, t]`, with one
-/// `m_w ~ Bernoulli(1 − p)` for all places of the word (Gal & Ghahramani 2016, section 4.2; Merity et al. 2018,
+/// An embedding that drops whole words, `y_{b,t} = m_w·E_w / (1 − p)` for the word `w` at `[b, t]`, with one
+/// `m_w ~ Bernoulli(1 − p)` for all occurrences of the word (Gal & Ghahramani 2016, section 4.2; Merity et al. 2018,
 /// section 4.3).
 #[derive(Module, Debug)]
 pub struct EmbeddingDropout {
@@ -15,7 +15,7 @@ pub struct EmbeddingDropout {
 }
 
 impl EmbeddingDropout {
-    /// Drops a word with the given probability.
+    /// Drops each word with the given probability.
     ///
     /// # Panics
     /// If `probability` is not in [0, 1).
@@ -23,10 +23,10 @@ impl EmbeddingDropout {
         Self { rate: DropoutRate::new("EmbeddingDropout", probability) }
     }
 
-    /// Looks `tokens` up, in training with some words zero: where `words` is on a device with autodiff and the module was not
-    /// turned off by `valid()` or `freeze()`.
+    /// Looks up `tokens`. In training some words are zero: if `words` is on a device with autodiff and the module was
+    /// not turned off by `valid()` or `freeze()`.
     ///
-    /// The mask is looked up beside the vectors, which costs less than a masked copy of the whole matrix and is the same.
+    /// The mask is looked up like the vectors. This equals a masked copy of the whole matrix and costs less.
     ///
     /// # Shapes
     /// - `words`: a matrix of `[vocabulary, d_embed]`
@@ -67,27 +67,27 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_dropped_wherever_it_stands() {
+    fn all_occurrences_of_a_word_are_dropped() {
         for device in devices() {
             let y = EmbeddingDropout::new(0.5).forward(&words(&device), tokens(&device));
             let rows: Vec<Vec<f32>> =
                 y.into_data().try_to_vec::<f32>().unwrap().chunks(3 * VOCABULARY).map(<[f32]>::to_vec).collect();
-            assert_eq!(rows[0], rows[1], "{device}: both places of each word");
+            assert_eq!(rows[0], rows[1], "{device}: both occurrences of each word");
             let whole = rows[0].chunks(3).all(|word| word == [0.0; 3] || word == [2.0; 3]);
             assert!(whole, "{device}: a word is dropped as a whole, {:?}", rows[0]);
-            // All 64 words are alike with probability 2⁻⁶³.
+            // All 64 words have the same mask with probability 2⁻⁶³.
             assert!(rows[0].contains(&0.0) && rows[0].contains(&2.0), "{device}: some but not all");
         }
     }
 
     #[test]
-    fn the_gradient_reaches_the_words_that_are_kept() {
+    fn the_gradient_is_zero_for_dropped_words_only() {
         for device in devices() {
             let words = words(&device);
             let y = EmbeddingDropout::new(0.5).forward(&words, tokens(&device));
             let grads = y.clone().sum().backward();
             let dw = words.weight.grad(&grads).expect("a gradient").into_data();
-            // Each word stands in both rows, so its gradient is the mask twice.
+            // Each word occurs in both rows, so its gradient is twice the mask.
             let expected = y.inner().sum_dim(0).squeeze_dim::<2>(0).into_data();
             dw.assert_eq(&expected, true);
         }

@@ -15,36 +15,36 @@ use burn::{
 use super::mask::masked;
 use crate::cpu::{CpuBackend, is_cpu};
 
-/// Whether [`dropped`] can do this.
-pub fn fits<const D: usize>(x: &Tensor<D>) -> bool {
+/// Whether [`dropped`] supports this tensor.
+pub fn is_supported<const D: usize>(x: &Tensor<D>) -> bool {
     x.dtype() == DType::F32 && is_cpu(&x.device())
 }
 
-/// `x` times a mask, where that [fits].
+/// A [supported](is_supported) tensor `x` times a mask.
 pub fn dropped<const D: usize>(x: Tensor<D>, probability: f64) -> Tensor<D> {
-    let seed = draw_seed(&x.device());
+    let seed = random_seed(&x.device());
     with_seed(x, seed, probability)
 }
 
-/// A seed from the device's generator, so that [`Device::seed`] fixes every mask after it.
-fn draw_seed(device: &Device) -> u64 {
+/// A seed from the device's random number generator, so that [`Device::seed`] determines all later masks.
+fn random_seed(device: &Device) -> u64 {
     let below = Distribution::Uniform(0.0, 2f64.powi(62));
     Tensor::<1, Int>::random([1], below, (device, DType::I64)).into_scalar::<i64>().unsigned_abs()
 }
 
-/// `x` times the mask of this seed, which is the same however `x` lies in memory.
+/// `x` times the mask of this seed, which does not depend on the memory layout of `x`.
 fn with_seed<const D: usize>(x: Tensor<D>, seed: u64, probability: f64) -> Tensor<D> {
     Tensor::from_dispatch(<Dispatch as MaskedOp>::masked(x.into_dispatch(), seed, probability))
 }
 
-/// Dropout as one differentiable operation that saves nothing but its seed.
+/// Dropout as one differentiable operation that saves only its seed.
 #[backend_extension(Flex: cfg(feature = "flex"), NdArray: cfg(feature = "ndarray"), Autodiff)]
 pub trait MaskedOp: Backend {
     /// `x` times the mask of [`masked`], any shape.
     fn masked(x: FloatTensor<Self>, seed: u64, probability: f64) -> FloatTensor<Self>;
 }
 
-fn on_host<B: CpuBackend>(x: FloatTensor<B>, seed: u64, probability: f64) -> FloatTensor<B> {
+fn on_cpu<B: CpuBackend>(x: FloatTensor<B>, seed: u64, probability: f64) -> FloatTensor<B> {
     let (device, shape) = (x.device(), x.shape());
     B::tensor(masked(seed, probability, &B::values(x)), shape, &device)
 }
@@ -52,14 +52,14 @@ fn on_host<B: CpuBackend>(x: FloatTensor<B>, seed: u64, probability: f64) -> Flo
 #[cfg(feature = "flex")]
 impl MaskedOp for burn::backend::Flex {
     fn masked(x: FloatTensor<Self>, seed: u64, probability: f64) -> FloatTensor<Self> {
-        on_host::<Self>(x, seed, probability)
+        on_cpu::<Self>(x, seed, probability)
     }
 }
 
 #[cfg(feature = "ndarray")]
 impl MaskedOp for burn::backend::NdArray {
     fn masked(x: FloatTensor<Self>, seed: u64, probability: f64) -> FloatTensor<Self> {
-        on_host::<Self>(x, seed, probability)
+        on_cpu::<Self>(x, seed, probability)
     }
 }
 
@@ -94,12 +94,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_turned_input_has_the_mask_of_a_straight_one() {
+    fn the_mask_does_not_depend_on_the_memory_layout() {
         for device in devices().into_iter().filter(|device| is_cpu(&device.device)) {
             let x = Tensor::<2>::ones([33, 65], &device.autodiff());
-            let turned = x.clone().transpose().mul_scalar(1.0).transpose();
-            let [straight, turned] = [x, turned].map(|x| with_seed(x, 5, 0.5).into_data());
-            turned.assert_eq(&straight, true);
+            let column_major = x.clone().transpose().mul_scalar(1.0).transpose();
+            let [expected, found] = [x, column_major].map(|x| with_seed(x, 5, 0.5).into_data());
+            found.assert_eq(&expected, true);
         }
     }
 }

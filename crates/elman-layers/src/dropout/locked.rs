@@ -5,18 +5,18 @@ use burn::{
 
 use super::rate::DropoutRate;
 
-/// Dropout with one mask for all time steps, `y_{b,t,i} = m_{b,i}·x_{b,t,i} / (1 − p)` with `m_{b,i} ~ Bernoulli(1 − p)`
-/// (Gal & Ghahramani 2016, section 4; "variational dropout").
+/// Dropout with one mask for all time steps, `y_{b,t,i} = m_{b,i}·x_{b,t,i} / (1 − p)` with `m_{b,i} ~ Bernoulli(1 −
+/// p)` (Gal & Ghahramani 2016, section 4; "variational dropout").
 ///
-/// A recurrent network reads the same feature at every step; dropping it at some steps only is noise that the state
-/// averages out.
+/// A recurrent network reads the same feature at every step. Masks that change from step to step are noise that the
+/// state averages out.
 #[derive(Module, Debug)]
 pub struct LockedDropout {
     rate: DropoutRate,
 }
 
 impl LockedDropout {
-    /// Drops a feature with the given probability.
+    /// Drops each feature with the given probability.
     ///
     /// # Panics
     /// If `probability` is not in [0, 1).
@@ -24,7 +24,7 @@ impl LockedDropout {
         Self { rate: DropoutRate::new("LockedDropout", probability) }
     }
 
-    /// Drops features, wherever `x` was made; returns `x` after `valid()` or `freeze()`.
+    /// Drops features, independently of the device of `x`; returns `x` after `valid()` or `freeze()`.
     ///
     /// # Shapes
     /// - `x`, output: `[batch, time, feature]`
@@ -32,11 +32,11 @@ impl LockedDropout {
         self.masked(x, None)
     }
 
-    /// [`forward`](Self::forward) as a part of a module whose parameters are on a device: without autodiff there it returns `x`
-    /// too.
+    /// [`forward`](Self::forward) as part of a module with `parameters` on this device: also returns `x` if the device
+    /// has no autodiff.
     ///
     /// # Shapes
-    /// As [`forward`](Self::forward).
+    /// Those of [`forward`](Self::forward).
     pub fn forward_in(&self, x: Tensor<3>, parameters: &Device) -> Tensor<3> {
         self.masked(x, Some(parameters))
     }
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gradient_passes_through_what_is_kept() {
+    fn the_gradient_is_the_mask() {
         for device in devices() {
             let x = Tensor::<3>::ones([2, 3, 8], &device.autodiff()).require_grad();
             let y = LockedDropout::new(0.5).forward(x.clone());

@@ -1,18 +1,18 @@
 use rand::{Rng, SeedableRng, rngs::Xoshiro256PlusPlus};
 use rayon::prelude::*;
 
-/// Elements that share a random stream: what one thread draws at a time.
+/// Elements that share a random stream; one thread generates them.
 const CHUNK: usize = 1 << 14;
 
 /// Elements times a mask that is 0 with the given probability `p` and else `1/(1 − p)`.
 ///
-/// The mask depends on the seed, the probability and the elements' places alone, so a backward pass draws it once more
-/// rather than remembering it. Each [`CHUNK`] has a stream of its own: threads draw at the same time, and their number
-/// makes no difference.
+/// The mask depends only on the seed, the probability and the offsets of the elements, so backward recomputes it
+/// instead of saving it. Each [`CHUNK`] has its own random stream, so the result does not depend on the number of
+/// threads.
 pub fn masked(seed: u64, probability: f64, x: &[f32]) -> Vec<f32> {
     let keep = 1.0 - probability;
     let scale = (1.0 / keep) as f32;
-    // 32 random bits are below this with the probability of keeping, to within 2⁻³³.
+    // A 32-bit random number is below this with probability `keep`, to within 2⁻³³.
     let below = (keep * 2f64.powi(32)).round() as u64;
     let mut y = vec![0.0; x.len()];
     y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).enumerate().for_each(|(chunk, (y, x))| {
@@ -20,7 +20,7 @@ pub fn masked(seed: u64, probability: f64, x: &[f32]) -> Vec<f32> {
         for (y, x) in y.chunks_mut(2).zip(x.chunks(2)) {
             let bits = random.next_u64();
             for ((y, x), bits) in y.iter_mut().zip(x).zip([bits >> 32, bits & u64::from(u32::MAX)]) {
-                // a product, so that what is not finite is not hidden
+                // a product, so that NaN and infinity propagate
                 *y = x * if bits < below { scale } else { 0.0 };
             }
         }
@@ -34,7 +34,7 @@ mod tests {
 
     use super::*;
 
-    /// Not a whole number of chunks, nor even.
+    /// An odd length that is not a multiple of a chunk.
     const ODD: usize = 5 * CHUNK / 2 + 1;
 
     #[test]
@@ -43,7 +43,7 @@ mod tests {
             let mask = masked(1, probability, &[1.0; ODD]);
             let scale = (1.0 / (1.0 - probability)) as f32;
             assert!(mask.iter().all(|&m| m == 0.0 || m == scale), "{probability}: scale");
-            // The number of zeros is binomial; six standard deviations are left to chance.
+            // The number of zeros is binomial; six standard deviations are allowed.
             let zeros = mask.iter().filter(|&&m| m == 0.0).count() as f64;
             let (mean, variance) = (ODD as f64 * probability, ODD as f64 * probability * (1.0 - probability));
             assert!((zeros - mean).abs() < 6.0 * variance.sqrt(), "{probability}: {zeros} zeros of {ODD}");
@@ -51,9 +51,9 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_and_chunks_are_independent() {
+    fn adjacent_elements_and_chunks_are_independent() {
         let mask = masked(1, 0.5, &[0.5; ODD]);
-        // Two elements agree with probability 1/2: binomial as above, over so many pairs.
+        // Two elements agree with probability 1/2: binomial as above, over the pairs.
         for distance in [1, 2, CHUNK, CHUNK + 1] {
             let pairs = (ODD - distance) as f64;
             let equal = mask.iter().zip(&mask[distance..]).filter(|(a, b)| a == b).count() as f64;
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_follows_from_its_seed_on_any_number_of_threads() {
+    fn a_mask_depends_on_its_seed_and_not_on_the_number_of_threads() {
         let on = |threads, seed| {
             let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| masked(seed, 0.3, &[1.0; ODD]))
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_that_is_cut_short_begins_as_a_whole_one() {
+    fn a_shorter_mask_is_a_prefix_of_a_longer_one() {
         let whole = masked(3, 0.4, &[1.0; ODD]);
         for len in [0, 1, 2, CHUNK - 1, CHUNK, CHUNK + 1] {
             assert!(masked(3, 0.4, &vec![1.0; len]) == whole[..len], "{len} elements");
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_is_seen() {
+    fn nan_propagates() {
         assert!(masked(1, 0.5, &[f32::NAN; 8]).iter().all(|y| y.is_nan()));
     }
 }

@@ -3,13 +3,13 @@ use burn::{
     tensor::{Device, Distribution, Tensor},
 };
 
-/// The probability of dropping, and whether it is in force: what every module that draws at random has in common.
+/// A drop probability and whether it is active, shared by every module that draws random numbers.
 ///
 /// # Training or not
-/// [`is_training`](Self::is_training) is the one rule. A module draws unless [`valid()`](Module::valid) or
-/// [`freeze()`](Module::freeze) turned that off, as `eval()` does in PyTorch. If it has parameters, these have to be on a device
-/// with autodiff besides, so that a network that was made on a plain device, which cannot be trained, draws nothing. Where
-/// the input was made makes no difference.
+/// [`is_training`](Self::is_training) is the one rule. A module is active unless [`valid()`](Module::valid) or
+/// [`freeze()`](Module::freeze) was called, like `eval()` in PyTorch. If it has parameters, they must also be on a
+/// device with autodiff: a network on a device without autodiff cannot be trained, and is inactive. The input's device
+/// does not matter.
 #[derive(Module, Debug)]
 pub struct DropoutRate {
     probability: f64,
@@ -21,47 +21,47 @@ impl DropoutRate {
     /// Drops with the given probability.
     ///
     /// # Panics
-    /// If `probability` is not in [0, 1); the message begins with `layer`.
+    /// If `probability` is not in [0, 1); the message starts with `layer`.
     pub fn new(layer: &str, probability: f64) -> Self {
         assert!((0.0..1.0).contains(&probability), "{layer}: probability {probability} must be in [0, 1)");
         Self { probability, training: Param::from_bool(true) }
     }
 
-    /// Whether the module is in training: it was not turned off, and the device of its parameters, if it has any, is one
+    /// Whether the module is in training: it was not turned off, and its parameters, if it has any, are on a device
     /// with autodiff.
     pub fn is_training(&self, parameters: Option<&Device>) -> bool {
         self.training.is_enabled() && parameters.is_none_or(Device::is_autodiff)
     }
 
-    /// `x` times a mask that is 0 with the given probability `p` and else `1/(1 − p)`, so that it keeps its expectation;
-    /// `x` itself where `p` is 0 and outside [training](Self::is_training). `parameters` is the device of the module's
+    /// `x` times a mask that is 0 with the given probability `p` and else `1/(1 − p)`, which preserves the expectation.
+    /// Returns `x` if `p` is 0 and outside [training](Self::is_training). `parameters` is the device of the module's
     /// parameters.
     pub fn apply<const D: usize>(&self, x: Tensor<D>, parameters: Option<&Device>) -> Tensor<D> {
-        if self.draws(parameters) { self.draw(x) } else { x }
+        if self.is_active(parameters) { self.drop_elements(x) } else { x }
     }
 
-    fn draws(&self, parameters: Option<&Device>) -> bool {
+    fn is_active(&self, parameters: Option<&Device>) -> bool {
         self.probability > 0.0 && self.is_training(parameters)
     }
 
-    fn draw<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+    fn drop_elements<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         #[cfg(any(feature = "flex", feature = "ndarray"))]
-        if super::extension::fits(&x) {
+        if super::extension::is_supported(&x) {
             return super::extension::dropped(x, self.probability);
         }
         let keep = 1.0 - self.probability;
-        let kept = x.random_like(Distribution::Bernoulli(keep));
-        x * kept * (1.0 / keep)
+        let mask = x.random_like(Distribution::Bernoulli(keep));
+        x * mask * (1.0 / keep)
     }
 
-    /// The mask alone, which lives where `like` does; `None` where [`apply`](Self::apply) would return `x` itself.
+    /// The mask, on the device and in the dtype of `like`; `None` if [`apply`](Self::apply) would return `x`.
     pub fn mask<const D: usize, const L: usize>(
         &self,
         shape: [usize; D],
         like: &Tensor<L>,
         parameters: Option<&Device>,
     ) -> Option<Tensor<D>> {
-        self.draws(parameters).then(|| self.draw(Tensor::ones(shape, (&like.device(), like.dtype()))))
+        self.is_active(parameters).then(|| self.drop_elements(Tensor::ones(shape, (&like.device(), like.dtype()))))
     }
 }
 
@@ -86,10 +86,10 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_dropped_outside_training() {
+    fn dropout_is_active_in_training_only() {
         for device in devices() {
             let (rate, trained, plain) = (DropoutRate::new("test", 0.5), device.autodiff(), &device.device);
-            // wherever the input was made
+            // on any device of the input
             for made in [&trained, plain] {
                 let like = Tensor::<1>::zeros([1], made);
                 let draws = |rate: &DropoutRate, parameters| {
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_probability_outside_its_range_is_named() {
+    fn a_probability_out_of_range_panics() {
         for probability in [-0.1, 1.0, f64::NAN, f64::INFINITY] {
             let panic = std::panic::catch_unwind(|| DropoutRate::new("LockedDropout", probability)).unwrap_err();
             let message = panic.downcast_ref::<String>().expect("a message");

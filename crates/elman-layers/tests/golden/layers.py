@@ -1,4 +1,4 @@
-"""Makes layers.safetensors beside this file: outputs and gradients of dense layers and a feed-forward network, from
+"""Generates layers.safetensors in this folder: outputs and gradients of dense layers and a feed-forward network, from
 PyTorch in float64.
 
     pip install torch safetensors numpy && python layers.py
@@ -19,7 +19,7 @@ tensors = {}
 
 
 def exact(*shape):
-    """Random numbers that are exact in float32, in which the test computes."""
+    """Random numbers that are exact in f32, in which the test computes."""
     return torch.randn(*shape).float().double()
 
 

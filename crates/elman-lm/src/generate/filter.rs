@@ -1,15 +1,15 @@
-//! Filters of logits, each a pure function; a removed token has the logit −∞.
+//! Logit filters. A removed token gets the logit −∞.
 //!
-//! [`GenerateOptions`](super::GenerateOptions) says in which order generation applies them.
+//! [`GenerateOptions`](super::GenerateOptions) documents the order in which generation applies them.
 
-/// Makes tokens in `seen` less likely: divides a positive logit by `penalty` and multiplies a negative one with it, once
-/// however often the token was seen.
+/// Makes tokens in `seen` less likely: divides a positive logit by `penalty` and multiplies a negative one by it, once
+/// per distinct token.
 ///
-/// The penalised sampling of CTRL (Keskar et al. 2019, section 4.1), which divides by `T·θ`; a negative logit is
-/// multiplied, since dividing would make it more likely.
+/// The penalized sampling of CTRL (Keskar et al. 2019, section 4.1), which divides by `T·θ`. A negative logit is
+/// multiplied, because dividing would make it more likely.
 ///
 /// # Panics
-/// If a seen token is not below `logits.len()`.
+/// If a seen token is `logits.len()` or more.
 pub fn repetition_penalty(logits: &mut [f32], seen: &[u32], penalty: f32) {
     let mut seen = seen.to_vec();
     seen.sort_unstable();
@@ -20,21 +20,21 @@ pub fn repetition_penalty(logits: &mut [f32], seen: &[u32], penalty: f32) {
     }
 }
 
-/// Divides all logits by the temperature: below 1 sharpens the distribution, above 1 flattens it.
+/// Divides all logits by the temperature. Values below 1 sharpen the distribution, values above 1 flatten it.
 pub fn temperature(logits: &mut [f32], temperature: f32) {
     for logit in logits {
         *logit /= temperature;
     }
 }
 
-/// Keeps the `k` most likely tokens, and any as likely as the last of them (Fan et al. 2018). 0 keeps all.
+/// Keeps the `k` most likely tokens and ties with the last of them (Fan et al. 2018). 0 keeps all.
 pub fn top_k(logits: &mut [f32], k: usize) {
     if k == 0 || k >= logits.len() {
         return;
     }
     let mut sorted = logits.to_vec();
-    let (_, least, _) = sorted.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
-    remove_below(logits, *least);
+    let (_, min, _) = sorted.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
+    remove_below(logits, *min);
 }
 
 /// Keeps the fewest most likely tokens whose probabilities sum to at least `p`: nucleus sampling (Holtzman et al. 2020,
@@ -47,11 +47,11 @@ pub fn top_p(logits: &mut [f32], p: f32) {
     let mut order: Vec<usize> = (0..logits.len()).collect();
     order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
     let mut sum = 0.0;
-    let kept = order.iter().position(|token| {
+    let last = order.iter().position(|token| {
         sum += probabilities[*token];
         sum >= p
     });
-    for token in order.into_iter().skip(kept.map_or(usize::MAX, |last| last + 1)) {
+    for token in order.into_iter().skip(last.map_or(usize::MAX, |last| last + 1)) {
         logits[token] = f32::NEG_INFINITY;
     }
 }
@@ -59,13 +59,13 @@ pub fn top_p(logits: &mut [f32], p: f32) {
 /// Keeps the tokens that are at least `p` times as likely as the most likely one (Nguyen et al. 2024, section 3).
 /// 0 keeps all.
 pub fn min_p(logits: &mut [f32], p: f32) {
-    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    remove_below(logits, most + p.ln());
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    remove_below(logits, max + p.ln());
 }
 
-fn remove_below(logits: &mut [f32], least: f32) {
+fn remove_below(logits: &mut [f32], min: f32) {
     for logit in logits {
-        if *logit < least {
+        if *logit < min {
             *logit = f32::NEG_INFINITY;
         }
     }
@@ -73,8 +73,8 @@ fn remove_below(logits: &mut [f32], least: f32) {
 
 /// `exp(x_i) / Σ exp(x_j)`, computed on `x − max x`.
 pub(super) fn softmax(logits: &[f32]) -> Vec<f32> {
-    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut weights: Vec<f32> = logits.iter().map(|logit| (logit - most).exp()).collect();
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut weights: Vec<f32> = logits.iter().map(|logit| (logit - max).exp()).collect();
     let sum: f32 = weights.iter().sum();
     weights.iter_mut().for_each(|weight| *weight /= sum);
     weights
@@ -84,7 +84,7 @@ pub(super) fn softmax(logits: &[f32]) -> Vec<f32> {
 mod tests {
     use super::*;
 
-    const GONE: f32 = f32::NEG_INFINITY;
+    const REMOVED: f32 = f32::NEG_INFINITY;
 
     /// Logits of the probabilities 0.5, 0.25, 0.125, 0.125, up to a constant.
     fn halves() -> [f32; 4] {
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn seen_tokens_are_penalised_once_whatever_their_sign() {
+    fn seen_tokens_are_penalized_once_whatever_their_sign() {
         let mut logits = [2.0, -2.0, 2.0, 0.0];
         repetition_penalty(&mut logits, &[1, 0, 0, 3], 2.0);
         assert_eq!(logits, [1.0, -4.0, 2.0, 0.0]);
@@ -111,10 +111,10 @@ mod tests {
     fn top_k_keeps_the_most_likely_and_ties() {
         let mut logits = [1.0, 4.0, 3.0, 2.0];
         top_k(&mut logits, 2);
-        assert_eq!(logits, [GONE, 4.0, 3.0, GONE]);
+        assert_eq!(logits, [REMOVED, 4.0, 3.0, REMOVED]);
         let mut logits = [1.0, 2.0, 2.0];
         top_k(&mut logits, 1);
-        assert_eq!(logits, [GONE, 2.0, 2.0]);
+        assert_eq!(logits, [REMOVED, 2.0, 2.0]);
         for k in [0, 3, 9] {
             let mut logits = [1.0, 2.0, 2.0];
             top_k(&mut logits, k);
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn min_p_keeps_what_is_near_the_most_likely() {
+    fn min_p_keeps_tokens_near_the_most_likely() {
         let kept = |p: f32| {
             let mut logits = halves();
             min_p(&mut logits, p);
@@ -146,8 +146,8 @@ mod tests {
     }
 
     #[test]
-    fn softmax_sums_to_one_for_any_size_of_logits() {
-        assert_eq!(softmax(&[1e30, 1e30, GONE, -1e30]), [0.5, 0.5, 0.0, 0.0]);
+    fn softmax_sums_to_one_for_large_logits() {
+        assert_eq!(softmax(&[1e30, 1e30, REMOVED, -1e30]), [0.5, 0.5, 0.0, 0.0]);
         for (p, expected) in softmax(&halves()).into_iter().zip([0.5f32, 0.25, 0.125, 0.125]) {
             assert!((p - expected).abs() < 1e-6);
         }

@@ -1,4 +1,4 @@
-//! Generating text: an iterator of tokens, the filters that choose them, texts that end it.
+//! Text generation: an iterator of tokens, logit filters, stop texts.
 
 pub mod filter;
 mod options;
@@ -17,17 +17,17 @@ pub use reader::Reader;
 /// A generated token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// Its id.
+    /// The token id.
     pub token: u32,
-    /// The text that can be given out now: whole characters only, and nothing that may be the begin of a stop text. The
-    /// texts of all pieces together are the generated text, without the prompt.
+    /// The text that can be output now: complete characters only, and nothing that may be the start of a stop text. The
+    /// concatenated texts of all pieces are the generated text, without the prompt.
     pub text: String,
 }
 
-/// Generates text that continues `prompt`: an iterator of [`Piece`]s. `model` is a [`LanguageModel`](crate::LanguageModel) or
-/// a [`PackedModel`](crate::PackedModel), by reference.
+/// Generates text that continues `prompt`: an iterator of [`Piece`]s. `model` is a
+/// [`LanguageModel`](crate::LanguageModel) or a [`PackedModel`](crate::PackedModel), by reference.
 ///
-/// An empty prompt stands for a line's end.
+/// An empty prompt is replaced by a line break.
 ///
 /// ```no_run
 /// use burn::tensor::Device;
@@ -41,8 +41,8 @@ pub struct Piece {
 /// ```
 ///
 /// # Errors
-/// [`LmError::Setting`] for an option out of range, [`LmError::Text`] if the prompt cannot be encoded. The iterator gives
-/// [`LmError::NotFinite`] if the model's output is no number, and ends.
+/// [`LmError::Setting`] for an option out of range, [`LmError::Text`] if the prompt cannot be encoded. The iterator
+/// gives [`LmError::NotFinite`] if the model's output is not finite, and ends.
 pub fn generate<'a>(
     model: impl Into<Reader>,
     tokenizer: &'a TextTokenizer,
@@ -51,13 +51,13 @@ pub fn generate<'a>(
 ) -> Result<Generation<'a>, LmError> {
     options.validate()?;
     let mut seen = tokenizer.encode(if prompt.is_empty() { "\n" } else { prompt })?;
-    // what the prompt's last token is decides whether a space comes before the next word
+    // the last token of the prompt determines whether a space precedes the next word
     let mut decoder = tokenizer.decode_stream();
     for token in &seen {
         decoder.push(*token)?;
     }
     if seen.is_empty() {
-        seen.push(0); // a prompt, or a vocabulary, of nothing but spaces
+        seen.push(0); // the prompt or the vocabulary has only spaces
     }
     Ok(Generation {
         model: model.into(),
@@ -75,7 +75,7 @@ pub fn generate<'a>(
 /// The iterator that [`generate`] returns.
 pub struct Generation<'a> {
     model: Reader,
-    /// The prompt and what was generated.
+    /// The prompt and the generated tokens.
     seen: Vec<u32>,
     /// Tokens at the end of `seen` that the model has not read.
     unread: usize,
@@ -91,7 +91,7 @@ impl Generation<'_> {
     fn piece(&mut self) -> Result<Piece, LmError> {
         let mut logits = self.model.logits(&self.seen[self.seen.len() - self.unread..])?;
         self.options.filter(&mut logits, &self.seen);
-        let token = self.choose(&logits)?;
+        let token = self.sample(&logits)?;
         self.seen.push(token);
         self.unread = 1;
         self.generated += 1;
@@ -108,23 +108,23 @@ impl Generation<'_> {
         Ok(Piece { token, text })
     }
 
-    /// The most likely token at temperature 0, else one drawn by its probability.
-    fn choose(&mut self, logits: &[f32]) -> Result<u32, LmError> {
+    /// The most likely token at temperature 0, else a token sampled from the distribution.
+    fn sample(&mut self, logits: &[f32]) -> Result<u32, LmError> {
         if self.options.temperature == 0.0 {
             let best = logits.iter().enumerate().rev().max_by(|a, b| a.1.total_cmp(b.1));
             return Ok(best.map_or(0, |(token, _)| token as u32));
         }
         let probabilities = filter::softmax(logits);
         let mut left: f32 = self.rng.random();
-        let mut drawn = None;
+        let mut sampled = None;
         for (token, probability) in probabilities.iter().enumerate().filter(|(_, p)| **p > 0.0) {
-            drawn = Some(token as u32);
+            sampled = Some(token as u32);
             left -= probability;
             if left < 0.0 {
                 break;
             }
         }
-        drawn.ok_or(LmError::NotFinite)
+        sampled.ok_or(LmError::NotFinite)
     }
 }
 

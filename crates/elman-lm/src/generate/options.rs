@@ -8,8 +8,8 @@ use crate::{
 
 /// Settings of [`generate`](super::generate()).
 ///
-/// Each next token is chosen in this order: repetition penalty, temperature, top-k, top-p, min-p, then a draw from what
-/// is left. With temperature 0 the most likely token after the repetition penalty is taken, and nothing is drawn.
+/// Each token is chosen in this order: repetition penalty, temperature, top-k, top-p, min-p, then sampling from the
+/// remaining tokens. With temperature 0 the most likely token after the repetition penalty is chosen.
 ///
 /// ```
 /// use elman_lm::generate::GenerateOptions;
@@ -20,7 +20,7 @@ use crate::{
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GenerateOptions {
-    /// Tokens to generate at most.
+    /// Maximum number of tokens to generate.
     pub max_tokens: usize,
     /// See [`filter::temperature`]; 0 always takes the most likely token.
     pub temperature: f32,
@@ -32,14 +32,14 @@ pub struct GenerateOptions {
     pub min_p: f32,
     /// See [`filter::repetition_penalty`]; 1 changes nothing. The prompt's tokens count as seen.
     pub repetition_penalty: f32,
-    /// Seed of the draws: the same seed gives the same text.
+    /// Seed of the random numbers: the same seed gives the same text.
     pub seed: u64,
-    /// Texts at which generation ends; none of them, nor a part, is given out.
+    /// Texts at which generation stops; no part of them is output.
     pub stop: Vec<String>,
 }
 
 impl Default for GenerateOptions {
-    /// 100 tokens drawn from the model's own distribution.
+    /// 100 tokens sampled from the unmodified distribution.
     fn default() -> Self {
         Self {
             max_tokens: 100,
@@ -58,7 +58,7 @@ impl GenerateOptions {
     /// Checks that every setting is in its range.
     ///
     /// # Errors
-    /// [`LmError::Setting`] with the first that is not.
+    /// [`LmError::Setting`] for the first setting out of range.
     pub fn validate(&self) -> Result<(), LmError> {
         not_negative("the temperature", f64::from(self.temperature))?;
         check("top-p", "above 0 and at most 1", self.top_p, self.top_p > 0.0 && self.top_p <= 1.0)?;
@@ -68,7 +68,7 @@ impl GenerateOptions {
         check("a stop text", "at least one character", "empty", self.stop.iter().all(|stop| !stop.is_empty()))
     }
 
-    /// Applies the filters in their order.
+    /// Applies the filters in the documented order.
     pub(super) fn filter(&self, logits: &mut [f32], seen: &[u32]) {
         filter::repetition_penalty(logits, seen, self.repetition_penalty);
         if self.temperature > 0.0 {
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_out_of_range_are_named() {
+    fn errors_name_settings_out_of_range() {
         let good = GenerateOptions::default();
         good.validate().unwrap();
         let message = |options: GenerateOptions| options.validate().unwrap_err().to_string();
@@ -105,7 +105,8 @@ mod tests {
 
     #[test]
     fn filters_are_applied_in_the_documented_order() {
-        // after the penalty: 3, 3, 2, -9; after the temperature: 6, 6, 4, -18. Top-k 3 removes the last, top-p the third.
+        // after the penalty: 3, 3, 2, -9; after the temperature: 6, 6, 4, -18. Top-k 3 removes the last, top-p the
+        // third.
         let mut logits = [6.0, 3.0, 2.0, -4.5];
         let options = GenerateOptions {
             repetition_penalty: 2.0,

@@ -8,11 +8,11 @@ use crate::{
     packed::{PackedModel, PackedSession},
 };
 
-/// A model that reads a text to continue it: what [`generate`](super::generate()) makes of a [`LanguageModel`] or a
-/// [`PackedModel`]. A model on a processor is packed, one on another device stays where it is.
-pub struct Reader(Reads);
+/// Runs a [`LanguageModel`] or a [`PackedModel`] for [`generate`](super::generate()). A model on a CPU is packed first;
+/// a model on another device runs there.
+pub struct Reader(Inner);
 
-enum Reads {
+enum Inner {
     Packed(PackedSession),
     Tensors { model: Box<LanguageModel>, state: Option<State> },
 }
@@ -21,7 +21,7 @@ impl From<&LanguageModel> for Reader {
     fn from(model: &LanguageModel) -> Self {
         let packed = is_cpu(&model.device()).then(|| model.pack(WeightDtype::F32).ok()).flatten();
         packed.map_or_else(
-            || Self(Reads::Tensors { model: Box::new(model.valid()), state: None }),
+            || Self(Inner::Tensors { model: Box::new(model.valid()), state: None }),
             |packed| (&packed).into(),
         )
     }
@@ -29,20 +29,20 @@ impl From<&LanguageModel> for Reader {
 
 impl From<&PackedModel> for Reader {
     fn from(model: &PackedModel) -> Self {
-        Self(Reads::Packed(model.session(1)))
+        Self(Inner::Packed(model.session(1)))
     }
 }
 
 impl Reader {
-    /// Reads on, and returns the logits after the last token.
+    /// Reads more tokens and returns the logits after the last one.
     pub(super) fn logits(&mut self, tokens: &[u32]) -> Result<Vec<f32>, LmError> {
-        /// Tokens of a long prompt that are read at once; bounds the memory.
-        const AT_ONCE: usize = 256;
+        /// Tokens of a prompt that are processed together; limits the memory.
+        const CHUNK: usize = 256;
         let mut last = None;
-        for ids in tokens.chunks(AT_ONCE) {
+        for ids in tokens.chunks(CHUNK) {
             match &mut self.0 {
-                Reads::Packed(session) => session.read(ids)?,
-                Reads::Tensors { model, state } => {
+                Inner::Packed(session) => session.read(ids)?,
+                Inner::Tensors { model, state } => {
                     let tokens = model.tokens(ids, [1, ids.len()])?;
                     let out = model.hidden(tokens, Sequence::new().with_state(state.take()));
                     let Output { output, state: next, .. } = out;
@@ -52,9 +52,9 @@ impl Reader {
             }
         }
         let logits: Vec<f32> = match (&mut self.0, last) {
-            (Reads::Packed(session), _) => session.last_logits().to_vec(),
-            (Reads::Tensors { model, .. }, Some(hidden)) => model.logits(hidden).into_data().iter::<f32>().collect(),
-            (Reads::Tensors { .. }, None) => unreachable!("there is always a token that the model has not read"),
+            (Inner::Packed(session), _) => session.last_logits().to_vec(),
+            (Inner::Tensors { model, .. }, Some(hidden)) => model.logits(hidden).into_data().iter::<f32>().collect(),
+            (Inner::Tensors { .. }, None) => unreachable!("at least one token is unread"),
         };
         if logits.iter().all(|logit| logit.is_finite()) { Ok(logits) } else { Err(LmError::NotFinite) }
     }

@@ -1,49 +1,49 @@
-/// Finds the first stop text in a text that arrives in pieces, and holds back what may be the begin of one.
+/// Finds the first stop text in a text that arrives in pieces. Holds back what may be the start of a stop text.
 #[derive(Clone, Debug)]
 pub(super) struct StopTexts {
     stops: Vec<String>,
     held: String,
 }
 
-/// What can be given out now.
+/// Text that can be output now.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Released {
     pub text: String,
-    /// A stop text has been met; nothing follows.
+    /// A stop text was found; no more text follows.
     pub stopped: bool,
 }
 
 impl StopTexts {
-    /// None of `stops` is empty.
+    /// `stops` must not contain empty texts.
     pub(super) fn new(stops: Vec<String>) -> Self {
         Self { stops, held: String::new() }
     }
 
-    /// Takes the next piece.
+    /// Adds the next piece.
     pub(super) fn push(&mut self, piece: &str) -> Released {
         self.held.push_str(piece);
-        if let Some(begin) = self.stops.iter().filter_map(|stop| self.held.find(stop)).min() {
-            self.held.truncate(begin);
+        if let Some(start) = self.stops.iter().filter_map(|stop| self.held.find(stop)).min() {
+            self.held.truncate(start);
             return Released { text: self.finish(), stopped: true };
         }
-        let keep = self.longest_begin();
-        let text = self.held.drain(..self.held.len() - keep).collect();
+        let partial = self.partial_stop();
+        let text = self.held.drain(..self.held.len() - partial).collect();
         Released { text, stopped: false }
     }
 
-    /// What is still held back, when no more text will come.
+    /// The text that is still held back at the end.
     pub(super) fn finish(&mut self) -> String {
         std::mem::take(&mut self.held)
     }
 
-    /// Bytes at the end of the held text that a stop text begins with.
-    fn longest_begin(&self) -> usize {
-        let longest = self.stops.iter().map(|stop| stop.len() - 1).max().unwrap_or(0);
-        let first = self.held.len().saturating_sub(longest);
+    /// Bytes at the end of the held text that may be the start of a stop text.
+    fn partial_stop(&self) -> usize {
+        let max = self.stops.iter().map(|stop| stop.len() - 1).max().unwrap_or(0);
+        let first = self.held.len().saturating_sub(max);
         (first..self.held.len())
-            .filter(|begin| self.held.is_char_boundary(*begin))
-            .find(|begin| self.stops.iter().any(|stop| stop.starts_with(&self.held[*begin..])))
-            .map_or(0, |begin| self.held.len() - begin)
+            .filter(|start| self.held.is_char_boundary(*start))
+            .find(|start| self.stops.iter().any(|stop| stop.starts_with(&self.held[*start..])))
+            .map_or(0, |start| self.held.len() - start)
     }
 }
 
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn the_begin_of_a_stop_text_is_held_back_until_it_is_known_not_to_be_one() {
+    fn a_possible_start_of_a_stop_text_is_held_back() {
         let mut texts = stops(&["END", "\n\n"]);
         let mut push = |piece| {
             let released = texts.push(piece);
@@ -73,13 +73,13 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_several_stop_texts_counts() {
+    fn the_earliest_stop_text_counts() {
         assert_eq!(stops(&["b", "ab"]).push("xaby"), Released { text: "x".into(), stopped: true });
         assert_eq!(stops(&[]).push("xaby"), Released { text: "xaby".into(), stopped: false });
     }
 
     #[test]
-    fn what_is_held_at_the_end_is_given_out() {
+    fn held_text_is_released_at_the_end() {
         let mut texts = stops(&["ééé"]);
         assert_eq!(texts.push("aéé").text, "a");
         assert_eq!(texts.finish(), "éé");
@@ -87,19 +87,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_give_what_the_whole_text_gives(pieces in prop::collection::vec("[abé]{0,3}", 0..12), stop in "[abé]{1,3}") {
+        fn pieces_release_what_the_whole_text_does(pieces in prop::collection::vec("[abé]{0,3}", 0..12), stop in "[abé]{1,3}") {
             let whole: String = pieces.concat();
             let mut texts = stops(&[&stop]);
-            let mut given = String::new();
+            let mut output = String::new();
             for piece in &pieces {
                 let released = texts.push(piece);
-                given += &released.text;
+                output += &released.text;
                 if released.stopped {
                     break;
                 }
             }
-            given += &texts.finish();
-            prop_assert_eq!(given, whole.split(&stop).next().unwrap());
+            output += &texts.finish();
+            prop_assert_eq!(output, whole.split(&stop).next().unwrap());
         }
     }
 }

@@ -5,13 +5,14 @@ use burn::{
 };
 use elman_layers::cpu::is_cpu;
 
-use super::numbers::Numbers;
+use super::cpu_values::CpuValues;
 use crate::evaluate::read;
 
-/// The global norm of a module's gradients, `‖g‖ = √(Σ g²)` over all parameters together, `[1]`, left on the device;
-/// and, if `limit` is given, the gradients scaled by `min(1, limit / (‖g‖ + 1e-6))` (Pascanu et al. 2013, algorithm 1).
+/// Clips the global gradient norm `‖g‖ = √(Σ g²)` over all parameters: scales them by
+/// `min(1, limit / (‖g‖ + 1e-6))` if `limit` is given (Pascanu et al. 2013, algorithm 1). Also returns the norm before
+/// clipping, `[1]`, on the device.
 ///
-/// As PyTorch's `clip_grad_norm_`. burn's own clipping takes each tensor's norm alone.
+/// The same as PyTorch's `clip_grad_norm_`. burn's clipping uses the norm of each tensor.
 pub fn clip_by_global_norm<M: Module>(
     module: &M,
     gradients: GradientsParams,
@@ -53,13 +54,13 @@ struct Squares {
 
 impl ModuleVisitor for Squares {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        // taken out, so that nothing else holds it
+        // removed, so that it is the only reference and no copy is made
         let Some(gradient) = self.gradients.remove::<D>(param.id) else { return };
-        let (gradient, sum) = if Numbers::fit(&gradient) {
+        let (gradient, sum) = if CpuValues::supports(&gradient) {
             let device = gradient.device();
-            let numbers = Numbers::of(gradient);
-            let sum = Tensor::from_floats([numbers.sum_of_squares()], &device);
-            (numbers.tensor(), sum)
+            let values = CpuValues::from_tensor(gradient);
+            let sum = Tensor::from_floats([values.sum_of_squares()], &device);
+            (values.into_tensor(), sum)
         } else {
             let sum = gradient.clone().square().sum();
             (gradient, sum)
@@ -72,7 +73,7 @@ impl ModuleVisitor for Squares {
 struct Scale {
     gradients: GradientsParams,
     factor: Tensor<1>,
-    /// The factor, where reading it does not wait for the device: this is the faster way.
+    /// The factor on the CPU, if reading it needs no device synchronization. This is faster.
     known: Option<f32>,
 }
 
@@ -80,7 +81,9 @@ impl ModuleVisitor for Scale {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.remove::<D>(param.id) {
             let scaled = match self.known {
-                Some(factor) if Numbers::fit(&gradient) => Numbers::of(gradient).each(|x| *x *= factor).tensor(),
+                Some(factor) if CpuValues::supports(&gradient) => {
+                    CpuValues::from_tensor(gradient).each(|x| *x *= factor).into_tensor()
+                }
                 Some(factor) => gradient * factor,
                 None => gradient * self.factor.clone().reshape([1; D]),
             };
@@ -124,12 +127,12 @@ mod tests {
     }
 
     #[test]
-    fn the_norm_is_taken_over_all_parameters() {
+    fn the_norm_is_global_over_all_parameters() {
         assert_clipped(Some(2.5), 0.5);
     }
 
     #[test]
-    fn gradients_below_the_limit_stay() {
+    fn gradients_below_the_limit_are_unchanged() {
         assert_clipped(Some(6.0), 1.0);
         assert_clipped(None, 1.0);
     }

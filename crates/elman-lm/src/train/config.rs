@@ -12,21 +12,21 @@ use crate::{
 /// validation stops improving, gradients clipped to 0.25, 20 columns, 35 tokens per step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainConfig {
-    /// Columns that the text is cut into, trained side by side.
+    /// Batch size: the text is split into this number of columns.
     pub batch: usize,
-    /// Tokens that the gradient reaches back (truncated backpropagation through time).
+    /// Window of truncated backpropagation through time, in tokens.
     pub bptt: usize,
-    /// Times that the text is read.
+    /// Passes over the text.
     pub epochs: usize,
     /// The optimizer.
     pub optimizer: Optimizer,
     /// The learning rate, before the schedule.
     pub learning_rate: f64,
-    /// How the learning rate changes.
+    /// The learning-rate schedule.
     pub schedule: Schedule,
     /// Weight decay; see [`Optimizer`].
     pub weight_decay: f64,
-    /// Largest global norm of the gradients; `None` does not clip.
+    /// Maximum global norm of the gradients; `None` does not clip.
     pub clip: Option<f64>,
     /// Seed of the dropout masks.
     pub seed: u64,
@@ -56,7 +56,7 @@ impl TrainConfig {
     /// Checks that every setting is in its range.
     ///
     /// # Errors
-    /// [`LmError::Setting`] with the first that is not.
+    /// [`LmError::Setting`] for the first setting out of range.
     pub fn validate(&self) -> Result<(), LmError> {
         at_least_one("the batch", self.batch)?;
         at_least_one("bptt", self.bptt)?;
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_out_of_range_are_named() {
+    fn errors_name_settings_out_of_range() {
         let good = TrainConfig::default();
         good.validate().unwrap();
         for (found, text) in [(-1.0, "-1"), (f64::NAN, "NaN"), (0.0, "0"), (f64::INFINITY, "inf")] {

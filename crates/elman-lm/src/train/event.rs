@@ -5,49 +5,49 @@ use serde::{Deserialize, Serialize};
 use super::{Resumed, TrainConfig};
 use crate::{config::LanguageModelConfig, error::LmError, evaluate::Evaluation, model::LanguageModel};
 
-/// What happens in training, in the order in which it happens.
+/// An event of training. Events are emitted in order.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// Training begins.
+    /// Training starts.
     Start(&'a Start),
-    /// A step is done; its number, counted from 1 over all epochs.
+    /// A step is complete; its number, counted from 1 over all epochs.
     Step(usize),
     /// The losses since the last interval have been read.
     Interval(&'a Interval),
-    /// An epoch is over and validated; the model after it, in a form for inference.
+    /// An epoch is complete and validated; the model after it, in inference mode.
     Epoch(&'a Epoch, &'a LanguageModel),
-    /// This model is the best so far (without validation: the latest), in a form for inference. Training that goes on
-    /// from a checkpoint tells of the best model before it once more.
+    /// The best model so far (without validation: the latest), in inference mode. Training that resumes from a
+    /// checkpoint first emits the best model of the checkpoint again.
     Best(&'a LanguageModel, &'a Epoch),
     /// A checkpoint has been written after this step.
     Checkpoint(&'a Path, usize),
 }
 
-/// Something that follows training: draws, logs, saves.
+/// A callback for training: shows progress, logs, saves.
 pub trait Observer {
-    /// Is told of an event.
+    /// Handles an event.
     ///
     /// # Errors
-    /// What fails here stops training.
+    /// An error stops training.
     fn observe(&mut self, event: Event<'_>) -> Result<(), LmError>;
 }
 
-/// Follows nothing.
+/// Ignores all events.
 impl Observer for () {
     fn observe(&mut self, _event: Event<'_>) -> Result<(), LmError> {
         Ok(())
     }
 }
 
-/// A closure that is called with every event.
+/// Calls the closure with every event.
 impl<F: FnMut(Event<'_>) -> Result<(), LmError>> Observer for F {
     fn observe(&mut self, event: Event<'_>) -> Result<(), LmError> {
         self(event)
     }
 }
 
-/// All of them, in order.
+/// Calls all observers in order.
 impl<O: Observer + ?Sized> Observer for Vec<Box<O>> {
     fn observe(&mut self, event: Event<'_>) -> Result<(), LmError> {
         self.iter_mut().try_for_each(|observer| observer.observe(event))
@@ -63,20 +63,20 @@ pub struct Start {
     pub settings: TrainConfig,
     /// Number of the model's parameters.
     pub parameters: usize,
-    /// Tokens that an epoch reads.
+    /// Tokens of an epoch.
     pub train_tokens: usize,
-    /// Steps in an epoch.
+    /// Steps of an epoch.
     pub steps_per_epoch: usize,
-    /// Steps in all.
+    /// Total number of steps.
     pub steps: usize,
-    /// Epochs in all.
+    /// Total number of epochs.
     pub epochs: usize,
-    /// The checkpoint that training goes on from.
+    /// The checkpoint that training resumes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed: Option<Resumed>,
 }
 
-/// Some steps of training, averaged.
+/// Metrics averaged over some steps of training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The epoch, from 1.
@@ -90,15 +90,15 @@ pub struct Interval {
     pub perplexity: f64,
     /// Mean global norm of the gradients, before clipping.
     pub gradient_norm: f64,
-    /// The last step's learning rate.
+    /// Learning rate of the last step.
     pub learning_rate: f64,
-    /// Training speed.
+    /// Training throughput.
     pub tokens_per_second: f64,
-    /// Seconds since training began.
+    /// Seconds since training started.
     pub seconds: f64,
 }
 
-/// One reading of the text.
+/// Metrics of one pass over the text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// The epoch, from 1.
@@ -107,35 +107,35 @@ pub struct Epoch {
     pub step: usize,
     /// Mean cross-entropy over the epoch's steps, nats per token, with dropout.
     pub train_loss: f64,
-    /// The validation text's figures, if there is one.
+    /// Metrics of the validation text, if there is one.
     pub valid: Option<Evaluation>,
     /// Whether this is the best epoch so far.
     pub best: bool,
-    /// The last step's learning rate.
+    /// Learning rate of the last step.
     pub learning_rate: f64,
-    /// Training speed, without validation.
+    /// Training throughput, without validation.
     pub tokens_per_second: f64,
-    /// Seconds since training began.
+    /// Seconds since training started.
     pub seconds: f64,
 }
 
-/// All figures of a training run.
+/// All metrics of a training run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct History {
-    /// Every logged interval; of a run that went on from a checkpoint, those after it.
+    /// Every logged interval; of a resumed run, those after the checkpoint.
     pub intervals: Vec<Interval>,
     /// Every epoch.
     pub epochs: Vec<Epoch>,
 }
 
 impl History {
-    /// The best epoch: the one whose model is kept.
+    /// The best epoch, whose model training returns.
     pub fn best(&self) -> Option<&Epoch> {
         self.epochs.iter().rev().find(|epoch| epoch.best)
     }
 }
 
-/// Gathers intervals and epochs.
+/// Collects intervals and epochs.
 impl Observer for History {
     fn observe(&mut self, event: Event<'_>) -> Result<(), LmError> {
         match event {

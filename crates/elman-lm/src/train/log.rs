@@ -16,11 +16,11 @@ use crate::{
     model::LanguageModel,
 };
 
-/// Writes training to a file as JSON lines: one object per line, whose `event` is `start`, `resume`, `interval`,
-/// `epoch` or `sample`.
+/// Logs training to a file as JSON lines: one object per line, whose `event` is `start`, `resume`, `interval`, `epoch`
+/// or `sample`.
 ///
-/// A number that is not finite (a perplexity beyond 10³⁰⁸) is `null`, since JSON has no other name for it. A run that
-/// goes on from a checkpoint goes on in its file, without the lines of the steps that are done again.
+/// JSON has no infinity, so a number that is not finite (a perplexity above 10³⁰⁸) is written as `null`. A resumed run
+/// continues its file, without the lines of steps that are repeated.
 pub struct LogFile<'a> {
     path: PathBuf,
     file: Option<File>,
@@ -48,46 +48,46 @@ enum Line<'a> {
 }
 
 /// Length of a sample, in characters.
-const SAMPLE: usize = 300;
+const SAMPLE_LEN: usize = 300;
 
 impl<'a> LogFile<'a> {
-    /// A log in the file at `path`, which begins when training does, in place of one that is there.
+    /// A log in the file at `path`. It is created when training starts and replaces an existing file.
     pub fn new(path: impl AsRef<Path>) -> Self {
         Self { path: path.as_ref().into(), file: None, about: Value::Null, tokenizer: None }
     }
 
-    /// Adds to the first line, as `about`, what training does not know: where the text is from, the machine.
+    /// Adds `about` to the first line: what training does not know, such as the source of the text and the machine.
     #[must_use]
     pub fn with_about(self, about: Value) -> Self {
         Self { about, ..self }
     }
 
-    /// After each epoch the model writes a short text into the log, with the same draws each time.
+    /// Logs a short sample of the model after each epoch, always with the same seed.
     #[must_use]
     pub fn with_samples(self, tokenizer: &'a TextTokenizer) -> Self {
         Self { tokenizer: Some(tokenizer), ..self }
     }
 
     fn begin(&mut self, start: &Start) -> Result<(), LmError> {
-        let mut kept = match &start.resumed {
-            Some(resumed) => self.kept(resumed.step)?,
+        let mut lines = match &start.resumed {
+            Some(resumed) => self.lines_up_to(resumed.step)?,
             None => String::new(),
         };
         let about = &self.about;
-        if kept.is_empty() {
-            kept += &line(&Line::Start { start, about });
+        if lines.is_empty() {
+            lines += &line(&Line::Start { start, about });
         }
         if let Some(resumed) = &start.resumed {
-            kept += &line(&Line::Resume(resumed));
+            lines += &line(&Line::Resume(resumed));
         }
-        files::replace(&self.path, kept.as_bytes())?;
+        files::replace(&self.path, lines.as_bytes())?;
         let file = File::options().append(true).open(&self.path).map_err(|source| self.failed(source))?;
         self.file = Some(file);
         Ok(())
     }
 
-    /// The lines of a log up to a step. The last line of a process that was killed may be cut off.
-    fn kept(&self, step: usize) -> Result<String, LmError> {
+    /// The lines of a log up to a step. Drops a last line that a killed process left incomplete.
+    fn lines_up_to(&self, step: usize) -> Result<String, LmError> {
         let text = match elman_files::read(&self.path, u64::MAX) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
             text => text.map_err(|source| LmError::Read { path: self.path.clone(), source })?,
@@ -102,15 +102,15 @@ impl<'a> LogFile<'a> {
 
     fn sample(&self, model: &LanguageModel, epoch: &Epoch) -> Result<Option<String>, LmError> {
         let Some(tokenizer) = self.tokenizer else { return Ok(None) };
-        let options = GenerateOptions { max_tokens: SAMPLE, temperature: 0.8, ..GenerateOptions::default() };
+        let options = GenerateOptions { max_tokens: SAMPLE_LEN, temperature: 0.8, ..GenerateOptions::default() };
         let mut text = String::new();
         for piece in generate(model, tokenizer, "", &options)? {
             text += &piece?.text;
-            if text.chars().count() >= SAMPLE {
+            if text.chars().count() >= SAMPLE_LEN {
                 break;
             }
         }
-        let text = text.trim().chars().take(SAMPLE).collect();
+        let text = text.trim().chars().take(SAMPLE_LEN).collect();
         Ok(Some(line(&Line::Sample { epoch: epoch.epoch, step: epoch.step, text })))
     }
 

@@ -1,12 +1,12 @@
-//! Training by truncated backpropagation through time, and what follows it: progress, log, checkpoints.
+//! Training by truncated backpropagation through time, with its observers: progress, log, checkpoints.
 
 mod checkpoint;
 mod clip;
 mod config;
+mod cpu_values;
 mod event;
 mod log;
 mod meter;
-mod numbers;
 mod optimizer;
 mod progress;
 pub mod record;
@@ -37,7 +37,7 @@ pub use training::{Trained, Training};
 /// Trains `model` on `text`: [`Training`] without checkpoints.
 ///
 /// # Errors
-/// As [`Training::run`].
+/// Those of [`Training::run`].
 pub fn train(
     model: LanguageModel,
     text: &Tokens,

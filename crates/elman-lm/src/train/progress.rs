@@ -19,7 +19,7 @@ impl Progress {
     }
 }
 
-/// A run that fails leaves no bar behind.
+/// Removes the bar of a run that failed.
 impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
@@ -63,17 +63,17 @@ impl Observer for Progress {
     }
 }
 
-/// What is to be known of a run that goes on.
+/// Messages about a resumed run.
 fn notes(resumed: &Resumed, steps: usize) -> Vec<String> {
     let Resumed { checkpoint, step, changed, damaged } = resumed;
-    let damaged = damaged.iter().map(|reason| format!("note: {reason}; the one before it is used"));
-    let from = format!("going on from '{}', step {step} of {steps}", checkpoint.display());
+    let damaged = damaged.iter().map(|reason| format!("note: {reason}; using the previous checkpoint"));
+    let from = format!("resuming from '{}' at step {step} of {steps}", checkpoint.display());
     let changed =
-        changed.iter().map(|Changed { setting, was, now }| format!("note: {setting} is {now} now and was {was}"));
+        changed.iter().map(|Changed { setting, was, now }| format!("note: {setting} is now {now}, was {was}"));
     damaged.chain([from]).chain(changed).collect()
 }
 
-/// An epoch in one line.
+/// Formats an epoch in one line.
 fn summary(epoch: &Epoch, epochs: usize) -> String {
     let mut line = format!(
         "epoch {}/{epochs}: {:.0} tokens/s, train loss {:.4}",
@@ -94,20 +94,20 @@ mod tests {
     use crate::evaluate::Evaluation;
 
     #[test]
-    fn what_goes_on_is_told_with_what_is_new() {
+    fn a_resumed_run_reports_changed_settings_and_damaged_checkpoints() {
         let changed = Changed { setting: "epochs".into(), was: "2".into(), now: "3".into() };
-        let damaged = vec!["'b' is no checkpoint to go on from: it is cut off".to_owned()];
+        let damaged = vec!["cannot resume from 'b': it is truncated".to_owned()];
         let resumed = Resumed { checkpoint: "a".into(), step: 7, changed: vec![changed], damaged };
         let expected = [
-            "note: 'b' is no checkpoint to go on from: it is cut off; the one before it is used",
-            "going on from 'a', step 7 of 30",
-            "note: epochs is 3 now and was 2",
+            "note: cannot resume from 'b': it is truncated; using the previous checkpoint",
+            "resuming from 'a' at step 7 of 30",
+            "note: epochs is now 3, was 2",
         ];
         assert_eq!(notes(&resumed, 30), expected);
     }
 
     #[test]
-    fn an_epoch_is_summed_up_in_a_line() {
+    fn an_epoch_is_summarized_in_a_line() {
         let valid = Evaluation {
             tokens: 90,
             loss: 1.5,

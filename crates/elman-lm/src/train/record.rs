@@ -1,5 +1,5 @@
-//! Parameters and an optimizer's state as bytes, for checkpoints. What is read is compared with the module before burn sees
-//! it, which trusts its files: names, shapes, ids, counters, and that every number is finite.
+//! Parameters and optimizer states as bytes, for checkpoints. burn trusts its files, so loaded bytes are compared with
+//! the module first: names, shapes, ids, counters, and that all values are finite.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,50 +12,50 @@ use burn::{
 
 use super::Optimizer;
 
-/// A module's parameters, with burn's ids, which an optimizer's state refers to.
+/// Serializes a module's parameters with burn's ids, which optimizer states refer to.
 ///
 /// # Errors
-/// burn's reason.
+/// burn's message.
 pub fn pack_module<M: Module>(module: &M) -> Result<Vec<u8>, String> {
-    Ok(module.clone().into_record().into_bytes().map_err(one_line)?.to_vec())
+    Ok(module.clone().into_record().into_bytes().map_err(elman_files::one_line)?.to_vec())
 }
 
-/// Puts what [`pack_module`] made into a module of the same structure.
+/// Loads the bytes of [`pack_module`] into a module of the same structure.
 ///
 /// # Errors
-/// What is wrong with the bytes: damage, other parameters than the module's, numbers that are not finite.
+/// A message if the bytes are damaged, belong to other parameters, or have values that are not finite.
 pub fn unpack_module<M: Module>(bytes: &[u8], into: M) -> Result<M, String> {
-    let (found, wanted) = (tensors(bytes)?, tensors(&pack_module(&into)?)?);
-    if found.len() != wanted.len() {
-        return Err(format!("it has {} parameters, and the model {}", found.len(), wanted.len()));
+    let (found, expected) = (tensors(bytes)?, tensors(&pack_module(&into)?)?);
+    if found.len() != expected.len() {
+        return Err(format!("it has {} parameters, and the model {}", found.len(), expected.len()));
     }
     let mut ids = HashSet::new();
-    for (found, wanted) in found.into_iter().zip(wanted) {
-        if found.name != wanted.name {
-            return Err(format!("it has a parameter '{}' in the place of '{}'", found.name, wanted.name));
+    for (found, expected) in found.into_iter().zip(expected) {
+        if found.name != expected.name {
+            return Err(format!("it has a parameter '{}' instead of '{}'", found.name, expected.name));
         }
-        check(&found, &wanted.shape)?;
+        check(&found, &expected.shape)?;
         if !found.param_id.is_some_and(|id| ids.insert(id)) {
-            return Err(format!("the id of '{}' is missing, or another parameter's", found.name));
+            return Err(format!("the id of '{}' is missing or duplicate", found.name));
         }
         finite(found)?;
     }
-    let record = ModuleRecord::from_bytes(owned(bytes)).map_err(one_line)?;
-    into.try_load_record(record).map_err(one_line)
+    let record = ModuleRecord::from_bytes(owned(bytes)).map_err(elman_files::one_line)?;
+    into.try_load_record(record).map_err(elman_files::one_line)
 }
 
-/// An optimizer's state.
+/// Serializes an optimizer's state.
 ///
 /// # Errors
-/// burn's reason.
+/// burn's message.
 pub fn pack_optimizer(optimizer: &ModuleOptimizer) -> Result<Vec<u8>, String> {
-    Ok(optimizer.into_bytes().map_err(one_line)?.to_vec())
+    Ok(optimizer.into_bytes().map_err(elman_files::one_line)?.to_vec())
 }
 
-/// The state that [`pack_optimizer`] made of an optimizer that had done `steps` steps with `module`.
+/// Loads the bytes of [`pack_optimizer`], made after `steps` steps on `module`.
 ///
 /// # Errors
-/// What is wrong with the bytes: damage, the state of other parameters, or of another optimizer.
+/// A message if the bytes are damaged, or the state of other parameters or another optimizer.
 pub fn unpack_optimizer<M: Module>(
     bytes: &[u8],
     kind: Optimizer,
@@ -66,12 +66,12 @@ pub fn unpack_optimizer<M: Module>(
     let parameters = tensors(&pack_module(module)?)?;
     let shapes: HashMap<u64, Vec<usize>> =
         parameters.iter().filter_map(|tensor| Some((tensor.param_id?, tensor.shape.to_vec()))).collect();
-    // the parts of a parameter's state that have been found
+    // the parts found of each parameter's state
     let mut parts: HashMap<u64, HashSet<String>> = HashMap::new();
     for (name, scalar) in reader(bytes)?.scalars() {
         let name = name.escape_debug().to_string();
         let (id, part) = split(&name)?;
-        let shape = shapes.get(&id).ok_or_else(|| format!("its optimizer has '{name}' of no parameter"))?;
+        let shape = shapes.get(&id).ok_or_else(|| unknown_parameter(&name))?;
         let value = usize::try_from(*scalar).ok();
         let good = match part {
             RANK => value == Some(shape.len()),
@@ -79,42 +79,46 @@ pub fn unpack_optimizer<M: Module>(
             _ => false,
         };
         if !good {
-            return Err(format!("its optimizer's '{name}' cannot be {scalar:?}"));
+            return Err(format!("invalid optimizer state '{name}': {scalar:?}"));
         }
         parts.entry(id).or_default().insert(part.into());
     }
     for tensor in tensors(bytes)? {
         let (id, part) = split(&tensor.name)?;
         let shape = shapes.get(&id).filter(|_| tensor.param_id == Some(id));
-        check(&tensor, shape.ok_or_else(|| format!("its optimizer has '{}' of no parameter", tensor.name))?)?;
+        check(&tensor, shape.ok_or_else(|| unknown_parameter(&tensor.name))?)?;
         parts.entry(id).or_default().insert(part.into());
         let (name, is_square) = (tensor.name.clone(), part == SQUARES);
         if finite(tensor)? < 0.0 && is_square {
-            return Err(format!("its optimizer's '{name}' has negative squares"));
+            return Err(format!("invalid optimizer state '{name}': negative squares"));
         }
     }
-    let wanted = match kind {
+    let expected = match kind {
         Optimizer::Sgd => HashSet::from([RANK]),
         Optimizer::Adam | Optimizer::AdamW => HashSet::from([RANK, TIME, MEANS, SQUARES]),
     };
-    let whole = |parts: &HashSet<String>| parts.iter().map(String::as_str).collect::<HashSet<_>>() == wanted;
-    if !parts.values().all(whole) || (parts.is_empty() && steps > 0) {
-        return Err(format!("its optimizer's state is not a whole one of {kind}"));
+    let complete = |parts: &HashSet<String>| parts.iter().map(String::as_str).collect::<HashSet<_>>() == expected;
+    if !parts.values().all(complete) || (parts.is_empty() && steps > 0) {
+        return Err(format!("its optimizer state is not a complete state of {kind}"));
     }
-    let record = OptimizerRecord::from_bytes(owned(bytes)).map_err(one_line)?;
+    let record = OptimizerRecord::from_bytes(owned(bytes)).map_err(elman_files::one_line)?;
     Ok(kind.init(weight_decay).load_record(record))
 }
 
-/// What burn calls the parts of a parameter's state.
+/// burn's names of the parts of a parameter's state.
 const RANK: &str = "__rank";
 const TIME: &str = "momentum.time";
 const MEANS: &str = "momentum.moment_1";
 const SQUARES: &str = "momentum.moment_2";
 
-/// The parameter's id, and the part of its state.
+fn unknown_parameter(name: &str) -> String {
+    format!("its optimizer has a state '{name}' of an unknown parameter")
+}
+
+/// Splits a name into the parameter's id and the part of its state.
 fn split(name: &str) -> Result<(u64, &str), String> {
     let parts = name.split_once('.').and_then(|(id, part)| Some((id.parse().ok()?, part)));
-    parts.ok_or_else(|| format!("its optimizer has '{name}' of no parameter"))
+    parts.ok_or_else(|| unknown_parameter(name))
 }
 
 fn check(tensor: &burn_pack::Tensor, shape: &[usize]) -> Result<(), String> {
@@ -125,31 +129,26 @@ fn check(tensor: &burn_pack::Tensor, shape: &[usize]) -> Result<(), String> {
     Ok(())
 }
 
-/// The least number of a float32 tensor.
+/// Checks that the values of an f32 tensor are finite, and returns the minimum.
 fn finite(tensor: burn_pack::Tensor) -> Result<f32, String> {
     let name = tensor.name.clone();
-    let bytes = tensor.into_bytes().map_err(one_line)?;
+    let bytes = tensor.into_bytes().map_err(elman_files::one_line)?;
     let mut values = bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
-    let least = values.try_fold(f32::INFINITY, |least, value| value.is_finite().then(|| least.min(value)));
-    least.ok_or_else(|| format!("'{name}' has a number that is not finite"))
+    let min = values.try_fold(f32::INFINITY, |min, value| value.is_finite().then(|| min.min(value)));
+    min.ok_or_else(|| format!("'{name}' has a value that is not finite"))
 }
 
-/// The tensors by name, which errors can show.
+/// The tensors, with names escaped for error messages.
 fn tensors(bytes: &[u8]) -> Result<Vec<burn_pack::Tensor>, String> {
-    let mut tensors = reader(bytes)?.into_tensors().map_err(one_line)?;
+    let mut tensors = reader(bytes)?.into_tensors().map_err(elman_files::one_line)?;
     tensors.iter_mut().for_each(|tensor| tensor.name = tensor.name.escape_debug().to_string());
     Ok(tensors)
 }
 
 fn reader(bytes: &[u8]) -> Result<burn_pack::Reader, String> {
-    burn_pack::Reader::from_bytes(owned(bytes)).map_err(one_line)
+    burn_pack::Reader::from_bytes(owned(bytes)).map_err(elman_files::one_line)
 }
 
 fn owned(bytes: &[u8]) -> Bytes {
     Bytes::from_bytes_vec(bytes.to_vec())
-}
-
-/// An error on one line.
-pub fn one_line(error: impl std::fmt::Display) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -7,30 +7,30 @@ use serde_json::Value;
 use super::{Event, Interval, Observer, RunLog, TrainConfig};
 use crate::{config::LanguageModelConfig, error::LmError, files};
 
-/// Keeps a page about a run, and a drawing of its loss, next to its log: [`report`] and [`curves`], anew after every
-/// epoch and once a minute between.
+/// Writes a page about a run and a chart of its loss next to its log: [`report`] and [`curves`]. They are written again
+/// after every epoch, and once a minute in between.
 ///
-/// It reads the log, so it is told of events after the [`LogFile`](super::LogFile).
+/// It reads the log, so it must observe events after the [`LogFile`](super::LogFile).
 #[derive(Clone, Debug)]
 pub struct Report {
     log: PathBuf,
     page: PathBuf,
     curves: PathBuf,
-    /// Seconds into the run when it was drawn last.
-    drawn: f64,
+    /// Time of the last update, in seconds since training started.
+    updated: f64,
 }
 
-/// Seconds between two drawings in an epoch.
-const PAUSE: f64 = 60.0;
+/// Minimum seconds between two updates in an epoch.
+const MIN_INTERVAL: f64 = 60.0;
 
 impl Report {
-    /// A page and a drawing of the log at `log`.
+    /// A page and a chart of the log at `log`.
     pub fn new(log: impl AsRef<Path>, page: impl AsRef<Path>, curves: impl AsRef<Path>) -> Self {
-        Self { log: log.as_ref().into(), page: page.as_ref().into(), curves: curves.as_ref().into(), drawn: 0.0 }
+        Self { log: log.as_ref().into(), page: page.as_ref().into(), curves: curves.as_ref().into(), updated: 0.0 }
     }
 
-    fn draw(&mut self, seconds: f64) -> Result<(), LmError> {
-        self.drawn = seconds;
+    fn update(&mut self, seconds: f64) -> Result<(), LmError> {
+        self.updated = seconds;
         let log = RunLog::open(&self.log)?;
         files::replace(&self.page, report(&log).to_html().as_bytes())?;
         files::replace(&self.curves, curves(&log).to_svg().as_bytes())
@@ -40,26 +40,28 @@ impl Report {
 impl Observer for Report {
     fn observe(&mut self, event: Event<'_>) -> Result<(), LmError> {
         match event {
-            Event::Epoch(epoch, _) => self.draw(epoch.seconds),
-            Event::Interval(interval) if interval.seconds - self.drawn >= PAUSE => self.draw(interval.seconds),
+            Event::Epoch(epoch, _) => self.update(epoch.seconds),
+            Event::Interval(interval) if interval.seconds - self.updated >= MIN_INTERVAL => {
+                self.update(interval.seconds)
+            }
             _ => Ok(()),
         }
     }
 }
 
-/// The loss of training and validation over the steps.
+/// Training and validation loss over the steps.
 pub fn curves(log: &RunLog) -> LineChart {
     let chart = LineChart::new("Loss").with_axes("step", "nats per token");
     chart.with_line("training", over_steps(log, |i| i.loss)).with_dots("validation", validation(log, |loss| loss))
 }
 
-/// All about a run on a page: figures, curves, samples, settings, environment. Two runs' pages have the same order, so
-/// that they can be laid side by side.
+/// A page about a run: metrics, curves, samples, settings, environment. All pages have the same order, so that two runs
+/// can be compared side by side.
 pub fn report(log: &RunLog) -> Page {
     let perplexity = LineChart::new("Perplexity").with_axes("step", "perplexity");
     let losses = || log.intervals.iter().map(|interval| interval.loss);
-    let wide = losses().fold(f64::NEG_INFINITY, f64::max) - losses().fold(f64::INFINITY, f64::min) > 100_f64.ln();
-    let perplexity = if wide { perplexity.with_logarithmic() } else { perplexity };
+    let wide_range = losses().fold(f64::NEG_INFINITY, f64::max) - losses().fold(f64::INFINITY, f64::min) > 100_f64.ln();
+    let perplexity = if wide_range { perplexity.with_logarithmic() } else { perplexity };
     let perplexity = perplexity
         .with_line("training", over_steps(log, |i| i.perplexity))
         .with_dots("validation", validation(log, f64::exp));
@@ -67,7 +69,7 @@ pub fn report(log: &RunLog) -> Page {
         LineChart::new(title).with_axes("step", unit).with_line(title, over_steps(log, value))
     };
     let page = Page::new(text(&log.about["name"]).unwrap_or_else(|| "A language model".into())).with_lead(lead(log));
-    let page = figures(page, log)
+    let page = metrics(page, log)
         .with_section("Curves")
         .with_chart(&curves(log))
         .with_chart(&perplexity)
@@ -98,7 +100,7 @@ fn lead(log: &RunLog) -> String {
     )
 }
 
-fn figures(page: Page, log: &RunLog) -> Page {
+fn metrics(page: Page, log: &RunLog) -> Page {
     let last = log.intervals.last();
     let done = last.map_or(0, |interval| interval.step);
     let best = log.epochs.iter().rev().find(|epoch| epoch.best);
@@ -140,15 +142,15 @@ fn epochs(log: &RunLog) -> Vec<Vec<String>> {
     log.epochs.iter().map(row).collect()
 }
 
-/// The latest samples, and the first, to see what was learned.
+/// The first sample and the latest ones, to show the progress.
 fn samples(page: Page, log: &RunLog) -> Page {
     const SHOWN: usize = 8;
     if log.samples.is_empty() {
         return page;
     }
-    let left_out = 1..log.samples.len().saturating_sub(SHOWN - 1).max(1);
-    let shown = log.samples.iter().enumerate().filter(|(n, _)| !left_out.contains(n));
-    shown.fold(page.with_section("What it writes"), |page, (_, sample)| {
+    let omitted = 1..log.samples.len().saturating_sub(SHOWN - 1).max(1);
+    let shown = log.samples.iter().enumerate().filter(|(n, _)| !omitted.contains(n));
+    shown.fold(page.with_section("Samples"), |page, (_, sample)| {
         page.with_sample(format!("after epoch {}", sample.epoch), &sample.text)
     })
 }
@@ -180,13 +182,13 @@ fn settings(log: &RunLog) -> Vec<Vec<String>> {
     ];
     let changes = log.resumed.iter().flat_map(|resumed| resumed.changed.iter().map(|c| (resumed.step, c)));
     let changes = changes.map(|(step, c)| {
-        ("changed on the way", format!("{} from {} to {} after step {step}", c.setting, c.was, c.now))
+        ("changed during training", format!("{} from {} to {} after step {step}", c.setting, c.was, c.now))
     });
     rows.extend(changes);
     rows.into_iter().map(|(name, value)| vec![name.into(), value]).collect()
 }
 
-/// What the log's first line says of text, command and machine.
+/// Text, command and environment, from the first line of the log.
 fn about(mut page: Page, log: &RunLog) -> Page {
     let about = &log.about;
     if let Some(corpus) = about["corpus"].as_array() {

@@ -6,24 +6,24 @@ use serde_json::Value;
 use super::{Epoch, Interval, Resumed, Start};
 use crate::error::LmError;
 
-/// A training run as its [`LogFile`](super::LogFile) tells it.
+/// A training run, read from its [`LogFile`](super::LogFile).
 #[derive(Clone, Debug)]
 pub struct RunLog {
-    /// What was known before the first step.
+    /// The settings and sizes known before the first step.
     pub start: Start,
-    /// What [`LogFile::with_about`](super::LogFile::with_about) added; null without it.
+    /// The value of [`LogFile::with_about`](super::LogFile::with_about), or null.
     pub about: Value,
-    /// Where the run went on after interruptions.
+    /// The points at which the run resumed after interruptions.
     pub resumed: Vec<Resumed>,
     /// Every logged interval.
     pub intervals: Vec<Interval>,
     /// Every epoch.
     pub epochs: Vec<Epoch>,
-    /// What the model wrote after the epochs.
+    /// Samples of the model after the epochs.
     pub samples: Vec<Sample>,
 }
 
-/// What a model wrote after an epoch.
+/// A text that the model generated after an epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Sample {
     /// The epoch, from 1.
@@ -50,10 +50,10 @@ enum Line {
 }
 
 impl RunLog {
-    /// Reads a log. A last line that was cut off, as a process that is killed leaves it, is passed over.
+    /// Reads a log. Skips a last line that a killed process left incomplete.
     ///
     /// # Errors
-    /// [`LmError::Read`], [`LmError::Log`] with the line that is not one of a log.
+    /// [`LmError::Read`], [`LmError::Log`] with the first invalid line.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LmError> {
         let path = path.as_ref();
         let bytes = elman_files::read(path, u64::MAX).map_err(|source| LmError::Read { path: path.into(), source })?;
@@ -63,12 +63,12 @@ impl RunLog {
         let mut lines = (1..).zip(whole);
         let parse = |(number, line)| serde_json::from_str(line).map_err(|error| bad(number, error.to_string()));
         let first = lines.next().map(parse).transpose()?;
-        let Some(Line::Start { start, about }) = first else { return Err(bad(1, "it is not of a start".into())) };
+        let Some(Line::Start { start, about }) = first else { return Err(bad(1, "expected a start event".into())) };
         let (resumed, intervals) = (Vec::new(), Vec::new());
         let mut log = Self { start: *start, about, resumed, intervals, epochs: Vec::new(), samples: Vec::new() };
         for (number, line) in lines {
             match parse((number, line))? {
-                Line::Start { .. } => return Err(bad(number, "it is of a second start".into())),
+                Line::Start { .. } => return Err(bad(number, "a second start event".into())),
                 Line::Resume(resumed) => log.resumed.push(resumed),
                 Line::Interval(interval) => log.intervals.push(interval),
                 Line::Epoch(epoch) => log.epochs.push(*epoch),

@@ -5,8 +5,8 @@ use elman_text::TextTokenizer;
 use super::{Event, Observer};
 use crate::{card::ModelCard, error::LmError, files};
 
-/// Saves the best model so far into a directory, with its figures on the model card: what is trained is not lost when
-/// training is interrupted.
+/// Saves the best model so far to a directory, with its metrics in the model card, so that it is not lost if training
+/// is interrupted.
 #[derive(Clone, Debug)]
 pub struct SaveBest<'a> {
     path: PathBuf,
@@ -15,7 +15,7 @@ pub struct SaveBest<'a> {
 }
 
 impl<'a> SaveBest<'a> {
-    /// Saves as [`LanguageModel::save_dir`](crate::LanguageModel::save_dir) does, into the directory at `path`.
+    /// Saves to the directory at `path` with [`LanguageModel::save_dir`](crate::LanguageModel::save_dir).
     pub fn new(path: impl AsRef<Path>, tokenizer: &'a TextTokenizer, card: ModelCard) -> Self {
         Self { path: path.as_ref().into(), tokenizer, card }
     }

@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{error::LmError, setting::check};
 
-/// How the learning rate changes over training. Written and read as `constant`, `cosine:warmup=100`,
-/// `plateau:factor=4`.
+/// Learning-rate schedule. Its text form is `constant`, `cosine:warmup=100` or `plateau:factor=4`.
 ///
 /// ```
 /// use elman_lm::train::Schedule;
@@ -17,24 +16,23 @@ use crate::{error::LmError, setting::check};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Schedule {
-    /// The same learning rate throughout.
+    /// A constant learning rate.
     Constant,
-    /// Rises in a line over the first `warmup` steps, then falls along half a cosine to 0 at the last step
+    /// Linear warmup over the first `warmup` steps, then cosine annealing to 0 at the last step
     /// (Loshchilov & Hutter 2017, eq. 5, without restarts): `½ (1 + cos(π (t − warmup) / (steps − warmup)))`.
     Cosine {
-        /// Steps until the full learning rate; 0 to begin with it.
+        /// Steps until the full learning rate; 0 for no warmup.
         warmup: usize,
     },
     /// Divides by `factor` whenever an epoch's validation loss is not the lowest so far.
     Plateau {
-        /// What the learning rate is divided by; above 1.
+        /// Divisor of the learning rate; above 1.
         factor: f64,
     },
 }
 
 impl Schedule {
-    /// What the learning rate is multiplied with at step `step` of `steps`, both counted from 0, before any division by
-    /// a plateau.
+    /// The factor of the learning rate at step `step` of `steps`, counted from 0, without the divisions of a plateau.
     pub fn factor(&self, step: usize, steps: usize) -> f64 {
         match *self {
             Self::Constant | Self::Plateau { .. } => 1.0,
@@ -120,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn schedules_round_trip() {
         for text in ["constant", "cosine", "cosine:warmup=100", "plateau:factor=4", "plateau:factor=2.5"] {
             assert_eq!(text.parse::<Schedule>().unwrap().to_string(), text);
         }
@@ -131,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn invalid_schedules_are_errors() {
         for text in ["", "linear", "cosine:", "cosine:warmup=-1", "cosine:factor=2", "constant:x=1", "plateau:factor="]
         {
             let message = text.parse::<Schedule>().unwrap_err().to_string();
@@ -150,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn cosine_rises_in_a_line_and_falls_to_zero() {
+    fn cosine_rises_linearly_and_falls_to_zero() {
         let cosine = Schedule::Cosine { warmup: 4 };
         let at = |step| cosine.factor(step, 12);
         assert_eq!([at(0), at(1), at(2), at(3), at(4)], [0.25, 0.5, 0.75, 1.0, 1.0]);

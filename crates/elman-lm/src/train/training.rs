@@ -24,21 +24,22 @@ mod restore;
 /// What training returns.
 #[derive(Clone, Debug)]
 pub struct Trained {
-    /// The model with the lowest validation loss; without a validation text, the last one. In a form for inference.
+    /// The model with the lowest validation loss, or the last one without a validation text. In inference mode.
     pub model: LanguageModel,
-    /// The figures of all epochs.
+    /// The metrics of all epochs.
     pub history: History,
 }
 
 /// Trains a model on a text by truncated backpropagation through time.
 ///
-/// The text is cut into `batch` columns that are read side by side, `bptt` tokens a step. The state is carried from
-/// step to step and detached, so the gradient reaches back to the step's first token; it is zero at each epoch's
-/// begin. After each epoch the model is validated (see [`evaluate`](crate::evaluate())) and kept if it is the best.
+/// The text is split into `batch` columns, and each optimizer step reads the next `bptt` tokens of all columns. The
+/// state is carried from step to step and detached, so gradients end at the first token of a step. It is zero at the
+/// start of each epoch. After each epoch the model is validated (see [`evaluate`](crate::evaluate())); the best one is
+/// returned.
 ///
-/// With [checkpoints](Self::with_checkpoints), training that was interrupted goes on where it was. On one CPU device the
-/// result depends on nothing but the arguments, whether it was interrupted or not, as long as nothing else in the
-/// process draws random numbers from the device meanwhile.
+/// With [checkpoints](Self::with_checkpoints), interrupted training can resume. On a CPU device the result depends only
+/// on the arguments, whether training was interrupted or not, unless something else in the process draws random numbers
+/// from the device meanwhile.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -55,7 +56,7 @@ pub struct Trained {
 /// let training = Training::new(config.init(&device)?, &text, &settings).with_validation(&text);
 /// training.with_checkpoints(checkpoints.clone()).run(&mut ())?;
 ///
-/// // with one more epoch to read, it goes on from the end
+/// // with one more epoch, training resumes from the last checkpoint
 /// let settings = TrainConfig { epochs: 3, ..settings };
 /// let training = Training::new(config.init(&device)?, &text, &settings).with_validation(&text);
 /// let trained = training.with_checkpoints(checkpoints).resuming().run(&mut ())?;
@@ -90,13 +91,13 @@ impl<'a> Training<'a> {
         Self { checkpoints: Some(checkpoints), ..self }
     }
 
-    /// Goes on from the latest checkpoint; begins anew where there is none.
+    /// Resumes from the latest checkpoint, or starts from the beginning if there is none.
     #[must_use]
     pub fn resuming(self) -> Self {
         Self { resume: true, ..self }
     }
 
-    /// Stops after the step during which the flag is set, and writes a checkpoint if any are written.
+    /// Stops after the step during which the flag is set, and writes a checkpoint if checkpoints are enabled.
     #[must_use]
     pub fn with_interrupt(self, flag: &'a AtomicBool) -> Self {
         Self { interrupt: Some(flag), ..self }
@@ -105,11 +106,16 @@ impl<'a> Training<'a> {
     /// Trains.
     ///
     /// # Errors
-    /// [`LmError::Setting`] for a setting out of range; [`LmError::Text`] if the text is too short for the batch or has a
-    /// token that the model does not; [`LmError::TooLarge`]; [`LmError::PlateauWithoutValidation`]; [`LmError::Checkpoint`], [`LmError::OtherRun`] for
-    /// a checkpoint that training cannot go on from. [`LmError::Interrupted`] when the flag was set.
-    /// [`LmError::Diverged`] at the first loss or gradient that is not finite, what an observer returns, and a checkpoint that
-    /// cannot be written; where checkpoints are written, within [`LmError::Stopped`], which names the last good one.
+    /// - [`LmError::Setting`] for a setting out of range.
+    /// - [`LmError::Text`] if the text is too short for the batch or has a token that the model does not know.
+    /// - [`LmError::TooLarge`], [`LmError::PlateauWithoutValidation`].
+    /// - [`LmError::Checkpoint`], [`LmError::OtherRun`] for a checkpoint that training cannot resume from.
+    /// - [`LmError::Interrupted`] if the flag was set.
+    /// - [`LmError::Diverged`] at the first loss or gradient that is not finite.
+    /// - Errors of observers and of writing checkpoints.
+    ///
+    /// If checkpoints are enabled, errors during training are wrapped in [`LmError::Stopped`], which names the last
+    /// good checkpoint.
     pub fn run(self, observer: &mut dyn Observer) -> Result<Trained, LmError> {
         self.config.validate()?;
         self.checkpoints.as_ref().map_or(Ok(()), Checkpoints::validate)?;
@@ -128,27 +134,27 @@ impl<'a> Training<'a> {
             epochs: self.config.epochs,
             resumed: None,
         };
-        let mut reader = Reader::begin(self, start)?;
-        match reader.read(observer) {
-            Ok(()) => Ok(Trained { model: reader.best, history: reader.history }),
+        let mut run = TrainingLoop::new(self, start)?;
+        match run.run(observer) {
+            Ok(()) => Ok(Trained { model: run.best, history: run.history }),
             Err(error @ LmError::Interrupted { .. }) => Err(error),
-            Err(error) if reader.checkpoints.is_none() => Err(error),
-            Err(error) => Err(LmError::Stopped { checkpoint: reader.saved, source: error.into() }),
+            Err(error) if run.checkpoints.is_none() => Err(error),
+            Err(error) => Err(LmError::Stopped { checkpoint: run.saved, source: error.into() }),
         }
     }
 }
 
-/// Training on its way.
-struct Reader<'a> {
+/// The state of running training.
+struct TrainingLoop<'a> {
     text: &'a Tokens,
     validation: Option<&'a Tokens>,
     interrupt: Option<&'a AtomicBool>,
     checkpoints: Option<(Checkpoints, Run)>,
     start: Start,
     stepper: Stepper<'a>,
-    /// The epoch that is being read, from 1.
+    /// The current epoch, from 1.
     epoch: usize,
-    /// Steps of it that are done.
+    /// Completed steps of the current epoch.
     in_epoch: usize,
     /// The hidden state before the next step.
     state: Option<State>,
@@ -159,21 +165,21 @@ struct Reader<'a> {
     saved_at: Instant,
 }
 
-impl<'a> Reader<'a> {
-    /// At the text's begin, or where a checkpoint was written.
-    fn begin(training: Training<'a>, start: Start) -> Result<Self, LmError> {
+impl<'a> TrainingLoop<'a> {
+    /// At the start of the text, or at the position of a checkpoint.
+    fn new(training: Training<'a>, start: Start) -> Result<Self, LmError> {
         let Training { model, text, validation, config, checkpoints, resume, interrupt } = training;
         let stepper = Stepper {
             optimizer: config.optimizer.init(config.weight_decay),
             config,
             steps: start.steps,
             step: 0,
-            divided: 1.0,
+            lr_scale: 1.0,
             meter: Meter::new(),
             model: Some(model.train()),
         };
         let run = |checkpoints| (checkpoints, Run::new(stepper.model().config(), config, [Some(text), validation]));
-        let mut reader = Self {
+        let mut this = Self {
             text,
             validation,
             interrupt,
@@ -189,26 +195,26 @@ impl<'a> Reader<'a> {
             saved_at: Instant::now(),
         };
         if resume {
-            reader.resume()?;
+            this.resume()?;
         }
-        Ok(reader)
+        Ok(this)
     }
 
-    fn read(&mut self, observer: &mut dyn Observer) -> Result<(), LmError> {
+    fn run(&mut self, observer: &mut dyn Observer) -> Result<(), LmError> {
         self.checkpoints.as_ref().map_or(Ok(()), |(checkpoints, _)| checkpoints.begin(self.stepper.step))?;
         observer.observe(Event::Start(&self.start))?;
         if let Some(epoch) = self.history.best() {
             observer.observe(Event::Best(&self.best, epoch))?;
         }
         while self.epoch <= self.start.epochs {
-            self.read_epoch(observer)?;
+            self.run_epoch(observer)?;
             self.end_epoch(observer)?;
         }
         Ok(())
     }
 
-    /// Reads what is left of an epoch.
-    fn read_epoch(&mut self, observer: &mut dyn Observer) -> Result<(), LmError> {
+    /// Trains on the rest of the epoch.
+    fn run_epoch(&mut self, observer: &mut dyn Observer) -> Result<(), LmError> {
         let batches = BpttBatches::new(self.text, self.stepper.config.batch, self.stepper.config.bptt)?;
         let last = batches.len();
         if self.in_epoch == 0 {
@@ -225,7 +231,7 @@ impl<'a> Reader<'a> {
                 emit(Event::Interval(&interval), observer, &mut self.history)?;
             }
             if self.interrupted() {
-                return self.stop(observer);
+                return self.save_and_stop(observer);
             }
             if self.in_epoch < last {
                 self.save_if(Self::is_due, observer)?;
@@ -234,13 +240,13 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Validates, and turns to the next epoch.
+    /// Validates, reports the epoch and moves on to the next.
     fn end_epoch(&mut self, observer: &mut dyn Observer) -> Result<(), LmError> {
         let stepper = &self.stepper;
         let mut report = stepper.meter.epoch(self.epoch, stepper.step, stepper.last_learning_rate());
         let model = stepper.model().valid();
         match self.validate(&model)? {
-            None if self.interrupted() => return self.stop(observer),
+            None if self.interrupted() => return self.save_and_stop(observer),
             valid => report.valid = valid,
         }
         report.best = is_best(&report, &self.history);
@@ -249,14 +255,14 @@ impl<'a> Reader<'a> {
         }
         report.seconds = self.stepper.meter.seconds();
         if let (Schedule::Plateau { factor }, false) = (self.stepper.config.schedule, report.best) {
-            self.stepper.divided /= factor;
+            self.stepper.lr_scale /= factor;
         }
         emit(Event::Epoch(&report, &model), observer, &mut self.history)?;
         (self.epoch, self.in_epoch, self.state) = (self.epoch + 1, 0, None);
         if report.best {
             self.best = model;
         }
-        // before the best model is given out: who has a model of this run has a checkpoint to go on from
+        // checkpoint first, then publish the best model, so that every published model can be resumed
         self.save_if(|_, _| true, observer)?;
         if report.best {
             observer.observe(Event::Best(&self.best, &report))?;
@@ -267,7 +273,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// The validation text's figures; none without a text, or when interrupted.
+    /// Evaluates the validation text. `None` without one, or if interrupted.
     fn validate(&self, model: &LanguageModel) -> Result<Option<Evaluation>, LmError> {
         let Some(text) = self.validation else { return Ok(None) };
         validate(model, text, self.stepper.config.bptt, || !self.interrupted())
@@ -277,8 +283,8 @@ impl<'a> Reader<'a> {
         self.interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 
-    /// Saves, if anything is saved, and returns [`LmError::Interrupted`].
-    fn stop(&mut self, observer: &mut dyn Observer) -> Result<(), LmError> {
+    /// Writes a checkpoint if checkpoints are enabled, and returns [`LmError::Interrupted`].
+    fn save_and_stop(&mut self, observer: &mut dyn Observer) -> Result<(), LmError> {
         self.save_if(|_, _| true, observer)?;
         Err(self.interruption())
     }
@@ -294,14 +300,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Writes a checkpoint if checkpoints are written and one is due.
+    /// Writes a checkpoint if checkpoints are enabled and one is due.
     fn save_if(&mut self, due: impl Fn(&Self, Every) -> bool, observer: &mut dyn Observer) -> Result<(), LmError> {
         let Some((checkpoints, run)) = &self.checkpoints else { return Ok(()) };
         if !due(self, checkpoints.every()) {
             return Ok(());
         }
-        // what has diverged must not take a good checkpoint's place
-        self.stepper.meter.settle(self.stepper.step)?;
+        // a diverged model must not replace a good checkpoint
+        self.stepper.meter.read_pending(self.stepper.step)?;
         if !is_finite(self.stepper.model()) {
             return Err(LmError::NotFinite);
         }
@@ -314,7 +320,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Whether the epoch's validation loss is the lowest so far. Without validation the latest is the best.
+/// Whether the epoch's validation loss is the lowest so far. Without validation the latest epoch is the best.
 fn is_best(report: &Epoch, history: &History) -> bool {
     match (&report.valid, history.best().and_then(|best| best.valid.as_ref())) {
         (Some(now), Some(best)) => now.loss < best.loss,

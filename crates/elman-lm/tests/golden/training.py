@@ -1,4 +1,4 @@
-"""Makes training.safetensors: ten steps of training in PyTorch, for tests/parity.rs.
+"""Generates training.safetensors: ten steps of training in PyTorch, for tests/parity.rs.
 
     python training.py
 
@@ -36,7 +36,7 @@ class Model(nn.Module):
         return nn.functional.linear(y, weight, self.bias).flatten(0, 1), state
 
     def named(self):
-        """Parameters under elman's names."""
+        """Parameters with elman's names."""
         for name, p in self.named_parameters():
             yield f"output.{name}" if name in ("weight", "bias") else name, p
 

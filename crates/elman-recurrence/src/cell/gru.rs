@@ -15,7 +15,7 @@ pub enum Reset {
     Before,
 }
 
-/// The gated recurrent unit (Cho et al. 2014, eq. 5–8); gates packed r, z, n as PyTorch packs them.
+/// The gated recurrent unit (Cho et al. 2014, eq. 5–8). Gates are packed in PyTorch's order: r, z, n.
 ///
 /// ```text
 /// r = σ(W_ir x + b_ir + W_hr h + b_hr)
@@ -35,7 +35,7 @@ impl Cell for GruCell {
     const STATES: usize = 1;
 
     fn biases_can_be_merged(&self) -> bool {
-        self.reset == Reset::Before // after: r multiplies b_hn
+        self.reset == Reset::Before // Reset::After: r multiplies b_hn
     }
 
     fn candidate_gates(&self) -> usize {
@@ -60,7 +60,7 @@ impl Cell for GruCell {
             Reset::Before => xn + hn,
         }
         .tanh();
-        // (1 − z) n + z h, with one product less
+        // equals (1 − z) n + z h with one product less
         vec![n.clone() + z * (state[0].clone() - n)]
     }
 

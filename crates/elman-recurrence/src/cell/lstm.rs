@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use super::{Cell, gates};
 use crate::scan::Kernel;
 
-/// Long short-term memory with forget gate (Hochreiter & Schmidhuber 1997; Gers et al. 2000, eq. 1–7); gates packed
-/// i, f, g, o as PyTorch packs them.
+/// Long short-term memory with forget gate (Hochreiter & Schmidhuber 1997; Gers et al. 2000, eq. 1–7). Gates are packed
+/// in PyTorch's order: i, f, g, o.
 ///
 /// ```text
 /// i = σ(W_ii x + b_ii + W_hi h + b_hi)
@@ -16,7 +16,7 @@ use crate::scan::Kernel;
 /// h' = o ⊙ tanh(c')
 /// ```
 ///
-/// With a projection (Sak et al. 2014) the scan replaces `h'` by `W_hr h'`.
+/// With a projection (Sak et al. 2014), the scan replaces `h'` with `W_hr h'`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LstmCell;
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Cell, Linear, gates};
 use crate::scan::Kernel;
 
-/// minGRU (Feng et al. 2024, "Were RNNs All We Needed?", section 3.1 and appendix B); gates packed z, h̃.
+/// minGRU (Feng et al. 2024, "Were RNNs All We Needed?", section 3.1 and appendix B). Gates are packed z, h̃.
 ///
 /// ```text
 /// z = σ(W_z x + b_z)
@@ -15,20 +15,20 @@ use crate::scan::Kernel;
 /// h_t = (1 − z) ⊙ h_{t-1} + z ⊙ h̃
 /// ```
 ///
-/// No gate sees the previous state, so all time steps are known at once and the scan runs in parallel over time. It
-/// works on the values themselves and not on their logarithms, so that any initial state is allowed.
+/// No gate depends on the previous state, so the gates of all time steps are computed together and the scan is parallel
+/// over time. The scan uses the values rather than their logarithms, so the initial state may be any value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MinGruCell;
 
 impl MinGruCell {
     fn coefficients<const D: usize>(&self, input: Tensor<D>) -> Linear<D> {
         let [z, candidate] = gates(input);
-        let [taken, kept] = shares(z);
-        Linear { decay: kept, update: taken * positive(candidate) }
+        let [z, decay] = sigmoid_and_complement(z);
+        Linear { decay, update: z * positive(candidate) }
     }
 }
 
-/// minLSTM (Feng et al. 2024, section 3.2 and appendix B); gates packed f, i, h̃.
+/// minLSTM (Feng et al. 2024, section 3.2 and appendix B). Gates are packed f, i, h̃.
 ///
 /// ```text
 /// f = σ(W_f x + b_f)    i = σ(W_i x + b_i)    h̃ = g(W_h x + b_h)
@@ -36,7 +36,8 @@ impl MinGruCell {
 /// h_t = f' ⊙ h_{t-1} + i' ⊙ h̃
 /// ```
 ///
-/// `f'` is computed as `σ(softplus(−i) − softplus(−f))` of the raw gates, which stays exact where both gates close.
+/// `f'` is computed from the pre-activations as `σ(softplus(−i) − softplus(−f))`, which stays exact if both gates are
+/// almost 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MinLstmCell;
 
@@ -44,21 +45,21 @@ impl MinLstmCell {
     fn coefficients<const D: usize>(&self, input: Tensor<D>) -> Linear<D> {
         let [f, i, candidate] = gates(input);
         let log_ratio = softplus(-i, 1.0) - softplus(-f, 1.0);
-        let [kept, taken] = shares(log_ratio);
-        Linear { decay: kept, update: taken * positive(candidate) }
+        let [decay, i] = sigmoid_and_complement(log_ratio);
+        Linear { decay, update: i * positive(candidate) }
     }
 }
 
-/// `σ(v)` and `1 − σ(v)`. Both and their gradients are precise, also where one is almost 1: nothing bounds a candidate, and what
-/// is lost of a small share would be multiplied by it.
-fn shares<const D: usize>(v: Tensor<D>) -> [Tensor<D>; 2] {
+/// `σ(v)` and `1 − σ(v)`. Both and their gradients are precise even if one of them is almost 1: the candidate is
+/// unbounded, and would amplify the rounding error of a small factor.
+fn sigmoid_and_complement<const D: usize>(v: Tensor<D>) -> [Tensor<D>; 2] {
     let negative = v.clone().lower_elem(0.0);
     let smaller = sigmoid((-v.clone()).mask_where(negative.clone(), v));
     let larger = -smaller.clone() + 1.0;
     [larger.clone().mask_where(negative.clone(), smaller.clone()), smaller.mask_where(negative, larger)]
 }
 
-/// `g` of appendix B: v + 1/2 for v ≥ 0, σ(v) otherwise; continuous and positive.
+/// `g` of appendix B: v + 1/2 for v ≥ 0, σ(v) otherwise. It is continuous and positive.
 fn positive<const D: usize>(v: Tensor<D>) -> Tensor<D> {
     let negative = v.clone().lower_elem(0.0);
     (v.clone() + 0.5).mask_where(negative, sigmoid(v))

@@ -1,8 +1,8 @@
-//! What a cell does with its gates, and nothing else.
+//! Recurrent cells.
 //!
-//! A [`Cell`] is the pointwise part of a recurrent layer: it says how many gates and states it has and how one time
-//! step turns gate inputs and the previous state into the next. How a sequence is walked, where weights lie, lengths,
-//! directions and layers are the business of the scan and of [`Recurrent`](crate::Recurrent).
+//! A [`Cell`] is the pointwise part of a recurrent layer: it defines its numbers of gates and states, and how one time
+//! step computes the next state from the gate inputs and the previous state. The order of time steps, weights, lengths,
+//! directions and layers are the responsibility of the scan and of [`Recurrent`](crate::Recurrent).
 
 mod gru;
 mod lstm;
@@ -22,11 +22,11 @@ pub use rnn::RnnCell;
 
 /// The pointwise mathematics of a recurrent cell.
 ///
-/// Legend: `B` batch, `T` time, `H` hidden units. The scan computes, for each time step, the input product
-/// `x_t W_ihᵀ + b_ih` and the recurrent product `h_{t-1} W_hhᵀ + b_hh`, both `[B, GATES·H]`, and hands them to
+/// Legend: `B` batch, `T` time, `H` hidden units. For each time step, the scan computes the input projection
+/// `x_t W_ihᵀ + b_ih` and the recurrent product `h_{t-1} W_hhᵀ + b_hh`, both `[B, GATES·H]`, and passes them to
 /// [`forward`](Cell::forward).
 ///
-/// A cell of one's own needs the two counts and `forward`:
+/// A custom cell implements the two constants and `forward`:
 ///
 /// ```
 /// use burn::tensor::{Device, Distribution, Tensor, activation::sigmoid};
@@ -58,29 +58,29 @@ pub trait Cell: Clone + Debug + Send + Sync + 'static {
     /// Gates per hidden unit: `weight_ih` has `GATES·H` rows.
     const GATES: usize;
 
-    /// State tensors; the first is the hidden state `h`, which is the layer's output.
+    /// Number of state tensors; the first is the hidden state `h`, which is the layer's output.
     const STATES: usize;
 
-    /// Whether a recurrent product `h W_hhᵀ` exists. Cells without one are linear in their state.
+    /// Whether the cell has a recurrent product `h W_hhᵀ`. Cells without one are linear in their state.
     const RECURRENT: bool = true;
 
-    /// Whether the hidden state can be projected ([`RecurrentConfig::projection`](crate::RecurrentConfig::projection)):
-    /// [`forward`](Cell::forward) must not read `state[0]` then, which is narrower than the gates.
+    /// Whether the cell supports a [projection](crate::RecurrentConfig::projection) of the hidden state. If so,
+    /// [`forward`](Cell::forward) must not read `state[0]`, which is narrower than the gates.
     const PROJECTION: bool = false;
 
-    /// Whether the recurrent bias only ever enters as part of the sum of both products, so that it can be added to the
-    /// input product once for all time steps.
+    /// Whether the recurrent bias occurs only in the sum of input projection and recurrent product, so that it can be
+    /// added to the input projection once for all time steps.
     fn biases_can_be_merged(&self) -> bool {
         true
     }
 
-    /// How many of the last gates have their recurrent product taken from [`candidate_input`](Cell::candidate_input) instead of
-    /// from `h_{t-1}`.
+    /// Number of candidate gates: the last gates, whose recurrent product is computed from
+    /// [`candidate_input`](Cell::candidate_input) instead of `h_{t-1}`.
     fn candidate_gates(&self) -> usize {
         0
     }
 
-    /// What the late gates' recurrent weights are multiplied with, from the products of the other gates.
+    /// The input of the candidate gates' recurrent product, computed from the other gates.
     ///
     /// # Shapes
     /// - `input`: `[B, GATES·H]`
@@ -95,14 +95,15 @@ pub trait Cell: Clone + Debug + Send + Sync + 'static {
     /// One time step.
     ///
     /// # Shapes
-    /// - `input`: `[B, GATES·H]`, the input product with its bias
-    /// - `recurrent`: `[B, GATES·H]`, the recurrent product; `None` exactly if [`RECURRENT`](Cell::RECURRENT) is false
+    /// - `input`: `[B, GATES·H]`, the input projection, including its bias
+    /// - `recurrent`: `[B, GATES·H]`, the recurrent product; `None` if and only if [`RECURRENT`](Cell::RECURRENT) is
+    ///   false
     /// - `state`: `STATES` tensors of `[B, H]`
     /// - returned: the next state, in the order of `state`
     fn forward(&self, input: Tensor<2>, recurrent: Option<Tensor<2>>, state: &[Tensor<2>]) -> Vec<Tensor<2>>;
 
-    /// For a cell that is linear in its state, the coefficients of `h_t = decay_t ⊙ h_{t-1} + update_t` for all time
-    /// steps at once; the scan then runs in parallel over time. `None` (the default) walks step by step.
+    /// For a cell that is linear in its state, the coefficients of `h_t = decay_t ⊙ h_{t-1} + update_t` of all time
+    /// steps; the scan is then parallel over time. With `None`, the default, the scan is sequential.
     ///
     /// # Shapes
     /// - `input`: `[T, B, GATES·H]`
@@ -112,9 +113,9 @@ pub trait Cell: Clone + Debug + Send + Sync + 'static {
         None
     }
 
-    /// The kernel that computes the same as [`forward`](Cell::forward) on processors, if there is one. A cell of one's own
-    /// gets it by writing its step and the step's gradients once more, for as many units as a register holds; lengths,
-    /// directions, threads and every variant then come with it.
+    /// The CPU kernel that computes the same as [`forward`](Cell::forward), if there is one. For a custom cell,
+    /// implement one time step and its gradients on SIMD registers; lengths, directions, threads and all options of the
+    /// scan are then supported.
     ///
     /// ```
     /// use elman_recurrence::kernels::{
@@ -123,7 +124,7 @@ pub trait Cell: Clone + Debug + Send + Sync + 'static {
     ///     math::tanh,
     /// };
     ///
-    /// /// h' = tanh(x + r), which saves nothing but its output.
+    /// /// h' = tanh(x + r). Saves no values: backward needs only the output.
     /// #[derive(Clone, Copy, Debug)]
     /// struct Tanh;
     ///
@@ -148,22 +149,22 @@ pub trait Cell: Clone + Debug + Send + Sync + 'static {
     ///
     ///     #[inline(always)]
     ///     fn backward<S: Simd>(self, s: S, step: Step<S::f32s>) -> Gradients<S::f32s> {
-    ///         let (y, by, zero) = (step.output, step.gradient[0], s.splat_f32s(0.0));
-    ///         let gates = [s.mul_f32s(by, s.negate_mul_add_f32s(y, y, s.splat_f32s(1.0))), zero, zero, zero];
+    ///         let (y, d_y, zero) = (step.output, step.gradient[0], s.splat_f32s(0.0));
+    ///         let gates = [s.mul_f32s(d_y, s.negate_mul_add_f32s(y, y, s.splat_f32s(1.0))), zero, zero, zero];
     ///         Gradients { input: gates, recurrent: gates, state: [zero; 2] }
     ///     }
     /// }
     ///
-    /// let kernel = Kernel::new(Tanh); // what Cell::kernel returns
+    /// let kernel = Kernel::new(Tanh); // the value that Cell::kernel returns
     /// assert_eq!(kernel.gates(), 1);
     /// ```
     fn kernel(&self) -> Option<Kernel> {
         None
     }
 
-    /// The kernels of this cell for graphics cards, if there are any: as [`kernel`](Self::kernel) for processors, made of
-    /// functions that CubeCL compiles for the device: [`elman_cube::cell::Pointwise`]. The crate's `tests/own_cell.rs` has one of
-    /// a cell that is not of the project.
+    /// The GPU kernel of this cell, if there is one: like [`kernel`](Self::kernel) for the CPU, but built from
+    /// functions that CubeCL compiles for the device; see [`elman_cube::cell::Pointwise`]. For an example of a custom
+    /// cell, see `tests/own_cell.rs` of that crate.
     #[cfg(feature = "cube")]
     fn cube_kernel(&self) -> Option<elman_cube::Kernel> {
         None
@@ -173,13 +174,13 @@ pub trait Cell: Clone + Debug + Send + Sync + 'static {
 /// The coefficients of the linear recurrence `h_t = decay_t ⊙ h_{t-1} + update_t`.
 #[derive(Clone, Debug)]
 pub struct Linear<const D: usize> {
-    /// How much of the previous state stays.
+    /// The factor of the previous state.
     pub decay: Tensor<D>,
-    /// What is added.
+    /// The added term.
     pub update: Tensor<D>,
 }
 
-/// Splits gates that lie side by side on the last axis.
+/// Splits packed gates along the last axis.
 pub(crate) fn gates<const D: usize, const N: usize>(packed: Tensor<D>) -> [Tensor<D>; N] {
-    packed.chunk(N, D - 1).try_into().expect("chunk returns as many pieces as asked for when they divide the axis")
+    packed.chunk(N, D - 1).try_into().expect("chunk returns N tensors if N divides the axis")
 }

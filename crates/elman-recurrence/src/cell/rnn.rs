@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 use super::Cell;
 use crate::scan::Kernel;
 
-/// The simple recurrent cell (Elman 1990, eq. of section "Networks with memory").
+/// The simple recurrent cell (Elman 1990, section "Networks with memory").
 ///
 /// ```text
 /// h_t = f(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RnnCell {
-    /// `f`; tanh unless chosen otherwise. Identity gives a linear recurrence, ReLU the cell of Le et al. 2015.
+    /// `f`; default tanh. Identity gives a linear recurrence, ReLU the cell of Le et al. 2015.
     pub activation: Activation,
 }
 

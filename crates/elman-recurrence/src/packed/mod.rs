@@ -1,4 +1,4 @@
-//! Networks packed for inference on a processor.
+//! Networks packed for inference on the CPU.
 
 mod session;
 mod weights;
@@ -9,13 +9,13 @@ use elman_cpu::{Isa, PackedLayer, PackedLinear};
 pub use elman_cpu::{UnknownWeightDtype, WeightDtype};
 
 pub use session::Session;
-pub(crate) use weights::{numbers, pack};
+pub(crate) use weights::{pack, to_vec_f32};
 
-/// A recurrent network whose weights have been packed once, for inference on a processor.
+/// A recurrent network with packed weights, for inference on the CPU.
 ///
-/// Made by [`Recurrent::pack`](crate::Recurrent::pack) and its namesakes, from a network on any device. It holds copies of
-/// the weights, in an order that the kernels stream, in float32 or in fewer bits; what was trained later does not reach it.
-/// Clones share them. A [`Session`] runs it.
+/// Created by [`Recurrent::pack`](crate::Recurrent::pack) and the `pack` methods of the other networks, from a network
+/// on any device. It has its own copy of the weights, as f32 or in fewer bits, in the order in which the kernels read
+/// them. Later training does not change the copy; clones share it. A [`Session`] runs the network.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -41,12 +41,12 @@ struct Weights {
     /// `[layer][direction]`
     layers: Vec<Vec<Arc<PackedLayer>>>,
     read_out: Option<PackedLinear>,
-    /// Widths of the states: of the hidden state, and of the second one where there is one.
+    /// Widths of the hidden state and, if the cell has one, of the second state.
     widths: Vec<usize>,
 }
 
 impl Packed {
-    /// A session of `batch` sequences side by side, from zeros.
+    /// A session for a batch of `batch` sequences, with zero initial state.
     ///
     /// # Panics
     /// If `batch` is 0.
@@ -65,22 +65,22 @@ impl Packed {
         self.0.read_out.as_ref().map_or(directions.len() * directions[0].outputs(), PackedLinear::outputs)
     }
 
-    /// Whether each layer also reads the sequence backwards.
+    /// Whether each layer runs in both directions.
     pub fn bidirectional(&self) -> bool {
         self.0.layers[0].len() == 2
     }
 
-    /// Bytes of the packed weights.
+    /// Size of the packed weights in bytes.
     pub fn bytes(&self) -> usize {
         let layers: usize = self.0.layers.iter().flatten().map(|layer| layer.bytes()).sum();
         layers + self.0.read_out.as_ref().map_or(0, PackedLinear::bytes)
     }
 
-    /// The first layers alone, which share their weights with these: the output is the hidden state of the last of them, without
-    /// a read-out.
+    /// A network of only the first `count` layers, sharing the weights. Its output is the hidden state of the last of
+    /// them, without a read-out.
     ///
     /// # Panics
-    /// If there are not so many, or none is asked for.
+    /// If `count` is 0 or more than the number of layers.
     #[must_use]
     pub fn first_layers(&self, count: usize) -> Self {
         let Weights { layers, widths, .. } = &*self.0;
@@ -88,33 +88,33 @@ impl Packed {
         Self(Arc::new(Weights { layers: layers[..count].to_vec(), read_out: None, widths: widths.clone() }))
     }
 
-    /// With a dense layer after the last one: its weights `[d_output, D·P]` and its bias.
-    pub(crate) fn with_read_out(self, weights: &[f32], bias: Option<&[f32]>, precision: WeightDtype) -> Self {
+    /// Adds a dense layer after the last recurrent layer: weights `[d_output, directions·P]` and bias.
+    pub(crate) fn with_read_out(self, weights: &[f32], bias: Option<&[f32]>, dtype: WeightDtype) -> Self {
         let width = self.d_output();
-        let Weights { layers, widths, .. } = Arc::into_inner(self.0).expect("nobody has a clone yet");
-        let read_out = PackedLinear::new(Isa::best(), precision, weights, bias, width);
+        let Weights { layers, widths, .. } = Arc::into_inner(self.0).expect("no clone exists yet");
+        let read_out = PackedLinear::new(Isa::best(), dtype, weights, bias, width);
         Self(Arc::new(Weights { layers, read_out: Some(read_out), widths }))
     }
 }
 
-/// Why a network cannot be packed.
+/// An error of packing a network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PackError {
-    /// The cell brings no kernels; see [`Cell::kernel`](crate::Cell::kernel).
-    #[error("the cell {cell} has no kernels for a processor: it cannot be packed; use forward")]
+    /// The cell has no CPU kernel; see [`Cell::kernel`](crate::Cell::kernel).
+    #[error("the cell {cell} has no CPU kernel and cannot be packed; use forward")]
     NoKernel {
         /// The cell.
         cell: String,
     },
-    /// Eight bits have neither infinity nor NaN.
-    #[error("{weights} is not finite in layer {layer}: it cannot be packed in {precision}")]
+    /// The dtype `int8` cannot represent infinity or NaN.
+    #[error("{weights} of layer {layer} is not finite and cannot be packed as {dtype}")]
     NotFinite {
-        /// Which weights.
+        /// Name of the weights.
         weights: &'static str,
         /// The layer, from 0.
         layer: usize,
-        /// What was asked for.
-        precision: WeightDtype,
+        /// The requested dtype.
+        dtype: WeightDtype,
     },
 }

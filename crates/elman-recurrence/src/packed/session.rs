@@ -6,30 +6,30 @@ use elman_cpu::{PackedLayer, SequenceBatch, Workspace, threads};
 use super::Packed;
 use crate::{scan::check_lengths, state::State};
 
-/// Sequences that a [`Packed`] network reads: their state, and memory that every call uses again.
+/// Runs a [`Packed`] network on a batch of sequences: the state, and buffers that are reused by every call.
 ///
-/// Numbers lie `[time, batch, feature]`, so that one time step is one piece of memory.
+/// Inputs and outputs are `[time, batch, feature]`, so that a time step is contiguous.
 pub struct Session {
     network: Packed,
     batch: usize,
-    /// Of each layer and direction: `[B, P]`, and `[B, H]` of a second state.
+    /// The states of each layer and direction: `[B, P]` and, if there is a second state, `[B, H]`.
     states: Vec<Vec<f32>>,
-    /// Of one direction each.
-    sides: Vec<Side>,
-    /// What a layer reads, and what it writes.
+    /// Buffers of each direction.
+    directions: Vec<DirectionBuffers>,
+    /// Input and output of a layer.
     buffers: [Vec<f32>; 2],
-    read: Vec<f32>,
+    read_out: Vec<f32>,
 }
 
-/// What one direction of a layer needs.
+/// Buffers of one direction of a layer.
 #[derive(Default)]
-struct Side {
+struct DirectionBuffers {
     workspace: Workspace,
-    /// `[T, B, P]`, where there is another direction.
+    /// `[T, B, P]`; empty unless the network is bidirectional.
     output: Vec<f32>,
 }
 
-/// A copy goes on from the same state, in memory of its own.
+/// A clone continues from the same state, with its own buffers.
 impl Clone for Session {
     fn clone(&self) -> Self {
         Self { states: self.states.clone(), ..Self::new(self.network.clone(), self.batch) }
@@ -42,67 +42,69 @@ impl fmt::Debug for Session {
     }
 }
 
-/// Fewer multiplications than this are over before a second thread has begun.
-const WORTH_A_THREAD: usize = 1 << 21;
+/// Minimum number of multiplications to run the two directions in parallel; fewer take less time than starting a
+/// thread.
+const MIN_PARALLEL_PRODUCTS: usize = 1 << 21;
 
 impl Session {
     pub(super) fn new(network: Packed, batch: usize) -> Self {
         assert!(batch > 0, "session: [batch] must be at least 1");
         let layers = &network.0.layers;
         let states = layers.iter().flatten().map(|layer| vec![0.0; layer.state_len(batch)]).collect();
-        let sides = layers[0].iter().map(|_| Side::default()).collect();
-        Self { batch, states, sides, buffers: Default::default(), read: Vec::new(), network }
+        let directions = layers[0].iter().map(|_| DirectionBuffers::default()).collect();
+        Self { batch, states, directions, buffers: Default::default(), read_out: Vec::new(), network }
     }
 
-    /// Reads one time step of every sequence and returns the last layer's output.
+    /// Runs one time step of every sequence and returns the last layer's output.
     ///
-    /// After the first call it allocates nothing, unless the layers are so large that threads share them: handing out the work
-    /// does.
+    /// After the first call it does not allocate, unless the layers are so large that they are distributed over
+    /// threads.
     ///
     /// # Shapes
     /// - `x`: `[batch, d_input]`
     /// - output: `[batch, d_output]`
     ///
     /// # Panics
-    /// If `x` has another size, or the network is bidirectional, which has no next step before it has the last.
+    /// If `x` has the wrong size, or the network is bidirectional: its outputs depend on the whole sequence.
     pub fn step(&mut self, x: &[f32]) -> &[f32] {
-        assert!(!self.network.bidirectional(), "step: a bidirectional network reads whole sequences; use forward");
+        assert!(!self.network.bidirectional(), "step: a bidirectional network needs whole sequences; use forward");
         let (found, expected) = (x.len(), self.batch * self.network.d_input());
-        assert_eq!(found, expected, "step: numbers in [batch, d_input] (found, expected)");
+        assert_eq!(found, expected, "step: number of values of [batch, d_input] (found, expected)");
         self.run(x, 1, None)
     }
 
-    /// Reads the next time steps of every sequence and returns the last layer's output at each of them.
+    /// Runs the next time steps of every sequence and returns the last layer's output at each of them.
     ///
     /// # Shapes
     /// - `x`: `[time, batch, d_input]`
     /// - output: `[time, batch, d_output]`
     ///
     /// # Panics
-    /// If `x` is no whole number of time steps.
+    /// If `x` is not a whole number of time steps.
     pub fn forward(&mut self, x: &[f32]) -> &[f32] {
         let time = self.time(x);
         self.run(x, time, None)
     }
 
-    /// [`forward`](Self::forward) of sequences of different lengths: row `b` ends after `lengths[b]` time steps. Outputs past
-    /// it are zero, or the read-out of zero; its state is the one at its end, and the reverse direction starts there. Input
-    /// past it is never looked at.
+    /// [`forward`](Self::forward) of a ragged batch: row `b` ends after `lengths[b]` time steps. After its end, the
+    /// output of a row is zero, or the read-out of zero, and its input is not read. Its state is the state at the end,
+    /// and the reverse direction starts there.
     ///
     /// # Panics
-    /// If `x` is no whole number of time steps, or the lengths are not one for each row, each at most that number.
+    /// If `x` is not a whole number of time steps, there is not one length per row, or a length exceeds the number of
+    /// time steps.
     pub fn forward_ragged(&mut self, x: &[f32], lengths: &[usize]) -> &[f32] {
         let time = self.time(x);
         check_lengths(lengths, self.batch, time);
         self.run(x, time, Some(lengths))
     }
 
-    /// Begins anew, from zeros.
+    /// Resets the state to zeros.
     pub fn reset(&mut self) {
         self.states.iter_mut().for_each(|state| state.fill(0.0));
     }
 
-    /// Sequences side by side.
+    /// Number of sequences in the batch.
     pub fn batch(&self) -> usize {
         self.batch
     }
@@ -112,23 +114,23 @@ impl Session {
         &self.network
     }
 
-    /// The state after what was read, as the network that was packed has it.
+    /// The current state, as a state of the network that was packed.
     pub fn state(&self, device: &Device) -> State {
         let batch = self.batch;
         let mut start = 0;
         let parts = self.network.0.widths.iter().map(|width| {
             let len = batch * width;
-            let numbers: Vec<f32> = self.states.iter().flat_map(|state| &state[start..start + len]).copied().collect();
+            let values: Vec<f32> = self.states.iter().flat_map(|state| &state[start..start + len]).copied().collect();
             start += len;
-            Tensor::from_data(TensorData::new(numbers, [self.states.len(), batch, *width]), device)
+            Tensor::from_data(TensorData::new(values, [self.states.len(), batch, *width]), device)
         });
         State::new(parts.collect())
     }
 
-    /// Goes on from a state of the network that was packed.
+    /// Sets the state to one of the network that was packed.
     ///
     /// # Panics
-    /// If the state is of another batch or network.
+    /// If the shapes do not match the network and the batch size.
     pub fn set_state(&mut self, state: &State) {
         let batch = self.batch;
         let expected: Vec<_> = self.network.0.widths.iter().map(|width| [self.states.len(), batch, *width]).collect();
@@ -136,9 +138,9 @@ impl Session {
         assert_eq!(found, expected, "state: shapes [layers·directions, batch, width] (found, expected)");
         let mut start = 0;
         for (part, [_, _, width]) in state.parts().iter().zip(expected) {
-            let (numbers, len) = (super::weights::numbers(part.clone()), batch * width);
-            for (state, numbers) in self.states.iter_mut().zip(numbers.chunks_exact(len)) {
-                state[start..start + len].copy_from_slice(numbers);
+            let (values, len) = (super::to_vec_f32(part.clone()), batch * width);
+            for (state, values) in self.states.iter_mut().zip(values.chunks_exact(len)) {
+                state[start..start + len].copy_from_slice(values);
             }
             start += len;
         }
@@ -148,7 +150,7 @@ impl Session {
         let step = self.batch * self.network.d_input();
         assert!(
             x.len().is_multiple_of(step),
-            "forward: {} numbers are no multiple of {step}, which a time step of [batch, d_input] = [{}, {}] has",
+            "forward: {} values are not a multiple of {step}, the size of a time step of [batch, d_input] = [{}, {}]",
             x.len(),
             self.batch,
             self.network.d_input()
@@ -157,48 +159,54 @@ impl Session {
     }
 
     fn run(&mut self, x: &[f32], time: usize, lengths: Option<&[usize]>) -> &[f32] {
-        let Self { network, batch, states, sides, buffers: [from, into], read } = self;
+        let Self { network, batch, states, directions, buffers: [from, into], read_out } = self;
         let (batch, threads) = (*batch, threads());
         for (l, layer) in network.0.layers.iter().enumerate() {
-            let steps = SequenceBatch { time, batch, lengths, x: if l == 0 { x } else { from } };
+            let sequences = SequenceBatch { time, batch, lengths, x: if l == 0 { x } else { from } };
             let outputs = layer[0].outputs();
             let states = &mut states[l * layer.len()..][..layer.len()];
             into.resize(time * batch * layer.len() * outputs, 0.0);
-            match (layer.as_slice(), sides.as_mut_slice(), states) {
-                ([one], [side], [state]) => one.forward(threads, steps, state, into, &mut side.workspace),
-                ([there, back], [first, second], [state, state_back]) => {
-                    let products = (there.products() + back.products()).saturating_mul(time * batch);
-                    if threads > 1 && products >= WORTH_A_THREAD {
+            match (layer.as_slice(), directions.as_mut_slice(), states) {
+                ([layer], [buffers], [state]) => layer.forward(threads, sequences, state, into, &mut buffers.workspace),
+                ([forward, reverse], [first, second], [forward_state, reverse_state]) => {
+                    let products = (forward.products() + reverse.products()).saturating_mul(time * batch);
+                    if threads > 1 && products >= MIN_PARALLEL_PRODUCTS {
                         std::thread::scope(|scope| {
-                            scope.spawn(|| walk(back, threads / 2, steps, state_back, second));
-                            walk(there, threads - threads / 2, steps, state, first);
+                            scope.spawn(|| run_direction(reverse, threads / 2, sequences, reverse_state, second));
+                            run_direction(forward, threads - threads / 2, sequences, forward_state, first);
                         });
                     } else {
-                        walk(there, threads, steps, state, first);
-                        walk(back, threads, steps, state_back, second);
+                        run_direction(forward, threads, sequences, forward_state, first);
+                        run_direction(reverse, threads, sequences, reverse_state, second);
                     }
                     for (row, both) in into.chunks_exact_mut(2 * outputs).enumerate() {
                         both[..outputs].copy_from_slice(&first.output[row * outputs..][..outputs]);
                         both[outputs..].copy_from_slice(&second.output[row * outputs..][..outputs]);
                     }
                 }
-                _ => unreachable!("a layer has one direction or two, as all of them"),
+                _ => unreachable!("all layers have the same number of directions, one or two"),
             }
             std::mem::swap(from, into);
         }
         match &network.0.read_out {
             None => from,
             Some(layer) => {
-                read.resize(time * batch * layer.outputs(), 0.0);
-                layer.forward(threads, from, read);
-                read
+                read_out.resize(time * batch * layer.outputs(), 0.0);
+                layer.forward(threads, from, read_out);
+                read_out
             }
         }
     }
 }
 
-/// One of two directions.
-fn walk(layer: &PackedLayer, threads: usize, steps: SequenceBatch<'_>, state: &mut [f32], side: &mut Side) {
-    side.output.resize(steps.time * steps.batch * layer.outputs(), 0.0);
-    layer.forward(threads, steps, state, &mut side.output, &mut side.workspace);
+/// Runs one direction of a bidirectional layer.
+fn run_direction(
+    layer: &PackedLayer,
+    threads: usize,
+    sequences: SequenceBatch<'_>,
+    state: &mut [f32],
+    buffers: &mut DirectionBuffers,
+) {
+    buffers.output.resize(sequences.time * sequences.batch * layer.outputs(), 0.0);
+    layer.forward(threads, sequences, state, &mut buffers.output, &mut buffers.workspace);
 }

@@ -2,29 +2,31 @@ use std::sync::Arc;
 
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 
+/// Checks the lengths of a ragged batch.
+///
 /// # Panics
-/// If the lengths are not one per row of a batch, or one is beyond `time`.
+/// If there is not one length per row of the batch, or a length exceeds `time`.
 pub(crate) fn check_lengths(lengths: &[usize], batch: usize, time: usize) {
     let count = lengths.len();
-    assert!(count == batch, "lengths: there are {count}, but the batch has {batch} rows; each row needs one");
+    assert!(count == batch, "lengths: found {count} for a batch of {batch} rows; expected one per row");
     if let Some((row, length)) = lengths.iter().enumerate().find(|(_, length)| **length > time) {
         panic!("lengths: row {row} has length {length}, but the input's time axis has {time} steps");
     }
 }
 
-/// Active rows of a ragged batch.
+/// The active rows of a ragged batch.
 #[derive(Clone, Debug)]
 pub struct Active {
-    /// `[T, B, 1]`: whether the row has not ended yet.
+    /// `[T, B, 1]`: whether the row is active at this time step.
     pub(crate) mask: Tensor<3, Bool>,
-    /// Time steps below this one have every row active.
+    /// All rows are active at time steps before this one.
     pub(crate) full_until: usize,
-    /// How many time steps each row has.
+    /// Number of time steps of each row.
     pub(crate) lengths: Arc<[usize]>,
 }
 
 impl Active {
-    /// The rows of a `[T·B, ·]` matrix that are active, in ascending order.
+    /// The indices of the active rows of a `[T·B, ·]` matrix, in ascending order.
     #[cfg(any(feature = "flex", feature = "ndarray"))]
     pub(super) fn rows(&self) -> Vec<usize> {
         let (time, batch) = (self.lengths.iter().copied().max().unwrap_or(0), self.lengths.len());
@@ -32,10 +34,11 @@ impl Active {
         all.filter(|(t, row)| t < &self.lengths[*row]).map(|(t, row)| t * batch + row).collect()
     }
 
-    /// The rows of a batch, row `b` of which ends after `lengths[b]` of `time` steps; `None` if every row is full.
+    /// The active rows of a batch whose row `b` ends after `lengths[b]` of `time` steps; `None` if every row has all
+    /// steps.
     ///
     /// # Panics
-    /// If a length is beyond `time`.
+    /// If a length exceeds `time`.
     pub fn new(lengths: &[usize], time: usize, device: &Device) -> Option<Self> {
         check_lengths(lengths, lengths.len(), time);
         let full_until = lengths.iter().copied().min().unwrap_or(time);

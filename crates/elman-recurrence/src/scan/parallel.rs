@@ -3,16 +3,17 @@ use burn::tensor::{Shape, Tensor};
 use super::{ScanInput, ScanOutput};
 use crate::cell::Linear;
 
-/// The linear recurrence `h_t = a_t ⊙ h_{t-1} + b_t`, in `log2 T` rounds over all time steps (Hillis & Steele 1986).
+/// The parallel scan of the linear recurrence `h_t = a_t ⊙ h_{t-1} + b_t`, in `log2 T` rounds over all time steps
+/// (Hillis & Steele 1986).
 ///
-/// After the round with distance `d`, `(a_t, b_t)` composes the steps `t − 2d + 1 … t`. Products of decays, which lie
-/// in (0, 1), may underflow to zero: then the step has indeed forgotten.
-pub(super) fn walk(coefficients: Linear<3>, scan: ScanInput) -> ScanOutput {
+/// After the round with distance `d`, `(a_t, b_t)` composes the steps `t − 2d + 1 … t`. Products of decays, which are
+/// in (0, 1), may underflow to zero; the contribution of the earlier state is then negligible.
+pub(super) fn scan(coefficients: Linear<3>, scan: ScanInput) -> ScanOutput {
     let Linear { mut decay, mut update } = coefficients;
     let [time, batch, d_hidden] = update.dims();
     let initial = scan.state[0].clone();
     if let Some(active) = scan.active {
-        // a row that has ended keeps its state: h = 1·h + 0
+        // an ended row keeps its state: h = 1·h + 0
         let ended = active.mask.bool_not().expand(Shape::new([time, batch, d_hidden]));
         decay = decay.mask_fill(ended.clone(), 1.0);
         update = update.mask_fill(ended, 0.0);

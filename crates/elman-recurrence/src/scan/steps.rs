@@ -1,9 +1,9 @@
 use burn::tensor::Tensor;
 
-/// The time steps of a `[T, B, F]` tensor as `T` tensors of `[B, F]`.
+/// Splits a `[T, B, F]` tensor into its time steps, `T` tensors of `[B, F]`.
 ///
-/// The tensor is halved again and again instead of sliced `T` times: the gradient of a slice is as large as what it was
-/// cut from, so plain slicing costs `T²` in the backward pass and halving `T log T`.
+/// Splits recursively in halves instead of slicing `T` times: the gradient of a slice has the size of the sliced
+/// tensor, so in the backward pass slicing costs `O(T²)` and halving `O(T log T)`.
 pub(super) fn steps(sequence: Tensor<3>) -> Vec<Tensor<2>> {
     let mut out = Vec::with_capacity(sequence.dims()[0]);
     halve(sequence, &mut out);

@@ -6,13 +6,14 @@ use super::{
     weight_norm,
 };
 
-/// Gives the weights of wrapped, normalized, dropped and listed layers the names and values that plain layers have.
+/// Converts weights of wrapped modules, of layers with weight normalization or weight dropout, and of layers in lists
+/// to the names and values of plain layers.
 pub(super) fn plain(tensors: Tensors) -> Tensors {
     let tensors = renamed(tensors, |name| Some(without_wrappers(name)));
     list_layers(undrop(denormalize(tensors)))
 }
 
-/// Tensors by other names; `None` drops one.
+/// Renames tensors; `None` drops a tensor.
 pub(super) fn renamed(tensors: Tensors, name: impl Fn(&str) -> Option<String>) -> Tensors {
     let mut result = Tensors::new();
     for (old, entries) in tensors {
@@ -23,8 +24,8 @@ pub(super) fn renamed(tensors: Tensors, name: impl Fn(&str) -> Option<String>) -
     result
 }
 
-/// Weight normalization, by hooks (`weight_g`, `weight_v`) or by parametrization (`parametrizations.weight.original0`,
-/// `original1`).
+/// Computes the weights of layers with weight normalization, by hooks (`weight_g`, `weight_v`) or by parametrization
+/// (`parametrizations.weight.original0`, `original1`).
 fn denormalize(mut tensors: Tensors) -> Tensors {
     let pairs: Vec<[String; 3]> = tensors.keys().filter_map(|name| pair(name)).collect();
     for [magnitude, direction, weight] in pairs {
@@ -42,18 +43,19 @@ fn denormalize(mut tensors: Tensors) -> Tensors {
     tensors
 }
 
-/// The magnitude's name, the direction's and the weight's, given the magnitude's.
+/// The names of magnitude, direction and weight, if `magnitude` is the name of a magnitude.
 fn pair(magnitude: &str) -> Option<[String; 3]> {
-    if let Some(of) = magnitude.strip_suffix(".original0") {
-        let (path, weight) = split(of);
+    if let Some(parametrized) = magnitude.strip_suffix(".original0") {
+        let (path, weight) = split(parametrized);
         let module = path.strip_suffix("parametrizations").filter(|m| m.is_empty() || m.ends_with('.'))?;
-        return Some([magnitude.into(), format!("{of}.original1"), format!("{module}{weight}")]);
+        return Some([magnitude.into(), format!("{parametrized}.original1"), format!("{module}{weight}")]);
     }
     let weight = magnitude.strip_suffix("_g")?;
     Some([magnitude.into(), format!("{weight}_v"), weight.into()])
 }
 
-/// Of a weight with dropout, the trained one (`…_raw`); what bears the plain name is what was left by the last mask.
+/// Replaces weights with dropout by the trained weight (`…_raw`). The plain name is that of the weight after the last
+/// mask.
 fn undrop(mut tensors: Tensors) -> Tensors {
     let names: Vec<String> = tensors.keys().filter(|name| name.ends_with("_raw")).cloned().collect();
     for name in names {
@@ -66,8 +68,7 @@ fn undrop(mut tensors: Tensors) -> Tensors {
     tensors
 }
 
-/// Layers that are modules of one layer each in a list (`rnns.0.weight_ih_l0`, `rnns.1.weight_ih_l0`) are those of one
-/// network.
+/// Merges single-layer modules in a list (`rnns.0.weight_ih_l0`, `rnns.1.weight_ih_l0`) into one network.
 fn list_layers(tensors: Tensors) -> Tensors {
     let mut lists: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
     let mut deep = BTreeSet::new();
@@ -80,7 +81,7 @@ fn list_layers(tensors: Tensors) -> Tensors {
             deep.insert(list.to_owned());
         }
     }
-    // a lone layer without a list's name is a part of an nn.Sequential
+    // a single layer in a list without a name is part of an nn.Sequential
     lists.retain(|list, layers| {
         layers.iter().copied().eq(0..layers.len()) && !deep.contains(list) && (layers.len() > 1 || !list.is_empty())
     });

@@ -29,9 +29,10 @@ use crate::{error::ImportError, parameters::parameters};
 
 /// Named weights in PyTorch's `state_dict` naming and layout, between a file and a module.
 ///
-/// A recurrent layer's weights are called `weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0`, `bias_hh_l0`, `weight_hr_l0`,
-/// then `_l1` and so on, with `_reverse` appended for the reverse direction; dense layers are `[d_output, d_input]`.
-/// A module inside another has its field's name before it: `network.weight_ih_l0`.
+/// The weights of a recurrent layer are named `weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0`, `bias_hh_l0` and
+/// `weight_hr_l0`, with `_l1` and so on for further layers and the suffix `_reverse` for the reverse direction. Weights
+/// of dense layers are `[d_output, d_input]`. Names in nested modules have the name of the field as a prefix:
+/// `network.weight_ih_l0`.
 ///
 /// ```no_run
 /// use burn::tensor::Device;
@@ -43,29 +44,29 @@ use crate::{error::ImportError, parameters::parameters};
 /// # Ok::<(), elman_recurrence::ImportError>(())
 /// ```
 ///
-/// Names are those of the file, where dicts within dicts are joined by dots; [`find_model`](Self::find_model) leaves out
-/// what programs put around them.
+/// Names are those of the file, with the keys of nested dicts joined by dots. [`find_model`](Self::find_model) strips
+/// the prefixes that programs add.
 pub struct StateDict {
     path: PathBuf,
     tensors: Tensors,
     vocabularies: Vec<Vocabulary>,
 }
 
-/// All tensors that have come to bear a name; more than one is an error where the name is wanted.
+/// The tensors of each name. More than one tensor of a name is an error when that name is read.
 type Tensors = BTreeMap<String, Vec<Entry>>;
 
 struct Entry {
-    /// Its name in the file.
+    /// The name in the file.
     in_file: String,
     tensor: burn_pack::Tensor,
 }
 
 impl StateDict {
     /// Reads the names and shapes of a `.safetensors` file, or of a PyTorch file (`.pt`, `.pth`, `.bin`, `.ckpt`,
-    /// `.tar`), whose pickle is parsed and never run.
+    /// `.tar`), whose pickle is parsed and never executed.
     ///
     /// # Errors
-    /// [`ImportError::Read`], [`ImportError::Unknown`] for another ending, [`ImportError::Format`].
+    /// [`ImportError::Read`], [`ImportError::Unknown`] for other extensions, [`ImportError::Format`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ImportError> {
         let path = path.as_ref();
         let read = |source| ImportError::Read { path: path.into(), source };
@@ -80,7 +81,7 @@ impl StateDict {
         }
     }
 
-    /// As [`open`](Self::open), of a `.safetensors` file that lies in memory; `path` is where errors say that it is from.
+    /// As [`open`](Self::open), for the bytes of a `.safetensors` file; `path` is used in error messages.
     ///
     /// # Errors
     /// [`ImportError::Format`].
@@ -104,13 +105,13 @@ impl StateDict {
         Self::from_tensors(tensors, Path::new(""))
     }
 
-    /// Only the weights whose names begin with `prefix` and a dot, without these.
+    /// Only the weights whose names begin with `prefix` and a dot, with these removed from the names.
     #[must_use]
     pub fn under(self, prefix: &str) -> Self {
         self.rename(|name| name.strip_prefix(prefix)?.strip_prefix('.').map(str::to_owned))
     }
 
-    /// As [`under`](Self::under), where some weights must be.
+    /// As [`under`](Self::under), but fails if there is no such weight.
     ///
     /// # Errors
     /// [`ImportError::Prefix`].
@@ -123,7 +124,7 @@ impl StateDict {
         Ok(inner)
     }
 
-    /// Renames weights; `None` drops one. Two that come to the same name are an error where that name is asked for.
+    /// Renames weights; `None` drops a weight. If two weights get the same name, reading that name is an error.
     #[must_use]
     pub fn rename(self, rename: impl Fn(&str) -> Option<String>) -> Self {
         Self { tensors: forms::renamed(self.tensors, rename), ..self }
@@ -134,7 +135,7 @@ impl StateDict {
         self.tensors.iter().flat_map(|(name, entries)| entries.iter().map(|e| (name.as_str(), &e.tensor.shape[..])))
     }
 
-    /// The vocabularies that a PyTorch file holds beside its weights.
+    /// The vocabularies that a PyTorch file contains in addition to its weights.
     pub fn vocabularies(&self) -> &[Vocabulary] {
         &self.vocabularies
     }
@@ -142,14 +143,14 @@ impl StateDict {
     /// The values of one weight; `None` if there is none of that name.
     ///
     /// # Errors
-    /// [`ImportError::Ambiguous`]; [`ImportError::Format`] where its data cannot be read.
+    /// [`ImportError::Ambiguous`]; [`ImportError::Format`] if its data cannot be read.
     pub fn data(&self, name: &str) -> Result<Option<TensorData>, ImportError> {
         let Some(entries) = self.tensors.get(name) else { return Ok(None) };
-        let data = bridge::to_data(&self.only(name, entries)?.tensor);
+        let data = bridge::to_data(&self.unique(name, entries)?.tensor);
         data.map(Some).map_err(|e| format_error(&self.path, e))
     }
 
-    fn only<'a>(&self, name: &str, entries: &'a [Entry]) -> Result<&'a Entry, ImportError> {
+    fn unique<'a>(&self, name: &str, entries: &'a [Entry]) -> Result<&'a Entry, ImportError> {
         match entries {
             [entry] => Ok(entry),
             _ => {
@@ -162,64 +163,66 @@ impl StateDict {
         self.tensors.values().flatten().map(|entry| &entry.in_file).collect()
     }
 
-    /// Puts the weights into a module of the same structure; 16- and 64-bit floats become 32-bit. Weights that the module
-    /// has not drawn yet are not drawn.
+    /// Loads the weights into a module of the same structure, converting 16- and 64-bit floats to f32. Lazy parameters
+    /// of the module are not initialized first.
     ///
     /// # Errors
-    /// [`ImportError::Missing`], [`ImportError::Shape`], [`ImportError::Unused`], [`ImportError::Ambiguous`] where names or
-    /// shapes disagree, [`ImportError::Format`] where a tensor's data cannot be read, [`ImportError::NotFinite`].
+    /// [`ImportError::Missing`], [`ImportError::Shape`], [`ImportError::Unused`], [`ImportError::Ambiguous`] if names
+    /// or shapes do not match, [`ImportError::Format`] if the data of a tensor cannot be read,
+    /// [`ImportError::NotFinite`].
     pub fn load_into<M: Module>(mut self, mut module: M) -> Result<M, ImportError> {
-        // all names and shapes before any data: nothing is read, drawn or allocated for a module of another size
-        let (mut taken, found) = (Vec::new(), shorten(self.names_in_file().into_iter()));
+        // check all names and shapes before reading data or allocating: the module may have another size
+        let (mut matched, found) = (Vec::new(), shorten(self.names_in_file().into_iter()));
         for (parameter, expected) in parameters(&module) {
             let name = torch_name(&parameter);
             let Some(mut entries) = self.tensors.remove(&name) else {
                 return Err(ImportError::Missing { path: self.path, name, found });
             };
-            self.only(&name, &entries)?;
+            self.unique(&name, &entries)?;
             let Entry { in_file, tensor } = entries.swap_remove(0);
             if tensor.shape[..] != expected {
                 let found = tensor.shape.to_vec();
                 return Err(ImportError::Shape { path: self.path, name: in_file, expected, found });
             }
             if !tensor.dtype.is_float() {
-                let reason = format!("'{in_file}' has numbers of type {:?}, not floats", tensor.dtype);
+                let reason = format!("'{in_file}' has dtype {:?}, not a float dtype", tensor.dtype);
                 return Err(ImportError::Format { path: self.path, reason });
             }
-            taken.push((parameter, in_file, tensor));
+            matched.push((parameter, in_file, tensor));
         }
         if !self.tensors.is_empty() {
             return Err(ImportError::Unused { names: shorten(self.names_in_file().into_iter()), path: self.path });
         }
-        let mut ready = Vec::new();
-        for (path, name, tensor) in taken {
+        let mut converted = Vec::new();
+        for (path, name, tensor) in matched {
             let data = bridge::into_data(tensor).map_err(|e| format_error(&self.path, e))?.convert::<f32>();
             if !data.as_slice::<f32>().is_ok_and(|values| values.iter().all(|value| value.is_finite())) {
                 return Err(ImportError::NotFinite { path: self.path, name });
             }
-            ready.push(bridge::from_data(data, path, None));
+            converted.push(bridge::from_data(data, path, None));
         }
-        let result = module.apply(ready, None, Some(Box::new(PyTorchToBurnAdapter)), true);
+        let result = module.apply(converted, None, Some(Box::new(PyTorchToBurnAdapter)), true);
         match result.errors.first() {
             Some(error) => Err(format_error(&self.path, error)),
             None => Ok(module),
         }
     }
 
-    /// Writes the weights as float32 safetensors, replacing the file at once or not at all.
+    /// Writes the weights as f32 safetensors, replacing the file atomically.
     ///
     /// # Errors
-    /// [`ImportError::Write`]; [`ImportError::Ambiguous`]; [`ImportError::Format`] where a tensor's data cannot be read.
+    /// [`ImportError::Write`]; [`ImportError::Ambiguous`]; [`ImportError::Format`] if the data of a tensor cannot be
+    /// read.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ImportError> {
         let path = path.as_ref();
         let data = self.tensors.iter().map(|(name, entries)| {
-            let data = bridge::to_data(&self.only(name, entries)?.tensor).map_err(|e| format_error(path, e))?;
+            let data = bridge::to_data(&self.unique(name, entries)?.tensor).map_err(|e| format_error(path, e))?;
             Ok((name, data.convert::<f32>()))
         });
         let data: Vec<(&String, TensorData)> = data.collect::<Result<_, ImportError>>()?;
         let views = data.iter().map(|(name, data)| {
             let view = TensorView::new(Dtype::F32, data.shape().to_vec(), data.as_bytes());
-            (name, view.expect("the bytes are those of the shape"))
+            (name, view.expect("the bytes match the shape"))
         });
         let failed = |source| ImportError::Write { path: path.into(), source };
         let bytes = safetensors::serialize(views, None).map_err(|e| failed(std::io::Error::other(e)))?;
@@ -228,7 +231,7 @@ impl StateDict {
 }
 
 fn format_error(path: &Path, error: impl Display) -> ImportError {
-    let reason = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    let reason = elman_files::one_line(error);
     ImportError::Format { path: path.into(), reason }
 }
 

@@ -1,5 +1,5 @@
-/// Modules that hold another and compute what it computes: DataParallel, `torch.compile`, FSDP, activation checkpoints,
-/// and WeightDrop of the AWD-LSTM.
+/// Names of modules that only wrap another module: DataParallel, `torch.compile`, FSDP, activation checkpointing, and
+/// WeightDrop of the AWD-LSTM.
 const WRAPPERS: [&str; 4] = ["module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
 
 /// `module._orig_mod.rnn.module.weight_hh_l0` → `rnn.weight_hh_l0`.
@@ -9,46 +9,46 @@ pub(super) fn without_wrappers(name: &str) -> String {
     parts.collect::<Vec<_>>().join(".").trim_start_matches('.').to_owned()
 }
 
-/// The module that a weight belongs to, empty for the outermost, and the weight's own name.
+/// Splits a name into the path of the module, empty for the root, and the name of the weight.
 pub(super) fn split(name: &str) -> (&str, &str) {
     name.rsplit_once('.').unwrap_or(("", name))
 }
 
-/// The name of a weight in a module.
+/// Joins the path of a module and the name of a weight.
 pub(super) fn join(module: &str, weight: &str) -> String {
     if module.is_empty() { weight.into() } else { format!("{module}.{weight}") }
 }
 
-/// `…layers.1.directions.1.weight_ih` → `…weight_ih_l1_reverse`; other paths stay.
+/// `…layers.1.directions.1.weight_ih` → `…weight_ih_l1_reverse`; other paths are unchanged.
 pub(crate) fn torch_name(path: &str) -> String {
     let parts: Vec<&str> = path.split('.').collect();
     match parts.as_slice() {
         [module @ .., "layers", layer, "directions", direction, weight] => {
-            let side = if *direction == "0" { "" } else { "_reverse" };
-            join(&module.join("."), &format!("{weight}_l{layer}{side}"))
+            let suffix = if *direction == "0" { "" } else { "_reverse" };
+            join(&module.join("."), &format!("{weight}_l{layer}{suffix}"))
         }
         _ => path.into(),
     }
 }
 
-/// Whether it is the name of a recurrent weight: `weight_hh_l3_reverse`.
+/// Whether this is the name of a weight of a recurrent layer: `weight_hh_l3_reverse`.
 pub(super) fn is_recurrent(weight: &str) -> bool {
     parts(weight).is_some()
 }
 
-/// `weight_hh_l0_reverse` in layer 2 of a list → `weight_hh_l2_reverse`; `None` for what is no recurrent weight of a
-/// first layer.
+/// `weight_hh_l0_reverse` in layer 2 of a list → `weight_hh_l2_reverse`; `None` if it is not the name of a weight of
+/// layer 0.
 pub(super) fn in_layer(weight: &str, layer: usize) -> Option<String> {
-    let (kind, of, side) = parts(weight)?;
-    (of == 0).then(|| format!("{kind}_l{layer}{side}"))
+    let (kind, l, suffix) = parts(weight)?;
+    (l == 0).then(|| format!("{kind}_l{layer}{suffix}"))
 }
 
-/// What a recurrent weight's name says: the matrix or bias, the layer, the direction.
+/// The parts of a recurrent weight's name: kind of weight or bias, layer, and suffix of the direction.
 fn parts(weight: &str) -> Option<(&str, usize, &str)> {
-    let (rest, side) = weight.strip_suffix("_reverse").map_or((weight, ""), |rest| (rest, "_reverse"));
+    let (rest, suffix) = weight.strip_suffix("_reverse").map_or((weight, ""), |rest| (rest, "_reverse"));
     let (kind, layer) = rest.rsplit_once("_l")?;
     let known = ["weight_ih", "weight_hh", "weight_hr", "bias_ih", "bias_hh"].contains(&kind);
-    known.then_some((kind, layer.parse().ok()?, side))
+    known.then_some((kind, layer.parse().ok()?, suffix))
 }
 
 #[cfg(test)]
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_pytorch() {
+    fn paths_become_pytorch_names() {
         for (path, name) in [
             ("layers.0.directions.0.weight_ih", "weight_ih_l0"),
             ("rnn.layers.1.directions.1.weight_hr", "rnn.weight_hr_l1_reverse"),
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn wrappers_are_left_out_wherever_they_stand() {
+    fn wrappers_are_removed_at_any_position() {
         for (name, short) in [
             ("module._orig_mod.model.rnn.weight_ih_l0", "model.rnn.weight_ih_l0"),
             ("rnn.module.weight_hh_l0_raw", "rnn.weight_hh_l0_raw"),
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn layers_of_a_list_are_numbered() {
+    fn layers_in_a_list_are_numbered() {
         assert_eq!(in_layer("weight_hh_l0_reverse", 2).as_deref(), Some("weight_hh_l2_reverse"));
         assert_eq!(in_layer("bias_ih_l0", 1).as_deref(), Some("bias_ih_l1"));
         assert_eq!(in_layer("weight_hh_l1", 1), None);

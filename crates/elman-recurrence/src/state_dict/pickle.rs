@@ -1,19 +1,19 @@
 use std::io::{self, BufRead, Read};
 
-/// Longer pickles are not read. A model of 1,000 tensors takes some 50,000 steps.
-pub(super) const MAX_STEPS: u64 = 4 << 20;
+/// Maximum number of instructions of a pickle. A model of 1,000 tensors has about 50,000.
+pub(super) const MAX_INSTRUCTIONS: u64 = 4 << 20;
 
-/// Goes over a pickle without building anything, taking what it needs from `steps`; whether it came to the pickle's end.
-/// What is no pickle ends it too: the reader says what is wrong.
-pub(super) fn scan(pickle: &mut impl BufRead, steps: &mut u64) -> bool {
-    while *steps > 0 {
-        *steps -= 1;
-        match step(pickle) {
+/// Scans a pickle without building objects, subtracting the number of its instructions from `budget`. Returns whether
+/// it reached the end of the pickle. Invalid data also ends the scan; the parser then reports the error.
+pub(super) fn scan(pickle: &mut impl BufRead, budget: &mut u64) -> bool {
+    while *budget > 0 {
+        *budget -= 1;
+        match next_instruction(pickle) {
             Ok(Some(b'.')) => return true,
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => {
-                // not for its length
-                *steps = (*steps).max(1);
+                // the pickle is invalid, not too long
+                *budget = (*budget).max(1);
                 return false;
             }
         }
@@ -21,8 +21,8 @@ pub(super) fn scan(pickle: &mut impl BufRead, steps: &mut u64) -> bool {
     false
 }
 
-/// The next instruction, passed over with its argument; `None` for one that does not exist.
-fn step(pickle: &mut impl BufRead) -> io::Result<Option<u8>> {
+/// Reads the next instruction and skips its argument; `None` for an unknown instruction.
+fn next_instruction(pickle: &mut impl BufRead) -> io::Result<Option<u8>> {
     let [instruction] = bytes(pickle)?;
     match instruction {
         b'I' | b'L' | b'F' | b'V' | b'S' | b'g' | b'p' | b'P' => line(pickle)?,
@@ -94,23 +94,25 @@ fn line(pickle: &mut impl BufRead) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// Whether the pickle ended, and the steps that were left of `steps`.
-    fn scanned(mut pickle: &[u8], mut steps: u64) -> (bool, u64) {
-        (scan(&mut pickle, &mut steps), steps)
+    /// Whether the end of the pickle was reached, and the remaining budget.
+    fn scanned(mut pickle: &[u8], mut budget: u64) -> (bool, u64) {
+        (scan(&mut pickle, &mut budget), budget)
     }
 
     #[test]
-    fn every_instruction_is_a_step() {
+    fn every_instruction_is_counted() {
         assert_eq!(scanned(b"\x80\x02}(X\x03\x00\x00\x00aN.K\x05cm\nn\n)RI7\nu.rest", 100), (true, 89));
         assert_eq!(scanned(b"NNNN.", 5), (true, 0));
         assert_eq!(scanned(b"NNNN.", 4), (false, 0));
     }
 
     #[test]
-    fn what_is_no_pickle_is_left_to_the_reader() {
-        for odd in [&b""[..], b"N", b"\xff", b"X\xff\xff\xff\xffab", b"I", b"\x8d\xff\xff\xff\xff\xff\xff\xff\xffab"] {
-            let (ended, left) = scanned(odd, 3);
-            assert!(!ended && left > 0, "{odd:?}");
+    fn invalid_pickles_are_left_to_the_parser() {
+        for invalid in
+            [&b""[..], b"N", b"\xff", b"X\xff\xff\xff\xffab", b"I", b"\x8d\xff\xff\xff\xff\xff\xff\xff\xffab"]
+        {
+            let (ended, left) = scanned(invalid, 3);
+            assert!(!ended && left > 0, "{invalid:?}");
         }
     }
 }

@@ -18,14 +18,14 @@ use super::{
 };
 use crate::error::ImportError;
 
-/// Names of all tensors together may not be longer; those of a file of 1,000 tensors have some 50,000 bytes.
-const MAX_NAMES: usize = 16 << 20;
+/// Maximum total length of the names of all tensors, in bytes. Those of 1,000 tensors have about 50,000.
+const MAX_NAME_BYTES: usize = 16 << 20;
 
-/// More vocabularies of a file are not looked at.
+/// Maximum number of vocabularies that are read from a file.
 const MAX_VOCABULARIES: usize = 64;
 
-/// The tensors of a file that `torch.save` wrote, under their paths through its dicts and lists, joined by dots, and the
-/// vocabularies beside them.
+/// The tensors and vocabularies of a file written by `torch.save`. Names are the paths through its dicts and lists,
+/// joined by dots.
 pub(super) fn open(path: &Path) -> Result<(Vec<burn_pack::Tensor>, Vec<Vocabulary>), ImportError> {
     check_size(path)?;
     let vocabularies = {
@@ -38,11 +38,11 @@ pub(super) fn open(path: &Path) -> Result<(Vec<burn_pack::Tensor>, Vec<Vocabular
     Ok((tensors.into_values().map(bridge::from_pytorch).collect(), vocabularies))
 }
 
-/// What is found on the way through a file's values.
+/// Collects tensor names and vocabularies while traversing the values of a file.
 #[derive(Default)]
 struct Contents<'a> {
     path: Vec<Cow<'a, str>>,
-    /// The length of the path, joined by dots.
+    /// Length of the path, joined by dots.
     length: usize,
     names: HashSet<String>,
     names_length: usize,
@@ -78,29 +78,30 @@ impl<'a> Contents<'a> {
 
     fn tensor(&mut self) -> Result<(), String> {
         self.names_length += self.length;
-        if self.names_length > MAX_NAMES {
-            return Err("the names of its tensors are too long".into());
+        if self.names_length > MAX_NAME_BYTES {
+            return Err("its tensor names are too long".into());
         }
         let name = self.path.join(".");
-        // {"a.b": …, "a": {"b": …}}: the reader would take one of them
+        // {"a.b": …, "a": {"b": …}}: the parser would keep only one of them
         match self.names.insert(name.clone()) {
             true => Ok(()),
-            false => Err(format!("it has two tensors of the name '{name}'")),
+            false => Err(format!("it has two tensors named '{name}'")),
         }
     }
 }
 
-/// Refuses a pickle that would need much memory: in the reader every byte of it may become an object.
+/// Rejects pickles that would need too much memory: the parser may create an object for every byte.
 fn check_size(path: &Path) -> Result<(), ImportError> {
     let read = |source| ImportError::Read { path: path.into(), source };
-    let too_large = || format_error(path, format_args!("its pickle is longer than {} steps", pickle::MAX_STEPS));
+    let too_large =
+        || format_error(path, format_args!("its pickle has more than {} instructions", pickle::MAX_INSTRUCTIONS));
     let mut file = BufReader::new(File::open(path).map_err(read)?);
     let length = file.get_ref().metadata().map_err(read)?.len();
     if !file.fill_buf().map_err(read)?.starts_with(b"PK") {
-        // the older format: the object is the fourth pickle of five
-        let mut steps = pickle::MAX_STEPS;
-        let _ = (0..5).all(|_| pickle::scan(&mut file, &mut steps));
-        return if steps > 0 { Ok(()) } else { Err(too_large()) };
+        // the legacy format: the object is the fourth of five pickles
+        let mut budget = pickle::MAX_INSTRUCTIONS;
+        let _ = (0..5).all(|_| pickle::scan(&mut file, &mut budget));
+        return if budget > 0 { Ok(()) } else { Err(too_large()) };
     }
     file.rewind().map_err(read)?;
     let mut archive = ZipArchive::new(file).map_err(|e| format_error(path, e))?;
@@ -117,7 +118,7 @@ fn check_size(path: &Path) -> Result<(), ImportError> {
     if bytes.len() as u64 == length {
         return Err(format_error(path, "its pickle is longer than the file"));
     }
-    let mut steps = pickle::MAX_STEPS;
-    pickle::scan(&mut Cursor::new(bytes), &mut steps);
-    if steps > 0 { Ok(()) } else { Err(too_large()) }
+    let mut budget = pickle::MAX_INSTRUCTIONS;
+    pickle::scan(&mut Cursor::new(bytes), &mut budget);
+    if budget > 0 { Ok(()) } else { Err(too_large()) }
 }

@@ -2,17 +2,17 @@ use std::collections::{BTreeMap, HashMap};
 
 use burn::store::pytorch_reader::PickleValue;
 
-/// A vocabulary that programs save beside weights: a list of tokens, or a dict between tokens and their numbers.
+/// A vocabulary saved together with weights: a list of tokens, or a dict from tokens to ids or from ids to tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Vocabulary {
-    /// Its name in the file.
+    /// The name in the file.
     pub name: String,
-    /// The tokens, by number.
+    /// The tokens, in order of their ids.
     pub tokens: Vec<String>,
 }
 
-/// The tokens of a value that can be a vocabulary.
+/// The tokens of a value, if it can be a vocabulary.
 pub(super) fn tokens(value: &PickleValue) -> Option<Vec<String>> {
     let tokens = match value {
         PickleValue::List(items) => items.iter().map(text).collect::<Option<Vec<_>>>()?,
@@ -29,16 +29,16 @@ fn text(value: &PickleValue) -> Option<String> {
     }
 }
 
-/// The tokens of a dict of the numbers 0, 1, 2, …, to or from tokens.
+/// The tokens of a dict between tokens and the ids 0, 1, 2, ….
 fn in_order(entries: &HashMap<String, PickleValue>) -> Option<Vec<String>> {
-    let numbered = entries.iter().map(|(key, value)| match value {
-        PickleValue::Int(number) => Some((*number, key.clone())),
+    let by_id = entries.iter().map(|(key, value)| match value {
+        PickleValue::Int(id) => Some((*id, key.clone())),
         PickleValue::String(token) => Some((key.parse().ok()?, token.clone())),
         _ => None,
     });
-    let numbered: BTreeMap<i64, String> = numbered.collect::<Option<_>>()?;
-    let complete = numbered.len() == entries.len() && numbered.keys().copied().eq(0..numbered.len() as i64);
-    complete.then(|| numbered.into_values().collect())
+    let by_id: BTreeMap<i64, String> = by_id.collect::<Option<_>>()?;
+    let complete = by_id.len() == entries.len() && by_id.keys().copied().eq(0..by_id.len() as i64);
+    complete.then(|| by_id.into_values().collect())
 }
 
 #[cfg(test)]

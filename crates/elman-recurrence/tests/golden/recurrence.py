@@ -1,11 +1,13 @@
-"""Makes recurrence.safetensors: outputs, final states and every gradient of every kind of layer, from PyTorch in float64.
+"""Creates recurrence.safetensors: outputs, final states and all gradients of all kinds of layers, from PyTorch in
+float64.
 
     pip install torch safetensors numpy
     python recurrence.py
 
-RNN, GRU and LSTM are torch.nn's, ragged batches its packed sequences. What torch.nn lacks (GRU with the reset gate before
-the product, minGRU, minLSTM, the simple network with one dense layer) is written here from the equations, row by row and
-step by step, and torch differentiates it. The loop that these share is first checked against torch.nn.GRU.
+RNN, GRU and LSTM are torch.nn's; ragged batches are packed sequences. The networks that torch.nn lacks (GRU with the
+reset gate before the product, minGRU, minLSTM, the Elman network with one dense layer) are implemented here from the
+equations, for one row and time step at a time, and differentiated by torch. Their common loop is first checked against
+torch.nn.GRU.
 """
 import itertools, pathlib
 import torch
@@ -55,7 +57,7 @@ def loop(step, weights, x, h0, lengths, layers, directions):
     """weights[layer][direction]; returns ([B, T, directions*H], [layers*directions, B, H])."""
     last = []
     for l in range(layers):
-        sides = []
+        outputs = []
         for d in range(directions):
             rows, finals = [], []
             for b in range(B):
@@ -65,13 +67,13 @@ def loop(step, weights, x, h0, lengths, layers, directions):
                     h = step(weights[l][d], x[b, t], h)
                     hs[t] = h
                 rows.append(torch.stack(hs)), finals.append(h)
-            sides.append(torch.stack(rows)), last.append(torch.stack(finals))
-        x = torch.cat(sides, 2)
+            outputs.append(torch.stack(rows)), last.append(torch.stack(finals))
+        x = torch.cat(outputs, 2)
     return x, torch.stack(last)
 
 
 def record(case, inputs, weights, run):
-    """Runs, draws a cotangent for each result, and stores everything."""
+    """Runs the network, samples a cotangent for each result, and stores everything."""
     for t in itertools.chain(inputs.values(), weights.values()):
         t.requires_grad_(True)
     results = run()
@@ -118,7 +120,7 @@ def torch_nn(case, kind, layers, directions, bias, lengths):
     return net
 
 
-def by_hand(case, kind, layers, directions, bias, lengths):
+def from_equations(case, kind, layers, directions, bias, lengths):
     weights = {}
     for l, d in itertools.product(range(layers), range(directions)):
         end = f"_l{l}" + ("_reverse" if d else "")
@@ -131,11 +133,11 @@ def by_hand(case, kind, layers, directions, bias, lengths):
                 weights["bias_hh" + end] = rand(GATES[kind] * H)
 
     def nested():
-        def of(l, d):
+        def direction(l, d):
             end = f"_l{l}" + ("_reverse" if d else "")
             return {n[: -len(end)]: w for n, w in weights.items() if n.endswith(end)}
 
-        return [[of(l, d) for d in range(directions)] for l in range(layers)]
+        return [[direction(l, d) for d in range(directions)] for l in range(layers)]
 
     inputs = {"x": rand(B, T, I), "h": rand(layers * directions, B, H)}
 
@@ -147,7 +149,7 @@ def by_hand(case, kind, layers, directions, bias, lengths):
     record(case, inputs, weights, run)
 
 
-def simple(case, kind, layers, directions, bias, lengths):
+def elman_network(case, kind, layers, directions, bias, lengths):
     weights = {}
     for l, d in itertools.product(range(layers), range(directions)):
         weights[f"w0.{l}.{d}.weight"] = rand(H, (I if l == 0 else H * directions) + H)
@@ -168,7 +170,7 @@ def simple(case, kind, layers, directions, bias, lengths):
 
 
 def check_loop():
-    """The loop above agrees with torch.nn.GRU."""
+    """Checks the loop above against torch.nn.GRU."""
     net = nn.GRU(I, H, num_layers=2, bidirectional=True, batch_first=True).double()
     x, h0 = rand(B, T, I), rand(4, B, H)
     w = dict(net.named_parameters())
@@ -181,14 +183,14 @@ def check_loop():
 
 check_loop()
 KINDS = {k: torch_nn for k in ("rnn_tanh", "rnn_relu", "gru", "lstm", "lstm_proj")}
-KINDS |= {k: by_hand for k in ("gru_before", "min_gru", "min_lstm")} | {"simple": simple}
+KINDS |= {k: from_equations for k in ("gru_before", "min_gru", "min_lstm")} | {"simple": elman_network}
 for kind, make in KINDS.items():
     for layers, directions, bias, ragged in itertools.product((1, 2), (1, 2), (True, False), (False, True)):
         name = f"{kind}-{layers}-{'bi' if directions == 2 else 'uni'}-{'bias' if bias else 'nobias'}-{'ragged' if ragged else 'full'}"
         make(name, kind, layers, directions, bias, LENGTHS if ragged else None)
 save_file(out, pathlib.Path(__file__).with_name("recurrence.safetensors"), metadata={"torch": torch.__version__})
 print(len(out), "tensors")
-# A small PyTorch file, for the reader that parses pickle without running it.
+# a small PyTorch file for the parser, which reads pickle without executing it
 net = torch_nn("unused", "lstm", 2, 2, True, None).float()
 torch.save({"encoder." + n: p.detach() for n, p in net.named_parameters()}, pathlib.Path(__file__).with_name("lstm.pt"))
 save_file({n: p.detach().contiguous() for n, p in net.named_parameters()}, pathlib.Path(__file__).with_name("lstm.safetensors"))

@@ -1,11 +1,12 @@
-"""Makes variants.safetensors: what a scan does with projection, layer normalisation, recurrent dropout and zoneout, and every
-gradient, from PyTorch in float64.
+"""Creates variants.safetensors: states and all gradients of scans with projection, layer normalization, recurrent
+dropout and zoneout, from PyTorch in float64.
 
     pip install torch safetensors numpy
     python variants.py
 
-torch.nn has none of the last three, so the recurrence is written here from the equations; torch.nn.functional.layer_norm
-normalises, torch.lstm_cell and torch.gru_cell check the gates where nothing is added, and torch differentiates.
+The recurrent layers of torch.nn support none of the last three, so the recurrence is implemented here from the
+equations, with torch.nn.functional.layer_norm, and differentiated by torch. The plain gates are checked against
+torch.lstm_cell and torch.gru_cell.
 """
 import pathlib
 import torch
@@ -24,45 +25,45 @@ def rand(*shape):
     return (torch.rand(*shape) * 2 - 1).double()
 
 
-def product(w, rows, fed):
-    """Some gates' recurrent product with its bias, [B, rows]."""
-    v = fed @ w["weights"][rows].T
+def product(w, rows, recurrent_input):
+    """The recurrent product of some of the gates, including its bias, [B, rows]."""
+    v = recurrent_input @ w["weights"][rows].T
     if "gain" in w:
         v = layer_norm(v, v.shape[1:], w["gain"][rows])
     return v + w["bias"][rows]
 
 
-def step(kind, w, x, state, fed):
-    """One time step of the cell. x: [B, G*H]; fed is what is multiplied."""
+def step(kind, w, x, state, recurrent_input):
+    """One time step of the cell. x: [B, G*H]; recurrent_input: the input of the recurrent product."""
     whole = slice(0, GATES[kind] * H)
     if kind == "rnn":
-        return [torch.tanh(x + product(w, whole, fed))]
+        return [torch.tanh(x + product(w, whole, recurrent_input))]
     if kind == "lstm":
-        i, f, g, o = (x + product(w, whole, fed)).chunk(4, 1)
+        i, f, g, o = (x + product(w, whole, recurrent_input)).chunk(4, 1)
         c = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
         return [torch.sigmoid(o) * torch.tanh(c), c]
     xr, xz, xn = x.chunk(3, 1)
     if kind == "gru":
-        hr, hz, hn = product(w, whole, fed).chunk(3, 1)
+        hr, hz, hn = product(w, whole, recurrent_input).chunk(3, 1)
         n = torch.tanh(xn + torch.sigmoid(xr + hr) * hn)
     else:
-        hr, hz = product(w, slice(0, 2 * H), fed).chunk(2, 1)
-        n = torch.tanh(xn + product(w, slice(2 * H, 3 * H), torch.sigmoid(xr + hr) * fed))
+        hr, hz = product(w, slice(0, 2 * H), recurrent_input).chunk(2, 1)
+        n = torch.tanh(xn + product(w, slice(2 * H, 3 * H), torch.sigmoid(xr + hr) * recurrent_input))
     z = torch.sigmoid(xz + hz)
     return [(1 - z) * n + z * state[0]]
 
 
-def scan(kind, w, noise):
+def scan(kind, w, regularizers):
     state, states = w["state"], []
     for t in range(T):
-        fed = state[0] * noise["dropout"] if "dropout" in noise else state[0]
-        new = step(kind, w, w["input"][t], state, fed)
+        recurrent_input = state[0] * regularizers["dropout"] if "dropout" in regularizers else state[0]
+        new = step(kind, w, w["input"][t], state, recurrent_input)
         if "projection" in w:
             new[0] = new[0] @ w["projection"].T
-        if "masks" in noise:
-            new = [z[t] * old + (1 - z[t]) * s for z, old, s in zip(noise["masks"], state, new)]
-        elif "rates" in noise:
-            new = [r * old + (1 - r) * s for r, old, s in zip(noise["rates"], state, new)]
+        if "masks" in regularizers:
+            new = [z[t] * old + (1 - z[t]) * s for z, old, s in zip(regularizers["masks"], state, new)]
+        elif "rates" in regularizers:
+            new = [r * old + (1 - r) * s for r, old, s in zip(regularizers["rates"], state, new)]
         state = new
         states.append(new)
     return [torch.stack(s) for s in zip(*states)]
@@ -78,16 +79,16 @@ def make(kind, *variants):
         w["projection"] = rand(P, H)
     if "norm" in variants:
         w["gain"] = rand(rows) + 1
-    noise = {}
+    regularizers = {}
     if "dropout" in variants:
-        noise["dropout"] = (torch.rand(B, width) < 0.5).double() * 2
+        regularizers["dropout"] = (torch.rand(B, width) < 0.5).double() * 2
     if "masks" in variants:
-        noise["masks"] = [(torch.rand(T, B, size) < 0.3).double() for size in widths]
+        regularizers["masks"] = [(torch.rand(T, B, size) < 0.3).double() for size in widths]
     if "rates" in variants:
-        noise["rates"] = RATES
+        regularizers["rates"] = RATES
     for t in w.values():
         t.requires_grad_(True)
-    results = scan(kind, w | {"state": [w[f"state{n}"] for n in range(count)]}, noise)
+    results = scan(kind, w | {"state": [w[f"state{n}"] for n in range(count)]}, regularizers)
     if not variants and kind in ("lstm", "gru"):
         check(kind, w, results)
     cotangents = [rand(*r.shape) for r in results]
@@ -96,14 +97,14 @@ def make(kind, *variants):
     case = "-".join((kind, *variants)) if variants else f"{kind}-plain"
     store = {f"in.{n}": t for n, t in w.items()} | {f"grad.{n}": t.grad for n, t in w.items()}
     store |= {f"out.{n}": t for n, t in enumerate(results)} | {f"cot.{n}": t for n, t in enumerate(cotangents)}
-    if "dropout" in noise:
-        store["noise.dropout"] = noise["dropout"]
-    store |= {f"noise.mask{n}": t for n, t in enumerate(noise.get("masks", []))}
+    if "dropout" in regularizers:
+        store["noise.dropout"] = regularizers["dropout"]
+    store |= {f"noise.mask{n}": t for n, t in enumerate(regularizers.get("masks", []))}
     out.update({f"{case}.{n}": t.detach().float().contiguous().clone() for n, t in store.items()})
 
 
 def check(kind, w, results):
-    """The loop above agrees with torch's own cells."""
+    """Checks the loop above against the cells of torch."""
     identity, zero = torch.eye(GATES[kind] * H).double(), torch.zeros(GATES[kind] * H).double()
     h, c = w["state0"], w.get("state1")
     for t in range(T):

@@ -1,11 +1,11 @@
-//! Functions of a file that call the same function of the file behind it.
+//! File methods that call the same method of the wrapped file.
 
 use super::*;
 
 macro_rules! forward {
     ($($name:ident = $method:ident($($argument:ident: $type:ty),*) -> $result:ty, else $missing:expr;)*) => {$(
         pub(super) unsafe extern "C" fn $name(file: *mut sqlite3_file, $($argument: $type),*) -> $result {
-            // SAFETY: SQLite calls with a file of ours that is open, and arguments as the method has them.
+            // SAFETY: SQLite passes an open File, and valid arguments of the method.
             unsafe {
                 let file = real_file(file);
                 match (*(*file).pMethods).$method {

@@ -2,18 +2,18 @@ use std::{fmt, io, path::PathBuf};
 
 use crate::error::TextError;
 
-/// A file or folder that is not read.
+/// A file or directory that is left out.
 #[derive(Debug)]
 pub struct LeftOut {
-    /// Which; a folder's path ends with a slash.
+    /// The path; that of a directory ends with a slash.
     pub path: PathBuf,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
 }
 
 impl LeftOut {
-    /// The file that an error is about, if the error is about one that cannot be read.
-    pub(crate) fn because_of(error: TextError) -> Result<Self, TextError> {
+    /// Converts the error of an unreadable file; returns other errors.
+    pub(crate) fn from_error(error: TextError) -> Result<Self, TextError> {
         match error {
             TextError::Read { path, source } => Ok(Self { path, reason: Reason::Unreadable(source) }),
             TextError::NotText { path, encoding, offset, line } => {
@@ -23,7 +23,7 @@ impl LeftOut {
         }
     }
 
-    /// The error that a file cannot be read.
+    /// Converts an unreadable file back to its error; `None` for other reasons.
     pub(crate) fn into_error(self) -> Option<TextError> {
         let path = self.path;
         match self.reason {
@@ -34,43 +34,43 @@ impl LeftOut {
     }
 }
 
-/// Why a file or folder of a folder is not read.
+/// Why a file or directory is left out.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Reason {
-    /// Its name begins with a dot.
+    /// The name begins with a dot.
     Hidden,
-    /// A `.gitignore` or `.ignore` file names it, or it is `node_modules` or `.git`.
+    /// Matched by a `.gitignore` or `.ignore` file, or named `node_modules` or `.git`.
     Ignored,
-    /// It was asked to be left out.
+    /// Matched by an exclude glob.
     Excluded,
-    /// It has no content.
+    /// The file is empty.
     Empty,
-    /// It is no text.
+    /// Not a text file.
     Binary,
-    /// It is a model, store, log or report of elman's.
+    /// A model, store, log or report written by elman.
     Own,
-    /// It is a link to a folder.
+    /// A symbolic link to a directory.
     FolderLink,
-    /// It is a link to nothing, or a pipe, socket or device.
+    /// A dangling symbolic link, or a pipe, socket or device.
     Special,
-    /// It is read already, by its own path or another link.
+    /// Already found, by its own path or another link.
     Repeated,
-    /// It cannot be read.
+    /// The file or directory cannot be read.
     Unreadable(io::Error),
-    /// It is text of another encoding.
+    /// Text in another encoding.
     NotText {
-        /// The encoding that it was read in.
+        /// The expected encoding.
         encoding: &'static str,
-        /// Bytes before the invalid ones.
+        /// Byte offset of the invalid bytes.
         offset: u64,
-        /// The line that they are in, from 1.
+        /// The line, counted from 1.
         line: u64,
     },
 }
 
 impl Reason {
-    /// The reason in a word or three.
+    /// The reason in a few words.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Hidden => "hidden",
@@ -87,7 +87,7 @@ impl Reason {
         }
     }
 
-    /// Whether the file would have been read, had it been possible.
+    /// Whether the file was selected but could not be read.
     pub fn is_failure(&self) -> bool {
         matches!(self, Self::Unreadable(_) | Self::NotText { .. })
     }

@@ -1,4 +1,4 @@
-//! Which files of folders hold text, and which are left out.
+//! Finds text files in directories.
 
 mod left_out;
 mod own;
@@ -17,25 +17,25 @@ use rules::Rules;
 
 use crate::{corpus::BEGINNING, error::TextError, input::Encoding, table::Table};
 
-/// How the files of folders are found.
+/// Settings for finding the files of directories.
 ///
-/// Of a folder, these are left out: hidden files and folders, whose names begin with a dot; what `.gitignore` and `.ignore`
-/// files of it, of folders in it, and of those above it in a git repository name; `node_modules`; what elman itself has
-/// written (models, stores, logs, reports); empty files; files with a NUL byte near their beginning, as programs and pictures
-/// have; links to folders, and whatever is no regular file. A file or folder that is named is read whatever its name is,
-/// unless [`with_exclude`](Self::with_exclude) says otherwise.
+/// These are left out of directories: hidden files and directories (whose names begin with a dot); everything ignored
+/// by `.gitignore` and `.ignore` files in the directory, below it, and above it up to the root of a git repository;
+/// `node_modules`; files written by elman (models, stores, logs, reports); empty files; binary files (with a NUL byte
+/// near the beginning); symbolic links to directories, and special files. A file or directory that is named explicitly
+/// is always read, unless [`with_exclude`](Self::with_exclude) matches it.
 ///
 /// ```
-/// # let folder = tempfile::tempdir()?;
-/// # std::fs::write(folder.path().join(".gitignore"), "*.log\n")?;
-/// # std::fs::write(folder.path().join("a.txt"), "a text\n")?;
-/// # std::fs::write(folder.path().join("b.log"), "a log\n")?;
+/// # let dir = tempfile::tempdir()?;
+/// # std::fs::write(dir.path().join(".gitignore"), "*.log\n")?;
+/// # std::fs::write(dir.path().join("a.txt"), "a text\n")?;
+/// # std::fs::write(dir.path().join("b.log"), "a log\n")?;
 /// use elman_text::{Find, Reason};
 ///
-/// let found = Find::new().find([folder.path()])?;
-/// assert_eq!(found.files[0].path, folder.path().join("a.txt"));
+/// let found = Find::new().find([dir.path()])?;
+/// assert_eq!(found.files[0].path, dir.path().join("a.txt"));
 /// let ignored = found.left_out.iter().find(|left_out| matches!(left_out.reason, Reason::Ignored)).unwrap();
-/// assert_eq!(ignored.path, folder.path().join("b.log"));
+/// assert_eq!(ignored.path, dir.path().join("b.log"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -48,23 +48,23 @@ pub struct Find {
     encoding: Encoding,
 }
 
-/// What was found.
+/// The result of [`Find::find`].
 #[derive(Debug, Default)]
 pub struct Found {
-    /// The files, in the order of the paths that were given, and by name in each folder.
+    /// The files, in the order of the given paths, and sorted by name in each directory.
     pub files: Vec<FoundFile>,
-    /// What was left out of folders.
+    /// The entries that were left out.
     pub left_out: Vec<LeftOut>,
 }
 
 /// A file to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundFile {
-    /// The file: as it was named, or below the folder as that was named.
+    /// The path as given, or below the directory as given.
     pub path: PathBuf,
-    /// Which of the paths that were given it belongs to.
+    /// Index of the given path that it belongs to.
     pub given: usize,
-    /// Whether it was found in a folder, and not named itself.
+    /// Whether it was found in a directory rather than named explicitly.
     pub is_in_folder: bool,
 }
 
@@ -75,7 +75,7 @@ impl Default for Find {
 }
 
 impl Find {
-    /// Text files alone, as the type's description has it.
+    /// Finds text files, with the rules described above.
     pub fn new() -> Self {
         Self {
             hidden: false,
@@ -87,7 +87,7 @@ impl Find {
         }
     }
 
-    /// Finds tables in every format too ([`Table::has_columns`]), of which some are not text.
+    /// Also finds tables in binary formats ([`Table::has_columns`]).
     pub fn with_tables(self) -> Self {
         Self { tables: true, ..self }
     }
@@ -101,23 +101,24 @@ impl Find {
         self.encoding
     }
 
-    /// Finds each file once, however often its path is given or spelled. Of a file and links to it in folders the file is found.
+    /// Finds each file once, even if several paths lead to it. A file takes precedence over symbolic links to it.
     pub fn once(self) -> Self {
         Self { once: true, ..self }
     }
 
-    /// Whether hidden files are found.
+    /// Whether to find hidden files.
     pub fn with_hidden(self, hidden: bool) -> Self {
         Self { hidden, ..self }
     }
 
-    /// Whether `.gitignore` and `.ignore` files count, and `node_modules` and `.git` are left out.
+    /// Whether to apply `.gitignore` and `.ignore` files, and to leave out `node_modules` and `.git`.
     pub fn with_ignore(self, ignore: bool) -> Self {
         Self { ignore, ..self }
     }
 
-    /// Leaves out what one of these globs matches, named or found. Globs are those of a `.gitignore`: one without a slash
-    /// matches names at any depth, one with a slash a path from the folder that was given or from the working directory.
+    /// Leaves out paths that match one of these globs, even if named explicitly. Globs have `.gitignore` syntax:
+    /// without a slash they match names at any depth, with a slash paths relative to the given directory or the working
+    /// directory.
     ///
     /// # Errors
     /// [`TextError::Glob`].
@@ -127,25 +128,25 @@ impl Find {
         Ok(Self { exclude, ..self })
     }
 
-    /// Finds the files of some paths.
+    /// Finds the files of the given paths.
     ///
     /// # Errors
-    /// [`TextError::Read`] for a path that is not there or a folder that cannot be read. What cannot be read within a folder
-    /// is left out.
+    /// [`TextError::Read`] if a given path does not exist or cannot be read. Unreadable entries within directories are
+    /// left out.
     pub fn find<P: AsRef<Path>>(&self, paths: impl IntoIterator<Item = P>) -> Result<Found, TextError> {
         let mut search = Search { find: self, given: 0, links: Vec::new(), found: Found::default() };
         for (given, path) in paths.into_iter().enumerate() {
             search.given = given;
             search.start(path.as_ref())?;
         }
-        Ok(if self.once { search.without_repetitions() } else { search.found })
+        Ok(if self.once { search.deduplicated() } else { search.found })
     }
 }
 
 struct Search<'a> {
     find: &'a Find,
     given: usize,
-    /// Positions of files that were found as links.
+    /// Indices of files that are symbolic links.
     links: Vec<usize>,
     found: Found,
 }
@@ -153,31 +154,31 @@ struct Search<'a> {
 impl Search<'_> {
     fn start(&mut self, path: &Path) -> Result<(), TextError> {
         let read = |source| TextError::Read { path: path.into(), source };
-        let is_folder = fs::metadata(path).map_err(read)?.is_dir();
+        let is_dir = fs::metadata(path).map_err(read)?.is_dir();
         let real = real_path(path).map_err(read)?;
-        let mut rules = Rules::new(&real, &self.find.exclude, self.find.ignore && is_folder)?;
-        if rules.excludes(&real, is_folder) {
-            self.leave_out(path, is_folder, Reason::Excluded);
-        } else if is_folder {
-            self.folder(path, &real, &mut rules).map_err(read)?;
+        let mut rules = Rules::new(&real, &self.find.exclude, self.find.ignore && is_dir)?;
+        if rules.excludes(&real, is_dir) {
+            self.leave_out(path, is_dir, Reason::Excluded);
+        } else if is_dir {
+            self.search_dir(path, &real, &mut rules).map_err(read)?;
         } else {
             self.found.files.push(FoundFile { path: path.into(), given: self.given, is_in_folder: false });
         }
         Ok(())
     }
 
-    fn leave_out(&mut self, path: &Path, is_folder: bool, reason: Reason) {
-        // a slash at the end says that it is a folder
-        let path = if is_folder { path.join("") } else { path.into() };
+    fn leave_out(&mut self, path: &Path, is_dir: bool, reason: Reason) {
+        // a trailing slash marks a directory
+        let path = if is_dir { path.join("") } else { path.into() };
         self.found.left_out.push(LeftOut { path, reason });
     }
 
-    /// `real` is the folder without links, which rules are written for.
-    fn folder(&mut self, folder: &Path, real: &Path, rules: &mut Rules) -> io::Result<()> {
-        let mut entries = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
+    /// `real` is the canonical path of the directory, which the rules apply to.
+    fn search_dir(&mut self, dir: &Path, real: &Path, rules: &mut Rules) -> io::Result<()> {
+        let mut entries = fs::read_dir(dir)?.collect::<Result<Vec<_>, _>>()?;
         entries.sort_by_key(fs::DirEntry::file_name);
         rules.enter(real);
-        let own = Own::of(folder);
+        let own = Own::inspect(dir);
         for entry in entries {
             let (path, name) = (entry.path(), entry.file_name());
             let real = real.join(&name);
@@ -196,9 +197,9 @@ impl Search<'_> {
             } else if rules.ignores(&real, kind.is_dir()) {
                 Some(Reason::Ignored)
             } else if kind.is_dir() {
-                self.folder(&path, &real, rules).err().map(Reason::Unreadable)
+                self.search_dir(&path, &real, rules).err().map(Reason::Unreadable)
             } else {
-                self.file(&path, &own)
+                self.check_file(&path, &own)
             };
             match left_out {
                 Some(reason) => self.leave_out(&path, kind.is_dir(), reason),
@@ -215,12 +216,12 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Why a file is left out, if it is.
-    fn file(&self, path: &Path, own: &Own) -> Option<Reason> {
+    /// The reason to leave a file out, if any.
+    fn check_file(&self, path: &Path, own: &Own) -> Option<Reason> {
         match fs::metadata(path) {
             Ok(target) if target.is_dir() => return Some(Reason::FolderLink),
             Ok(target) if !target.is_file() => return Some(Reason::Special),
-            // a link to nothing
+            // a dangling link
             Err(source) if source.kind() == io::ErrorKind::NotFound => return Some(Reason::Special),
             Err(source) => return Some(Reason::Unreadable(source)),
             Ok(_) => {}
@@ -240,42 +241,42 @@ impl Search<'_> {
         }
     }
 
-    /// The files, each once: as it was named rather than found, and as a file rather than as a link to it.
-    fn without_repetitions(self) -> Found {
+    /// Removes duplicates. Explicitly named paths take precedence over found ones, and files over links.
+    fn deduplicated(self) -> Found {
         let Self { links, found: Found { files, mut left_out }, .. } = self;
         let links: HashSet<usize> = links.into_iter().collect();
         let mut order: Vec<usize> = (0..files.len()).collect();
         order.sort_by_key(|position| (files[*position].is_in_folder, links.contains(position)));
         let mut seen: HashSet<PathBuf> = HashSet::new();
-        let mut stays = vec![true; files.len()];
+        let mut is_first = vec![true; files.len()];
         for position in order {
             let path = &files[position].path;
             let real = if links.contains(&position) { fs::canonicalize(path) } else { real_path(path) };
-            stays[position] = seen.insert(real.unwrap_or_else(|_| path.clone()));
+            is_first[position] = seen.insert(real.unwrap_or_else(|_| path.clone()));
         }
-        let mut kept = Vec::with_capacity(files.len());
+        let mut unique = Vec::with_capacity(files.len());
         for (position, file) in files.into_iter().enumerate() {
-            if stays[position] {
-                kept.push(file);
+            if is_first[position] {
+                unique.push(file);
             } else if links.contains(&position) {
                 left_out.push(LeftOut { path: file.path, reason: Reason::Repeated });
             }
         }
-        Found { files: kept, left_out }
+        Found { files: unique, left_out }
     }
 }
 
-/// A path without links and dots in its folders: of a file that is a link, the link's own path. Two spellings of a path have
-/// one.
+/// The canonical path, except that a symbolic link to a file is not resolved. Different spellings of a path have the
+/// same result.
 ///
 /// # Errors
-/// If the folder is not there or cannot be read.
+/// If the directory does not exist or cannot be read.
 pub fn real_path(path: impl AsRef<Path>) -> io::Result<PathBuf> {
     let path = path.as_ref();
     match (path.parent(), path.file_name()) {
-        (Some(folder), Some(name)) if !path.is_dir() => {
-            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-            Ok(fs::canonicalize(folder)?.join(name))
+        (Some(dir), Some(name)) if !path.is_dir() => {
+            let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+            Ok(fs::canonicalize(dir)?.join(name))
         }
         _ => fs::canonicalize(path),
     }

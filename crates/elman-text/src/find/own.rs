@@ -1,4 +1,4 @@
-//! What elman itself has written, by its content.
+//! Detects files written by elman, by their content.
 
 use std::{
     io::Read,
@@ -7,20 +7,20 @@ use std::{
 
 use serde_json::Value;
 
-/// The longest `config.json` that is looked into.
-const CONFIG_BYTES: u64 = 1 << 20;
-/// How SQLite's files begin, and the application id of a store in them.
+/// Maximum size of a `config.json` that is inspected.
+const MAX_CONFIG_BYTES: u64 = 1 << 20;
+/// Magic bytes of SQLite files, and the application id of a store in them.
 const SQLITE: &[u8] = b"SQLite format 3\0";
 const STORE: &[u8] = b"elmn";
-/// How a log of training begins.
+/// Beginning of a training log.
 const LOG: &[u8] = br#"{"event":"start","#;
-/// What stands at the beginning of pages.
+/// Tag near the beginning of HTML pages.
 const PAGE: &[u8] = br#"<meta name="generator" content="elman "#;
-/// How a table of clusters begins.
+/// Header of a table of clusters.
 const CLUSTERS: &[u8] = b"id,cluster\n";
 
-/// What is beside a model.
-const MODEL: [&str; 13] = [
+/// Files of a model directory.
+const MODEL_FILES: [&str; 13] = [
     "config.json",
     "model.safetensors",
     "tokenizer.json",
@@ -36,7 +36,7 @@ const MODEL: [&str; 13] = [
     "elman_encoder.py",
 ];
 
-/// What is known of a folder.
+/// What a directory contains.
 pub(super) struct Own {
     is_model: bool,
     has_log: bool,
@@ -44,19 +44,19 @@ pub(super) struct Own {
 }
 
 impl Own {
-    pub(super) fn of(folder: &Path) -> Self {
-        let is_model = is_config(&folder.join("config.json"));
-        // a run that has not come to its first model has these
-        let has_log = beginning(folder.join("train.jsonl"), LOG.len() as u64).is_some_and(|bytes| bytes == LOG);
-        let is_store = beginning(folder.join("store.sqlite"), 100).is_some_and(|bytes| is_store(&bytes));
+    pub(super) fn inspect(dir: &Path) -> Self {
+        let is_model = is_config(&dir.join("config.json"));
+        // a training run has a log before its first model
+        let has_log = beginning(dir.join("train.jsonl"), LOG.len() as u64).is_some_and(|bytes| bytes == LOG);
+        let is_store = beginning(dir.join("store.sqlite"), 100).is_some_and(|bytes| is_store(&bytes));
         Self { is_model, has_log, is_store }
     }
 
-    /// Whether elman wrote a file that begins so.
+    /// Whether elman wrote the file, judging by its first bytes.
     pub(super) fn wrote(&self, path: &Path, bytes: &[u8]) -> bool {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let ends_with = |ending: &str| name.ends_with(ending);
-        self.is_model && MODEL.contains(&&*name)
+        self.is_model && MODEL_FILES.contains(&&*name)
             || self.has_log && name == "curves.svg"
             || self.is_store && (name.starts_with("store.sqlite") || name == "graph.json" || ends_with(".usearch"))
             || is_store(bytes)
@@ -75,7 +75,8 @@ fn beginning(path: PathBuf, count: u64) -> Option<Vec<u8>> {
 }
 
 fn is_config(path: &Path) -> bool {
-    let config = beginning(path.into(), CONFIG_BYTES).and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    let config =
+        beginning(path.into(), MAX_CONFIG_BYTES).and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
     config.is_some_and(|config| config.get("elman_version").is_some_and(Value::is_string))
 }
 
@@ -83,7 +84,7 @@ fn is_store(bytes: &[u8]) -> bool {
     bytes.starts_with(SQLITE) && bytes.get(68..72) == Some(STORE)
 }
 
-/// Whether a file begins as `elman embed` writes JSON lines: the first may be cut off within the numbers.
+/// Whether a file begins like the JSON Lines of `elman embed`; the first line may be truncated within the vector.
 fn is_embedding(bytes: &[u8]) -> bool {
     const VECTOR: &[u8] = br#"","embedding":["#;
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();

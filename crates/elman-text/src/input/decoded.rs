@@ -4,33 +4,33 @@ use encoding_rs::{Decoder, DecoderResult};
 
 use super::{Encoding, Fault, Reader};
 
-/// Bytes of UTF-8 that are made at a time.
-const MADE: usize = 1 << 14;
+/// Size of the buffer of decoded UTF-8 in bytes.
+const DECODED_BYTES: usize = 1 << 14;
 
-/// A text in UTF-8.
+/// A text, decoded to UTF-8.
 pub(crate) struct Text {
-    /// The text without a byte order mark; of a file that is said to be UTF-8 it is not checked.
+    /// The text without a byte order mark. UTF-8 files are not validated here.
     pub(crate) reader: Reader,
-    /// Bytes of UTF-8's mark that are left out.
+    /// Length of a UTF-8 byte order mark that was skipped.
     pub(crate) mark: u64,
-    /// Whether the file has another encoding, and another length.
+    /// Whether the file is in another encoding, so that its length differs.
     pub(crate) is_decoded: bool,
 }
 
-/// Turns bytes into UTF-8, and fails where they are no text.
+/// Decodes bytes to UTF-8; fails at invalid bytes.
 pub(crate) fn decoded(mut input: impl BufRead + Send + 'static, encoding: Encoding) -> io::Result<Text> {
     let mut beginning = Vec::new();
-    // no mark has a line's end in it, for which a terminal is not to be waited beyond
+    // byte order marks contain no line feed: do not wait for more than one line of a terminal
     input.by_ref().take(4).read_until(b'\n', &mut beginning)?;
-    let (encoding, mark) = encoding.of(&beginning);
+    let (encoding, mark) = encoding.detect(&beginning);
     let input = Cursor::new(beginning.split_off(mark)).chain(input);
     if encoding.is_utf8() {
         return Ok(Text { reader: Box::new(input), mark: mark as u64, is_decoded: false });
     }
-    let made = vec![0; MADE].into_boxed_slice();
+    let output = vec![0; DECODED_BYTES].into_boxed_slice();
     let decoder = encoding.decoder();
     let decoded =
-        Decoded { input, encoding, decoder, made, given: 0, end: 0, offset: mark as u64, line_ends: 0, ended: false };
+        Decoded { input, encoding, decoder, output, start: 0, end: 0, offset: mark as u64, line_ends: 0, ended: false };
     Ok(Text { reader: Box::new(decoded), mark: 0, is_decoded: true })
 }
 
@@ -38,11 +38,11 @@ struct Decoded<R> {
     input: R,
     encoding: Encoding,
     decoder: Decoder,
-    /// UTF-8, of which `given..end` is still to be read.
-    made: Box<[u8]>,
-    given: usize,
+    /// Decoded UTF-8, with `start..end` still unread.
+    output: Box<[u8]>,
+    start: usize,
     end: usize,
-    /// Bytes that were decoded.
+    /// Number of bytes decoded so far.
     offset: u64,
     line_ends: u64,
     ended: bool,
@@ -50,14 +50,14 @@ struct Decoded<R> {
 
 impl<R: BufRead> BufRead for Decoded<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        while self.given == self.end && !self.ended {
+        while self.start == self.end && !self.ended {
             let input = self.input.fill_buf()?;
             let is_last = input.is_empty();
-            let (result, read, end) = self.decoder.decode_to_utf8_without_replacement(input, &mut self.made, is_last);
+            let (result, read, end) = self.decoder.decode_to_utf8_without_replacement(input, &mut self.output, is_last);
             self.input.consume(read);
-            (self.given, self.end) = (0, end);
+            (self.start, self.end) = (0, end);
             self.offset += read as u64;
-            self.line_ends += self.made[..end].iter().filter(|byte| **byte == b'\n').count() as u64;
+            self.line_ends += self.output[..end].iter().filter(|byte| **byte == b'\n').count() as u64;
             match result {
                 DecoderResult::Malformed(bytes, after) => {
                     let offset = self.offset - u64::from(bytes) - u64::from(after);
@@ -68,11 +68,11 @@ impl<R: BufRead> BufRead for Decoded<R> {
                 DecoderResult::OutputFull => {}
             }
         }
-        Ok(&self.made[self.given..self.end])
+        Ok(&self.output[self.start..self.end])
     }
 
     fn consume(&mut self, bytes: usize) {
-        self.given = (self.given + bytes).min(self.end);
+        self.start = (self.start + bytes).min(self.end);
     }
 }
 
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     fn text(bytes: &'static [u8], label: &str) -> io::Result<String> {
-        // a buffer of three bytes cuts characters
+        // a buffer of three bytes splits characters
         let input = io::BufReader::with_capacity(3, bytes);
         let mut text = String::new();
         decoded(input, label.parse().unwrap())?.reader.read_to_string(&mut text)?;
@@ -101,13 +101,13 @@ mod tests {
     }
 
     #[test]
-    fn bytes_become_characters() {
+    fn bytes_are_decoded() {
         for (bytes, label, expected) in [
             (&b"caf\xe9 \x80"[..], "latin1", "café €"),
             (b"h\0i\0=\xd8\0\xde", "utf-16", "hi😀"),
             (b"\x93\xfa\x96{\n", "shift_jis", "日本\n"),
             (b"", "utf-16le", ""),
-            // marks count more than labels
+            // byte order marks take precedence over labels
             (b"\xff\xfeh\0i\0", "latin1", "hi"),
             (b"\xfe\xff\0h\0i", "utf-8", "hi"),
             (b"\xef\xbb\xbfcaf\xc3\xa9", "latin1", "café"),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_told_with_their_place() {
+    fn invalid_bytes_are_reported_with_offset_and_line() {
         let utf16 = |offset, line| Fault::Undecodable { encoding: "UTF-16LE", offset, line };
         assert_eq!(fault(b"\xff\xfea\0\n\0b\0\0\xdcc\0", "utf-8"), utf16(8, 2));
         assert_eq!(fault(b"a\0b", "utf-16le"), utf16(2, 1));

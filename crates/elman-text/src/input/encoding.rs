@@ -4,11 +4,11 @@ use encoding_rs::{UTF_8, UTF_16BE, UTF_16LE};
 
 use crate::error::TextError;
 
-/// How characters are written as bytes: UTF-8 unless said otherwise.
+/// A character encoding; the default is UTF-8.
 ///
-/// The names are the labels of the [WHATWG Encoding Standard](https://encoding.spec.whatwg.org/#names-and-labels), such as
-/// `windows-1252` (which `latin1` and `iso-8859-1` are too), `utf-16le`, `shift_jis` or `gbk`. A byte order mark at the
-/// beginning of a file counts more than what was said: it is UTF-8's or UTF-16's in either order.
+/// The names are the labels of the [WHATWG Encoding Standard](https://encoding.spec.whatwg.org/#names-and-labels), such
+/// as `windows-1252` (also `latin1` and `iso-8859-1`), `utf-16le`, `shift_jis` or `gbk`. A byte order mark of UTF-8 or
+/// UTF-16 at the beginning of a file takes precedence over the given encoding.
 ///
 /// ```
 /// use elman_text::Encoding;
@@ -42,21 +42,21 @@ impl fmt::Display for Encoding {
 }
 
 impl Encoding {
-    /// Whether a file that begins with these bytes is a text of this encoding, as far as that shows: whether it has no NUL
-    /// where characters are bytes, as grep and git tell.
+    /// Whether a file that begins with these bytes is probably text in this encoding: like grep and git, checks for NUL
+    /// bytes, unless the encoding is UTF-16.
     pub(crate) fn is_text(self, beginning: &[u8]) -> bool {
-        self.of(beginning).0.is_wide() || !beginning.contains(&0)
+        self.detect(beginning).0.is_wide() || !beginning.contains(&0)
     }
 
-    /// Whether a file that begins with these bytes has more than a byte order mark.
+    /// Whether a file that begins with these bytes contains more than a byte order mark.
     pub(crate) fn has_text(self, beginning: &[u8]) -> bool {
-        beginning.len() > self.of(beginning).1
+        beginning.len() > self.detect(beginning).1
     }
 
-    /// The encoding of a text that begins so, and the length of its byte order mark.
-    pub(crate) fn of(self, beginning: &[u8]) -> (Self, usize) {
+    /// Detects the encoding from a byte order mark; returns it with the length of the mark.
+    pub(crate) fn detect(self, beginning: &[u8]) -> (Self, usize) {
         match beginning {
-            // UTF-32, which is not read
+            // UTF-32 is not supported
             [0xFF, 0xFE, 0, 0, ..] => (self, 0),
             _ => encoding_rs::Encoding::for_bom(beginning).map_or((self, 0), |(encoding, mark)| (Self(encoding), mark)),
         }

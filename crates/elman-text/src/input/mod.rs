@@ -1,4 +1,4 @@
-//! From a file's bytes to text: its encoding, and whether it stays as it is while it is read.
+//! Decodes files to text, and detects modifications while they are read.
 
 mod decoded;
 mod encoding;
@@ -14,7 +14,7 @@ pub(crate) use watched::{Stamp, Watched};
 
 pub(crate) use self::decoded::{Text, decoded};
 
-/// Bytes that are read from a file at a time.
+/// Size of the read buffer in bytes.
 pub(crate) const BUFFER: usize = 1 << 16;
 
 /// The text of a file.
@@ -22,16 +22,16 @@ pub(crate) fn text(file: Watched, encoding: Encoding) -> io::Result<Text> {
     decoded(BufReader::with_capacity(BUFFER, file), encoding)
 }
 
-/// A reader's bytes, in another reader's place.
+/// A boxed reader.
 pub(crate) type Reader = Box<dyn BufRead + Send>;
 
-/// What can be wrong with a file while it is read, besides what the operating system says. It travels in an
-/// [`io::Error`], and [`TextError::reading`](crate::TextError::reading) makes a message of it.
+/// Errors while reading a file, apart from I/O errors. A fault is wrapped in an [`io::Error`], which
+/// [`TextError::reading`](crate::TextError::reading) unwraps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// The file had other bytes, or another number of them, at first.
+    /// The content or length of the file changed.
     Changed { before: u64, after: u64 },
-    /// Bytes that are no text in the encoding.
+    /// Bytes that are invalid in the encoding.
     Undecodable { encoding: &'static str, offset: u64, line: u64 },
 }
 
@@ -44,8 +44,8 @@ impl From<Fault> for io::Error {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Changed { .. } => f.write_str("it changed while it was read"),
-            Self::Undecodable { encoding, .. } => write!(f, "it is not {encoding} text"),
+            Self::Changed { .. } => f.write_str("the file changed while it was read"),
+            Self::Undecodable { encoding, .. } => write!(f, "not {encoding} text"),
         }
     }
 }

@@ -8,20 +8,20 @@ use std::{
 
 use super::Fault;
 
-/// Bytes of a file's beginning by which it is known again.
-const BEGINNING: u64 = 4096;
+/// Bytes at the beginning of a file that are hashed to detect modifications.
+const HASHED_BYTES: u64 = 4096;
 
-/// What a regular file was like when it was opened.
+/// The state of a regular file when it was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     bytes: u64,
     modified: Option<SystemTime>,
-    /// A hash of the first bytes.
+    /// Hash of the first bytes.
     beginning: u64,
 }
 
 impl Stamp {
-    fn of(file: &mut File) -> io::Result<Self> {
+    fn new(file: &mut File) -> io::Result<Self> {
         let metadata = file.metadata()?;
         let (bytes, modified) = (metadata.len(), metadata.modified().ok());
         Ok(Self { bytes, modified, beginning: beginning(file, bytes)? })
@@ -32,8 +32,7 @@ impl Stamp {
         self.bytes
     }
 
-    /// Fails if a file is no longer as it was. One that has grown at its end is, up to the end that it had. The file is then
-    /// at its beginning.
+    /// Fails if the file was modified; appending is allowed. Rewinds the file.
     fn check(&self, file: &mut File) -> io::Result<()> {
         let metadata = file.metadata()?;
         let (before, after) = (self.bytes, metadata.len());
@@ -45,23 +44,23 @@ impl Stamp {
     }
 }
 
-/// A hash of the beginning of a file's first so many bytes. The file is then at its beginning.
+/// Hashes the beginning of the first `bytes` bytes of a file. Rewinds the file.
 fn beginning(file: &mut File, bytes: u64) -> io::Result<u64> {
     let mut first = Vec::new();
     file.rewind()?;
-    file.by_ref().take(bytes.min(BEGINNING)).read_to_end(&mut first)?;
+    file.by_ref().take(bytes.min(HASHED_BYTES)).read_to_end(&mut first)?;
     file.rewind()?;
     let mut hasher = DefaultHasher::new();
     first.hash(&mut hasher);
     Ok(hasher.finish())
 }
 
-/// A file that is read once, from its beginning to the end that it had when it was opened. A change by others is an error
-/// at the end. Pipes are read to their end.
+/// A file that is read once, up to its length when it was opened. Modifications are reported as an error at the end.
+/// Pipes are read to their end.
 #[derive(Debug)]
 pub(crate) struct Watched {
     file: File,
-    /// Not of pipes, nor of files without a length: those of `/proc` have content.
+    /// `None` for pipes and files of length 0: those of `/proc` have content.
     stamp: Option<Stamp>,
     left: u64,
 }
@@ -70,25 +69,25 @@ impl Watched {
     /// Opens a file or a pipe.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let mut file = elman_files::open_stream(path)?;
-        let stamp = if file.metadata()?.is_file() { Some(Stamp::of(&mut file)?) } else { None };
+        let stamp = if file.metadata()?.is_file() { Some(Stamp::new(&mut file)?) } else { None };
         Ok(Self::new(file, stamp))
     }
 
-    /// Opens a regular file that is to be read again.
-    pub(crate) fn again(path: &Path) -> io::Result<(Self, Stamp)> {
+    /// Opens a regular file for repeated reading.
+    pub(crate) fn with_stamp(path: &Path) -> io::Result<(Self, Stamp)> {
         let mut file = elman_files::open(path)?;
-        let stamp = Stamp::of(&mut file)?;
+        let stamp = Stamp::new(&mut file)?;
         Ok((Self::new(file, Some(stamp)), stamp))
     }
 
-    /// Opens a file that was opened before, and still is as it was.
-    pub(crate) fn same(path: &Path, stamp: Stamp) -> io::Result<Self> {
+    /// Opens a file again; fails if it was modified.
+    pub(crate) fn reopen(path: &Path, stamp: Stamp) -> io::Result<Self> {
         let mut file = elman_files::open(path)?;
         stamp.check(&mut file)?;
         Ok(Self::new(file, Some(stamp)))
     }
 
-    /// Fails if the file is no longer as it was. Whoever reads it otherwise asks.
+    /// Fails if the file was modified, for readers that do not read through `self`.
     #[cfg(feature = "parquet")]
     pub(crate) fn check(&mut self) -> io::Result<()> {
         self.stamp.map_or(Ok(()), |stamp| stamp.check(&mut self.file))
@@ -108,7 +107,7 @@ impl Read for Watched {
         if read > 0 || buffer.is_empty() {
             return Ok(read);
         }
-        // who goes on reading at the end checks once
+        // check once, even if reads continue after the end
         if let Some(stamp) = self.stamp.take() {
             if self.left > 0 {
                 let (before, after) = (stamp.bytes, self.file.metadata()?.len());
@@ -130,8 +129,8 @@ mod tests {
 
     use super::*;
 
-    /// Reads a line of a file, changes the file, and reads the rest.
-    fn read_on(path: &Path, change: impl FnOnce(&Path)) -> io::Result<u64> {
+    /// Reads a line of a file, modifies the file, and reads the rest.
+    fn read_modified(path: &Path, change: impl FnOnce(&Path)) -> io::Result<u64> {
         let mut file = BufReader::with_capacity(8, Watched::open(path)?);
         let mut line = String::new();
         file.read_line(&mut line)?;
@@ -140,13 +139,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_changes_is_an_error_and_one_that_grows_is_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("text");
+    fn modifying_a_file_is_an_error_but_appending_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("text");
         let text = "a line of a text\n".repeat(1000);
         let changed = |change: &dyn Fn(&Path)| {
             fs::write(&path, &text).unwrap();
-            let read = read_on(&path, change);
+            let read = read_modified(&path, change);
             read.map_err(|error| *error.get_ref().and_then(|e| e.downcast_ref::<Fault>()).expect("a fault"))
         };
         let append = |bytes: &[u8]| fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(bytes).unwrap();
@@ -162,19 +161,19 @@ mod tests {
         let after = longer.len() as u64;
         assert_eq!(changed(&|path| fs::write(path, &longer).unwrap()), Err(Fault::Changed { before, after }));
         // another file of that name is not what is read
-        let beside = folder.path().join("beside");
+        let beside = dir.path().join("beside");
         fs::write(&beside, &other).unwrap();
         assert_eq!(changed(&|path| fs::rename(&beside, path).unwrap()), Ok(before));
-        let (_, stamp) = Watched::again(&path).unwrap();
-        assert!(Watched::same(&path, stamp).is_ok());
+        let (_, stamp) = Watched::with_stamp(&path).unwrap();
+        assert!(Watched::reopen(&path, stamp).is_ok());
         fs::write(&path, "short").unwrap();
-        assert!(Watched::same(&path, stamp).is_err());
+        assert!(Watched::reopen(&path, stamp).is_err());
     }
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn files_of_the_system_and_devices() {
-        assert!(read_on(Path::new("/proc/self/status"), |_| {}).unwrap() > 100);
+    fn proc_files_are_read_and_devices_are_rejected() {
+        assert!(read_modified(Path::new("/proc/self/status"), |_| {}).unwrap() > 100);
         let error = Watched::open(Path::new("/dev/zero")).unwrap_err();
         assert_eq!(error.to_string(), "it is a device, not a regular file");
     }

@@ -1,9 +1,9 @@
-/// The names of columns that a table is read for, in the order in which a [`Row`](crate::Row) has them.
+/// The columns to read from a table, in the order of the values of a [`Row`](crate::Row).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Columns {
     names: Vec<String>,
     required: usize,
-    /// How many are found by name alone, if any.
+    /// Number of columns, from the first, that are found only by name.
     by_name: Option<usize>,
 }
 
@@ -14,27 +14,26 @@ impl Columns {
         Self { required: names.len(), names, by_name: None }
     }
 
-    /// Adds columns, after the others, that a table or a row may lack.
+    /// Appends optional columns.
     #[must_use]
     pub fn with_optional<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.names.extend(names.into_iter().map(Into::into));
         self
     }
 
-    /// Finds columns by their names alone, never by position, as somebody expects who has named them: a table without a
-    /// header is an error, and so is one without one of the columns so far, be it optional. Rows may still lack those, and a
-    /// table those that are added afterwards.
+    /// Finds columns only by name, never by position. The table must then have a header with all columns added so far,
+    /// including optional ones. Rows may still lack optional columns, and the table columns that are added afterwards.
     #[must_use]
     pub fn by_name(self) -> Self {
         Self { by_name: Some(self.names.len()), ..self }
     }
 
-    /// Whether they are found by their names alone.
+    /// Whether columns are found only by name.
     pub(crate) fn is_by_name(&self) -> bool {
         self.by_name.is_some()
     }
 
-    /// How many of them, from the first, a table must have.
+    /// Number of columns, from the first, that a table must have.
     pub(crate) fn needed(&self) -> usize {
         self.by_name.unwrap_or(self.required)
     }
@@ -44,19 +43,19 @@ impl Columns {
         &self.names
     }
 
-    /// How many of them, from the first, are required.
+    /// Number of columns, from the first, that are required.
     pub fn required(&self) -> usize {
         self.required
     }
 
-    /// What a row without names may look like, for a message.
+    /// The expected number of fields of a row without a header, for a message.
     pub(crate) fn expected(&self) -> String {
         let (required, optional) = self.names.split_at(self.required);
         match optional {
             [] => format!("{} ({})", required.len(), required.join(", ")),
             _ => {
-                let (least, most) = (required.len(), self.names.len());
-                format!("{least} to {most} ({}; {} may be left out)", self.names.join(", "), optional.join(", "))
+                let (min, max) = (required.len(), self.names.len());
+                format!("{min} to {max} ({}; {} optional)", self.names.join(", "), optional.join(", "))
             }
         }
     }

@@ -17,12 +17,12 @@ use crate::{
     lines::Lines,
 };
 
-/// What a file is, by the ending of its name.
+/// File format, by the extension of the file name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Lines(Kind),
-    /// The same, compressed.
-    Zipped(Kind),
+    /// The same, compressed with gzip.
+    Gzip(Kind),
     Parquet,
 }
 
@@ -35,28 +35,28 @@ pub(super) enum Kind {
 }
 
 impl Format {
-    pub(super) fn of(path: &Path) -> Result<Self, TextError> {
+    pub(super) fn from_path(path: &Path) -> Result<Self, TextError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        let (ending, zipped) = ending(&name);
-        let kind = match ending {
+        let (extension, is_gzip) = extension(&name);
+        let kind = match extension {
             "tsv" => Kind::Tsv,
             "csv" => Kind::Csv,
             "txt" => Kind::Txt,
             "jsonl" | "ndjson" => Kind::Json,
-            "parquet" if !zipped => return Ok(Self::Parquet),
+            "parquet" if !is_gzip => return Ok(Self::Parquet),
             _ => return Err(TextError::UnknownTable { path: path.into() }),
         };
-        Ok(if zipped { Self::Zipped(kind) } else { Self::Lines(kind) })
+        Ok(if is_gzip { Self::Gzip(kind) } else { Self::Lines(kind) })
     }
 }
 
-/// The ending of a name in small letters without `.gz`, and whether it has that.
-pub(super) fn ending(name: &str) -> (&str, bool) {
-    let (name, zipped) = name.strip_suffix(".gz").map_or((name, false), |name| (name, true));
-    (name.rsplit_once('.').map_or("", |(_, ending)| ending), zipped)
+/// The extension of a lowercase name without `.gz`, and whether it has `.gz`.
+pub(super) fn extension(name: &str) -> (&str, bool) {
+    let (name, is_gzip) = name.strip_suffix(".gz").map_or((name, false), |name| (name, true));
+    (name.rsplit_once('.').map_or("", |(_, extension)| extension), is_gzip)
 }
 
-/// Reads rows from lines.
+/// Opens a text table.
 pub(super) fn read(
     kind: Kind,
     path: &Arc<Path>,
@@ -72,15 +72,15 @@ pub(super) fn read(
     Ok(match kind {
         Kind::Tsv => separated(Records::tsv(path, text, columns)?),
         Kind::Csv => separated(Records::csv(path, text, columns)?),
-        Kind::Txt => separated(Records::Whole(Lines::of(path, text))),
-        Kind::Json => Box::new(Json::new(path.clone(), columns.clone(), Lines::of(path, text))),
+        Kind::Txt => separated(Records::Whole(Lines::from_text(path, text))),
+        Kind::Json => Box::new(Json::new(path.clone(), columns.clone(), Lines::from_text(path, text))),
     })
 }
 
-/// The text of what is compressed or not.
-pub(super) fn text(input: impl Read + Send + 'static, zipped: bool, encoding: Encoding) -> io::Result<Text> {
+/// Decodes a text, and decompresses it if necessary.
+pub(super) fn text(input: impl Read + Send + 'static, is_gzip: bool, encoding: Encoding) -> io::Result<Text> {
     let input = BufReader::with_capacity(BUFFER, input);
-    match zipped {
+    match is_gzip {
         true => decoded(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(input)), encoding),
         false => decoded(input, encoding),
     }

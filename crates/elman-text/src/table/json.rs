@@ -5,14 +5,14 @@ use serde_json::Value;
 use super::{Columns, RowLocation, Source, Values};
 use crate::{error::TextError, lines::Lines};
 
-/// Lines of JSON: objects, or arrays by position.
+/// JSON Lines: objects, or arrays by position.
 pub(super) struct Json {
     path: Arc<Path>,
     columns: Arc<Columns>,
     lines: Lines,
-    /// Columns that no row has had.
+    /// Columns that no row has contained so far.
     missing: Vec<String>,
-    /// The names in the first row.
+    /// The keys of the first row.
     found: Vec<String>,
 }
 
@@ -22,7 +22,7 @@ impl Json {
         Self { path, columns, lines, missing, found: Vec::new() }
     }
 
-    /// The error at the end where columns that were asked for by name are in no row.
+    /// At the end: fails if a column requested by name is in no row.
     fn end(&self) -> Result<(), TextError> {
         match self.missing.first() {
             Some(column) if !self.found.is_empty() => Err(TextError::NoColumn {
@@ -53,7 +53,7 @@ impl Json {
                 (0..names.len()).map(|column| self.text(place, column, object.remove(&names[column]))).collect()
             }
             Value::Array(_) if self.columns.is_by_name() => {
-                let reason = format!("it is a list, which does not say where '{}' is", names.join("', '"));
+                let reason = format!("a list has no names, so '{}' cannot be found", names.join("', '"));
                 Err(malformed(&self.path, place, reason))
             }
             Value::Array(values) => {
@@ -64,7 +64,7 @@ impl Json {
                 let text = |(column, value)| self.text(place, column, Some(value));
                 values.into_iter().enumerate().map(text).collect()
             }
-            other => Err(malformed(&self.path, place, format!("it is {}, not an object or a list", kind(&other)))),
+            other => Err(malformed(&self.path, place, format!("found {}, expected an object or a list", kind(&other)))),
         }
     }
 
@@ -84,7 +84,7 @@ impl Json {
 impl Source for Json {
     fn next(&mut self) -> Result<Option<Values>, TextError> {
         let is_blank = |line: &[u8]| line.iter().all(u8::is_ascii_whitespace);
-        let line = self.lines.next_that(|line| !is_blank(line));
+        let line = self.lines.next_matching(|line| !is_blank(line));
         let Some((line, bytes)) = line.map_err(|error| TextError::reading(&self.path, error))? else {
             return self.end().map(|()| None);
         };
@@ -92,7 +92,7 @@ impl Source for Json {
         let text = str::from_utf8(bytes).map_err(|error| {
             malformed(&self.path, place, format!("invalid UTF-8 at column {}", error.valid_up_to() + 1))
         })?;
-        // a line is all that the parser sees
+        // the parser sees a single line
         let reason = |error: serde_json::Error| error.to_string().replace(" at line 1 column ", " at column ");
         let row = serde_json::from_str(text).map_err(|error| malformed(&self.path, place, reason(error)))?;
         Ok(Some((place, self.values(place, row)?)))

@@ -22,31 +22,31 @@ use crate::{
     input::{Encoding, Watched},
 };
 
-/// A table of texts in a file, read row by row: memory does not grow with the file.
+/// A table of texts, streamed row by row in constant memory.
 ///
-/// The ending of the file's name says what it is:
+/// The extension of the file name selects the format:
 ///
-/// | ending | what a row is |
+/// | extension | a row is |
 /// |---|---|
-/// | `.tsv` | a line, its columns separated by tabs; quotes are characters like any other |
-/// | `.csv` | a record with quotes, as in RFC 4180, and commas, semicolons, tabs or bars, which is guessed from the first rows |
+/// | `.tsv` | a line with columns separated by tabs; quotes have no special meaning |
+/// | `.csv` | a record with quotes, as in RFC 4180; the separator (comma, semicolon, tab or bar) is guessed from the first rows |
 /// | `.jsonl`, `.ndjson` | a line with a JSON object, or with an array, whose values are taken by position |
-/// | `.txt` | a line, which is the one column |
-/// | `.parquet` | a row; columns of texts, integers, floats and booleans; plain, or compressed by snappy, zstd or gzip (with the feature `parquet`) |
+/// | `.txt` | a line, the only column |
+/// | `.parquet` | a row; columns of texts, integers, floats and booleans; uncompressed, snappy, zstd or gzip (with the feature `parquet`) |
 ///
-/// All but Parquet may be followed by `.gz`. Texts are UTF-8, or what an [`Encoding`] says; numbers are given as they are
-/// written, and a byte order mark, empty lines and, in JSON, blank ones are passed over. A null is an empty text.
+/// All extensions but `.parquet` may be followed by `.gz`. Texts are UTF-8 unless an [`Encoding`] is given; numbers
+/// keep their notation. A byte order mark, empty lines and, in JSON, blank lines are skipped. A null is an empty text.
 ///
-/// Columns are found by name. In a `.tsv` or `.csv` file the first row is a header if one of the names that are looked
-/// for stands in it, and must then have all that are required. Where it is none, the columns are taken by position, and
-/// there are no others; with [`Columns::by_name`], that is an error.
+/// Columns are found by name. In a `.tsv` or `.csv` file the first row is a header if it contains one of the requested
+/// names, and must then contain all required ones. Without a header, columns are found by position, and the file must
+/// not have others; with [`Columns::by_name`], a missing header is an error.
 ///
-/// What makes the rows of a `.csv` file doubtful is an error: a quote that is never closed, text after a closing quote, and a
-/// text in quotes whose lines look like rows.
+/// Ambiguous quoting in a `.csv` file is an error: an unclosed quote, text after a closing quote, and a quoted text
+/// whose lines look like rows.
 ///
 /// ```
-/// # let folder = tempfile::tempdir()?;
-/// # let path = folder.path().join("pairs.tsv");
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("pairs.tsv");
 /// # std::fs::write(&path, "first\tsecond\tscore\na cat\ta kitten\t4.5\na cat\ta tax\t0\n")?;
 /// use elman_text::{Columns, Table};
 ///
@@ -65,53 +65,54 @@ pub struct Table {
     ended: bool,
 }
 
-/// What a format gives for a row: where it stands, and a value for each column that is there.
+/// A row as read by a format: its location, and a value for each column.
 type Values = (RowLocation, Vec<Option<String>>);
 
-/// A file of some format.
+/// A table in some format.
 trait Source: Send {
     /// The next row.
     fn next(&mut self) -> Result<Option<Values>, TextError>;
 }
 
 impl Table {
-    /// Whether a file has columns, by the ending of its name: any ending of a table but `.txt`.
+    /// Whether the extension of a file is that of a table with columns: any but `.txt`.
     pub fn has_columns(path: impl AsRef<Path>) -> bool {
         let name = path.as_ref().file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        matches!(format::ending(&name).0, "tsv" | "csv" | "jsonl" | "ndjson" | "parquet")
+        matches!(format::extension(&name).0, "tsv" | "csv" | "jsonl" | "ndjson" | "parquet")
     }
 
     /// Opens a file to read some of its columns.
     ///
     /// # Errors
-    /// [`TextError::UnknownTable`] for another ending, [`TextError::Read`], [`TextError::Empty`]; [`TextError::NoColumn`]
-    /// and [`TextError::Malformed`] where that is known without reading rows. A row is one of these or
-    /// [`TextError::Fields`], [`TextError::Value`], [`TextError::NotText`] or [`TextError::Changed`] where reading ends for
-    /// that reason.
+    /// [`TextError::UnknownTable`] for another extension, [`TextError::Read`], [`TextError::Empty`];
+    /// [`TextError::NoColumn`] and [`TextError::Malformed`] if known without reading rows. An item is one of these or
+    /// [`TextError::Fields`], [`TextError::Value`], [`TextError::NotText`] or [`TextError::Changed`] if reading stops
+    /// there.
     pub fn open(path: impl AsRef<Path>, columns: Columns) -> Result<Self, TextError> {
         Self::open_in(path, columns, Encoding::default())
     }
 
-    /// Opens a file whose text is in some encoding.
+    /// Opens a file in the given encoding.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// Same as [`open`](Self::open).
     pub fn open_in(path: impl AsRef<Path>, columns: Columns, encoding: Encoding) -> Result<Self, TextError> {
         let (path, columns) = (Arc::from(path.as_ref()), Arc::new(columns));
-        let format = Format::of(&path)?;
+        let format = Format::from_path(&path)?;
         let file = Watched::open(&path).map_err(|error| TextError::reading(&path, error))?;
         let source = match format {
             Format::Parquet => parquet_file(&path, file, &columns)?,
             Format::Lines(kind) => format::read(kind, &path, format::text(file, false, encoding), &columns)?,
-            Format::Zipped(kind) => format::read(kind, &path, format::text(file, true, encoding), &columns)?,
+            Format::Gzip(kind) => format::read(kind, &path, format::text(file, true, encoding), &columns)?,
         };
         Ok(Self { path, columns, source, ended: false })
     }
 
-    /// Reads a table from elsewhere, under a name, whose ending says what it is. Parquet is read into memory as a whole.
+    /// Reads a table from any reader; the extension of `name` selects the format. Parquet is read into memory as a
+    /// whole.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// Same as [`open`](Self::open).
     pub fn read(
         name: impl AsRef<Path>,
         input: impl Read + Send + 'static,
@@ -119,10 +120,10 @@ impl Table {
         encoding: Encoding,
     ) -> Result<Self, TextError> {
         let (path, columns) = (Arc::from(name.as_ref()), Arc::new(columns));
-        let source = match Format::of(&path)? {
+        let source = match Format::from_path(&path)? {
             Format::Parquet => parquet_bytes(&path, input, &columns)?,
             Format::Lines(kind) => format::read(kind, &path, format::text(input, false, encoding), &columns)?,
-            Format::Zipped(kind) => format::read(kind, &path, format::text(input, true, encoding), &columns)?,
+            Format::Gzip(kind) => format::read(kind, &path, format::text(input, true, encoding), &columns)?,
         };
         Ok(Self { path, columns, source, ended: false })
     }

@@ -1,37 +1,38 @@
-//! Rows with a separator and quotes, as in RFC 4180. The `csv` crate reads on where a quote is never closed, and cannot say
-//! where it opened.
+//! Rows with a separator and quotes, as in RFC 4180. The `csv` crate accepts an unclosed quote, and cannot report where
+//! it opened.
 
 use std::{io::BufRead, path::Path, sync::Arc};
 
 use super::{RowLocation, record::Record, separator::Separator};
 use crate::{error::TextError, input::Reader};
 
-/// Bytes of the longest field in quotes: what is longer has lost its closing quote.
-const LONGEST: usize = 1 << 26;
-/// So many lines of a field that look like rows are no accident, where numbers tell too; and so many separators in any case.
-const LINES: usize = 3;
-const SEPARATORS: usize = 20;
+/// Maximum bytes of a quoted field: a longer one has lost its closing quote.
+const MAX_FIELD_BYTES: usize = 1 << 26;
+/// Lines of a quoted field that look like rows: this many indicate a misplaced quote if they also begin with numbers,
+/// and this many separators do in any case.
+const MIN_LINES: usize = 3;
+const MIN_SEPARATORS: usize = 20;
 
 pub(super) struct Quoted {
     path: Arc<Path>,
     reader: Reader,
     separator: Separator,
-    /// The line that is read, from 1.
+    /// The current line, from 1.
     line: u64,
-    /// Fields of each row, where that is known.
+    /// Fields per row, if known.
     fields: Option<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// At a field's beginning.
+    /// At the beginning of a field.
     Begin,
     Plain,
-    /// Within quotes, which opened on this line.
+    /// Within quotes that opened on this line.
     Open(u64),
-    /// After a quote within quotes: the closing one, if no other follows.
+    /// After a quote within quotes: the closing one, unless another quote follows.
     Closed(u64),
-    /// After that and a `\r`.
+    /// After a closing quote and a `\r`.
     Return(u64),
 }
 
@@ -44,7 +45,7 @@ impl Quoted {
         self.separator
     }
 
-    /// Says how many fields a row has, by which rows are found that have got into a field.
+    /// Sets the number of fields per row, which is used to detect rows within a quoted field.
     pub(super) fn expect(&mut self, fields: usize) {
         self.fields = Some(fields);
     }
@@ -102,8 +103,8 @@ impl Quoted {
                         if at < buffer.len() {
                             at += 1;
                             state = State::Closed(opened);
-                        } else if record.open_field().len() > LONGEST {
-                            let reason = format!("is never closed within {} MiB", LONGEST >> 20);
+                        } else if record.open_field().len() > MAX_FIELD_BYTES {
+                            let reason = format!("is never closed within {} MiB", MAX_FIELD_BYTES >> 20);
                             return Err(malformed(&self.path, opened, reason));
                         }
                     }
@@ -142,7 +143,7 @@ impl Quoted {
         }
     }
 
-    /// What is there where the text ends; false for nothing.
+    /// Handles the end of the text; false if there is no record.
     fn end(&self, state: State, record: &mut Record) -> Result<bool, TextError> {
         match state {
             State::Open(opened) => return Err(malformed(&self.path, opened, "is never closed".into())),
@@ -171,20 +172,21 @@ fn malformed(path: &Path, opened: u64, what: String) -> TextError {
     }
 }
 
-/// Whether the lines within a field in quotes, the last of a record so far, are rows: one quote opened by mistake, and
-/// another closed it later by chance.
+/// Whether the lines within the open quoted field look like rows: a stray quote opened the field, and a later one
+/// closed it by chance.
 fn has_rows(record: &Record, separator: Separator, fields: Option<usize>) -> bool {
     let fields = fields.unwrap_or(0);
     let mut lines: Vec<&[u8]> = record.open_field().split(|byte| *byte == b'\n').collect();
-    if fields < 2 || lines.len() < LINES + 2 {
+    if fields < 2 || lines.len() < MIN_LINES + 2 {
         return false;
     }
-    // the first and the last are parts of lines
+    // the first and the last are partial lines
     lines.pop();
     lines.remove(0);
     let first = |line: &&[u8]| line.split(|byte| *byte == separator.byte()).next().is_some_and(is_number);
     lines.iter().all(|line| separator.count(line) == fields)
-        && (lines.len() * (fields - 1) >= SEPARATORS || record.get(0).is_some_and(is_number) && lines.iter().all(first))
+        && (lines.len() * (fields - 1) >= MIN_SEPARATORS
+            || record.get(0).is_some_and(is_number) && lines.iter().all(first))
 }
 
 fn is_number(field: &[u8]) -> bool {

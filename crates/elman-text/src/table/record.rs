@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-/// The fields of a row, and the line where it begins.
+/// The fields of a row, and the line on which it begins.
 #[derive(Debug, Default)]
 pub(super) struct Record {
     bytes: Vec<u8>,
@@ -15,7 +15,7 @@ impl Record {
         self.line = line;
     }
 
-    /// Adds to the field that is not ended yet.
+    /// Appends to the open field.
     pub(super) fn extend(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
@@ -24,12 +24,12 @@ impl Record {
         self.ends.push(self.bytes.len());
     }
 
-    /// The field that is not ended yet.
+    /// The open field, which has not ended yet.
     pub(super) fn open_field(&self) -> &[u8] {
         &self.bytes[self.ends.last().copied().unwrap_or(0)..]
     }
 
-    /// Takes the last byte from the field that is not ended yet, if it is this.
+    /// Removes the last byte of the open field if it equals `byte`.
     pub(super) fn strip(&mut self, byte: u8) {
         if self.open_field().ends_with(&[byte]) {
             self.bytes.pop();
@@ -50,7 +50,7 @@ impl Record {
         (0..self.len()).filter_map(|index| self.get(index))
     }
 
-    /// Whether it is that of an empty line.
+    /// Whether this is the record of an empty line.
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty() && self.len() < 2
     }

@@ -2,7 +2,7 @@ use std::{fmt, path::Path, sync::Arc};
 
 use crate::{error::TextError, table::Columns};
 
-/// A row of a [`Table`](crate::Table), which knows where it stands.
+/// A row of a [`Table`](crate::Table), with its location.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     path: Arc<Path>,
@@ -11,12 +11,12 @@ pub struct Row {
     values: Vec<Option<String>>,
 }
 
-/// Where in a table something stands, counted from 1.
+/// Location of a row in a table, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowLocation {
-    /// The line of a text file where a row begins.
+    /// The line of a text file on which the row begins.
     Line(u64),
-    /// A row of a file that has no lines.
+    /// The row of a file without lines.
     Row(u64),
 }
 
@@ -34,35 +34,35 @@ impl Row {
         Self { path, columns, place, values }
     }
 
-    /// Where it stands.
+    /// The location of the row.
     pub fn place(&self) -> RowLocation {
         self.place
     }
 
-    /// The text of a column, or `None` where it is optional and not there.
+    /// The text of a column, or `None` if it is optional and missing.
     ///
     /// # Panics
-    /// If the table was not opened with so many columns.
+    /// If `column` is not below the number of columns that the table was opened with.
     pub fn get(&self, column: usize) -> Option<&str> {
         assert!(column < self.columns.names().len(), "column {column} of {:?}", self.columns.names());
         self.values.get(column)?.as_deref()
     }
 
-    /// The text of a column; empty where it is not there.
+    /// The text of a column; empty if it is missing.
     ///
     /// # Panics
-    /// As [`get`](Self::get).
+    /// Same as [`get`](Self::get).
     pub fn text(&self, column: usize) -> &str {
         self.get(column).unwrap_or_default()
     }
 
-    /// The number of a column; `None` where it is optional and empty or not there.
+    /// The number in a column; `None` if it is optional and empty or missing.
     ///
     /// # Errors
-    /// [`TextError::Value`] for a text that is no finite number.
+    /// [`TextError::Value`] if the text is not a finite number.
     ///
     /// # Panics
-    /// As [`get`](Self::get).
+    /// Same as [`get`](Self::get).
     pub fn number(&self, column: usize) -> Result<Option<f64>, TextError> {
         let text = self.text(column).trim();
         if text.is_empty() && column >= self.columns.required() {
@@ -77,10 +77,10 @@ impl Row {
         self.values
     }
 
-    /// The error that a column's text is not what it should be.
+    /// The error for an invalid value in a column.
     ///
     /// # Panics
-    /// As [`get`](Self::get).
+    /// Same as [`get`](Self::get).
     pub fn error(&self, column: usize, expected: &'static str) -> TextError {
         TextError::Value {
             path: self.path.to_path_buf(),
@@ -92,12 +92,12 @@ impl Row {
     }
 }
 
-/// Characters of a value that a message shows.
-const SHOWN: usize = 60;
+/// Maximum characters of a value in a message.
+const MAX_SHOWN: usize = 60;
 
-/// The beginning of a text, for a message.
+/// The beginning of a text in quotes, for a message.
 pub(crate) fn shortened(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
+    match text.char_indices().nth(MAX_SHOWN) {
         Some((end, _)) => format!("'{}…'", &text[..end]),
         None if text.is_empty() => "empty".into(),
         None => format!("'{text}'"),

@@ -1,4 +1,4 @@
-//! Rows whose columns stand side by side, or one alone.
+//! Tables with separated columns, or a single column.
 
 use std::{
     io::{self, Cursor, Read},
@@ -15,22 +15,22 @@ use super::{
 };
 use crate::{error::TextError, input::Text, lines::Lines};
 
-/// Bytes from which a separator is guessed.
-const SAMPLE: u64 = 1 << 16;
+/// Bytes from which the separator is guessed.
+const SAMPLE_BYTES: u64 = 1 << 16;
 
-/// How a file is cut into fields.
+/// How rows are split into fields.
 pub(super) enum Records {
     Tabs(Lines),
     Quoted(Quoted),
-    /// A line is one field, whatever it holds, and no header.
+    /// Each line is a single field; there is no header.
     Whole(Lines),
 }
 
 impl Records {
-    /// Of a `.csv` file: the separator is guessed.
+    /// Records of a `.csv` file, with a guessed separator.
     pub(super) fn csv(path: &Arc<Path>, text: Text, columns: &Columns) -> Result<Self, TextError> {
-        let (mut sample, is_whole, text) = sampled(text).map_err(|error| TextError::reading(path, error))?;
-        let (separator, line) = match Separator::named(&sample) {
+        let (mut sample, is_whole, text) = read_sample(text).map_err(|error| TextError::reading(path, error))?;
+        let (separator, line) = match Separator::declared(&sample) {
             Some((separator, length)) => {
                 sample.drain(..length);
                 (separator, 2)
@@ -41,15 +41,16 @@ impl Records {
         Ok(Self::Quoted(Quoted::new(path.clone(), reader, separator, line)))
     }
 
-    /// Of a `.tsv` file: tabs without quotes, but where the first row has none, and names columns with another separator.
+    /// Records of a `.tsv` file: tabs without quotes, unless the first row has no tab but column names with another
+    /// separator.
     pub(super) fn tsv(path: &Arc<Path>, text: Text, columns: &Columns) -> Result<Self, TextError> {
-        let (sample, is_whole, text) = sampled(text).map_err(|error| TextError::reading(path, error))?;
-        let named = Separator::named_by(&Sample { bytes: &sample, is_whole }, columns);
+        let (sample, is_whole, text) = read_sample(text).map_err(|error| TextError::reading(path, error))?;
+        let named = Separator::from_header(&Sample { bytes: &sample, is_whole }, columns);
         let has_tab = sample.iter().take_while(|byte| **byte != b'\n').any(|byte| *byte == b'\t');
         let text = Text { reader: Box::new(Cursor::new(sample).chain(text.reader)), ..text };
         Ok(match named {
             Some(separator) if !has_tab => Self::Quoted(Quoted::new(path.clone(), text.reader, separator, 1)),
-            _ => Self::Tabs(Lines::of(path, text)),
+            _ => Self::Tabs(Lines::from_text(path, text)),
         })
     }
 
@@ -68,7 +69,7 @@ impl Records {
             Self::Quoted(quoted) => return quoted.read(record),
             Self::Tabs(lines) | Self::Whole(lines) => lines,
         };
-        let line = lines.next_that(|line| !line.is_empty()).map_err(|error| TextError::reading(path, error))?;
+        let line = lines.next_matching(|line| !line.is_empty()).map_err(|error| TextError::reading(path, error))?;
         let Some((number, line)) = line else { return Ok(false) };
         record.clear(number);
         for field in line.split(|byte| is_tabs && *byte == b'\t') {
@@ -79,11 +80,11 @@ impl Records {
     }
 }
 
-/// The beginning of a text, whether that is all, and the rest.
-fn sampled(mut text: Text) -> io::Result<(Vec<u8>, bool, Text)> {
+/// Reads a sample; returns it, whether it is the whole text, and the rest.
+fn read_sample(mut text: Text) -> io::Result<(Vec<u8>, bool, Text)> {
     let mut sample = Vec::new();
-    text.reader.by_ref().take(SAMPLE).read_to_end(&mut sample)?;
-    let is_whole = (sample.len() as u64) < SAMPLE;
+    text.reader.by_ref().take(SAMPLE_BYTES).read_to_end(&mut sample)?;
+    let is_whole = (sample.len() as u64) < SAMPLE_BYTES;
     Ok((sample, is_whole, text))
 }
 
@@ -95,11 +96,11 @@ pub(super) struct Separated {
     layout: Option<Layout>,
 }
 
-/// Which field each column is.
+/// Maps columns to fields.
 enum Layout {
-    /// As the header says, which has so many fields.
+    /// By the header, which has `fields` fields.
     Named { fields: usize, indices: Vec<Option<usize>> },
-    /// Side by side from the first.
+    /// By position.
     Positions,
 }
 
@@ -109,7 +110,7 @@ impl Separated {
         Self { path, columns, records, record: Record::default(), layout }
     }
 
-    /// What the first row says about all of them.
+    /// Determines the layout from the first row.
     fn layout(&self) -> Result<Layout, TextError> {
         let fields: Vec<_> = self.record.iter().map(|field| String::from_utf8_lossy(field).trim().to_owned()).collect();
         let names = self.columns.names();
@@ -130,13 +131,13 @@ impl Separated {
                 separator: separator.map(Separator::name),
             });
         }
-        let twice = |name: &&String| fields.iter().filter(|field| field == name).count() > 1;
-        if let Some(name) = names.iter().find(twice) {
+        let is_duplicate = |name: &&String| fields.iter().filter(|field| field == name).count() > 1;
+        if let Some(name) = names.iter().find(is_duplicate) {
             return Err(TextError::Malformed {
                 path: self.path.to_path_buf(),
                 place: None,
-                expected: "a table that can be read",
-                reason: format!("it has two columns '{name}'"),
+                expected: "a valid table",
+                reason: format!("duplicate column '{name}'"),
             });
         }
         Ok(Layout::Named { fields: fields.len(), indices })
@@ -145,13 +146,13 @@ impl Separated {
     fn values(&self, layout: &Layout) -> Result<Vec<Option<String>>, TextError> {
         let (count, place) = (self.record.len(), RowLocation::Line(self.record.line));
         let (names, required) = (self.columns.names(), self.columns.required());
-        let wrong = |expected| TextError::Fields { path: self.path.to_path_buf(), place, expected, found: count };
+        let wrong_count = |expected| TextError::Fields { path: self.path.to_path_buf(), place, expected, found: count };
         match layout {
             Layout::Named { fields, .. } if count != *fields => {
-                return Err(wrong(format!("{fields}, as in the header")));
+                return Err(wrong_count(format!("{fields}, as in the header")));
             }
             Layout::Positions if !(required..=names.len()).contains(&count) => {
-                return Err(wrong(self.columns.expected()));
+                return Err(wrong_count(self.columns.expected()));
             }
             _ => {}
         }

@@ -2,7 +2,7 @@ use std::{io::Cursor, path::Path, sync::Arc};
 
 use super::{Columns, quoted::Quoted, record::Record};
 
-/// What stands between the fields of a row.
+/// The separator of the fields of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Separator {
     Comma,
@@ -11,13 +11,13 @@ pub(super) enum Separator {
     Bar,
 }
 
-/// Rows that are looked at to guess a separator.
-const ROWS: usize = 20;
+/// Rows that are read to guess the separator.
+const SAMPLE_ROWS: usize = 20;
 
 /// The beginning of a text.
 pub(super) struct Sample<'a> {
     pub(super) bytes: &'a [u8],
-    /// Whether it is all.
+    /// Whether this is the whole text.
     pub(super) is_whole: bool,
 }
 
@@ -33,7 +33,7 @@ impl Separator {
         }
     }
 
-    /// What it is called, for messages.
+    /// Name for messages.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Comma => "commas",
@@ -43,7 +43,7 @@ impl Separator {
         }
     }
 
-    /// How many fields a line has, of which the quotes are in order.
+    /// Number of fields in a line with balanced quotes.
     pub(super) fn count(self, line: &[u8]) -> usize {
         let mut is_open = false;
         1 + line
@@ -55,40 +55,42 @@ impl Separator {
             .count()
     }
 
-    /// The separator that a first line names, as spreadsheet programs write it (`sep=;`), and the length of that line.
-    pub(super) fn named(text: &[u8]) -> Option<(Self, usize)> {
+    /// The separator that the first line declares, as spreadsheet programs write it (`sep=;`), and the length of that
+    /// line.
+    pub(super) fn declared(text: &[u8]) -> Option<(Self, usize)> {
         let end = text.iter().position(|byte| *byte == b'\n')?;
         let line = text[..end].strip_suffix(b"\r").unwrap_or(&text[..end]);
         let [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', byte] = line else { return None };
         Self::ALL.into_iter().find(|separator| separator.byte() == *byte).map(|separator| (separator, end + 1))
     }
 
-    /// The separator of a table: the one by which the first row has most of the columns' names, else the one that cuts all
-    /// rows into the same number of fields, and into most. One row alone tells that where it must be a header.
+    /// Guesses the separator of a table: the one for which the first row contains the most column names, otherwise the
+    /// one that splits all rows into the same, and largest, number of fields. A single row is enough if it must be a
+    /// header.
     pub(super) fn guess(sample: &Sample, columns: &Columns) -> Self {
         let rows = |separator| Rows::new(sample, separator, columns);
-        Self::named_by(sample, columns).unwrap_or_else(|| {
-            let least = if columns.is_by_name() { 1 } else { 2 };
-            let even = Self::ALL.into_iter().rev().filter(|separator| rows(*separator).is_even(least));
-            // of equal ones the last: they come in reversed order
+        Self::from_header(sample, columns).unwrap_or_else(|| {
+            let min_rows = if columns.is_by_name() { 1 } else { 2 };
+            let even = Self::ALL.into_iter().rev().filter(|separator| rows(*separator).is_even(min_rows));
+            // max_by_key returns the last maximum, and the order is reversed: the first separator wins ties
             even.max_by_key(|separator| rows(*separator).fields).unwrap_or(Self::Comma)
         })
     }
 
-    /// The separator by which the first row has most of the columns' names, if it has any and others.
-    pub(super) fn named_by(sample: &Sample, columns: &Columns) -> Option<Self> {
+    /// The separator for which the first row contains the most column names, if it contains any and has several fields.
+    pub(super) fn from_header(sample: &Sample, columns: &Columns) -> Option<Self> {
         let named = |separator: &Self| Rows::new(sample, *separator, columns).named;
         let best = Self::ALL.into_iter().rev().max_by_key(named)?;
         (named(&best) > 0).then_some(best)
     }
 }
 
-/// What the first rows are like with a separator.
+/// Statistics of the first rows for a separator.
 struct Rows {
     count: usize,
-    /// Fields of each row; 0 where they differ.
+    /// Fields of each row; 0 if they differ.
     fields: usize,
-    /// Columns that the first row names, if it has several fields.
+    /// Number of column names in the first row, if it has several fields.
     named: usize,
 }
 
@@ -98,23 +100,23 @@ impl Rows {
         let text = Box::new(Cursor::new(sample.bytes.to_vec()));
         let mut reader = Quoted::new(path, text, separator, 1);
         let (mut record, mut counts, mut named) = (Record::default(), Vec::new(), 0);
-        // what is malformed is told when it is read
-        while counts.len() < ROWS && reader.read(&mut record).is_ok_and(|is_there| is_there) {
+        // malformed rows are reported when they are read
+        while counts.len() < SAMPLE_ROWS && reader.read(&mut record).is_ok_and(|has_row| has_row) {
             if counts.is_empty() {
-                let is_there = |name: &&String| record.iter().any(|field| field.trim_ascii() == name.as_bytes());
-                named = if record.len() < 2 { 0 } else { columns.names().iter().filter(is_there).count() };
+                let is_present = |name: &&String| record.iter().any(|field| field.trim_ascii() == name.as_bytes());
+                named = if record.len() < 2 { 0 } else { columns.names().iter().filter(is_present).count() };
             }
             counts.push(record.len());
         }
-        if !sample.is_whole && counts.len() < ROWS {
-            counts.pop(); // the sample ends within it
+        if !sample.is_whole && counts.len() < SAMPLE_ROWS {
+            counts.pop(); // truncated by the end of the sample
         }
         let first = counts.first().copied().unwrap_or(0);
         let fields = if counts.iter().all(|count| *count == first) { first } else { 0 };
         Self { count: counts.len(), fields, named }
     }
 
-    fn is_even(&self, least: usize) -> bool {
-        self.count >= least && self.fields >= 2
+    fn is_even(&self, min_rows: usize) -> bool {
+        self.count >= min_rows && self.fields >= 2
     }
 }

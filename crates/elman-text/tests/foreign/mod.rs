@@ -1,4 +1,4 @@
-//! Small tokenizers of the kinds that people have.
+//! Small tokenizers of common kinds.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value, json};
@@ -20,7 +20,7 @@ fn file(parts: Value) -> Value {
     file
 }
 
-/// SentencePiece's table with one replacement, of `~` by "ti": a trie of darts-clone, in which the root is at 0 and its
+/// SentencePiece's character map with a single replacement, of `~`: a darts-clone trie with the root at 0 and its
 /// children from 256.
 pub fn charsmap(replacement: &str) -> String {
     let mut trie = [0_u32; 512];
@@ -34,7 +34,7 @@ pub fn charsmap(replacement: &str) -> String {
     BASE64_STANDARD.encode(bytes)
 }
 
-/// As of BERT: WordPiece.
+/// Like BERT: WordPiece.
 pub fn bert() -> Value {
     file(json!({
         "added_tokens": [added(0, "[PAD]", true), added(1, "[UNK]", true), added(2, "[CLS]", true), added(3, "[SEP]", true)],
@@ -54,7 +54,7 @@ pub fn bert() -> Value {
     }))
 }
 
-/// As of GPT-2: byte-level BPE.
+/// Like GPT-2: byte-level BPE.
 pub fn gpt2() -> Value {
     let mut alphabet: Vec<char> = ByteLevel::alphabet().into_iter().collect();
     alphabet.sort_unstable();
@@ -71,7 +71,7 @@ pub fn gpt2() -> Value {
     }))
 }
 
-/// As of T5: a unigram model of SentencePiece.
+/// Like T5: a SentencePiece unigram model.
 pub fn t5() -> Value {
     let pieces: Vec<(&str, f64)> = vec![
         ("<pad>", 0.0),
@@ -99,7 +99,7 @@ pub fn t5() -> Value {
     }))
 }
 
-/// As of Llama: BPE of SentencePiece, with bytes for what is unknown.
+/// Like Llama: SentencePiece BPE with byte fallback.
 pub fn llama() -> Value {
     let bytes = (0..256).map(|byte| format!("<0x{byte:02X}>"));
     let tokens = ["<unk>", "<s>", "▁", "t", "h", "e", "a", "c", "th", "the", "▁the"].map(String::from);
@@ -117,7 +117,7 @@ pub fn llama() -> Value {
     }))
 }
 
-/// As of the first GPT: BPE of characters, with a mark at a word's end.
+/// Like the first GPT: character BPE with an end-of-word suffix.
 pub fn gpt1() -> Value {
     file(json!({
         "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": true,
@@ -131,7 +131,7 @@ pub fn gpt1() -> Value {
     }))
 }
 
-/// Words, with most of the other steps that there are.
+/// Words, with most of the remaining kinds of steps.
 pub fn words() -> Value {
     file(json!({
         "added_tokens": [added(5, "New York", false)],
@@ -149,7 +149,7 @@ pub fn words() -> Value {
     }))
 }
 
-/// All of them, by name.
+/// All tokenizers, by name.
 pub fn all() -> [(&'static str, Value); 6] {
     [("bert", bert()), ("gpt2", gpt2()), ("t5", t5()), ("llama", llama()), ("gpt1", gpt1()), ("words", words())]
 }

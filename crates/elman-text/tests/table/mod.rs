@@ -1,5 +1,5 @@
-//! A file that is read as a table.
-#![allow(dead_code)] // not every test uses all of it
+//! Helper that reads a file as a table.
+#![allow(dead_code)] // not every test uses everything
 
 use std::{fs, io::Write, path::PathBuf};
 
@@ -7,7 +7,7 @@ use elman_text::{Columns, Row, Table, TextError};
 use flate2::{Compression, write::GzEncoder};
 use tempfile::TempDir;
 
-/// A folder and a file in it.
+/// A temporary directory with a file.
 pub struct File {
     _folder: TempDir,
     pub path: PathBuf,
@@ -31,14 +31,14 @@ impl File {
         Table::open(&self.path, columns)?.collect()
     }
 
-    /// The texts of all rows, `-` where there is none.
+    /// The texts of all rows, `-` for missing values.
     pub fn texts(&self, columns: Columns) -> Vec<Vec<String>> {
         let text = |value: Option<String>| value.unwrap_or_else(|| "-".into());
         let rows = self.read(columns).unwrap_or_else(|error| panic!("{error}"));
         rows.into_iter().map(|row| row.into_values().into_iter().map(text).collect()).collect()
     }
 
-    /// The error, without the file's path.
+    /// The error message, without the directory of the file.
     pub fn error(&self, columns: Columns) -> String {
         let error = self.read(columns).expect_err("an error").to_string();
         let name = self.path.file_name().unwrap().to_str().unwrap();
@@ -46,6 +46,6 @@ impl File {
     }
 }
 
-pub fn labelled() -> Columns {
+pub fn labeled() -> Columns {
     Columns::new(["text", "label"])
 }

@@ -6,19 +6,19 @@ use crate::{
     classifier::ClassifierOption,
     embedding,
     error::CliError,
-    labelled::{Labelled, TABLES},
+    labeled::{LabeledTexts, TABLES},
     output,
 };
 
-/// Measure how often a classifier is right.
+/// Evaluate a classifier on labeled texts.
 ///
-/// WeightDtype is the share of the texts given a label that have it, recall the share of the texts with a label that are
-/// given it, and F1 the harmonic mean of both.
+/// Prints accuracy and macro F1, and for each label precision (the share of texts classified as the label that have
+/// it), recall (the share of texts with the label that are classified as it) and F1, the harmonic mean of both.
 #[derive(Args, Debug)]
 #[command(after_help = TABLES)]
 pub struct Eval {
     #[command(flatten)]
-    labelled: Labelled,
+    texts: LabeledTexts,
 
     #[command(flatten)]
     classifier: ClassifierOption,
@@ -26,7 +26,7 @@ pub struct Eval {
     #[command(flatten)]
     device: DeviceOption,
 
-    /// Print the figures as JSON
+    /// Print the metrics as JSON
     #[arg(long)]
     json: bool,
 }
@@ -36,31 +36,30 @@ impl Eval {
         let device = self.device.open()?;
         let (classifier, embedder) = self.classifier.load(&device)?;
         let mut confusion = Confusion::new(classifier.labels());
-        let known = self.labelled.read()?.map(|example| {
+        let examples = self.texts.read()?.map(|example| {
             let example = example?;
-            let class =
-                classifier.class(&example.label).map_err(|source| example.error(&self.labelled.file, source))?;
-            Ok(Known { text: example.text, class })
+            let class = classifier.class(&example.label).map_err(|source| example.error(&self.texts.file, source))?;
+            Ok(Example { text: example.text, class })
         });
-        for row in embedding::rows(&embedder, known) {
-            let (known, vector) = row?;
-            confusion.add(known.class, classifier.predict(&vector)?.class);
+        for row in embedding::embed_stream(&embedder, examples) {
+            let (example, vector) = row?;
+            confusion.add(example.class, classifier.predict(&vector)?.class);
         }
         let scores = confusion.scores();
         if scores.examples == 0 {
-            return Err(self.labelled.no_examples());
+            return Err(self.texts.no_examples());
         }
         if self.json { output::json(&scores) } else { table(&scores) }
     }
 }
 
-/// A text and the class that it should get.
-struct Known {
+/// A text and its true class.
+struct Example {
     text: String,
     class: usize,
 }
 
-impl AsRef<str> for Known {
+impl AsRef<str> for Example {
     fn as_ref(&self) -> &str {
         &self.text
     }

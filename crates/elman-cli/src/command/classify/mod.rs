@@ -1,4 +1,4 @@
-//! Labels from vectors: one file per action.
+//! `elman classify`, one file per action.
 
 mod eval;
 mod run;
@@ -8,16 +8,16 @@ use clap::{Args, Subcommand};
 
 use crate::error::CliError;
 
-/// Sort texts by labels that a few hundred examples show.
+/// Classify texts, with a classifier trained on labeled examples.
 ///
-/// A language model turns each text into a vector and stays as it is; logistic regression on the vectors learns the
-/// labels, in seconds. Any number of labels can be told apart.
+/// The classifier is a logistic regression on the texts' embeddings, with any number of labels. The embedding model is
+/// not changed, so training takes seconds, and a few hundred examples are enough.
 #[derive(Args, Debug)]
 #[command(
     subcommand_required = true,
     arg_required_else_help = true,
     after_help = "\
-Example:
+Examples:
   elman classify train reviews.tsv --model notes-model --out reviews
   elman classify run new.txt --classifier reviews
   elman classify eval held-out.tsv --classifier reviews"

@@ -8,50 +8,49 @@ use crate::{
     arguments::DeviceOption,
     embedding::{self, EmbeddingOptions, Model},
     error::CliError,
-    labelled::{Labelled, TABLES},
+    labeled::{LabeledTexts, TABLES},
     model::EmbeddingModel,
     output,
     store::StoreModel,
 };
 
-/// Learn labels from examples.
+/// Train a classifier on labeled texts.
 ///
-/// Cross-validation says how well the classifier will do on texts that it has not seen: the examples are cut into
-/// parts, and each part is judged by a classifier that learned from the others. What is kept has learned from all.
+/// Reports the accuracy in k-fold cross-validation: for each fold, a classifier is trained on the other folds and
+/// evaluated on this one. The saved classifier is trained on all examples.
 #[derive(Args, Debug)]
 #[command(after_help = TABLES)]
 pub struct Train {
     #[command(flatten)]
-    labelled: Labelled,
+    texts: LabeledTexts,
 
     #[command(flatten)]
     model: EmbeddingModel,
 
-    /// Where to put the classifier: a file
+    /// Output file for the classifier
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 
-    /// Replace a file that is there already
+    /// Overwrite an existing file
     #[arg(long)]
     force: bool,
 
-    /// How much the examples count against the penalty on large weights, scikit-learn's C: lower it where there are few
-    /// examples and the accuracy on them is much above that of cross-validation
+    /// Inverse regularization strength, like scikit-learn's C; lower values reduce overfitting
     #[arg(long, value_name = "X", default_value_t = LogisticConfig::default().strength, allow_negative_numbers = true)]
-    strength: f64,
+    c: f64,
 
-    /// Parts of the cross-validation, with at least one example of each label in each; 0 leaves it out
+    /// Folds of the cross-validation, at most as many as each label has examples; 0 disables it
     #[arg(long, value_name = "N", default_value_t = 5)]
     folds: usize,
 
-    /// Seed of the draw that decides which example is in which part
+    /// Seed of the random assignment to folds
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
     #[command(flatten)]
     device: DeviceOption,
 
-    /// Print the figures as JSON
+    /// Print the metrics as JSON
     #[arg(long)]
     json: bool,
 
@@ -72,7 +71,7 @@ struct Report<'a> {
 
 #[derive(Serialize)]
 struct Validation {
-    /// Mean and standard deviation over the folds.
+    /// Mean over the folds; `deviation` is the standard deviation.
     accuracy: f64,
     deviation: f64,
     accuracies: Vec<f64>,
@@ -89,22 +88,22 @@ impl From<CrossValidation> for Validation {
 
 impl Train {
     pub fn run(&self) -> Result<(), CliError> {
-        let config = LogisticConfig::default().with_strength(self.strength);
+        let config = LogisticConfig::default().with_strength(self.c);
         config.validate()?;
         if self.out.exists() && !self.force {
-            return Err(CliError::ClassifierInTheWay { path: self.out.clone() });
+            return Err(CliError::ClassifierExists { path: self.out.clone() });
         }
         output::check(&self.out)?;
         let device = self.device.open()?;
-        // what is wrong with the labels is found before the texts are read by the model
-        let counts = self.labelled.counts()?;
+        // finds invalid labels before the texts are embedded
+        let counts = self.texts.counts()?;
         if self.folds > 0 {
             check_folds(self.folds, counts.iter().map(|(label, count)| (label.as_str(), *count)))?;
         }
 
         let model = Model::open(self.model.path(), &self.embedding, true, &device)?;
         let mut examples = Examples::new(model.d_embedding());
-        for row in embedding::rows(&model, self.labelled.read()?) {
+        for row in embedding::embed_stream(&model, self.texts.read()?) {
             let (example, vector) = row?;
             examples.push(&vector, &example.label)?;
         }
@@ -114,7 +113,7 @@ impl Train {
         };
         let trained = config.train(&examples)?;
         let model = serde_json::to_value(StoreModel::new(self.model.path(), &model));
-        let classifier = trained.classifier.with_model(model.expect("a path and an identity are valid JSON"));
+        let classifier = trained.classifier.with_model(model.expect("a path and a fingerprint are valid JSON"));
         classifier.save(&self.out)?;
         self.report(&Report {
             classifier: &self.out,
@@ -130,7 +129,7 @@ impl Train {
     fn report(&self, report: &Report) -> Result<(), CliError> {
         if !report.converged {
             output::notice(format_args!(
-                "note: the regression has not settled after {} steps: lower --strength",
+                "note: the regression did not converge in {} iterations: lower --c",
                 report.iterations
             ));
         }
@@ -142,6 +141,6 @@ impl Train {
             output::line(format!("accuracy in {}-fold cross-validation  {accuracy:.3} ± {deviation:.3}", self.folds))?;
         }
         let (out, examples, labels) = (self.out.display(), report.examples, report.labels.len());
-        output::line(format!("The classifier is in {out}: {labels} labels, learned from {examples} examples."))
+        output::line(format!("Classifier written to {out}: {labels} labels, {examples} examples."))
     }
 }

@@ -17,32 +17,33 @@ use crate::{
     output,
 };
 
-/// Measure how good a model's vectors are.
+/// Evaluate a model's embeddings.
 ///
-/// On pairs of texts with scores: Spearman's ρ between the scores and the cosines of their vectors, times 100. On texts with labels:
-/// how often a logistic regression on the vectors is right, in cross-validation.
+/// On scored pairs of texts: Spearman's ρ between the scores and the cosines of the embeddings, times 100. On labeled
+/// texts: the cross-validated accuracy of a logistic regression on the embeddings, in percent.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Example:
-  elman encoder eval --pairs stsb-dev.csv --labels reviews.tsv --model my-encoder --widths 64,128
+  elman encoder eval --pairs stsb-dev.csv --labels reviews.tsv --model my-encoder --dims 64,128
 
-Kinds of file: .tsv, .csv, .jsonl, .ndjson, each also with .gz, and .parquet; columns sentence1, sentence2, score, and text,
-label, in this order or under these names.")]
+Table formats: .tsv, .csv, .jsonl, .ndjson, also gzip-compressed (.gz), and .parquet. The columns
+are sentence1, sentence2, score for --pairs and text, label for --labels, in this order or with
+these names.")]
 pub struct Eval {
-    /// Pairs of texts with scores
+    /// Table of scored pairs of texts; may be repeated
     #[arg(long, value_name = "FILE", required_unless_present = "labels")]
     pairs: Vec<PathBuf>,
 
-    /// Texts with labels
+    /// Table of labeled texts; may be repeated
     #[arg(long, value_name = "FILE")]
     labels: Vec<PathBuf>,
 
     #[command(flatten)]
     encoding: EncodingOption,
 
-    /// Widths to cut vectors to, besides their own
+    /// Also evaluate vectors truncated to these dimensions
     #[arg(long, value_name = "N,…", value_delimiter = ',')]
-    widths: Vec<usize>,
+    dims: Vec<usize>,
 
     #[command(flatten)]
     model: EmbeddingModel,
@@ -50,7 +51,7 @@ pub struct Eval {
     #[command(flatten)]
     device: DeviceOption,
 
-    /// Print the figures as JSON
+    /// Print the metrics as JSON
     #[arg(long)]
     json: bool,
 
@@ -58,12 +59,12 @@ pub struct Eval {
     embedding: EmbeddingOptions,
 }
 
-/// Parts of the cross-validation, and the seed of the draw.
+/// Folds of the cross-validation, and the seed of the assignment to them.
 const FOLDS: usize = 5;
 const SEED: u64 = 1;
 
 #[derive(Serialize)]
-struct Figure<'a> {
+struct Metric<'a> {
     file: &'a Path,
     measure: &'static str,
     width: usize,
@@ -74,22 +75,22 @@ struct Figure<'a> {
 impl Eval {
     pub fn run(&self) -> Result<(), CliError> {
         let model = Model::open(self.model.path(), &self.embedding, true, &self.device.open()?)?;
-        let mut widths: Vec<usize> =
-            self.widths.iter().copied().filter(|w| (1..model.d_embedding()).contains(w)).collect();
-        widths.push(model.d_embedding());
-        let mut figures = Vec::new();
+        let mut dims: Vec<usize> =
+            self.dims.iter().copied().filter(|dim| (1..model.d_embedding()).contains(dim)).collect();
+        dims.push(model.d_embedding());
+        let mut metrics = Vec::new();
         for file in &self.pairs {
-            self.pairs(file, &model, &widths, &mut figures)?;
+            self.pairs(file, &model, &dims, &mut metrics)?;
         }
         for file in &self.labels {
-            self.labels(file, &model, &widths, &mut figures)?;
+            self.labels(file, &model, &dims, &mut metrics)?;
         }
         if self.json {
-            return output::json(&figures);
+            return output::json(&metrics);
         }
-        for Figure { file, measure, width, value, texts } in figures {
+        for Metric { file, measure, width, value, texts } in metrics {
             output::line(format!(
-                "{measure:<11} {:>6.2}  {width:>4} numbers, {texts} texts  {}",
+                "{measure:<11} {:>6.2}  {width:>4} dimensions, {texts} texts  {}",
                 100.0 * value,
                 file.display()
             ))?;
@@ -101,8 +102,8 @@ impl Eval {
         &self,
         file: &'a Path,
         model: &Model,
-        widths: &[usize],
-        figures: &mut Vec<Figure<'a>>,
+        dims: &[usize],
+        metrics: &mut Vec<Metric<'a>>,
     ) -> Result<(), CliError> {
         let (mut texts, mut scores) = (Vec::new(), Vec::new());
         for row in Table::open_in(file, Columns::new(["sentence1", "sentence2", "score"]), self.encoding.name)? {
@@ -114,14 +115,14 @@ impl Eval {
             return Err(CliError::NoExamples { path: file.into() });
         }
         let vectors = model.embed(&texts)?;
-        for &width in widths {
+        for &dim in dims {
             let pairs = vectors.as_chunks::<2>().0.iter();
-            let cosines: Vec<f64> = pairs.map(|[a, b]| f64::from(cosine(&a[..width], &b[..width]))).collect();
+            let cosines: Vec<f64> = pairs.map(|[a, b]| f64::from(cosine(&a[..dim], &b[..dim]))).collect();
             let value = spearman(&cosines, &scores);
             if !value.is_finite() {
                 return Err(CliError::NoCorrelation { path: file.into() });
             }
-            figures.push(Figure { file, measure: "spearman", width, value, texts: texts.len() });
+            metrics.push(Metric { file, measure: "spearman", width: dim, value, texts: texts.len() });
         }
         Ok(())
     }
@@ -130,8 +131,8 @@ impl Eval {
         &self,
         file: &'a Path,
         model: &Model,
-        widths: &[usize],
-        figures: &mut Vec<Figure<'a>>,
+        dims: &[usize],
+        metrics: &mut Vec<Metric<'a>>,
     ) -> Result<(), CliError> {
         let mut labels = Vec::new();
         let rows = Table::open_in(file, Columns::new(["text", "label"]), self.encoding.name)?.map(|row| {
@@ -140,20 +141,20 @@ impl Eval {
             Ok(row.text(0).to_owned())
         });
         let vectors: Vec<Vec<f32>> =
-            embedding::rows(model, rows).map(|row| Ok(row?.1)).collect::<Result<_, CliError>>()?;
+            embedding::embed_stream(model, rows).map(|row| Ok(row?.1)).collect::<Result<_, CliError>>()?;
         if vectors.is_empty() {
             return Err(CliError::NoExamples { path: file.into() });
         }
-        for &width in widths {
-            let mut examples = Examples::new(width);
+        for &dim in dims {
+            let mut examples = Examples::new(dim);
             for (vector, label) in vectors.iter().zip(&labels) {
                 let square = |x: &f32| f64::from(*x).powi(2);
-                let norm = vector[..width].iter().map(square).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
-                let vector: Vec<f32> = vector[..width].iter().map(|x| (f64::from(*x) / norm) as f32).collect();
+                let norm = vector[..dim].iter().map(square).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
+                let vector: Vec<f32> = vector[..dim].iter().map(|x| (f64::from(*x) / norm) as f32).collect();
                 examples.push(&vector, label)?;
             }
             let value = cross_validate(&LogisticConfig::default(), &examples, FOLDS, SEED)?.mean();
-            figures.push(Figure { file, measure: "accuracy", width, value, texts: labels.len() });
+            metrics.push(Metric { file, measure: "accuracy", width: dim, value, texts: labels.len() });
         }
         Ok(())
     }

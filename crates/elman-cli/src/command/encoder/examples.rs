@@ -11,36 +11,36 @@ use elman::{
 
 use crate::{arguments::EncodingOption, error::CliError, lines};
 
-/// What is learned from.
+/// The options that select training examples.
 #[derive(Args, Debug)]
 pub struct ExampleOptions {
-    /// Files of examples
+    /// Files of training examples
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
     #[command(flatten)]
     encoding: EncodingOption,
 
-    /// What an example is: a text; two texts that belong together; two texts and a score; a text, one that is like it and one
-    /// that is less so
+    /// Training task: texts, pairs of related texts, scored pairs, or triplets of an anchor, a positive and a negative
+    /// text
     #[arg(long, value_enum, default_value = "texts")]
-    pub kind: Kind,
+    pub task: Task,
 
-    /// The score of two texts that mean the same; 0 is that of texts that have nothing to do with each other
+    /// For scored pairs: the score of texts with the same meaning; 0 is the score of unrelated texts
     #[arg(long, value_name = "X", default_value_t = 5.0)]
-    top_score: f32,
+    max_score: f32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
+pub enum Task {
     Texts,
     Pairs,
     Scored,
     Triplets,
 }
 
-impl Kind {
-    /// The names that columns may have.
+impl Task {
+    /// The default column names.
     fn columns(self) -> &'static [&'static str] {
         match self {
             Self::Texts => &["text"],
@@ -52,13 +52,13 @@ impl Kind {
 }
 
 impl ExampleOptions {
-    /// The columns of all files.
+    /// Reads the columns of all files.
     pub fn read(&self) -> Result<Vec<Vec<String>>, CliError> {
-        let names = self.kind.columns();
+        let names = self.task.columns();
         let mut columns = vec![Vec::new(); names.len()];
         for path in &self.files {
-            // lines, of which empty ones count: a teacher's vectors belong to them
-            if self.kind == Kind::Texts && (path == Path::new("-") || path.extension().is_some_and(|e| e == "txt")) {
+            // includes empty lines: a teacher's vectors correspond to lines
+            if self.task == Task::Texts && (path == Path::new("-") || path.extension().is_some_and(|e| e == "txt")) {
                 for line in lines::open(path, self.encoding.name)? {
                     columns[0].push(line?);
                 }
@@ -75,31 +75,31 @@ impl ExampleOptions {
         }
     }
 
-    /// Examples of these columns, each text cut after `longest` tokens.
-    pub fn of(
+    /// Tokenizes columns to examples, with texts truncated to `max_tokens` tokens.
+    pub fn tokenize(
         &self,
         mut columns: Vec<Vec<String>>,
         teacher: Option<VectorFile>,
         tokenizer: &TextTokenizer,
-        longest: usize,
+        max_tokens: usize,
     ) -> Result<Examples, CliError> {
-        let scores = if self.kind == Kind::Scored { columns.pop().unwrap_or_default() } else { Vec::new() };
+        let scores = if self.task == Task::Scored { columns.pop().unwrap_or_default() } else { Vec::new() };
         let texts: Vec<Texts> =
-            columns.iter().map(|column| Texts::new(tokenizer, column, longest)).collect::<Result<_, _>>()?;
+            columns.iter().map(|column| Texts::new(tokenizer, column, max_tokens)).collect::<Result<_, _>>()?;
         let mut texts = texts.into_iter();
         let mut next = || texts.next().unwrap_or_default();
-        Ok(match self.kind {
-            Kind::Texts => Examples::Texts(next(), teacher),
-            Kind::Pairs => Examples::Pairs([next(), next()]),
-            Kind::Scored => {
+        Ok(match self.task {
+            Task::Texts => Examples::Texts(next(), teacher),
+            Task::Pairs => Examples::Pairs([next(), next()]),
+            Task::Scored => {
                 let score = |(i, text): (usize, &String)| match text.trim().parse::<f32>() {
-                    Ok(score) if score.is_finite() => Ok(score / self.top_score),
+                    Ok(score) if score.is_finite() => Ok(score / self.max_score),
                     _ => Err(CliError::Score { number: i + 1, found: text.clone() }),
                 };
                 let scores = scores.iter().enumerate().map(score).collect::<Result<_, _>>()?;
                 Examples::Scored([next(), next()], scores)
             }
-            Kind::Triplets => Examples::Triplets([next(), next(), next()]),
+            Task::Triplets => Examples::Triplets([next(), next(), next()]),
         })
     }
 }

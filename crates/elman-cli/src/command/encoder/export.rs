@@ -10,27 +10,27 @@ use crate::{
     output,
 };
 
-/// Write an encoder for others: for Python, or with weights in fewer bits.
+/// Export an encoder for Python or with quantized weights.
 ///
-/// The directory is one of sentence-transformers: in Python,
-/// SentenceTransformer("DIR", trust_remote_code=True) loads it, and computes the same vectors with torch.
+/// The output is also a sentence-transformers model: in Python, SentenceTransformer("DIR", trust_remote_code=True)
+/// loads it and computes the same vectors with PyTorch.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Example:
-  elman encoder export my-encoder --weights int8 --out my-small-encoder")]
+  elman encoder export my-encoder --weight-dtype int8 --out my-small-encoder")]
 pub struct Export {
-    /// The encoder: a directory that 'elman encoder train' wrote
+    /// Encoder directory, written by 'elman encoder train'
     #[arg(value_name = "DIR")]
     model: PathBuf,
 
     #[command(flatten)]
     out: OutOption,
 
-    /// In how many bits weights are saved: f32, f16 (half the size) or int8 (a quarter)
-    #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = one_of::<StoredDtype, _>(&["f32", "f16", "int8"]))]
-    weights: StoredDtype,
+    /// Dtype of the saved weights: f32, f16 (half the size) or int8 (a quarter)
+    #[arg(long, value_name = "DTYPE", default_value = "f32", value_parser = one_of::<StoredDtype, _>(&["f32", "f16", "int8"]))]
+    weight_dtype: StoredDtype,
 
-    /// Leave out what is for Python, as for a cell that torch does not have
+    /// Do not write the files for Python, for example for a cell that PyTorch does not have
     #[arg(long)]
     no_python: bool,
 
@@ -42,10 +42,10 @@ impl Export {
     pub fn run(&self) -> Result<(), CliError> {
         self.out.check()?;
         let (model, tokenizer) = Files::read(&self.model)?.model(&self.device.open()?)?;
-        model.save(&self.out.out, &tokenizer, "", self.weights)?;
+        model.save(&self.out.out, &tokenizer, "", self.weight_dtype)?;
         if !self.no_python {
             model.save_python(&self.out.out)?;
         }
-        output::line(format!("The encoder is in {}", self.out.out.display()))
+        output::line(format!("Encoder written to {}", self.out.out.display()))
     }
 }

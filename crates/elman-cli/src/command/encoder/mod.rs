@@ -2,7 +2,7 @@ mod eval;
 mod examples;
 mod export;
 mod options;
-mod told;
+mod reporter;
 mod train;
 
 use clap::{Args, Subcommand};
@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use self::{eval::Eval, export::Export, train::Train};
 use crate::error::CliError;
 
-/// Train, evaluate and export sentence encoders: networks that make vectors of texts.
+/// Train, evaluate and export sentence encoders, networks that compute embeddings of texts.
 #[derive(Args, Debug)]
 pub struct Encoder {
     #[command(subcommand)]

@@ -9,26 +9,26 @@ use elman::{
 use crate::arguments::one_of;
 
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Network, of a new encoder")]
+#[command(next_help_heading = "Network (without --from)")]
 pub struct NetworkOptions {
-    /// The tokenizer.json of any tokenizer [default: pieces of words, learned from the texts]
+    /// A Hugging Face tokenizer.json [default: BPE, trained on the texts]
     #[arg(long, value_name = "FILE", conflicts_with = "from")]
     pub tokenizer: Option<PathBuf>,
 
-    /// Vectors of the tokenizer's tokens, in their order, to begin with: a .npy or .safetensors file [vocabulary, N], of
-    /// which the first numbers are used, as many as --embed says
+    /// Initial token embeddings, in the order of the tokenizer's ids: a .npy or .safetensors file [vocabulary, N],
+    /// truncated to the first --embed dimensions
     #[arg(long, value_name = "FILE", conflicts_with = "from")]
     pub token_vectors: Option<PathBuf>,
 
-    /// Most tokens in a vocabulary that is learned
+    /// Maximum vocabulary size of a trained tokenizer
     #[arg(long, value_name = "N", default_value_t = 16000)]
-    pub vocab: usize,
+    pub vocab_size: usize,
 
-    /// Kind of recurrent cell
+    /// Recurrent cell
     #[arg(long, default_value = "gru", value_parser = one_of::<CellKind, _>(&CellKind::ALL.map(CellKind::name)))]
     cell: CellKind,
 
-    /// Width of a token's embedding
+    /// Dimension of the token embeddings
     #[arg(long, value_name = "N", default_value_t = 256)]
     embed: usize,
 
@@ -40,27 +40,27 @@ pub struct NetworkOptions {
     #[arg(long, value_name = "N", default_value_t = 1)]
     layers: usize,
 
-    /// Read texts backwards too
+    /// Use bidirectional layers
     #[arg(long)]
     bidirectional: bool,
 
-    /// What the outputs at all tokens become: mean, max, last, attention, or several side by side, as in mean+max
+    /// Pooling of the outputs at all tokens: mean, max, last, attention, or a concatenation such as mean+max
     #[arg(long, value_name = "POOL", default_value = "mean")]
     pool: Pooling,
 
-    /// Width of the vectors; 0 for that of what was pooled
+    /// Dimension of the embeddings; 0 omits the projection and keeps the dimension after pooling
     #[arg(long, value_name = "N", default_value_t = 256)]
-    width: usize,
+    dim: usize,
 
-    /// Share of values dropped in training, of the embedding, between layers and of the outputs; of an encoder to begin with too,
-    /// but for those between layers [default: 0, for texts without a teacher 0.1]
+    /// Dropout probability, of token embeddings, between layers and of outputs. With --from, not between layers
+    /// [default: 0; 0.1 for texts without a teacher]
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     pub dropout: Option<f64>,
 }
 
 impl NetworkOptions {
-    /// The configuration for a vocabulary of so many tokens.
-    pub fn config(&self, vocabulary: usize, dropout: f64) -> EncoderConfig {
+    /// The configuration for a vocabulary size.
+    pub fn config(&self, vocab_size: usize, dropout: f64) -> EncoderConfig {
         EncoderConfig {
             d_embed: self.embed,
             cell: self.cell,
@@ -68,9 +68,9 @@ impl NetworkOptions {
             layers: self.layers,
             bidirectional: self.bidirectional,
             pooling: self.pool.clone(),
-            d_projection: (self.width > 0).then_some(self.width),
+            d_projection: (self.dim > 0).then_some(self.dim),
             dropout,
-            ..EncoderConfig::new(vocabulary)
+            ..EncoderConfig::new(vocab_size)
         }
     }
 }
@@ -78,27 +78,27 @@ impl NetworkOptions {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Training")]
 pub struct TrainingOptions {
-    /// How often the examples are read
+    /// Passes over the examples
     #[arg(long, value_name = "N", default_value_t = 4)]
     epochs: usize,
 
-    /// Batches that are read, in place of a number of epochs
+    /// Optimizer steps, instead of a number of epochs
     #[arg(long, value_name = "N", conflicts_with = "epochs")]
     steps: Option<usize>,
 
-    /// Examples that are read side by side, and contrasted with each other
+    /// Examples per batch; contrastive losses use the other examples of the batch as negatives
     #[arg(long, value_name = "N", default_value_t = 512)]
     batch: usize,
 
-    /// Tokens of a text that are learned from; what follows is left out
+    /// Maximum number of tokens of a training text; longer texts are truncated
     #[arg(long, value_name = "N", default_value_t = 128)]
-    pub longest: usize,
+    pub max_tokens: usize,
 
-    /// Learning rate, of AdamW
+    /// Learning rate of AdamW
     #[arg(long, value_name = "X", default_value_t = 0.002, allow_negative_numbers = true)]
     lr: f64,
 
-    /// Steps until the learning rate is that high, at most a tenth of all
+    /// Warmup steps of the learning rate, at most a tenth of all steps
     #[arg(long, value_name = "N", default_value_t = 500)]
     warmup: usize,
 
@@ -106,44 +106,44 @@ pub struct TrainingOptions {
     #[arg(long, value_name = "X", default_value_t = 0.01, allow_negative_numbers = true)]
     weight_decay: f64,
 
-    /// Largest norm of the gradient
+    /// Maximum norm of the gradient
     #[arg(long, value_name = "X", default_value_t = 1.0, allow_negative_numbers = true)]
     clip: f64,
 }
 
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Objectives")]
+#[command(next_help_heading = "Losses")]
 pub struct ObjectiveOptions {
-    /// With a teacher: weight of the cosine distance to its vector
+    /// With a teacher: weight of the cosine distance to the teacher's vector
     #[arg(long, value_name = "X", default_value_t = 1.0, allow_negative_numbers = true)]
     cosine: f64,
 
-    /// With a teacher: weight of the squared distance to its vector
+    /// With a teacher: weight of the squared distance to the teacher's vector
     #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
     mse: f64,
 
-    /// With a teacher: weight of the squared difference from its cosines within a batch
+    /// With a teacher: weight of the squared error of the cosines within a batch
     #[arg(long, value_name = "X", default_value_t = 10.0, allow_negative_numbers = true)]
     relational: f64,
 
-    /// For pairs, and for texts alone: what cosines are divided by before the softmax
+    /// For pairs, and for texts without a teacher: softmax temperature of the cosines
     #[arg(long, value_name = "X", default_value_t = 0.05, allow_negative_numbers = true)]
     temperature: f64,
 
-    /// For triplets: by how much the first must be nearer in cosine
+    /// For triplets: required margin between the cosines of the positive and the negative text
     #[arg(long, value_name = "X", default_value_t = 0.2, allow_negative_numbers = true)]
     margin: f64,
 
-    /// Widths that vectors may be cut to afterwards, as in 64,128
+    /// Dimensions to which vectors can be truncated later, as in 64,128 (Matryoshka representation learning)
     #[arg(long, value_name = "N,…", value_delimiter = ',')]
     matryoshka: Vec<usize>,
 
-    /// Weight of predicting the next token too
+    /// Weight of an additional next-token prediction loss
     #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
-    next_word: f64,
+    lm_loss_weight: f64,
 }
 
-/// The settings of training.
+/// The training configuration of these options.
 pub fn settings(training: &TrainingOptions, objectives: &ObjectiveOptions, seed: u64) -> EncoderTrainConfig {
     EncoderTrainConfig {
         batch: training.batch,
@@ -160,7 +160,7 @@ pub fn settings(training: &TrainingOptions, objectives: &ObjectiveOptions, seed:
         temperature: objectives.temperature,
         margin: objectives.margin,
         matryoshka: objectives.matryoshka.clone(),
-        next_word: objectives.next_word,
+        next_word: objectives.lm_loss_weight,
         ..EncoderTrainConfig::default()
     }
 }

@@ -18,9 +18,9 @@ use elman::{
 use serde::Serialize;
 
 use super::{
-    examples::{ExampleOptions, Kind},
+    examples::{ExampleOptions, Task},
     options::{NetworkOptions, ObjectiveOptions, TrainingOptions, settings},
-    told::Told,
+    reporter::TrainingReporter,
 };
 use crate::{
     arguments::{DeviceOption, one_of},
@@ -30,62 +30,61 @@ use crate::{
     output,
 };
 
-/// Train an encoder: a network that makes vectors of texts.
+/// Train a sentence encoder, a network that computes embeddings of texts.
 ///
-/// It learns from a teacher's vectors, from pairs or triplets of texts, from pairs with scores, or from texts alone. Ctrl-C stops
-/// after the step and saves; the same command with --resume goes on.
+/// Trains on a teacher's embeddings, on pairs or triplets of texts, on scored pairs, or on texts alone. Ctrl-C stops
+/// after the current step and writes a checkpoint; the same command with --resume continues.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  From the vectors that another model has made of the same lines:
+  Distill another model, from its vectors of the same lines:
     elman encoder train notes.txt --teacher notes.npy --tokenizer tokenizer.json --out notes-encoder
-  From questions and their answers, in two columns:
-    elman encoder train pairs.tsv --kind pairs --out faq-encoder
-  Adapt the encoder that comes with the program to texts of one's own, which have nothing but themselves:
+  Train on questions and answers, in two columns:
+    elman encoder train pairs.tsv --task pairs --out faq-encoder
+  Adapt the built-in encoder to a collection of texts:
     elman encoder train notes.txt --from elman-small-en --lr 0.0001 --out notes-encoder
 
-Kinds of file:
-  .txt             a text per line
-  .tsv, .csv       columns in the order above, or in any order under the names text; anchor, positive, negative;
-                   sentence1, sentence2, score
-  .jsonl, .ndjson  an object with these names, or a list, per line
-  .parquet         columns of these names
-All but .parquet may be followed by .gz.")]
+File formats:
+  .txt             one text per line
+  .tsv, .csv       columns text; anchor, positive, negative; or sentence1, sentence2, score: by name, or in this order
+  .jsonl, .ndjson  one object with these names, or an array, per line
+  .parquet         columns with these names
+All but .parquet may be gzip-compressed (.gz).")]
 pub struct Train {
     #[command(flatten)]
     examples: ExampleOptions,
 
-    /// The teacher's vectors of the texts, one for each line: a .npy or .safetensors file
+    /// Teacher's vectors of the texts, one for each line: a .npy or .safetensors file
     #[arg(long, value_name = "FILE")]
     teacher: Option<PathBuf>,
 
-    /// An encoder to begin with: a directory, or elman-small-en, which comes with the program
+    /// Encoder to start from: a directory, or elman-small-en, the built-in encoder
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
 
     #[command(flatten)]
     out: OutOption,
 
-    /// Go on from the checkpoint in the directory, with the same command; begin where there is none
+    /// Resume from the checkpoint in the output directory; start from the beginning if there is none
     #[arg(long, conflicts_with = "force")]
     resume: bool,
 
-    /// Minutes between two checkpoints
+    /// Minutes between checkpoints
     #[arg(long, value_name = "N", default_value_t = 10)]
     checkpoint_every: u64,
 
-    /// In how many bits weights are saved
-    #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = one_of::<StoredDtype, _>(&["f32", "f16", "int8"]))]
-    weights: StoredDtype,
+    /// Dtype of the saved weights
+    #[arg(long, value_name = "DTYPE", default_value = "f32", value_parser = one_of::<StoredDtype, _>(&["f32", "f16", "int8"]))]
+    weight_dtype: StoredDtype,
 
-    /// Seed of the first weights, of dropout and of the batches
+    /// Random seed of the initial weights, of dropout and of the batches
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
     #[command(flatten)]
     device: DeviceOption,
 
-    /// Print the result as JSON
+    /// Print a summary as JSON
     #[arg(long)]
     json: bool,
 
@@ -118,7 +117,7 @@ impl Train {
         let checkpoint = self.out.out.join(CHECKPOINT);
         match (checkpoint.exists(), self.resume) {
             (true, true) => {}
-            (true, false) if !self.out.force => return Err(CliError::Unfinished { path: self.out.out.clone() }),
+            (true, false) if !self.out.force => return Err(CliError::ExistingRun { path: self.out.out.clone() }),
             _ => self.out.check()?,
         }
         let device = self.device.open()?;
@@ -127,7 +126,7 @@ impl Train {
         let columns = self.examples.read()?;
         let (model, tokenizer) = self.model(&columns, &device)?;
         let teacher = self.teacher.as_ref().map(VectorFile::open).transpose()?;
-        let examples = self.examples.of(columns, teacher, &tokenizer, self.training.longest)?;
+        let examples = self.examples.tokenize(columns, teacher, &tokenizer, self.training.max_tokens)?;
         self.out.create()?;
         if !self.resume {
             let removed = fs::remove_file(&checkpoint);
@@ -135,31 +134,33 @@ impl Train {
                 .or_else(|e| if e.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(e) })
                 .map_err(|source| CliError::Write { path: checkpoint.clone(), source })?;
         }
-        let mut told = Told::new(&self.out.out.join(LOG), self.resume)?;
+        let mut reporter = TrainingReporter::new(&self.out.out.join(LOG), self.resume)?;
         let training = Training::new(model, &examples, &settings)
             .with_checkpoint(&checkpoint, Duration::from_secs(60 * self.checkpoint_every))
             .with_interrupt(interrupt_flag()?);
         let result = training.run(&mut |event| {
             if let Event::Epoch { model, .. } = &event {
-                model.save(&self.out.out, &tokenizer, "", self.weights)?;
+                model.save(&self.out.out, &tokenizer, "", self.weight_dtype)?;
             }
-            told.tell(&event);
+            reporter.report(&event);
             Ok(())
         });
         result.map_err(|source| CliError::encoder_training(source, command_line()))?;
-        let _ = fs::remove_file(&checkpoint); // the model is whole: what is left of its training does no harm
-        let Told { examples, left_out, steps, loss, start, .. } = told;
+        let _ = fs::remove_file(&checkpoint); // the model is complete; a leftover checkpoint does no harm
+        let TrainingReporter { examples, left_out, steps, loss, start, .. } = reporter;
         let seconds = start.elapsed().as_secs_f64();
         if self.json {
             return output::json(&Report { out: &self.out.out, examples, left_out, steps, loss, seconds });
         }
-        let at = self.out.out.display();
-        output::line(format!("The encoder is in {at}. Try it with:\n  elman embed notes.txt --model {at} -o notes.npy"))
+        let out = self.out.out.display();
+        output::line(format!(
+            "Encoder written to {out}. To use it:\n  elman embed notes.txt --model {out} -o notes.npy"
+        ))
     }
 
     fn model(&self, columns: &[Vec<String>], device: &Device) -> Result<(EncoderModel, TextTokenizer), CliError> {
-        let alone = self.examples.kind == Kind::Texts && self.teacher.is_none();
-        let dropout = self.network.dropout.unwrap_or(if alone { 0.1 } else { 0.0 });
+        let unsupervised = self.examples.task == Task::Texts && self.teacher.is_none();
+        let dropout = self.network.dropout.unwrap_or(if unsupervised { 0.1 } else { 0.0 });
         if let Some(from) = &self.from {
             let built_in = from == Path::new(elman_small_en::NAME) && !from.exists();
             let files = if built_in { elman_small_en::files() } else { Files::read(from)? };
@@ -168,7 +169,7 @@ impl Train {
         }
         let tokenizer = match &self.network.tokenizer {
             Some(path) => TextTokenizer::load(path)?,
-            None => self.learn_tokenizer(columns)?,
+            None => self.train_tokenizer(columns)?,
         };
         let config = self.network.config(tokenizer.vocab_size(), dropout);
         let model = config.init(device)?;
@@ -178,9 +179,9 @@ impl Train {
         }
     }
 
-    /// Learns pieces of words from the texts. A corpus is a file, so they are written to one first.
-    fn learn_tokenizer(&self, columns: &[Vec<String>]) -> Result<TextTokenizer, CliError> {
-        let texts = if self.examples.kind == Kind::Scored { &columns[..2] } else { columns };
+    /// Trains a BPE tokenizer on the texts. A corpus consists of files, so the texts are written to a temporary one.
+    fn train_tokenizer(&self, columns: &[Vec<String>]) -> Result<TextTokenizer, CliError> {
+        let texts = if self.examples.task == Task::Scored { &columns[..2] } else { columns };
         let path = self.out.out.join("texts.tmp");
         self.out.create()?;
         let write = || {
@@ -190,7 +191,7 @@ impl Train {
         };
         let tokenizer = write().map_err(|source| CliError::Write { path: path.clone(), source }).and_then(|()| {
             let corpus = Corpus::open([&path])?;
-            Ok(TokenizerConfig::new(Unit::Bpe).with_vocab_size(self.network.vocab).train(&corpus)?)
+            Ok(TokenizerConfig::new(Unit::Bpe).with_vocab_size(self.network.vocab_size).train(&corpus)?)
         });
         let _ = fs::remove_file(&path);
         tokenizer

@@ -2,30 +2,30 @@ use clap::Args;
 use elman::index::Filter;
 use serde_json::json;
 
-use crate::{command::store::StoreFolder, error::CliError, output};
+use crate::{command::store::StoreArgument, error::CliError, output};
 
-/// Take entries out of a store: those with some ids, or those whose metadata meet a condition.
+/// Delete entries of a store, by id or by a filter on their metadata.
 #[derive(Args, Debug)]
 pub struct Delete {
     #[command(flatten)]
-    folder: StoreFolder,
+    argument: StoreArgument,
 
-    /// Which: a condition, such as "file = 'old.txt' and line > 100"
-    #[arg(long, value_name = "CONDITION", required_unless_present = "ids")]
+    /// Delete entries whose metadata match a filter, such as "file = 'old.txt' and line > 100"
+    #[arg(long, value_name = "FILTER", required_unless_present = "ids")]
     filter: Option<Filter>,
 
-    /// Which, by id; may be given more than once
+    /// Delete the entry with this id; may be repeated
     #[arg(long = "id", value_name = "ID", conflicts_with = "filter")]
     ids: Vec<String>,
 
-    /// Print how many there were as JSON
+    /// Print the counts as JSON
     #[arg(long)]
     json: bool,
 }
 
 impl Delete {
     pub fn run(&self) -> Result<(), CliError> {
-        let mut store = self.folder.store.open()?;
+        let mut store = self.argument.store.open()?;
         let before = store.count()?;
         let ids = match &self.filter {
             Some(filter) => store.ids(Some(filter))?,
@@ -36,6 +36,6 @@ impl Delete {
         if self.json {
             return output::json(&json!({"deleted": before - entries, "entries": entries}));
         }
-        output::line(format!("{} deleted; {} has {entries} entries", before - entries, self.folder.store))
+        output::line(format!("{} deleted; {} has {entries} entries", before - entries, self.argument.store))
     }
 }

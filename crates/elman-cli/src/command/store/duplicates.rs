@@ -5,24 +5,23 @@ use elman::{
 };
 use serde::Serialize;
 
-use crate::{command::store::StoreFolder, error::CliError, output};
+use crate::{command::store::StoreArgument, error::CliError, output};
 
-/// Find entries that say nearly the same.
+/// Find near-duplicate entries.
 ///
-/// Entries are in one group if their vectors' cosine reaches the threshold, or if others are between them, each of which is
-/// so near to the next. Every entry is compared with every other: a second for some ten thousand, and a hundred times as
-/// long for ten times as many.
+/// Prints the groups of entries that are connected by pairs with a cosine of at least the threshold. Compares all
+/// pairs, so the time is quadratic: about a second for 10,000 entries, and a hundred times as long for 100,000.
 #[derive(Args, Debug)]
 pub struct Duplicates {
     #[command(flatten)]
-    folder: StoreFolder,
+    argument: StoreArgument,
 
-    /// How near they are at least: a cosine
+    /// Minimum cosine of near duplicates
     #[arg(long, value_name = "X", default_value_t = 0.95)]
     threshold: f32,
 
-    /// Only entries whose metadata meet a condition
-    #[arg(long, value_name = "CONDITION")]
+    /// Only use entries whose metadata match a filter
+    #[arg(long, value_name = "FILTER")]
     filter: Option<Filter>,
 
     /// Print the groups as JSON
@@ -34,25 +33,25 @@ pub struct Duplicates {
 struct Member {
     id: String,
     text: String,
-    /// The cosine with the first of its group.
+    /// The cosine with the first member of the group.
     score: f32,
 }
 
 impl Duplicates {
     pub fn run(&self) -> Result<(), CliError> {
-        let store = self.folder.store.open_read_only()?;
-        let (mut vectors, mut named) = (Vec::new(), Vec::new());
+        let store = self.argument.store.open_read_only()?;
+        let (mut vectors, mut entries) = (Vec::new(), Vec::new());
         store.visit(self.filter.as_ref(), &mut |entry| {
             vectors.extend(entry.vector);
-            named.push((entry.id, entry.text));
+            entries.push((entry.id, entry.text));
         })?;
-        let width = store.dim();
-        let vector = |position: usize| &vectors[position * width..(position + 1) * width];
-        let groups: Vec<Vec<Member>> = near_duplicates(&vectors, width, self.threshold)?
+        let dim = store.dim();
+        let vector = |position: usize| &vectors[position * dim..(position + 1) * dim];
+        let groups: Vec<Vec<Member>> = near_duplicates(&vectors, dim, self.threshold)?
             .into_iter()
             .map(|group| {
                 let member = |&position: &usize| {
-                    let (id, text) = named[position].clone();
+                    let (id, text) = entries[position].clone();
                     Member { id, text, score: cosine(vector(group[0]), vector(position)) }
                 };
                 group.iter().map(member).collect()
@@ -68,7 +67,7 @@ impl Duplicates {
             output::line("")?;
         }
         let members: usize = groups.iter().map(Vec::len).sum();
-        output::notice(format_args!("{members} of {} entries are in {} groups", named.len(), groups.len()));
+        output::notice(format_args!("{members} of {} entries in {} groups", entries.len(), groups.len()));
         Ok(())
     }
 }

@@ -1,91 +1,91 @@
-//! The entries of a store in groups: what 'clusters' and 'map' share.
+//! Clustering of a store's entries, for `clusters` and `map`.
 
 use std::num::NonZeroUsize;
 
 use clap::Args;
 use elman::index::{Cluster, Filter, Location, clusters};
 
-use crate::{error::CliError, output, words};
+use crate::{error::CliError, keywords, output};
 
-/// Clusters that are made unless told otherwise, at most: more are not looked at.
-const MOST: usize = 30;
-/// Words that are found for each cluster.
-const WORDS: usize = 6;
+/// Maximum default number of clusters: more are hard to survey.
+const MAX_CLUSTERS: usize = 30;
+/// Keywords per cluster.
+const KEYWORDS: usize = 6;
 
-/// Which entries, and how many groups.
+/// The clustering options.
 #[derive(Args, Debug)]
 pub struct Grouping {
-    /// Clusters to make [default: the root of half the number of entries, at most 30]
+    /// Number of clusters [default: sqrt(entries / 2), at most 30]
     #[arg(short, value_name = "N")]
     k: Option<NonZeroUsize>,
 
-    /// Only entries whose metadata meet a condition
-    #[arg(long, value_name = "CONDITION")]
+    /// Only use entries whose metadata match a filter
+    #[arg(long, value_name = "FILTER")]
     filter: Option<Filter>,
 
-    /// Seed of all draws
+    /// Random seed
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 }
 
-/// Entries in groups.
+/// Clustered entries.
 pub struct Grouped {
-    /// Id and text of each.
-    pub named: Vec<(String, String)>,
-    /// `[n, d_embed]`.
+    /// Id and text of each entry.
+    pub entries: Vec<(String, String)>,
+    /// `[n, dim]`.
     pub vectors: Vec<f32>,
-    pub d_embed: usize,
-    /// The greatest first.
+    pub dim: usize,
+    /// Largest first.
     pub clusters: Vec<Cluster>,
-    /// The words that tell each cluster from the others, best first.
+    /// The keywords of each cluster, best first.
     pub words: Vec<Vec<String>>,
 }
 
 impl Grouping {
-    /// Reads the entries of a store and groups them.
+    /// Reads the entries of a store and clusters them.
     pub fn read(&self, location: &Location) -> Result<Grouped, CliError> {
         let store = location.open_read_only()?;
-        let (mut vectors, mut named) = (Vec::new(), Vec::new());
+        let (mut vectors, mut entries) = (Vec::new(), Vec::new());
         if self.filter.is_none() {
-            // in one piece, rather than doubling; that there is too little room is found out soon enough
+            // allocates once instead of doubling; without enough memory, a later allocation fails
             let _ = vectors.try_reserve_exact(store.count()?.saturating_mul(store.dim()));
         }
         store.visit(self.filter.as_ref(), &mut |entry| {
             vectors.extend(entry.vector);
-            named.push((entry.id, entry.text));
+            entries.push((entry.id, entry.text));
         })?;
-        match (named.is_empty(), &self.filter) {
+        match (entries.is_empty(), &self.filter) {
             (true, None) => return Err(CliError::EmptyStore { store: location.to_string() }),
-            (true, Some(_)) => return Err(CliError::NoneAdmitted { store: location.to_string() }),
+            (true, Some(_)) => return Err(CliError::NoMatch { store: location.to_string() }),
             _ => (),
         }
-        let count = self.k.map_or_else(|| usual(named.len()), NonZeroUsize::get);
+        let count = self.k.map_or_else(|| default_clusters(entries.len()), NonZeroUsize::get);
         let clusters = clusters(&vectors, store.dim(), count, self.seed)?;
         let texts = |cluster: &Cluster| {
             let positions: Vec<usize> = cluster.members.iter().map(|&(position, _)| position).collect();
-            positions.into_iter().map(|position| named[position].1.as_str())
+            positions.into_iter().map(|position| entries[position].1.as_str())
         };
-        let words = words::telling(clusters.iter().map(texts), WORDS);
-        Ok(Grouped { named, vectors, d_embed: store.dim(), clusters, words })
+        let words = keywords::extract(clusters.iter().map(texts), KEYWORDS);
+        Ok(Grouped { entries, vectors, dim: store.dim(), clusters, words })
     }
 
-    /// A note on standard error: how many there are, and how to have others.
-    pub fn tell(&self, grouped: &Grouped) {
+    /// Prints the number of clusters on standard error, with a hint.
+    pub fn report(&self, grouped: &Grouped) {
         let count = |n: usize, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
         let clusters = count(grouped.clusters.len(), "cluster", "clusters");
-        let entries = count(grouped.named.len(), "entry", "entries");
+        let entries = count(grouped.entries.len(), "entry", "entries");
         let note = match self.k.map(NonZeroUsize::get) {
-            None => "; another number with -k",
-            Some(k) if k > grouped.clusters.len() => ": no more of their vectors differ",
+            None => "; use -k to change the number",
+            Some(k) if k > grouped.clusters.len() => ": there are no more distinct vectors",
             Some(_) => "",
         };
         output::notice(format_args!("{clusters} of {entries}{note}"));
     }
 }
 
-/// `√(n / 2)`, within bounds.
-fn usual(entries: usize) -> usize {
-    ((entries as f64 / 2.0).sqrt().round() as usize).clamp(1, MOST)
+/// The default number of clusters: `√(n / 2)`, from 1 to [`MAX_CLUSTERS`].
+fn default_clusters(entries: usize) -> usize {
+    ((entries as f64 / 2.0).sqrt().round() as usize).clamp(1, MAX_CLUSTERS)
 }
 
 #[cfg(test)]
@@ -93,9 +93,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_usual_number_is_between_one_and_all() {
+    fn the_default_number_of_clusters_is_bounded() {
         for (entries, clusters) in [(1, 1), (2, 1), (3, 1), (5, 2), (200, 10), (1800, 30), (1_000_000, 30)] {
-            assert_eq!(usual(entries), clusters);
+            assert_eq!(default_clusters(entries), clusters);
         }
     }
 }

@@ -3,15 +3,15 @@ use clap::Args;
 use elman::index::LocalStore;
 use serde::Serialize;
 
-use crate::{command::store::StoreFolder, error::CliError, output, store::StoreModel};
+use crate::{command::store::StoreArgument, error::CliError, output, store::StoreModel};
 
-/// Tell how many entries a store has, what made their vectors, and which metadata they have.
+/// Show the number of entries of a store, their model and their metadata fields.
 #[derive(Args, Debug)]
 pub struct Info {
     #[command(flatten)]
-    folder: StoreFolder,
+    argument: StoreArgument,
 
-    /// Print it as JSON
+    /// Print the statistics as JSON
     #[arg(long)]
     json: bool,
 }
@@ -22,9 +22,9 @@ struct Report {
     d_embedding: usize,
     metric: &'static str,
     model: String,
-    /// The first of them, by name.
+    /// The first metadata fields, by name.
     fields: Vec<String>,
-    /// Of a store in a folder, if it has one.
+    /// The HNSW graph of a local store, if it has one.
     #[cfg(feature = "graph")]
     #[serde(skip_serializing_if = "Option::is_none")]
     graph: Option<String>,
@@ -32,21 +32,23 @@ struct Report {
 
 impl Info {
     pub fn run(&self) -> Result<(), CliError> {
-        let store = self.folder.store.open_read_only()?;
+        let store = self.argument.store.open_read_only()?;
         let report = Report {
             entries: store.count()?,
             d_embedding: store.dim(),
             metric: store.metric().name(),
-            model: StoreModel::of(&*store, &self.folder.store)?.name(),
+            model: StoreModel::from_store(&*store, &self.argument.store)?.name(),
             fields: store.fields()?,
             #[cfg(feature = "graph")]
-            graph: store.local().map(LocalStore::graph).transpose()?.flatten().as_ref().map(super::graph::told),
+            graph: store.local().map(LocalStore::graph).transpose()?.flatten().as_ref().map(super::graph::summary),
         };
         if self.json {
             return output::json(&report);
         }
         let Report { entries, d_embedding, metric, model, fields, .. } = &report;
-        output::line(format!("entries    {entries}\nvectors    {d_embedding} numbers, {metric}\nmodel      {model}"))?;
+        output::line(format!(
+            "entries    {entries}\nvectors    {d_embedding} dimensions, {metric}\nmodel      {model}"
+        ))?;
         if !fields.is_empty() {
             output::line(format!("metadata   {}", fields.join(", ")))?;
         }

@@ -8,45 +8,46 @@ use serde::Serialize;
 
 use crate::{
     command::store::{
-        StoreFolder,
+        StoreArgument,
         grouping::{Grouped, Grouping},
     },
     error::CliError,
-    output, passage, plane,
+    highlight, output, tsne,
 };
 
-/// Characters of a text that the page has.
-const TEXT: usize = 1000;
-/// Words of a cluster that the legend has.
-const NAMED: usize = 4;
+/// Maximum length of a text on the page, in characters.
+const MAX_CHARS: usize = 1000;
+/// Keywords of a cluster in the legend.
+const LEGEND_WORDS: usize = 4;
 
-/// Draw the entries as points on a page, those that say related things near to each other.
+/// Draw a map of the entries, with related entries near each other.
 ///
-/// The page is one HTML file that needs nothing else: colours are clusters, a point shows its text, and texts can be searched.
-/// Places come from t-SNE, which keeps neighbours together; what is far apart, or how large a group looks, means little.
+/// Writes a self-contained, interactive HTML page: colors are clusters, a point shows its text, and texts can be
+/// searched. The coordinates come from t-SNE, which preserves neighbors; large distances and the sizes of groups carry
+/// little meaning.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Example:
   elman store map notes-index -o map.html
 
-Clusters are those of 'elman store clusters' with the same -k, --filter and --seed. Where there are more entries than --max,
-so many are drawn at random. Of each text the page has the first 1000 characters.")]
+The clusters are those of 'elman store clusters' with the same -k, --filter and --seed. If there
+are more entries than --max, a random sample is drawn. Texts are truncated to 1000 characters.")]
 pub struct Map {
     #[command(flatten)]
-    folder: StoreFolder,
+    argument: StoreArgument,
 
-    /// The page to write; one that is there is replaced
+    /// Output file; an existing one is overwritten
     #[arg(short, long, value_name = "FILE.html")]
     out: PathBuf,
 
     #[command(flatten)]
     grouping: Grouping,
 
-    /// Entries to draw at most
+    /// Maximum number of entries to draw
     #[arg(long, value_name = "N", default_value_t = 5000, value_parser = value_parser!(u32).range(1..=50_000))]
     max: u32,
 
-    /// Print what was drawn as JSON
+    /// Print a summary as JSON
     #[arg(long)]
     json: bool,
 }
@@ -68,26 +69,25 @@ struct Drawn<'a> {
 impl Map {
     pub fn run(&self) -> Result<(), CliError> {
         output::check(&self.out)?;
-        let grouped = self.grouping.read(&self.folder.store)?;
+        let grouped = self.grouping.read(&self.argument.store)?;
         if !self.json {
-            self.grouping.tell(&grouped);
+            self.grouping.report(&grouped);
         }
-        let drawn = self.draw_some(grouped.named.len());
-        if !self.json && drawn.len() < grouped.named.len() {
-            output::notice(format_args!("{} of them are drawn, at random; more with --max", drawn.len()));
+        let drawn = self.sample(grouped.entries.len());
+        if !self.json && drawn.len() < grouped.entries.len() {
+            output::notice(format_args!("drawing a random sample of {} entries; use --max to draw more", drawn.len()));
         }
-        let d_embed = grouped.d_embed;
-        let vectors: Vec<f32> =
-            drawn.iter().flat_map(|n| &grouped.vectors[n * d_embed..][..d_embed]).copied().collect();
-        let places = plane::map(&vectors, d_embed, self.grouping.seed)?;
-        let mut place = vec![None; grouped.named.len()];
-        drawn.iter().zip(&places).for_each(|(&position, &at)| place[position] = Some(at));
-        output::replace(&self.out, self.page(&grouped, &place).to_html())?;
+        let dim = grouped.dim;
+        let vectors: Vec<f32> = drawn.iter().flat_map(|n| &grouped.vectors[n * dim..][..dim]).copied().collect();
+        let projected = tsne::project(&vectors, dim, self.grouping.seed)?;
+        let mut points = vec![None; grouped.entries.len()];
+        drawn.iter().zip(&projected).for_each(|(&position, &point)| points[position] = Some(point));
+        output::replace(&self.out, self.page(&grouped, &points).to_html())?;
         if self.json {
             let clusters = grouped.clusters.iter().zip(&grouped.words);
             return output::json(&Report {
                 map: &self.out,
-                entries: grouped.named.len(),
+                entries: grouped.entries.len(),
                 drawn: drawn.len(),
                 clusters: clusters.map(|(cluster, words)| Drawn { entries: cluster.members.len(), words }).collect(),
             });
@@ -95,37 +95,38 @@ impl Map {
         output::line(format!("Open {} in a browser", self.out.display()))
     }
 
-    /// The positions of those that are drawn, in order.
-    fn draw_some(&self, entries: usize) -> Vec<usize> {
+    /// The positions of the entries to draw, in order: all, or a random sample.
+    fn sample(&self, entries: usize) -> Vec<usize> {
         let max = self.max as usize;
         if entries <= max {
             return (0..entries).collect();
         }
         let mut rng = ChaCha12Rng::seed_from_u64(self.grouping.seed);
-        let mut some = index::sample(&mut rng, entries, max).into_vec();
-        some.sort_unstable();
-        some
+        let mut sample = index::sample(&mut rng, entries, max).into_vec();
+        sample.sort_unstable();
+        sample
     }
 
-    fn page(&self, grouped: &Grouped, place: &[Option<[f32; 2]>]) -> TextMap {
-        let store = &self.folder.store;
-        let folder = store.folder().and_then(|folder| std::path::absolute(folder).ok());
-        let name = folder.as_ref().and_then(|folder| Some(folder.file_name()?.to_string_lossy()));
+    /// The page; entries without a point are not drawn.
+    fn page(&self, grouped: &Grouped, points: &[Option<[f32; 2]>]) -> TextMap {
+        let store = &self.argument.store;
+        let directory = store.folder().and_then(|directory| std::path::absolute(directory).ok());
+        let name = directory.as_ref().and_then(|directory| Some(directory.file_name()?.to_string_lossy()));
         let name = name.unwrap_or_else(|| store.to_string().into());
-        let (entries, drawn) = (grouped.named.len(), place.iter().flatten().count());
-        let some = match drawn < entries {
-            true => format!(", {} of them drawn at random", HumanCount(drawn as u64)),
+        let (entries, drawn) = (grouped.entries.len(), points.iter().flatten().count());
+        let sample = match drawn < entries {
+            true => format!(", a random sample of {} shown", HumanCount(drawn as u64)),
             false => String::new(),
         };
-        let lead = format!("{} entries in {} clusters{some}", HumanCount(entries as u64), grouped.clusters.len());
+        let lead = format!("{} entries in {} clusters{sample}", HumanCount(entries as u64), grouped.clusters.len());
         let map = TextMap::new(format!("Map of {name}")).with_lead(lead);
         grouped.clusters.iter().zip(&grouped.words).fold(map, |map, (cluster, words)| {
             let dots = cluster.members.iter().filter_map(|&(position, _)| {
-                let [x, y] = place[position]?;
-                let (id, text) = &grouped.named[position];
-                Some(Dot { x: x.into(), y: y.into(), id: id.clone(), text: passage::start(text, TEXT) })
+                let [x, y] = points[position]?;
+                let (id, text) = &grouped.entries[position];
+                Some(Dot { x: x.into(), y: y.into(), id: id.clone(), text: highlight::truncated(text, MAX_CHARS) })
             });
-            map.with_group(words[..words.len().min(NAMED)].join(", "), dots)
+            map.with_group(words[..words.len().min(LEGEND_WORDS)].join(", "), dots)
         })
     }
 }

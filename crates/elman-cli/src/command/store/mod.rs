@@ -1,4 +1,4 @@
-//! What is in a store: one file per action.
+//! `elman store`, one file per action.
 
 mod clusters;
 mod delete;
@@ -14,7 +14,7 @@ use elman::index::Location;
 
 use crate::{error::CliError, store::LocationParser};
 
-/// Look at what 'elman index' has stored, find what is there twice, group it, draw a map of it, and take entries out.
+/// Inspect and edit stores: statistics, near duplicates, clusters, a map, deletion.
 #[derive(Args, Debug)]
 #[command(
     subcommand_required = true,
@@ -43,10 +43,10 @@ enum Action {
     Delete(delete::Delete),
 }
 
-/// The option that names a store.
+/// The argument that selects a store.
 #[derive(Args, Debug)]
-struct StoreFolder {
-    /// The store: a directory that 'elman index' wrote, or an address that it was given
+struct StoreArgument {
+    /// Store: a directory, or an address such as postgres://me@host/notes, written by 'elman index'
     #[arg(value_name = "STORE", value_parser = LocationParser)]
     store: Location,
 }

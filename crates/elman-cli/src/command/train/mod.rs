@@ -26,32 +26,31 @@ use self::{
 use crate::{
     arguments::{DeviceOption, EncodingOption},
     error::CliError,
-    finding::Finding,
+    file_selection::FileSelection,
     model::{CURVES, LOG, OutOption, REPORT},
     output,
 };
 
 /// Train a language model on text.
 ///
-/// Reads the text --epochs times and keeps the model of the epoch that predicts the validation text best. The
-/// directory holds the model, a model card (README.md), a page about the training (report.html), its figures
-/// (train.jsonl) and a drawing of its loss (curves.svg).
-/// Ctrl-C stops after the step and saves; the same command with --resume goes on.
+/// Saves the model of the epoch with the lowest validation loss. The output directory holds the model, a model card
+/// (README.md), a training report (report.html), a log (train.jsonl) and the loss curve (curves.svg).
+/// Ctrl-C stops after the current step and writes a checkpoint; the same command with --resume continues.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  A first model, with settings that suit a text of 100 kB to 10 MB:
+  Default settings, for texts of 100 kB to 10 MB:
     elman train notes.txt --out notes-model
-  Better and slower:
+  A larger model, better and slower:
     elman train notes.txt --out notes-model --hidden 512 --epochs 20
-  Characters, for small texts, names, code, or to see it learn to spell:
+  Character tokens, for small texts, names or code:
     elman train names.txt --out names-model --tokens char --bptt 64
-  The recipe of PyTorch's word-language-model example:
+  The settings of PyTorch's word_language_model example:
     elman train train.txt --valid valid.txt --out word-model --tokens word \\
       --embed 200 --hidden 200 --layers 2 --dropout 0.2 --batch 20 --bptt 35 \\
       --optimizer sgd --lr 20 --clip 0.25 --schedule plateau")]
 pub struct Train {
-    /// Text files, or folders of them
+    /// Text files or directories
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -61,22 +60,22 @@ pub struct Train {
     #[command(flatten)]
     out: OutOption,
 
-    /// Text to validate on; without it, the last 10 % of the text are held out for that
+    /// Validation text [default: the last 10 % of the text, which are held out]
     #[arg(long, value_name = "FILE")]
     valid: Option<PathBuf>,
 
-    /// Seed of the first weights and of dropout
+    /// Random seed of the initial weights and of dropout
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
     #[command(flatten)]
     device: DeviceOption,
 
-    /// Print the result as JSON
+    /// Print a summary as JSON
     #[arg(long)]
     json: bool,
 
-    // groups with a heading of their own come last: the heading holds for what follows
+    // option groups with a heading come last, since a heading applies to all options that follow
     #[command(flatten)]
     tokens: TokenOptions,
     #[command(flatten)]
@@ -86,12 +85,12 @@ pub struct Train {
     #[command(flatten)]
     interruption: InterruptionOptions,
     #[command(flatten)]
-    finding: Finding,
+    selection: FileSelection,
 }
 
 impl Train {
     pub fn run(&self) -> Result<(), CliError> {
-        // mistakes are told before the text is read
+        // reports errors before reading the text
         self.training.config(self.seed, 0).validate()?;
         self.network.config(1).validate()?;
         let checkpoints = self.interruption.checkpoints(&self.out.out);
@@ -100,7 +99,7 @@ impl Train {
         let device = self.device.open()?;
 
         let (texts, complete) =
-            Texts::read(&self.files, self.valid.as_ref(), &self.finding, self.encoding.name, &self.tokens.config())?;
+            Texts::read(&self.files, self.valid.as_ref(), &self.selection, self.encoding.name, &self.tokens.config())?;
         let settings = self.training.config(self.seed, texts.train.len());
         texts.check(&settings)?;
         let config = self.network.config(texts.tokenizer.vocab_size());
@@ -108,7 +107,7 @@ impl Train {
         let model = config.init(&device)?;
         let parameters = model.num_params();
         output::notice(format_args!(
-            "vocabulary of {} ({}), {} parameters; training on {} tokens, validating on {}{}",
+            "vocabulary size {} ({}), {} parameters; training on {} tokens, validating on {}{}",
             config.vocabulary,
             texts.tokenizer.unit(),
             parameters,
@@ -122,7 +121,7 @@ impl Train {
             checkpoints.clear()?;
         } else if checkpoints.list()?.is_empty() {
             output::notice(format_args!(
-                "note: there is no checkpoint in '{}': training begins",
+                "note: no checkpoint in '{}': training from the beginning",
                 self.out.out.display()
             ));
         }
@@ -153,7 +152,7 @@ impl Train {
         }
     }
 
-    /// What the log's first line says besides the settings.
+    /// What the first line of the log says in addition to the settings.
     fn about(&self, card: &ModelCard) -> serde_json::Value {
         let ModelCard { name, corpus, command, .. } = card;
         json!({
@@ -179,7 +178,7 @@ impl Train {
         }
         if let Some((best, valid)) = best.and_then(|best| Some((best, best.valid.as_ref()?))) {
             output::line(format!(
-                "The model is in {out}: epoch {} of {}, validation perplexity {:.2}, {:.3} bits per character.",
+                "Model written to {out}: epoch {} of {}, validation perplexity {:.2}, {:.3} bits per character.",
                 best.epoch,
                 trained.history.epochs.len(),
                 valid.perplexity,
@@ -189,11 +188,11 @@ impl Train {
         let file = self.files[0].display();
         output::line(format!(
             "
-What to do with it:
+Next steps:
   elman generate --model {out} --prompt \"The\"
   elman embed {file} --model {out} -o vectors.npy
   elman index {file} --model {out} --store {out}-index
-  elman search \"what I look for\" --store {out}-index"
+  elman search \"a question\" --store {out}-index"
         ))
     }
 }
@@ -203,12 +202,12 @@ struct Report<'a> {
     model: &'a Path,
     vocabulary: usize,
     parameters: usize,
-    /// The epoch whose model was kept.
+    /// The epoch whose model was saved.
     best: Option<&'a Epoch>,
     epochs: &'a [Epoch],
 }
 
-/// The command that is running, as one would type it.
+/// The command line of this process, quoted for a shell.
 pub fn command_line() -> String {
     let arguments = std::env::args_os().skip(1).map(|argument| output::shell_word(&argument.to_string_lossy()));
     std::iter::once("elman".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")

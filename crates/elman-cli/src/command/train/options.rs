@@ -13,16 +13,15 @@ use crate::arguments::one_of;
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Tokens")]
 pub struct TokenOptions {
-    /// What the text is cut into: bpe (pieces of words, learned from the text), word (at white space), char
+    /// Tokenizer: bpe (subwords, trained on the text), word (split at whitespace) or char
     #[arg(long, value_name = "UNIT", default_value = "bpe", value_parser = one_of::<Unit, _>(&["char", "word", "bpe"]))]
     tokens: Unit,
 
-    /// Most tokens in the vocabulary, which comes from all texts given [default: 2000 for bpe, else all]
+    /// Maximum vocabulary size; the validation text counts, too [default: 2000 for bpe, else unlimited]
     #[arg(long, value_name = "N")]
-    vocab: Option<usize>,
+    vocab_size: Option<usize>,
 
-    /// How often a word or character must occur to be in the vocabulary, or a pair to be merged [default: 2 for
-    /// bpe, else 1]
+    /// Minimum frequency of words and characters in the vocabulary, or of merged pairs [default: 2 for bpe, else 1]
     #[arg(long, value_name = "N")]
     min_frequency: Option<u64>,
 }
@@ -30,15 +29,15 @@ pub struct TokenOptions {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Network")]
 pub struct NetworkOptions {
-    /// Kind of recurrent cell
+    /// Recurrent cell
     #[arg(long, default_value = "lstm", value_parser = one_of::<CellKind, _>(&CellKind::ALL.map(CellKind::name)))]
     cell: CellKind,
 
-    /// Width of a token's embedding
+    /// Dimension of the token embeddings
     #[arg(long, value_name = "N", default_value_t = 128)]
     embed: usize,
 
-    /// Hidden units per layer; the width of text embeddings too
+    /// Hidden units per layer; also the dimension of text embeddings
     #[arg(long, value_name = "N", default_value_t = 256)]
     hidden: usize,
 
@@ -46,11 +45,11 @@ pub struct NetworkOptions {
     #[arg(long, value_name = "N", default_value_t = 2)]
     layers: usize,
 
-    /// Share of values dropped in training after the embedding, between layers and before the output
+    /// Dropout probability, after the embedding, between layers and before the output
     #[arg(long, value_name = "P", default_value_t = 0.2, allow_negative_numbers = true)]
     dropout: f64,
 
-    /// Use the embedding's weights for the output too: a smaller model, often better on words
+    /// Tie the weights of embedding and output: a smaller model, often better with word tokens
     #[arg(long)]
     tied: bool,
 }
@@ -58,33 +57,33 @@ pub struct NetworkOptions {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Training")]
 pub struct TrainingOptions {
-    /// How often the text is read
+    /// Passes over the text
     #[arg(long, value_name = "N", default_value_t = 10)]
     epochs: usize,
 
-    /// Parts that the text is cut into and read side by side [default: 20; fewer for a short text, so that an epoch
-    /// has some 100 steps]
+    /// Batch size: the text is split into this many parallel parts [default: 20; fewer for short texts, for about 100
+    /// steps per epoch]
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
 
-    /// Tokens that the gradient reaches back
+    /// Truncation length of backpropagation through time, in tokens
     #[arg(long, value_name = "N", default_value_t = 35)]
     bptt: usize,
 
-    /// How weights follow the gradient
+    /// Optimizer
     #[arg(long, default_value = "adam", value_parser = one_of::<Optimizer, _>(&["sgd", "adam", "adamw"]))]
     optimizer: Optimizer,
 
-    /// Learning rate [default: 0.002, for sgd 20]
+    /// Learning rate [default: 0.002; 20 for sgd]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     lr: Option<f64>,
 
-    /// How the learning rate changes: constant, cosine, cosine:warmup=STEPS, plateau, plateau:factor=NUMBER
-    /// [default: cosine, for sgd plateau]
+    /// Learning rate schedule: constant, cosine, cosine:warmup=STEPS, plateau, plateau:factor=NUMBER [default: cosine;
+    /// plateau for sgd]
     #[arg(long)]
     schedule: Option<Schedule>,
 
-    /// Largest norm of the gradient; 0 does not clip [default: 1, for sgd 0.25]
+    /// Maximum norm of the gradient; 0 disables clipping [default: 1; 0.25 for sgd]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     clip: Option<f64>,
 
@@ -98,7 +97,7 @@ impl TokenOptions {
         let bpe = self.tokens == Unit::Bpe;
         let config = TokenizerConfig::new(self.tokens);
         let config = config.with_min_frequency(self.min_frequency.unwrap_or(if bpe { 2 } else { 1 }));
-        match self.vocab.or(bpe.then_some(2000)) {
+        match self.vocab_size.or(bpe.then_some(2000)) {
             Some(size) => config.with_vocab_size(size),
             None => config,
         }
@@ -106,7 +105,7 @@ impl TokenOptions {
 }
 
 impl NetworkOptions {
-    pub fn config(&self, vocabulary: usize) -> LanguageModelConfig {
+    pub fn config(&self, vocab_size: usize) -> LanguageModelConfig {
         LanguageModelConfig {
             cell: self.cell,
             d_embed: self.embed,
@@ -114,13 +113,13 @@ impl NetworkOptions {
             layers: self.layers,
             tied: self.tied,
             dropout: Dropouts::all(self.dropout),
-            ..LanguageModelConfig::new(vocabulary)
+            ..LanguageModelConfig::new(vocab_size)
         }
     }
 }
 
 impl TrainingOptions {
-    /// The settings for a text of so many tokens.
+    /// The settings for a text with this number of tokens.
     pub fn config(&self, seed: u64, tokens: usize) -> TrainConfig {
         let sgd = self.optimizer == Optimizer::Sgd;
         let clip = self.clip.unwrap_or(if sgd { 0.25 } else { 1.0 });

@@ -5,37 +5,37 @@ use elman::{
     text::{BpttBatches, Corpus, Encoding, TextTokenizer, TokenizerConfig, Tokens},
 };
 
-use crate::{error::CliError, finding::Finding, holdout};
+use crate::{error::CliError, file_selection::FileSelection, holdout};
 
-/// What a model is trained with.
+/// The texts of a training run, and their tokenizer.
 pub struct Texts {
     pub tokenizer: TextTokenizer,
     pub train: Tokens,
     pub valid: Tokens,
-    /// What they are called.
+    /// The names of the training and the validation text.
     names: [String; 2],
 }
 
 impl Texts {
-    /// Reads the texts; without one to validate on, the end of the others is held out. An error for the end, where something
-    /// of a folder is left out because it cannot be read, is the other part of the answer.
+    /// Reads the texts. Without a validation text, the end of the training text is held out. The second value is an
+    /// error if files in directories could not be read, which the caller returns at the end.
     pub fn read(
         files: &[PathBuf],
         valid: Option<&PathBuf>,
-        finding: &Finding,
+        selection: &FileSelection,
         encoding: Encoding,
         tokenizer: &TokenizerConfig,
     ) -> Result<(Self, Result<(), CliError>), CliError> {
-        // all are opened first: that one of them changes meanwhile is noticed
-        let find = finding.find()?.with_encoding(encoding);
+        // opens all files first, which detects changes in the meantime
+        let find = selection.finder()?.with_encoding(encoding);
         let corpus = Corpus::open_with(&find, files)?;
         let valid_corpus = valid.map(|valid| Corpus::open_with(&find, [valid])).transpose()?;
-        let every = match &valid_corpus {
+        let all = match &valid_corpus {
             Some(valid) => corpus.clone().chain(valid.clone()),
             None => corpus.clone(),
         };
-        let complete = finding.tell_all(every.left_out());
-        let tokenizer = tokenizer.train(&every)?;
+        let complete = selection.report_all(all.left_out());
+        let tokenizer = tokenizer.train(&all)?;
         let name = files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
         let (train, held_out, valid_name) = match valid.zip(valid_corpus) {
             Some((valid, valid_corpus)) => {
@@ -44,13 +44,13 @@ impl Texts {
             }
             None => {
                 let (train, held_out) = holdout::encode(&corpus, &tokenizer)?;
-                (train, held_out, format!("the last {} % of the same", holdout::PERCENT))
+                (train, held_out, format!("the last {} % of the training text", holdout::PERCENT))
             }
         };
         Ok((Self { tokenizer, train, valid: held_out, names: [name, valid_name] }, complete))
     }
 
-    /// Fails before anything is written where the texts are too short to train or to validate on.
+    /// Fails if the training or the validation text is too short.
     pub fn check(&self, settings: &TrainConfig) -> Result<(), CliError> {
         BpttBatches::new(&self.train, settings.batch, settings.bptt)?;
         match self.valid.len() {
@@ -59,7 +59,7 @@ impl Texts {
         }
     }
 
-    /// What the model card says of them.
+    /// The description of the texts for the model card.
     pub fn info(&self) -> Vec<CorpusInfo> {
         let info = |role: &str, name: &str, tokens: &Tokens| CorpusInfo {
             role: role.into(),

@@ -1,67 +1,66 @@
-//! A graph of neighbours beside the database, which makes searches among many entries fast.
+//! HNSW graph of a local store, for fast approximate search among many entries.
 //!
-//! It is a cache: every answer is checked against the database, and without it searches read all vectors.
+//! It is a cache: results are checked against the database, and without a graph searches read all vectors.
 
 mod build;
-mod find;
-mod growing;
+mod builder;
+mod manifest;
 mod rows;
-mod stamp;
-mod turns;
+mod search;
+mod semaphore;
 
 use std::{fmt, path::Path, thread::available_parallelism};
 
 pub use build::GraphInfo;
-pub(super) use find::Kept;
-use stamp::Stamp;
-use turns::Turns;
+use manifest::GraphManifest;
+pub(super) use search::CachedGraph;
+use semaphore::Semaphore;
 use usearch::{Index, IndexOptions, MetricKind, ScalarKind};
 
 use crate::{config::StoreConfig, metric::Metric, quantized::Int8};
 
-/// Neighbours that each entry is joined with; twice as many on the lowest level. M in the paper.
+/// `M` of the paper: neighbors of each entry per level; twice as many on the lowest level.
 const CONNECTIVITY: usize = 16;
-/// Candidates that are looked at when an entry is added. efConstruction in the paper.
+/// `efConstruction` of the paper: candidates considered when an entry is added.
 const EXPANSION_ADD: usize = 128;
-/// Candidates that are looked at in a search unless chosen otherwise. ef in the paper.
+/// `ef` of the paper: candidates considered in a search. Default of `with_expansion`.
 pub(super) const EXPANSION_SEARCH: usize = 144;
 
-/// A hierarchical navigable small world over the rows of a store.
+/// A hierarchical navigable small world (HNSW) graph of the rows of a store.
 ///
 /// # Reference
-/// Malkov and Yashunin 2016, *Efficient and robust approximate nearest neighbor search using Hierarchical Navigable Small
-/// World graphs*, by [usearch](https://github.com/unum-cloud/usearch).
+/// Malkov and Yashunin 2016, *Efficient and robust approximate nearest neighbor search using Hierarchical Navigable
+/// Small World graphs*, by [usearch](https://github.com/unum-cloud/usearch).
 pub(super) struct Graph {
     index: Index,
-    /// The cosine is that of 8 bits; other metrics need the length of a vector, which those lose.
+    /// With cosine, vectors are int8; other metrics need their lengths, which int8 vectors lose.
     is_cosine: bool,
-    stamp: Stamp,
-    turns: Turns,
+    manifest: GraphManifest,
+    semaphore: Semaphore,
 }
 
 impl Graph {
-    /// Opens the graph that the database calls `generation`: none if it is not there, damaged, or of another store.
-    fn open(folder: &Path, generation: &str, config: &StoreConfig, expansion: usize) -> Option<Self> {
-        let stamp = Stamp::read(folder).filter(|stamp| stamp.generation == generation)?;
-        let path = stamp.checked_file(folder)?;
+    /// Opens the graph with the id `graph_id`. `None` if it is missing, damaged, or belongs to another store.
+    fn open(folder: &Path, graph_id: &str, config: &StoreConfig, expansion: usize) -> Option<Self> {
+        let manifest = GraphManifest::read(folder).filter(|manifest| manifest.graph_id == graph_id)?;
+        let path = manifest.verified_path(folder)?;
         let index = Index::new(&options(config)).ok()?;
         index.view(path.to_str()?).ok()?;
         index.change_expansion_search(expansion);
-        let fits = index.size() == stamp.entries && index.dimensions() == config.d_embed;
-        let turns = Turns::new(available_parallelism().map_or(1, usize::from));
-        fits.then(|| Self { index, is_cosine: config.metric == Metric::Cosine, stamp, turns })
+        let matches = index.size() == manifest.entries && index.dimensions() == config.dim;
+        let semaphore = Semaphore::new(available_parallelism().map_or(1, usize::from));
+        matches.then(|| Self { index, is_cosine: config.metric == Metric::Cosine, manifest, semaphore })
     }
 
-    /// The `count` rows nearest to a query, as far as the graph knows, or of those that a predicate admits. None where the
-    /// graph fails.
-    fn nearest(&self, query: &[f32], count: usize, admits: Option<&dyn Fn(i64) -> bool>) -> Option<Vec<i64>> {
-        let _turn = self.turns.take();
-        let admits = admits.map(|admits| move |key: u64| admits(key as i64));
-        let found = match (self.is_cosine, admits) {
-            (true, None) => self.index.search(&eight_bits(query), count),
-            (true, Some(admits)) => self.index.filtered_search(&eight_bits(query), count, admits),
+    /// The approximately nearest `count` rows, optionally among those that match a predicate. `None` if usearch fails.
+    fn nearest(&self, query: &[f32], count: usize, predicate: Option<&dyn Fn(i64) -> bool>) -> Option<Vec<i64>> {
+        let _permit = self.semaphore.acquire();
+        let predicate = predicate.map(|predicate| move |key: u64| predicate(key as i64));
+        let found = match (self.is_cosine, predicate) {
+            (true, None) => self.index.search(&to_int8(query), count),
+            (true, Some(predicate)) => self.index.filtered_search(&to_int8(query), count, predicate),
             (false, None) => self.index.search(query, count),
-            (false, Some(admits)) => self.index.filtered_search(query, count, admits),
+            (false, Some(predicate)) => self.index.filtered_search(query, count, predicate),
         };
         found.ok().map(|found| found.keys.into_iter().map(|key| key as i64).collect())
     }
@@ -69,7 +68,7 @@ impl Graph {
 
 impl fmt::Debug for Graph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Graph").field("stamp", &self.stamp).finish_non_exhaustive()
+        f.debug_struct("Graph").field("manifest", &self.manifest).finish_non_exhaustive()
     }
 }
 
@@ -80,7 +79,7 @@ fn options(config: &StoreConfig) -> IndexOptions {
         Metric::Euclidean => (MetricKind::L2sq, ScalarKind::BF16),
     };
     IndexOptions {
-        dimensions: config.d_embed,
+        dimensions: config.dim,
         metric,
         quantization,
         connectivity: CONNECTIVITY,
@@ -90,7 +89,8 @@ fn options(config: &StoreConfig) -> IndexOptions {
     }
 }
 
-/// The direction of a vector, as near as 8 bits come: usearch's own scales by the length, which leaves most of them unused.
-fn eight_bits(vector: &[f32]) -> Vec<i8> {
-    Int8::quantize(vector).expect("vectors of a store and queries are finite")
+/// Quantizes the direction of a vector, scaled by its maximum. usearch scales by the norm, which leaves most of the
+/// range unused.
+fn to_int8(vector: &[f32]) -> Vec<i8> {
+    Int8::quantize(vector).expect("stored vectors and queries are finite")
 }

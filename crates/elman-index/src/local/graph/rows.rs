@@ -1,4 +1,4 @@
-//! What a graph needs to know of the tables.
+//! Queries on the tables for graph searches.
 
 use crate::{
     error::IndexError,
@@ -9,20 +9,20 @@ use crate::{
 use elman_sqlite::rusqlite::{params_from_iter, types::Value as SqlValue};
 
 impl Rows<'_> {
-    /// What the database calls the graph that belongs to it.
-    pub(super) fn generation(&self) -> Result<Option<String>, IndexError> {
+    /// The id of the store's graph.
+    pub(super) fn graph_id(&self) -> Result<Option<String>, IndexError> {
         let sql = "SELECT value FROM store WHERE name = 'graph'";
         let mut statement = self.connection.prepare_cached(sql).map_err(|error| self.fail(error))?;
         optional(self.path, statement.query_row([], |row| row.get(0)))
     }
 
-    pub(super) fn set_generation(&self, generation: &str) -> Result<(), IndexError> {
+    pub(super) fn set_graph_id(&self, graph_id: &str) -> Result<(), IndexError> {
         let sql = "INSERT OR REPLACE INTO store VALUES('graph', ?1)";
-        self.connection.execute(sql, [generation]).map(drop).map_err(|error| self.fail(error))
+        self.connection.execute(sql, [graph_id]).map(drop).map_err(|error| self.fail(error))
     }
 
-    /// A name that nothing else has.
-    pub(super) fn random_name(&self) -> Result<String, IndexError> {
+    /// A unique random id.
+    pub(super) fn random_id(&self) -> Result<String, IndexError> {
         let sql = "SELECT lower(hex(randomblob(16)))";
         self.connection.query_row(sql, [], |row| row.get(0)).map_err(|error| self.fail(error))
     }
@@ -34,7 +34,7 @@ impl Rows<'_> {
         statement.query_row([], |row| row.get(0)).map_err(|error| self.fail(error))
     }
 
-    /// The scores of these rows, without those that are gone.
+    /// The scores of those of the rows that still exist.
     pub(super) fn scores_of(&self, metric: Metric, query: &[f32], rows: &[i64]) -> Result<Vec<(i64, f32)>, IndexError> {
         let sql = "SELECT vector FROM entries WHERE row = ?1";
         let mut statement = self.connection.prepare_cached(sql).map_err(|error| self.fail(error))?;
@@ -44,13 +44,13 @@ impl Rows<'_> {
             let Some(found) = found.next().map_err(|error| self.fail(error))? else { continue };
             let bytes = found.get_ref(0).and_then(|value| Ok(value.as_blob()?)).map_err(|error| self.fail(error))?;
             vector.clear();
-            self.vector(bytes, &mut vector)?;
+            self.push_vector(bytes, &mut vector)?;
             scores.push((row, metric.score(query, &vector)));
         }
         Ok(scores)
     }
 
-    /// The scores of the rows after one that a filter admits, in order. Each is looked at: they are few.
+    /// The scores of the rows after `after` that match a filter, in order. Checks each row, because they are few.
     pub(super) fn scores_after(
         &self,
         metric: Metric,
@@ -61,18 +61,18 @@ impl Rows<'_> {
         let sql = "SELECT row, metadata FROM entries WHERE row > ?1 ORDER BY row";
         let mut statement = self.connection.prepare_cached(sql).map_err(|error| self.fail(error))?;
         let found = statement.query_map([after], |row| Ok((row.get(0)?, row.get(1)?)));
-        let mut admitted = Vec::new();
+        let mut matching = Vec::new();
         for row in found.map_err(|error| self.fail(error))? {
             let (row, metadata): (i64, Option<String>) = row.map_err(|error| self.fail(error))?;
             if filter.matches(self.metadata(metadata)?.as_ref()) {
-                admitted.push(row);
+                matching.push(row);
             }
         }
-        self.scores_of(metric, query, &admitted)
+        self.scores_of(metric, query, &matching)
     }
 
-    /// Whether a row is there and a filter admits it.
-    pub(super) fn admits(&self, row: i64, filter: &Filter) -> Result<bool, IndexError> {
+    /// Whether a row exists and matches a filter.
+    pub(super) fn matches(&self, row: i64, filter: &Filter) -> Result<bool, IndexError> {
         let sql = "SELECT metadata FROM entries WHERE row = ?1";
         let mut statement = self.connection.prepare_cached(sql).map_err(|error| self.fail(error))?;
         match optional::<Option<String>>(self.path, statement.query_row([row], |row| row.get(0)))? {
@@ -81,23 +81,24 @@ impl Rows<'_> {
         }
     }
 
-    /// As many rows as a filter can leave at the most, counted up to `limit`.
-    pub(super) fn bound(&self, filter: &Filter, limit: usize) -> Result<usize, IndexError> {
-        let add = |sum: usize, bound: Result<usize, IndexError>| Ok(limit.min(sum + bound?));
+    /// An upper bound on the number of rows that match a filter, counted up to `limit`.
+    pub(super) fn max_matches(&self, filter: &Filter, limit: usize) -> Result<usize, IndexError> {
+        let add = |sum: usize, matches: Result<usize, IndexError>| Ok(limit.min(sum + matches?));
         match filter {
             Filter::And(filters) => {
-                filters.iter().try_fold(limit, |least, filter| Ok(least.min(self.bound(filter, least)?)))
+                filters.iter().try_fold(limit, |least, filter| Ok(least.min(self.max_matches(filter, least)?)))
             }
-            Filter::Or(filters) => filters.iter().map(|filter| self.bound(filter, limit)).try_fold(0, add),
+            Filter::Or(filters) => filters.iter().map(|filter| self.max_matches(filter, limit)).try_fold(0, add),
             Filter::Not(_) => Ok(limit),
             Filter::Compare(..) | Filter::In(..) => {
-                let conditions = Condition::of_facts(filter).unwrap_or_default();
-                conditions.into_iter().map(|condition| self.count_facts(condition, limit)).try_fold(0, add)
+                let conditions = Condition::from_comparison(filter).unwrap_or_default();
+                conditions.into_iter().map(|condition| self.count_rows(condition, limit)).try_fold(0, add)
             }
         }
     }
 
-    fn count_facts(&self, Condition { sql, mut values }: Condition, limit: usize) -> Result<usize, IndexError> {
+    /// Counts the rows of `facts` that a condition selects, up to `limit`.
+    fn count_rows(&self, Condition { sql, mut values }: Condition, limit: usize) -> Result<usize, IndexError> {
         let sql = format!("SELECT count(*) FROM (SELECT 1 FROM facts WHERE {sql} LIMIT ?)");
         values.push(SqlValue::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
         let mut statement = self.connection.prepare_cached(&sql).map_err(|error| self.fail(error))?;

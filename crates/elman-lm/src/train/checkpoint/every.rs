@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use crate::error::LmError;
 
-/// How often a checkpoint is written. Written and read as a number of steps (`500`) or as a time (`10m`, `90s`,
+/// How often a checkpoint is written. Its text form is a number of steps (`500`) or a duration (`10m`, `90s`,
 /// `1h 30m`).
 ///
 /// ```
@@ -15,9 +15,9 @@ use crate::error::LmError;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Every {
-    /// After so many steps.
+    /// Every this many steps.
     Steps(usize),
-    /// After the first step that ends so long after the checkpoint before.
+    /// After the first step that ends at least this long after the previous checkpoint.
     Time(Duration),
 }
 
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_and_times_are_told_apart() {
+    fn steps_and_durations_are_parsed() {
         for text in ["1", "500", "10m", "90s", "1h 30m"] {
             let every: Every = text.parse().unwrap();
             assert_eq!(every.to_string().parse::<Every>().unwrap(), every);
@@ -62,7 +62,7 @@ mod tests {
             let message = text.parse::<Every>().unwrap_err().to_string();
             assert_eq!(
                 message,
-                format!("cannot read '{text}' as steps (500) or a time (10m, 90s, 2h), either above 0")
+                format!("invalid interval '{text}': expected steps (500) or a duration (10m, 90s, 2h), above 0")
             );
         }
     }

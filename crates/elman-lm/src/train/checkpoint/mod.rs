@@ -1,4 +1,4 @@
-//! Checkpoints: what is needed to go on after an interruption, in files of which one is always whole.
+//! Checkpoints, from which interrupted training resumes. At any time at least one file is complete.
 
 mod every;
 #[cfg(test)]
@@ -19,11 +19,11 @@ pub(super) use resume::Run;
 pub use resume::{Changed, Resumed};
 pub(super) use snapshot::{Position, Progress, Snapshot};
 
-/// Where checkpoints are kept, how often one is written and how many stay.
+/// The folder of checkpoints, how often one is written and how many are retained.
 ///
-/// A checkpoint holds the parameters, the optimizer's state, the schedule's, the hidden state, the position in the
-/// text, the epochs' figures and the best model so far: some four times the model's size with Adam. It is written
-/// beside the others, synced and renamed; older ones are removed after that.
+/// A checkpoint has the parameters, the states of optimizer and schedule, the hidden state, the position in the text,
+/// the metrics of all epochs and the best model so far: about four times the model's size with Adam. It is written to a
+/// temporary file, synced and renamed; older ones are removed afterwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoints {
     folder: PathBuf,
@@ -35,32 +35,32 @@ const PREFIX: &str = "step-";
 const SUFFIX: &str = ".safetensors";
 
 impl Checkpoints {
-    /// In `folder`, every ten minutes, the latest two.
+    /// In `folder`, every ten minutes, retaining the latest two.
     pub fn new(folder: impl AsRef<Path>) -> Self {
         Self { folder: folder.as_ref().into(), every: Every::Time(Duration::from_secs(600)), keep: 2 }
     }
 
-    /// Sets how often one is written. One is written after each epoch too, and when training is interrupted.
+    /// Sets how often a checkpoint is written. One is also written after each epoch and when training is interrupted.
     #[must_use]
     pub fn with_every(self, every: Every) -> Self {
         Self { every, ..self }
     }
 
-    /// Sets how many stay, at least 1.
+    /// Sets how many checkpoints are retained, at least 1.
     #[must_use]
     pub fn with_keep(self, keep: usize) -> Self {
         Self { keep, ..self }
     }
 
-    /// How often one is written.
+    /// How often a checkpoint is written.
     pub fn every(&self) -> Every {
         self.every
     }
 
-    /// The checkpoints that are there, the latest last.
+    /// The existing checkpoints, the latest last.
     ///
     /// # Errors
-    /// [`LmError::Read`] where the folder is there and cannot be read.
+    /// [`LmError::Read`] if the folder exists and cannot be read.
     pub fn list(&self) -> Result<Vec<PathBuf>, LmError> {
         Ok(self.steps()?.into_iter().map(|(_, path)| path).collect())
     }
@@ -81,7 +81,7 @@ impl Checkpoints {
         Ok(found)
     }
 
-    /// Removes all checkpoints: a run that begins anew must not be continued from another's.
+    /// Removes all checkpoints, so that a new run does not resume from an old one.
     ///
     /// # Errors
     /// [`LmError::Read`], [`LmError::Write`].
@@ -89,7 +89,7 @@ impl Checkpoints {
         self.list()?.into_iter().try_for_each(remove)
     }
 
-    /// Checks that at least one stays.
+    /// Checks that at least one checkpoint is retained.
     ///
     /// # Errors
     /// [`LmError::Setting`].
@@ -97,14 +97,14 @@ impl Checkpoints {
         at_least_one("the number of checkpoints to keep", self.keep)
     }
 
-    /// Makes the folder, and clears it of what a process that was killed has left.
+    /// Creates the folder, and removes temporary files of a killed process and old checkpoints.
     pub(super) fn begin(&self, step: usize) -> Result<(), LmError> {
         files::make_dir(&self.folder)?;
         files::remove_leftovers(&self.folder);
         self.remove_old(step)
     }
 
-    /// Writes a checkpoint; older ones are removed when it is whole.
+    /// Writes a checkpoint, then removes older ones.
     pub(super) fn save(&self, snapshot: &Snapshot) -> Result<PathBuf, LmError> {
         let path = self.folder.join(format!("{PREFIX}{:09}{SUFFIX}", snapshot.progress.position.step));
         let bytes = snapshot.to_bytes().map_err(|reason| LmError::NotSaved { reason })?;
@@ -113,7 +113,7 @@ impl Checkpoints {
         Ok(path)
     }
 
-    /// Removes all but the latest up to a step. Those after it, which could not be used, count for nothing.
+    /// Removes all but the latest checkpoints up to a step. Later ones were not usable and do not count.
     fn remove_old(&self, step: usize) -> Result<(), LmError> {
         let mut all = self.steps()?;
         all.retain(|(at, _)| *at <= step);
@@ -121,7 +121,7 @@ impl Checkpoints {
         all.into_iter().try_for_each(|(_, path)| remove(path))
     }
 
-    /// Reads a checkpoint, whose sum is right then.
+    /// Reads a checkpoint and verifies its checksum.
     ///
     /// # Errors
     /// [`LmError::Read`], [`LmError::Checkpoint`].

@@ -1,4 +1,4 @@
-//! Forged checkpoints, whose sums are right: each is an error that names the file, or training goes on from it and ends.
+//! Forged checkpoints with valid checksums: each is an error that names the file, or training resumes and finishes.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ fn text() -> Tokens {
     Tokens::from_ids(&ids, 121, 121)
 }
 
-/// Trains on from the checkpoints of a folder, until done or until `stop_at` steps are.
+/// Resumes from the checkpoints of a folder. Trains to the end, or for `stop_at` steps.
 fn run(folder: &Path, optimizer: Optimizer, stop_at: Option<usize>) -> Result<(Trained, Option<Resumed>), LmError> {
     let settings = TrainConfig {
         batch: 4,
@@ -66,7 +66,7 @@ fn forge(snapshot: &mut Snapshot, mutants: &mut Mutants) {
             1 => snapshot.state.push(TensorData::zeros::<f32, _>([mutants.below(3), 4, 4])),
             _ => snapshot.state[0] = TensorData::full([1, 4, mutants.below(6)], [f32::NAN, 1e38][mutants.below(2)]),
         },
-        // numbers of the progress: positions, sums, figures, settings
+        // values of the progress: position, sums, metrics, settings
         _ => {
             let json = serde_json::to_string(&snapshot.progress).unwrap();
             if let Ok(progress) = serde_json::from_str(&mutants.text(&json)) {
@@ -77,7 +77,7 @@ fn forge(snapshot: &mut Snapshot, mutants: &mut Mutants) {
 }
 
 #[test]
-fn forged_checkpoints_are_refused_or_gone_on_from() {
+fn forged_checkpoints_are_rejected_or_resumed() {
     let mut mutants = Mutants::new(1000);
     let whole = [Optimizer::Sgd, Optimizer::Adam].map(|optimizer| (optimizer, checkpoint(optimizer)));
     for n in 0..mutants.count() {
@@ -101,8 +101,8 @@ fn forged_checkpoints_are_refused_or_gone_on_from() {
     mutants.end();
 }
 
-/// What is wrong with a checkpoint whose progress has been changed.
-fn refusal(change: impl Fn(&mut Snapshot)) -> String {
+/// The error of a checkpoint after `change`.
+fn rejection(change: impl Fn(&mut Snapshot)) -> String {
     let mut snapshot = Snapshot::from_bytes(&checkpoint(Optimizer::Adam)).unwrap();
     change(&mut snapshot);
     let folder = tempfile::tempdir().unwrap();
@@ -111,34 +111,34 @@ fn refusal(change: impl Fn(&mut Snapshot)) -> String {
 }
 
 #[test]
-fn what_is_forged_is_named() {
+fn errors_name_the_forged_part() {
     let other = Snapshot::from_bytes(&checkpoint(Optimizer::Sgd)).unwrap();
     type Case<'a> = (&'a dyn Fn(&mut Snapshot), &'a str);
     let cases: [Case<'_>; 9] = [
         (
             &|s| s.progress.position.in_epoch = usize::MAX,
-            "step 18446744073709551615 of epoch 2, 6 in all, is no place in this text",
+            "step 18446744073709551615 of epoch 2, step 6 in total, is not a position in this text",
         ),
-        (&|s| s.progress.position.epoch = 0, "step 2 of epoch 0, 6 in all, is no place in this text"),
-        (&|s| s.progress.divided = f64::NAN, "its learning rate has been multiplied by NaN"),
+        (&|s| s.progress.position.epoch = 0, "step 2 of epoch 0, step 6 in total, is not a position in this text"),
+        (&|s| s.progress.divided = f64::NAN, "invalid learning rate factor NaN"),
         (&|s| s.progress.epochs.clear(), "its epochs are not those before epoch 2"),
         (&|s| s.progress.text = "é".repeat(6), "is a checkpoint of another run"),
         (&|s| s.optimizer.clone_from(&other.optimizer), "its optimizer has"),
-        (&|s| s.best = None, "its best model is not that of its best epoch"),
-        (&|s| s.state.truncate(1), "its hidden state is not the model's"),
+        (&|s| s.best = None, "its best model and its best epoch disagree"),
+        (&|s| s.state.truncate(1), "its hidden state does not fit the model"),
         (
             &|s| s.state[0] = TensorData::full([1, 4, 4], f32::INFINITY),
-            "its state.0 is not [layers, batch, width] finite numbers",
+            "its state.0 is not a tensor [layers, batch, width] of finite values",
         ),
     ];
     for (change, expected) in cases {
-        let message = refusal(change);
+        let message = rejection(change);
         assert!(message.contains(expected) && message.contains("step-000000006.safetensors'"), "{message}");
     }
 }
 
 #[test]
-fn the_one_before_a_forged_checkpoint_serves() {
+fn a_forged_checkpoint_falls_back_to_the_previous_one() {
     let folder = tempfile::tempdir().unwrap();
     let whole = checkpoint(Optimizer::Adam);
     fs::write(folder.path().join("step-000000006.safetensors"), &whole).unwrap();
@@ -148,8 +148,5 @@ fn the_one_before_a_forged_checkpoint_serves() {
     let (_, resumed) = run(folder.path(), Optimizer::Adam, None).unwrap();
     let resumed = resumed.unwrap();
     assert_eq!((resumed.step, resumed.damaged.len()), (6, 1));
-    assert!(
-        resumed.damaged[0].contains("step-000000007.safetensors' is no checkpoint to go on from: step 2"),
-        "{resumed:?}"
-    );
+    assert!(resumed.damaged[0].contains("step-000000007.safetensors': step 2"), "{resumed:?}");
 }

@@ -7,20 +7,20 @@ use sha2::{Digest, Sha256};
 
 use crate::{config::LanguageModelConfig, error::LmError, files::hexadecimal, train::TrainConfig};
 
-/// How training went on after an interruption.
+/// How training resumed after an interruption.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resumed {
     /// The checkpoint.
     pub checkpoint: PathBuf,
-    /// Steps that had been done.
+    /// Completed steps.
     pub step: usize,
-    /// Settings that are no longer what they were. With none, training ends as if it had not been interrupted.
+    /// Settings that have changed. Without any, training ends as if it had not been interrupted.
     pub changed: Vec<Changed>,
-    /// Later checkpoints that could not be used, each with its reason.
+    /// Errors of later checkpoints that are not usable.
     pub damaged: Vec<String>,
 }
 
-/// A setting that is not what it was when the checkpoint was written.
+/// A setting that has changed since the checkpoint was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changed {
     /// Its name in [`TrainConfig`].
@@ -31,7 +31,7 @@ pub struct Changed {
     pub now: String,
 }
 
-/// What a checkpoint belongs to.
+/// What identifies the run of a checkpoint.
 #[derive(Clone, Debug)]
 pub(in crate::train) struct Run {
     pub model: LanguageModelConfig,
@@ -40,14 +40,14 @@ pub(in crate::train) struct Run {
     pub text: String,
 }
 
-/// Settings that the position in the text or the optimizer's state depend on.
+/// Settings that must not change, because the position in the text or the optimizer's state depends on them.
 const FIXED: [&str; 3] = ["batch", "bptt", "optimizer"];
 
-/// Settings that change nothing in the result.
+/// Settings that do not affect the result.
 const FREE: [&str; 1] = ["log_every"];
 
 impl Run {
-    /// A run over these texts.
+    /// A run over these texts: training and validation.
     pub fn new(model: &LanguageModelConfig, settings: &TrainConfig, texts: [Option<&Tokens>; 2]) -> Self {
         let mut hash = Sha256::new();
         for text in texts.into_iter().flatten() {
@@ -59,10 +59,10 @@ impl Run {
         Self { model: model.clone(), settings: settings.clone(), text: hexadecimal(&hash.finalize()) }
     }
 
-    /// The settings that are not those of the run that wrote a checkpoint.
+    /// The settings that have changed since the run that wrote a checkpoint.
     ///
     /// # Errors
-    /// [`LmError::OtherRun`] where this run cannot go on from it.
+    /// [`LmError::OtherRun`] if this run cannot resume from it.
     pub fn changed_from(&self, was: &Run, checkpoint: &Path) -> Result<Vec<Changed>, LmError> {
         let other = |Changed { setting, was, now }: Changed| {
             Err(LmError::OtherRun { path: checkpoint.into(), setting, was, now })
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_training_may_go_on_with_is_told() {
+    fn settings_that_may_change_are_reported() {
         let before = run(TrainConfig::default());
         let settings = TrainConfig { learning_rate: 5.0, clip: None, log_every: 3, ..TrainConfig::default() };
         let changed = run(settings).changed_from(&before, Path::new("c")).unwrap();
@@ -120,14 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn what_it_cannot_go_on_with_is_refused() {
+    fn settings_that_must_not_change_are_errors() {
         let before = run(TrainConfig::default());
         let message = |run: Run| run.changed_from(&before, Path::new("c")).unwrap_err().to_string();
         let text = message(run(TrainConfig { bptt: 8, ..TrainConfig::default() }));
-        assert!(text.contains("bptt is 8 now and was 35"), "{text}");
+        assert!(text.contains("bptt is now 8, was 35"), "{text}");
         let text = message(Run { model: LanguageModelConfig::new(10), ..before.clone() });
-        assert!(text.contains("vocabulary is 10 now and was 9"), "{text}");
+        assert!(text.contains("vocabulary is now 10, was 9"), "{text}");
         let text = message(Run { text: "0123456789abcdef".into(), ..before.clone() });
-        assert!(text.contains("the text (SHA-256 of its tokens) is 0123456789ab now and was "), "{text}");
+        assert!(text.contains("the text (SHA-256 of its tokens) is now 0123456789ab, was "), "{text}");
     }
 }

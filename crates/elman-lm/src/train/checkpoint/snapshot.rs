@@ -9,12 +9,12 @@ use sha2::{Digest, Sha256};
 use crate::{
     config::LanguageModelConfig,
     model::LanguageModel,
-    train::{Epoch, Start, TrainConfig, meter::MeterRecord, record::one_line},
+    train::{Epoch, Start, TrainConfig, meter::MeterRecord},
 };
 
-/// Everything that training needs to go on as if it had not been interrupted.
+/// All that training needs in order to resume as if it had not been interrupted.
 ///
-/// The random state is not in it: each step's seed follows from the settings' seed and the step's number.
+/// There is no random state: the seed of a step follows from the seed of the settings and the step number.
 pub(in crate::train) struct Snapshot {
     pub progress: Progress,
     /// The parameters, with burn's ids, which the optimizer's state refers to.
@@ -22,11 +22,11 @@ pub(in crate::train) struct Snapshot {
     pub optimizer: Vec<u8>,
     /// The best model so far.
     pub best: Option<Vec<u8>>,
-    /// The hidden state before the next step, each part `[layers, batch, width]`; none at an epoch's begin.
+    /// The hidden state before the next step, each part `[layers, batch, width]`; none at the start of an epoch.
     pub state: Vec<TensorData>,
 }
 
-/// Where training stands.
+/// The progress of training.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::train) struct Progress {
     pub model: LanguageModelConfig,
@@ -34,39 +34,42 @@ pub(in crate::train) struct Progress {
     /// SHA-256 of the token ids of both texts.
     pub text: String,
     pub position: Position,
+    /// The factor of the learning rate due to plateaus.
     pub divided: f64,
     pub meter: MeterRecord,
     pub epochs: Vec<Epoch>,
 }
 
-/// How much has been read.
+/// The position in the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::train) struct Position {
-    /// The epoch that is being read, from 1.
+    /// The current epoch, from 1.
     pub epoch: usize,
-    /// Steps of it that are done.
+    /// Completed steps of the current epoch.
     pub in_epoch: usize,
-    /// Steps done in all epochs.
+    /// Completed steps of all epochs.
     pub step: usize,
 }
 
 impl Progress {
-    /// That training can stand there, in the run that `start` describes.
+    /// Checks that the progress is possible in the run that `start` describes.
     pub fn check(&self, start: &Start) -> Result<(), String> {
         let Position { epoch, in_epoch, step } = self.position;
         let windows = start.steps_per_epoch;
         let expected = epoch.checked_sub(1).and_then(|n| n.checked_mul(windows)?.checked_add(in_epoch));
         if in_epoch > windows || expected != Some(step) {
-            return Err(format!("step {in_epoch} of epoch {epoch}, {step} in all, is no place in this text"));
+            return Err(format!(
+                "step {in_epoch} of epoch {epoch}, step {step} in total, is not a position in this text"
+            ));
         }
         if !(self.divided > 0.0 && self.divided <= 1.0) {
-            return Err(format!("its learning rate has been multiplied by {}", self.divided));
+            return Err(format!("invalid learning rate factor {}", self.divided));
         }
         self.meter.check(in_epoch, windows, start.settings.bptt, start.settings.batch)?;
         let good = |(n, epoch): (usize, &Epoch)| {
-            let figures = [epoch.train_loss, epoch.learning_rate, epoch.tokens_per_second, epoch.seconds];
+            let metrics = [epoch.train_loss, epoch.learning_rate, epoch.tokens_per_second, epoch.seconds];
             let valid = epoch.valid.as_ref().is_none_or(|valid| valid.loss.is_finite());
-            (epoch.epoch, epoch.step) == (n, n * windows) && figures.iter().all(|x| x.is_finite()) && valid
+            (epoch.epoch, epoch.step) == (n, n * windows) && metrics.iter().all(|x| x.is_finite()) && valid
         };
         if self.epochs.len() != epoch - 1 || !(1..).zip(&self.epochs).all(good) {
             return Err(format!("its epochs are not those before epoch {epoch}"));
@@ -90,10 +93,10 @@ impl Snapshot {
         (!self.state.is_empty()).then(|| State::new(parts.collect()))
     }
 
-    /// As a safetensors file, whose metadata has the format's version and a checksum.
+    /// Serializes to a safetensors file with the format version and a checksum in its metadata.
     pub fn to_bytes(&self) -> Result<Vec<u8>, String> {
         let mut progress = Vec::new();
-        ciborium::into_writer(&self.progress, &mut progress).map_err(one_line)?;
+        ciborium::into_writer(&self.progress, &mut progress).map_err(elman_files::one_line)?;
         let blobs = [("progress", Some(&progress)), ("model", Some(&self.model)), ("optimizer", Some(&self.optimizer))];
         let blobs = blobs.into_iter().chain([("best", self.best.as_ref())]);
         let mut tensors: Vec<(String, Dtype, Vec<usize>, &[u8])> = Vec::new();
@@ -109,24 +112,24 @@ impl Snapshot {
             ("sha256".to_owned(), checksum(tensors.iter().map(|(name, _, _, bytes)| (&name[..], *bytes)))),
         ]);
         let views = tensors.into_iter().map(|(name, dtype, shape, bytes)| {
-            (name, TensorView::new(dtype, shape, bytes).expect("the bytes are those of the shape"))
+            (name, TensorView::new(dtype, shape, bytes).expect("the bytes match the shape"))
         });
-        safetensors::serialize(views, Some(metadata)).map_err(one_line)
+        safetensors::serialize(views, Some(metadata)).map_err(elman_files::one_line)
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes) made.
+    /// Parses the bytes of [`to_bytes`](Self::to_bytes).
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(one_line)?;
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(elman_files::one_line)?;
         let metadata = |key: &str| header.metadata().as_ref().and_then(|map| map.get(key)).map_or("", String::as_str);
         if metadata("format") != FORMAT {
-            return Err("it is no file of elman's".into());
+            return Err("it is not an elman checkpoint".into());
         }
         if metadata("version") != VERSION {
-            return Err(format!("its version is {}, this program reads {VERSION}", metadata("version")));
+            return Err(format!("it has version {}, and this program supports {VERSION}", metadata("version")));
         }
-        let file = SafeTensors::deserialize(bytes).map_err(one_line)?;
+        let file = SafeTensors::deserialize(bytes).map_err(elman_files::one_line)?;
         let sum = checksum(file.iter().map(|(name, view)| (name, view.data())));
-        // what fuzzing changes is to reach what reads it
+        // fuzzing ignores the checksum in order to reach the code below
         if sum != metadata("sha256") && !cfg!(fuzzing) {
             return Err("it is damaged: its checksum differs".into());
         }
@@ -137,12 +140,13 @@ impl Snapshot {
             let values: Vec<f32> = part.data().as_chunks::<4>().0.iter().map(|x| f32::from_le_bytes(*x)).collect();
             let good = part.dtype() == Dtype::F32 && part.shape().len() == 3 && values.iter().all(|x| x.is_finite());
             if !good {
-                return Err(format!("its state.{} is not [layers, batch, width] finite numbers", state.len()));
+                let n = state.len();
+                return Err(format!("its state.{n} is not a tensor [layers, batch, width] of finite values"));
             }
             state.push(TensorData::new(values, part.shape().to_vec()));
         }
         Ok(Self {
-            progress: ciborium::from_reader(needed("progress")?).map_err(one_line)?,
+            progress: ciborium::from_reader(needed("progress")?).map_err(elman_files::one_line)?,
             model: needed("model")?.into(),
             optimizer: needed("optimizer")?.into(),
             best: blob("best").map(<[u8]>::to_vec),
@@ -151,7 +155,7 @@ impl Snapshot {
     }
 }
 
-/// SHA-256 over names, lengths and bytes in the names' order, in hexadecimal.
+/// SHA-256 over names, lengths and bytes, sorted by name, in hexadecimal.
 fn checksum<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
     let mut tensors: Vec<_> = tensors.collect();
     tensors.sort_unstable();

@@ -1,5 +1,5 @@
-//! The optimizers of a language model. The steps are burn's, whose state they keep; on processors they are one pass over
-//! weight, gradient and state in place, where burn's take one for every operation, each on one thread.
+//! Optimizers. They use the states of burn's optimizers. On CPUs a step is one parallel in-place pass over weight,
+//! gradient and state; burn's makes one single-threaded pass for each operation.
 
 mod adam;
 mod sgd;
@@ -26,7 +26,7 @@ pub enum Optimizer {
 }
 
 impl Optimizer {
-    /// A learning rate to begin with: 20 for SGD (with gradients clipped to 0.25, as PyTorch's word-language-model
+    /// The default learning rate: 20 for SGD (with gradients clipped to 0.25, as in PyTorch's word-language-model
     /// example), 0.002 for Adam and AdamW.
     pub const fn default_learning_rate(self) -> f64 {
         match self {
@@ -35,7 +35,7 @@ impl Optimizer {
         }
     }
 
-    /// The optimizer itself. Weight decay is an L2 penalty for SGD and Adam, decoupled for AdamW.
+    /// Creates the optimizer. Weight decay is an L2 penalty for SGD and Adam, and decoupled for AdamW.
     pub fn init(self, weight_decay: f64) -> ModuleOptimizer {
         let decay = weight_decay as f32;
         match self {
@@ -76,10 +76,10 @@ mod tests {
 
     use super::*;
 
-    /// More than a chunk of numbers, and not a whole number of them.
+    /// More than one chunk of elements, and not a multiple of a chunk.
     const SHAPE: [usize; 2] = [129, 301];
 
-    /// Both do the same few operations in float32, in another order.
+    /// Both do the same few f32 operations, in another order.
     const ROUNDING: Tolerance = Tolerance { relative: 1e-5, absolute: 1e-7 };
 
     #[derive(Module, Debug)]
@@ -94,8 +94,8 @@ mod tests {
         optimizer.step(0.1, module, gradients)
     }
 
-    /// Three steps with burn's optimizer and three with ours; before the last, ours takes burn's state over.
-    fn assert_alike(ours: impl Fn() -> ModuleOptimizer, burns: ModuleOptimizer) {
+    /// Compares three steps of burn's optimizer with three of ours. Before the last, ours loads burn's state.
+    fn assert_same_steps(ours: impl Fn() -> ModuleOptimizer, burns: ModuleOptimizer) {
         for device in devices() {
             let autodiff = device.autodiff();
             let weight = Tensor::<2>::random(SHAPE, Distribution::Normal(0.0, 1.0), &autodiff);
@@ -115,20 +115,20 @@ mod tests {
     }
 
     #[test]
-    fn they_step_as_burns() {
+    fn steps_match_burns_optimizers() {
         for decay in [0.0, 0.03] {
             let penalty = (decay > 0.0).then(|| WeightDecayConfig::new(decay as f32));
             let ours = |optimizer: Optimizer| move || optimizer.init(decay);
-            assert_alike(ours(Optimizer::Sgd), SgdConfig::new().with_weight_decay(penalty.clone()).init());
+            assert_same_steps(ours(Optimizer::Sgd), SgdConfig::new().with_weight_decay(penalty.clone()).init());
             let adam = AdamConfig::new().with_epsilon(1e-8).with_weight_decay(penalty);
-            assert_alike(ours(Optimizer::Adam), adam.init());
+            assert_same_steps(ours(Optimizer::Adam), adam.init());
             let adamw = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(decay as f32);
-            assert_alike(ours(Optimizer::AdamW), adamw.init());
+            assert_same_steps(ours(Optimizer::AdamW), adamw.init());
         }
     }
 
     #[test]
-    fn names_are_read_as_they_are_written() {
+    fn names_round_trip() {
         for optimizer in [Optimizer::Sgd, Optimizer::Adam, Optimizer::AdamW] {
             assert_eq!(optimizer.to_string().parse::<Optimizer>().unwrap(), optimizer);
             assert_eq!(serde_json::to_string(&optimizer).unwrap(), format!("\"{optimizer}\""));

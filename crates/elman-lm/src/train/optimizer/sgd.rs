@@ -4,19 +4,20 @@ use burn::{
 };
 use rayon::prelude::*;
 
-use crate::train::numbers::{CHUNK, Numbers};
+use crate::train::cpu_values::{CHUNK, CpuValues};
 
-/// Stochastic gradient descent with an L2 penalty `λ`, `θ ← θ − η (g + λ θ)`: burn's, and on processors in one pass.
+/// Stochastic gradient descent with an L2 penalty `λ`, `θ ← θ − η (g + λ θ)`: one pass on CPUs, burn's on
+/// other devices.
 #[derive(Clone)]
 pub struct Sgd {
     penalty: f32,
-    elsewhere: burn::optim::Sgd,
+    fallback: burn::optim::Sgd,
 }
 
 impl Sgd {
     pub fn new(penalty: f32) -> Self {
         let decay = (penalty > 0.0).then(|| WeightDecayConfig::new(penalty));
-        Self { penalty, elsewhere: SgdConfig::new().with_weight_decay(decay).build() }
+        Self { penalty, fallback: SgdConfig::new().with_weight_decay(decay).build() }
     }
 }
 
@@ -30,10 +31,10 @@ impl Optimizer for Sgd {
         gradient: Tensor<D>,
         state: Option<SgdState<D>>,
     ) -> (Tensor<D>, Option<SgdState<D>>) {
-        if !Numbers::fit(&weight) || !Numbers::fit(&gradient) {
-            return self.elsewhere.step(rate, weight, gradient, state);
+        if !CpuValues::supports(&weight) || !CpuValues::supports(&gradient) {
+            return self.fallback.step(rate, weight, gradient, state);
         }
-        let (mut weight, gradient) = (Numbers::of(weight), Numbers::of(gradient));
+        let (mut weight, gradient) = (CpuValues::from_tensor(weight), CpuValues::from_tensor(gradient));
         let (rate, penalty) = (rate as f32, self.penalty);
         let chunks = weight.slice_mut().par_chunks_mut(CHUNK).zip(gradient.slice().par_chunks(CHUNK));
         chunks.for_each(|(weight, gradient)| {
@@ -41,7 +42,7 @@ impl Optimizer for Sgd {
                 *w -= (g + penalty * *w) * rate;
             }
         });
-        (weight.tensor(), Some(SgdState::new(None)))
+        (weight.into_tensor(), Some(SgdState::new(None)))
     }
 
     fn to_device<const D: usize>(state: SgdState<D>, device: &Device) -> SgdState<D> {

@@ -1,9 +1,9 @@
-//! Between training on its way and a checkpoint.
+//! Converts between running training and a checkpoint.
 
 use burn::{module::Module, tensor::TensorData};
 use elman_recurrence::Sequence;
 
-use super::Reader;
+use super::TrainingLoop;
 use crate::{
     error::LmError,
     model::LanguageModel,
@@ -16,11 +16,11 @@ use crate::{
     },
 };
 
-impl Reader<'_> {
-    /// Goes on from the latest checkpoint that can be used, and remembers what is wrong with those after it.
+impl TrainingLoop<'_> {
+    /// Resumes from the latest usable checkpoint, and records why later ones are not usable.
     ///
     /// # Errors
-    /// That of the latest if none can be.
+    /// The error of the latest checkpoint if none is usable.
     pub(super) fn resume(&mut self) -> Result<(), LmError> {
         let Some((checkpoints, run)) = &self.checkpoints else { return Ok(()) };
         let (run, mut damaged) = (run.clone(), Vec::new());
@@ -45,21 +45,21 @@ impl Reader<'_> {
         }
         match damaged.into_iter().next() {
             Some(LmError::Checkpoint { path, reason }) => {
-                let reason = format!("{reason}; no older one can be used: train without resuming");
+                let reason = format!("{reason}; no older checkpoint is usable: train without resuming");
                 Err(LmError::Checkpoint { path, reason })
             }
             _ => Ok(()),
         }
     }
 
-    /// Takes all of a checkpoint over, or nothing.
+    /// Restores a checkpoint. Changes nothing if it fails.
     fn restore(&mut self, snapshot: Snapshot) -> Result<(), String> {
         let stepper = &self.stepper;
         let config = stepper.config;
         snapshot.progress.check(&self.start)?;
         let history = History { epochs: snapshot.progress.epochs.clone(), ..History::default() };
         if history.best().is_some() != snapshot.best.is_some() {
-            return Err("its best model is not that of its best epoch".into());
+            return Err("its best model and its best epoch disagree".into());
         }
         let best = snapshot.best.as_ref().map(|best| record::unpack_module(best, self.best.clone())).transpose()?;
         let model = record::unpack_module(&snapshot.model, stepper.model().clone())?;
@@ -72,11 +72,12 @@ impl Reader<'_> {
             position.step,
         )?;
         if snapshot.state.is_empty() != (position.in_epoch == 0) || !fits(&snapshot.state, &model, config) {
-            return Err("its hidden state is not the model's".into());
+            return Err("its hidden state does not fit the model".into());
         }
         let state = snapshot.unpack_state(&model);
         let meter = Meter::from_record(meter.clone());
-        self.stepper = Stepper { model: Some(model), optimizer, step: position.step, divided, meter, ..*stepper };
+        let (step, lr_scale) = (position.step, divided);
+        self.stepper = Stepper { model: Some(model), optimizer, step, lr_scale, meter, ..*stepper };
         (self.epoch, self.in_epoch, self.state, self.history) = (position.epoch, position.in_epoch, state, history);
         self.best = best.unwrap_or_else(|| self.best.clone());
         Ok(())
@@ -95,7 +96,7 @@ impl Reader<'_> {
                 settings,
                 text,
                 position: Position { epoch: *epoch, in_epoch: *in_epoch, step: stepper.step },
-                divided: stepper.divided,
+                divided: stepper.lr_scale,
                 meter: stepper.meter.record(),
                 epochs: self.history.epochs.clone(),
             },
@@ -103,11 +104,11 @@ impl Reader<'_> {
     }
 }
 
-/// Whether a hidden state, if there is one, is as the model leaves it after a step of so many columns.
+/// Whether a hidden state, if there is one, has the shapes that the model returns for a batch.
 fn fits(state: &[TensorData], model: &LanguageModel, config: &TrainConfig) -> bool {
     let model = model.valid();
     let Ok(tokens) = model.tokens(&vec![0; config.batch], [config.batch, 1]) else { return false };
-    let like = model.hidden(tokens, Sequence::new()).state;
+    let expected = model.hidden(tokens, Sequence::new()).state;
     let shapes = state.iter().map(|part| part.shape().to_vec());
-    state.is_empty() || shapes.eq(like.parts().iter().map(|part| part.dims().to_vec()))
+    state.is_empty() || shapes.eq(expected.parts().iter().map(|part| part.dims().to_vec()))
 }

@@ -1,4 +1,4 @@
-//! The scan on a graphics card: the kernels of `elman-cube`, and burn's matrix products over all time steps.
+//! The scan on GPUs: the kernels of `elman-cube`, and burn's matrix products over all time steps.
 
 use std::ops::Range;
 
@@ -7,42 +7,42 @@ use burn::{
     tensor::{DType, FloatDType, Shape, Slice},
 };
 use burn_cubecl::{CubeBackend, kernel::into_contiguous, tensor::CubeTensor};
-use elman_cube::{Buffer, Direction, Kernel, Number, Operands, ScanOptions, Sequences, Zoneout};
+use elman_cube::{Buffer, Direction, Kernel, Operands, ScanArgs, ScanOptions, Sequences, StorageDtype, Zoneout};
 
 use super::{
-    extension::{ByInputs, Inputs, Recurrence, ScanKernels, Walk, Walked},
+    extension::{InputGrads, Inputs, Recurrence, ScanKernels, ScanResult, ScanSpec},
     kernel::Kernels,
 };
 
 type B = CubeBackend;
 
-/// The numbers of a tensor in row-major order.
+/// The values of a tensor in row-major order.
 fn buffer(tensor: CubeTensor) -> Buffer {
-    let (len, number) = (tensor.shape().num_elements(), number_of(tensor.dtype()));
-    Buffer::of(into_contiguous(tensor).handle, len, number.expect("looked at before"))
+    let (len, dtype) = (tensor.shape().num_elements(), storage_dtype(tensor.dtype()));
+    Buffer::of(into_contiguous(tensor).handle, len, dtype.expect("the dtype was checked before"))
 }
 
-/// How the numbers of a type are stored, if the kernels know it.
-pub(super) fn number_of(dtype: DType) -> Option<Number> {
+/// The storage dtype of the kernels; `None` if they do not support the dtype.
+pub(super) fn storage_dtype(dtype: DType) -> Option<StorageDtype> {
     match dtype {
-        DType::F32 => Some(Number::F32),
-        DType::F16 => Some(Number::F16),
-        DType::BF16 => Some(Number::Bf16),
+        DType::F32 => Some(StorageDtype::F32),
+        DType::F16 => Some(StorageDtype::F16),
+        DType::BF16 => Some(StorageDtype::Bf16),
         _ => None,
     }
 }
 
-/// The numbers, if there are any.
-fn some(tensor: CubeTensor) -> Option<Buffer> {
+/// The values of an optional operand; `None` if the tensor is empty.
+fn optional_buffer(tensor: CubeTensor) -> Option<Buffer> {
     (tensor.shape().num_elements() > 0).then(|| buffer(tensor))
 }
 
-/// A tensor on the device of another.
+/// The tensor of a buffer on the device of `like`.
 fn tensor(buffer: Buffer, shape: Shape, like: &CubeTensor) -> CubeTensor {
     let dtype = match buffer.number() {
-        Number::F32 => DType::F32,
-        Number::F16 => DType::F16,
-        Number::Bf16 => DType::BF16,
+        StorageDtype::F32 => DType::F32,
+        StorageDtype::F16 => DType::F16,
+        StorageDtype::Bf16 => DType::BF16,
     };
     CubeTensor::new_contiguous(like.client.clone(), like.device.clone(), shape, buffer.into_handle(), dtype)
 }
@@ -51,18 +51,18 @@ fn empty(like: &CubeTensor) -> CubeTensor {
     tensor(Buffer::empty(&like.client, 0), Shape::new([0]), like)
 }
 
-impl Walk {
-    fn cube(&self) -> &Kernel {
+impl ScanSpec {
+    fn cube_kernel(&self) -> &Kernel {
         match &self.kernel {
             Kernels::Cube(kernel) => kernel,
-            Kernels::Processor(_) => unreachable!("chosen for the device"),
+            Kernels::Cpu(_) => unreachable!("the kernel was chosen for the device"),
         }
     }
 
-    /// The sizes alone.
+    /// Sizes and direction, without lengths.
     fn sizes(&self) -> Sequences {
-        let Self { time, batch, hidden, output, reverse, both_ways, .. } = *self;
-        let direction = match (both_ways, reverse) {
+        let Self { time, batch, hidden, output, reverse, bidirectional, .. } = *self;
+        let direction = match (bidirectional, reverse) {
             (true, _) => Direction::Bidirectional,
             (false, true) => Direction::Reverse,
             (false, false) => Direction::Forward,
@@ -70,6 +70,7 @@ impl Walk {
         Sequences { time, batch, hidden, output, direction, lengths: None }
     }
 
+    /// Sizes, direction and lengths, on the device of `like`.
     fn sequences_on(&self, like: &CubeTensor) -> Sequences {
         let lengths = self.lengths.as_ref().map(|lengths| {
             let lengths: Vec<u8> = lengths.iter().flat_map(|length| (*length as u32).to_ne_bytes()).collect();
@@ -78,141 +79,160 @@ impl Walk {
         Sequences { lengths, ..self.sizes() }
     }
 
-    /// How many numbers are saved and kept for the way back.
-    pub(super) fn kept(&self, variant: ScanOptions) -> [usize; 2] {
-        self.cube().kept(&self.sizes(), variant)
+    /// Numbers of values that forward writes to `saved` and `aux`.
+    pub(super) fn saved_lens(&self, options: ScanOptions) -> [usize; 2] {
+        self.cube_kernel().kept(&self.sizes(), options)
     }
 
     fn operands(&self, inputs: Inputs<B>) -> Operands {
         Operands {
-            weights: some(inputs.weights),
-            bias: some(inputs.bias),
-            projection: some(inputs.projection),
-            gain: some(inputs.gain),
+            weights: optional_buffer(inputs.weights),
+            bias: optional_buffer(inputs.bias),
+            projection: optional_buffer(inputs.projection),
+            gain: optional_buffer(inputs.gain),
             state: buffer(inputs.state),
-            dropout: some(inputs.dropout),
-            zoneout: some(inputs.zoneout).map(Zoneout::Masks).or(self.rates.map(Zoneout::Rates)),
+            dropout: optional_buffer(inputs.dropout),
+            zoneout: optional_buffer(inputs.zoneout).map(Zoneout::Masks).or(self.zoneout_rates.map(Zoneout::Rates)),
         }
     }
 
-    fn run(&self, input: CubeTensor, inputs: Inputs<B>, save: bool) -> Walked<B> {
+    fn cube_forward(&self, input: CubeTensor, inputs: Inputs<B>, save: bool) -> ScanResult<B> {
         let (sequences, operands) = (self.sequences_on(&input), self.operands(inputs));
-        let walk =
-            elman_cube::ScanArgs { client: &input.client, plan: None, sequences: &sequences, operands: &operands };
-        let walked = self.cube().forward(walk, &buffer(input.clone()), save);
-        let flat = |buffer: Buffer| {
+        let args = ScanArgs { client: &input.client, plan: None, sequences: &sequences, operands: &operands };
+        let result = self.cube_kernel().forward(args, &buffer(input.clone()), save);
+        let vector = |buffer: Buffer| {
             let shape = Shape::new([buffer.len()]);
             tensor(buffer, shape, &input)
         };
-        Walked { states: flat(walked.states), saved: flat(walked.saved), kept: flat(walked.kept) }
+        ScanResult { states: vector(result.states), saved: vector(result.saved), aux: vector(result.kept) }
     }
 
-    fn run_back(&self, wanted: [bool; 6], inputs: Inputs<B>, walked: Walked<B>, gradient: CubeTensor) -> ByInputs<B> {
+    fn cube_backward(
+        &self,
+        needs_grad: [bool; 6],
+        inputs: Inputs<B>,
+        result: ScanResult<B>,
+        gradient: CubeTensor,
+    ) -> InputGrads<B> {
         let like = gradient.clone();
-        let [_, weights_wanted, bias_wanted, _, projection_wanted, gain_wanted] = wanted;
+        let [_, weights_need_grad, bias_needs_grad, _, projection_needs_grad, gain_needs_grad] = needs_grad;
         let (sequences, operands) = (self.sequences_on(&like), self.operands(inputs.clone()));
-        let walk =
-            elman_cube::ScanArgs { client: &like.client, plan: None, sequences: &sequences, operands: &operands };
-        let [states, saved, kept] = [&walked.states, &walked.saved, &walked.kept].map(|part| buffer(part.clone()));
-        let by = self.cube().backward(walk, &elman_cube::ScanOutput { states, saved, kept }, &buffer(gradient));
+        let args = ScanArgs { client: &like.client, plan: None, sequences: &sequences, operands: &operands };
+        let [states, saved, kept] = [&result.states, &result.saved, &result.aux].map(|part| buffer(part.clone()));
+        let outputs = elman_cube::ScanOutput { states, saved, kept };
+        let grads = self.cube_kernel().backward(args, &outputs, &buffer(gradient));
 
         let (lines, rows) = (self.time * self.batch, self.kernel.gates() * self.hidden);
         let gates = |buffer: Buffer| tensor(buffer, Shape::new([lines, rows]), &like);
-        let by_input = gates(by.input);
-        let by_recurrent = by.recurrent.map_or_else(|| by_input.clone(), gates);
-        let by_product = by.product.map_or_else(|| by_recurrent.clone(), gates);
-        let late = by.late.map(|late| tensor(late, Shape::new([lines, self.hidden]), &like));
-        let weights = weights_wanted.then(|| self.by_weights(&by_product, late.as_ref(), &inputs, &walked.states));
-        let bias = bias_wanted.then(|| self.sum_of_lines(&by_recurrent));
-        let projection = (projection_wanted && !is_empty(&inputs.projection)).then(|| {
-            let start = self.cube().unprojected_offset(walk).expect("what is projected is kept");
-            let raw = B::float_slice(walked.kept.clone(), &[Slice::from(start..start + lines * self.hidden)]);
-            let raw = B::float_reshape(raw, Shape::new([lines, self.hidden]));
-            let by = tensor(by.projected.expect("there is a projection"), Shape::new([lines, self.output]), &like);
-            self.of_sides(|side| product(self.side(&by, side), self.side(&raw, side)))
+        let d_input = gates(grads.input);
+        let d_recurrent = grads.recurrent.map_or_else(|| d_input.clone(), gates);
+        let d_product = grads.product.map_or_else(|| d_recurrent.clone(), gates);
+        let candidate_input = grads.late.map(|input| tensor(input, Shape::new([lines, self.hidden]), &like));
+        let weights =
+            weights_need_grad.then(|| self.d_weights(&d_product, candidate_input.as_ref(), &inputs, &result.states));
+        let bias = bias_needs_grad.then(|| self.sum_lines(&d_recurrent));
+        let projection = (projection_needs_grad && !is_empty(&inputs.projection)).then(|| {
+            let start = self.cube_kernel().unprojected_offset(args).expect("forward saves the unprojected state");
+            let unprojected = B::float_slice(result.aux.clone(), &[Slice::from(start..start + lines * self.hidden)]);
+            let unprojected = B::float_reshape(unprojected, Shape::new([lines, self.hidden]));
+            let d_projected = grads.projected.expect("the scan has a projection");
+            let d_projected = tensor(d_projected, Shape::new([lines, self.output]), &like);
+            self.for_each_direction(|direction| {
+                transposed_matmul(
+                    self.direction_lines(&d_projected, direction),
+                    self.direction_lines(&unprojected, direction),
+                )
+            })
         });
-        let gain = by.gain.filter(|_| gain_wanted).map(|gain| self.sum_of_lines(&gates(gain)));
-        ByInputs {
-            input: B::float_reshape(by_input, Shape::new([self.time, self.batch, rows])),
+        let gain = grads.gain.filter(|_| gain_needs_grad).map(|gain| self.sum_lines(&gates(gain)));
+        InputGrads {
+            input: B::float_reshape(d_input, Shape::new([self.time, self.batch, rows])),
             weights: weights.unwrap_or_else(|| empty(&like)),
             bias: bias.unwrap_or_else(|| empty(&like)),
-            state: tensor(by.state, inputs.state.shape(), &like),
+            state: tensor(grads.state, inputs.state.shape(), &like),
             projection: projection.unwrap_or_else(|| empty(&like)),
             gain: gain.unwrap_or_else(|| empty(&like)),
         }
     }
 
-    /// What there is of each direction, one after the other.
-    fn of_sides(&self, of: impl Fn(usize) -> CubeTensor) -> CubeTensor {
-        if self.both_ways { B::float_cat(vec![of(0), of(1)], 0) } else { of(0) }
+    /// Computes a tensor for each direction and concatenates them.
+    fn for_each_direction(&self, compute: impl Fn(usize) -> CubeTensor) -> CubeTensor {
+        if self.bidirectional { B::float_cat(vec![compute(0), compute(1)], 0) } else { compute(0) }
     }
 
-    /// The lines of a direction: `[T·B, n]` of both → `[T·B/2, n]`.
-    fn side(&self, of: &CubeTensor, side: usize) -> CubeTensor {
-        if !self.both_ways {
-            return of.clone();
+    /// The lines of one direction: `[T·B, n]` → `[T·B/2, n]` if the scan is bidirectional.
+    fn direction_lines(&self, tensor: &CubeTensor, direction: usize) -> CubeTensor {
+        if !self.bidirectional {
+            return tensor.clone();
         }
-        let (rows, width) = (self.batch / 2, of.shape()[1]);
-        let all = B::float_reshape(of.clone(), Shape::new([self.time, self.batch, width]));
-        let rows_of = Slice::from(side * rows..(side + 1) * rows);
-        let its = B::float_slice(all, &[Slice::from(..), rows_of, Slice::from(..)]);
-        B::float_reshape(its, Shape::new([self.time * rows, width]))
+        let (rows, width) = (self.batch / 2, tensor.shape()[1]);
+        let all = B::float_reshape(tensor.clone(), Shape::new([self.time, self.batch, width]));
+        let direction_rows = Slice::from(direction * rows..(direction + 1) * rows);
+        let lines = B::float_slice(all, &[Slice::from(..), direction_rows, Slice::from(..)]);
+        B::float_reshape(lines, Shape::new([self.time * rows, width]))
     }
 
-    /// `[T·B, n]` → `[n]` of float32, of each direction.
-    fn sum_of_lines(&self, of: &CubeTensor) -> CubeTensor {
-        let width = of.shape()[1];
-        let sum = self.of_sides(|side| B::float_reshape(B::float_sum_dim(self.side(of, side), 0), Shape::new([width])));
+    /// `[T·B, n]` → `[n]` of f32, for each direction.
+    fn sum_lines(&self, tensor: &CubeTensor) -> CubeTensor {
+        let width = tensor.shape()[1];
+        let sum = self.for_each_direction(|direction| {
+            B::float_reshape(B::float_sum_dim(self.direction_lines(tensor, direction), 0), Shape::new([width]))
+        });
         if sum.dtype() == DType::F32 { sum } else { B::float_cast(sum, FloatDType::F32) }
     }
 
-    /// The gradient by the recurrent weights: of the products of all steps and what was multiplied.
-    fn by_weights(
+    /// The gradient with respect to the recurrent weights, from the inputs of the recurrent products of all time steps
+    /// and the gradients with respect to these products.
+    fn d_weights(
         &self,
-        by_product: &CubeTensor,
-        late: Option<&CubeTensor>,
+        d_product: &CubeTensor,
+        candidate_input: Option<&CubeTensor>,
         inputs: &Inputs<B>,
         states: &CubeTensor,
     ) -> CubeTensor {
-        let fed = self.fed(inputs, states);
-        self.of_sides(|side| {
-            let (by_product, fed) = (self.side(by_product, side), self.side(&fed, side));
-            let Some(late) = late else { return product(by_product, fed) };
-            let rows = by_product.shape()[1];
-            let first = rows - self.cube().candidate_gates() * self.hidden;
+        let input = self.recurrent_input(inputs, states);
+        self.for_each_direction(|direction| {
+            let (d_product, input) =
+                (self.direction_lines(d_product, direction), self.direction_lines(&input, direction));
+            let Some(candidate_input) = candidate_input else { return transposed_matmul(d_product, input) };
+            let candidate_input = self.direction_lines(candidate_input, direction);
+            let rows = d_product.shape()[1];
+            let first = rows - self.cube_kernel().candidate_gates() * self.hidden;
             let part =
-                |from: usize, to: usize| B::float_slice(by_product.clone(), &[Slice::from(..), Slice::from(from..to)]);
-            B::float_cat(vec![product(part(0, first), fed), product(part(first, rows), self.side(late, side))], 0)
+                |from: usize, to: usize| B::float_slice(d_product.clone(), &[Slice::from(..), Slice::from(from..to)]);
+            let d_gates = transposed_matmul(part(0, first), input);
+            let d_candidates = transposed_matmul(part(first, rows), candidate_input);
+            B::float_cat(vec![d_gates, d_candidates], 0)
         })
     }
 
-    /// The hidden state before each step, as it was multiplied: `[T·B, P]`.
-    fn fed(&self, inputs: &Inputs<B>, states: &CubeTensor) -> CubeTensor {
+    /// The input of the recurrent product of each step, which is the previous hidden state after dropout: `[T·B, P]`.
+    fn recurrent_input(&self, inputs: &Inputs<B>, states: &CubeTensor) -> CubeTensor {
         let Self { time, batch, output, reverse, .. } = *self;
         let step = batch * output;
-        let shaped = |of: CubeTensor, time: usize| B::float_reshape(of, Shape::new([time, batch, output]));
+        let shaped = |tensor: CubeTensor, time: usize| B::float_reshape(tensor, Shape::new([time, batch, output]));
         let initial = shaped(B::float_slice(inputs.state.clone(), &[Slice::from(0..step)]), 1);
         let hidden = shaped(B::float_slice(states.clone(), &[Slice::from(0..time * step)]), time);
-        let rows_of = |of: &CubeTensor, steps: Range<usize>, rows: Range<usize>| {
-            B::float_slice(of.clone(), &[Slice::from(steps), Slice::from(rows), Slice::from(..)])
+        let slice = |tensor: &CubeTensor, steps: Range<usize>, rows: Range<usize>| {
+            B::float_slice(tensor.clone(), &[Slice::from(steps), Slice::from(rows), Slice::from(..)])
         };
-        let before = |rows: Range<usize>, reverse: bool| {
-            let initial = rows_of(&initial, 0..1, rows.clone());
+        let previous = |rows: Range<usize>, reverse: bool| {
+            let initial = slice(&initial, 0..1, rows.clone());
             match (time, reverse) {
                 (1, _) => initial,
-                (_, true) => B::float_cat(vec![rows_of(&hidden, 1..time, rows), initial], 0),
-                (_, false) => B::float_cat(vec![initial, rows_of(&hidden, 0..time - 1, rows)], 0),
+                (_, true) => B::float_cat(vec![slice(&hidden, 1..time, rows), initial], 0),
+                (_, false) => B::float_cat(vec![initial, slice(&hidden, 0..time - 1, rows)], 0),
             }
         };
-        let before = match self.both_ways {
-            true => B::float_cat(vec![before(0..batch / 2, false), before(batch / 2..batch, true)], 1),
-            false => before(0..batch, reverse),
+        let previous = match self.bidirectional {
+            true => B::float_cat(vec![previous(0..batch / 2, false), previous(batch / 2..batch, true)], 1),
+            false => previous(0..batch, reverse),
         };
-        let before = match is_empty(&inputs.dropout) {
-            true => before,
-            false => B::float_mul(before, shaped(inputs.dropout.clone(), 1)),
+        let input = match is_empty(&inputs.dropout) {
+            true => previous,
+            false => B::float_mul(previous, shaped(inputs.dropout.clone(), 1)),
         };
-        B::float_reshape(before, Shape::new([time * batch, output]))
+        B::float_reshape(input, Shape::new([time * batch, output]))
     }
 }
 
@@ -220,30 +240,30 @@ fn is_empty(tensor: &CubeTensor) -> bool {
     tensor.shape().num_elements() == 0
 }
 
-/// `[n, a]`, `[n, b]` → `[a, b]`, stored as the first one.
-fn product(by: CubeTensor, with: CubeTensor) -> CubeTensor {
-    let with = if with.dtype() == by.dtype() { with } else { B::float_cast(with, by.dtype().into()) };
-    B::float_matmul(B::float_transpose(by), with)
+/// `aᵀ b`: `[n, p]`, `[n, q]` → `[p, q]`, in the dtype of `a`.
+fn transposed_matmul(a: CubeTensor, b: CubeTensor) -> CubeTensor {
+    let b = if b.dtype() == a.dtype() { b } else { B::float_cast(b, a.dtype().into()) };
+    B::float_matmul(B::float_transpose(a), b)
 }
 
 impl ScanKernels for CubeBackend {
-    fn scan_forward(walk: Walk, input: FloatTensor<Self>, inputs: Inputs<Self>) -> Walked<Self> {
-        walk.run(input, inputs, true)
+    fn scan_forward(spec: ScanSpec, input: FloatTensor<Self>, inputs: Inputs<Self>) -> ScanResult<Self> {
+        spec.cube_forward(input, inputs, true)
     }
 
     fn scan_backward(
-        walk: Walk,
-        wanted: [bool; 6],
+        spec: ScanSpec,
+        needs_grad: [bool; 6],
         inputs: Inputs<Self>,
-        walked: Walked<Self>,
+        result: ScanResult<Self>,
         gradient: FloatTensor<Self>,
-    ) -> ByInputs<Self> {
-        walk.run_back(wanted, inputs, walked, gradient)
+    ) -> InputGrads<Self> {
+        spec.cube_backward(needs_grad, inputs, result, gradient)
     }
 }
 
 impl Recurrence for CubeBackend {
-    fn scan(walk: Walk, input: FloatTensor<Self>, inputs: Inputs<Self>) -> FloatTensor<Self> {
-        walk.run(input, inputs, false).states
+    fn scan(spec: ScanSpec, input: FloatTensor<Self>, inputs: Inputs<Self>) -> FloatTensor<Self> {
+        spec.cube_forward(input, inputs, false).states
     }
 }

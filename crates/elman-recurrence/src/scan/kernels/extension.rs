@@ -15,35 +15,35 @@ use burn::tensor::{DType, Shape};
 
 use super::{kernel::Kernels, optional::register};
 
-/// How a batch is walked.
+/// Kernel, sizes and options of a scan.
 #[derive(Clone, Debug)]
-pub struct Walk {
+pub struct ScanSpec {
     pub kernel: Kernels,
     pub time: usize,
-    /// Rows of all directions.
+    /// Number of rows, of both directions together.
     pub batch: usize,
     pub hidden: usize,
     /// Width of the hidden state.
     pub output: usize,
     pub reverse: bool,
-    /// Whether half of the rows walk back, with weights of their own, which then lie after those of the others.
-    pub both_ways: bool,
+    /// Whether the second half of the rows is scanned in reverse, with the second half of the weights.
+    pub bidirectional: bool,
     pub lengths: Option<Arc<[usize]>>,
-    /// Of zoneout in inference.
-    pub rates: Option<[f32; 2]>,
+    /// Rates of zoneout in inference.
+    pub zoneout_rates: Option<[f32; 2]>,
 }
 
 #[cfg(feature = "cube")]
-impl Walk {
-    /// Numbers of all states of all time steps.
+impl ScanSpec {
+    /// Number of values of all states of all time steps.
     pub fn state_len(&self) -> usize {
         let Self { time, batch, hidden, output, ref kernel, .. } = *self;
         time * batch * (output + (kernel.states() - 1) * hidden)
     }
 }
 
-/// The tensors that are read besides the input product, in the kernels' layouts. What there is not is empty. Weights and
-/// projection are stored as the input product is, the others are float32.
+/// The tensors that a scan reads in addition to the input projection, in the kernels' layouts. Absent operands are
+/// empty tensors. Weights and projection have the dtype of the input projection, the others are f32.
 #[derive(Clone, Debug, ExtensionType)]
 #[extension_type(fusion: cfg(feature = "cube"))]
 pub struct Inputs<B: Backend> {
@@ -51,33 +51,33 @@ pub struct Inputs<B: Backend> {
     pub weights: FloatTensor<B>,
     /// `[G·H]`
     pub bias: FloatTensor<B>,
-    /// All states of one time step.
+    /// The initial states, concatenated.
     pub state: FloatTensor<B>,
     /// `[P, H]`
     pub projection: FloatTensor<B>,
     /// `[G·H]`
     pub gain: FloatTensor<B>,
-    /// `[B, P]`; not differentiated.
+    /// The mask `[B, P]`; not differentiated.
     pub dropout: FloatTensor<B>,
-    /// All states of all time steps; not differentiated.
+    /// The masks of all states and time steps; not differentiated.
     pub zoneout: FloatTensor<B>,
 }
 
-/// The states of all time steps, and what backward needs besides.
+/// The states of all time steps, and the values that backward needs.
 #[derive(Clone, Debug, ExtensionType)]
 #[extension_type(fusion: cfg(feature = "cube"))]
-pub struct Walked<B: Backend> {
+pub struct ScanResult<B: Backend> {
     pub states: FloatTensor<B>,
-    /// What the cell saves, stored as the input product is.
+    /// The cell's saved values, in the dtype of the input projection.
     pub saved: FloatTensor<B>,
-    /// What variants keep besides, where that is not part of the former.
-    pub kept: FloatTensor<B>,
+    /// Values that options of the scan save, if they are not part of `saved`.
+    pub aux: FloatTensor<B>,
 }
 
-/// The gradients by the input product and the first five of [`Inputs`]; empty where none was asked for.
+/// The gradients with respect to the input projection and the first five of [`Inputs`]; empty if not requested.
 #[derive(Clone, Debug, ExtensionType)]
 #[extension_type(fusion: cfg(feature = "cube"))]
-pub struct ByInputs<B: Backend> {
+pub struct InputGrads<B: Backend> {
     pub input: FloatTensor<B>,
     pub weights: FloatTensor<B>,
     pub bias: FloatTensor<B>,
@@ -86,7 +86,7 @@ pub struct ByInputs<B: Backend> {
     pub gain: FloatTensor<B>,
 }
 
-/// The raw kernels, never differentiated.
+/// The kernels, without autodiff.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
@@ -94,20 +94,24 @@ pub struct ByInputs<B: Backend> {
     Fusion: cfg(feature = "cube")
 )]
 pub trait ScanKernels: Backend {
-    /// The walk, with what backward needs. The input product is `[T, B, G·H]`.
-    #[fusion(meta = super::shapes::walked)]
-    fn scan_forward(walk: Walk, input: FloatTensor<Self>, #[extension_type] inputs: Inputs<Self>) -> Walked<Self>;
-
-    /// The gradients that are wanted, in the order of [`ByInputs`]; they do without the input product, whose memory is free
-    /// by then.
-    #[fusion(meta = super::shapes::by_inputs)]
-    fn scan_backward(
-        walk: Walk,
-        wanted: [bool; 6],
+    /// The scan, with the values that backward needs. The input projection is `[T, B, G·H]`.
+    #[fusion(meta = super::fusion_shapes::scan_result)]
+    fn scan_forward(
+        spec: ScanSpec,
+        input: FloatTensor<Self>,
         #[extension_type] inputs: Inputs<Self>,
-        #[extension_type] walked: Walked<Self>,
+    ) -> ScanResult<Self>;
+
+    /// The gradients; `needs_grad` is in the order of [`InputGrads`]. Does not read the input projection, so its memory
+    /// can be freed after forward.
+    #[fusion(meta = super::fusion_shapes::input_grads)]
+    fn scan_backward(
+        spec: ScanSpec,
+        needs_grad: [bool; 6],
+        #[extension_type] inputs: Inputs<Self>,
+        #[extension_type] result: ScanResult<Self>,
         gradient: FloatTensor<Self>,
-    ) -> ByInputs<Self>;
+    ) -> InputGrads<Self>;
 }
 
 /// The scan as one differentiable operation.
@@ -120,29 +124,29 @@ pub trait ScanKernels: Backend {
 )]
 pub trait Recurrence: Backend {
     /// The states of all time steps.
-    #[fusion(dtype = DType::F32, shape = Shape::new([walk.state_len()]))]
-    fn scan(walk: Walk, input: FloatTensor<Self>, #[extension_type] inputs: Inputs<Self>) -> FloatTensor<Self>;
+    #[fusion(dtype = DType::F32, shape = Shape::new([spec.state_len()]))]
+    fn scan(spec: ScanSpec, input: FloatTensor<Self>, #[extension_type] inputs: Inputs<Self>) -> FloatTensor<Self>;
 }
 
 #[derive(Debug)]
 struct ScanBackward;
 
 impl<B: Backend + ScanKernels> Backward<B, 6> for ScanBackward {
-    type State = (Walk, Inputs<B>, Walked<B>);
+    type State = (ScanSpec, Inputs<B>, ScanResult<B>);
 
     fn backward(self, ops: Ops<Self::State, 6>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = gradients.consume::<B>(&ops.node);
-        let (walk, inputs, walked) = ops.state;
-        let wanted = std::array::from_fn(|n| ops.parents[n].is_some());
-        let ByInputs { input, weights, bias, state, projection, gain } =
-            B::scan_backward(walk, wanted, inputs, walked, gradient);
+        let (spec, inputs, result) = ops.state;
+        let needs_grad = std::array::from_fn(|n| ops.parents[n].is_some());
+        let InputGrads { input, weights, bias, state, projection, gain } =
+            B::scan_backward(spec, needs_grad, inputs, result, gradient);
         let nodes = ops.parents.map(|parent| parent.map(|node| node.id));
         register::<B, 6>(nodes, [input, weights, bias, state, projection, gain], gradients);
     }
 }
 
 impl<B: Backend, C: CheckpointStrategy> Inputs<Autodiff<B, C>> {
-    /// Without their graph.
+    /// The primitives, without the autodiff graph.
     pub(super) fn into_primitives(self) -> Inputs<B> {
         Inputs {
             weights: self.weights.into_primitive(),
@@ -157,18 +161,18 @@ impl<B: Backend, C: CheckpointStrategy> Inputs<Autodiff<B, C>> {
 }
 
 impl<B: Backend + ScanKernels + Recurrence, C: CheckpointStrategy> Recurrence for Autodiff<B, C> {
-    fn scan(walk: Walk, input: FloatTensor<Self>, inputs: Inputs<Self>) -> FloatTensor<Self> {
+    fn scan(spec: ScanSpec, input: FloatTensor<Self>, inputs: Inputs<Self>) -> FloatTensor<Self> {
         let differentiated = [&input, &inputs.weights, &inputs.bias, &inputs.state, &inputs.projection, &inputs.gain];
         let prepared = ScanBackward.prepare::<C>(differentiated.map(|tensor| tensor.node())).compute_bound().stateful();
         let input = input.into_primitive();
         let inputs = inputs.into_primitives();
         match prepared {
             OpsKind::Tracked(prepared) => {
-                let walked = B::scan_forward(walk.clone(), input, inputs.clone());
-                let states = walked.states.clone();
-                prepared.finish((walk, inputs, walked), states)
+                let result = B::scan_forward(spec.clone(), input, inputs.clone());
+                let states = result.states.clone();
+                prepared.finish((spec, inputs, result), states)
             }
-            OpsKind::UnTracked(prepared) => prepared.finish(B::scan(walk, input, inputs)),
+            OpsKind::UnTracked(prepared) => prepared.finish(B::scan(spec, input, inputs)),
         }
     }
 }

@@ -1,37 +1,37 @@
 use burn::tensor::{DType, Device};
 
-use super::super::{Kernel, kernel_of};
+use super::super::{Kernel, cpu_kernel};
 use crate::cell::Cell;
 
-/// The kernels of a cell for a kind of device.
+/// The kernel of a cell for a kind of device.
 #[derive(Clone, Debug)]
 pub enum Kernels {
-    /// For processors.
+    /// For the CPU.
     #[cfg_attr(not(any(feature = "flex", feature = "ndarray")), allow(dead_code))]
-    Processor(Kernel),
-    /// For graphics cards.
+    Cpu(Kernel),
+    /// For GPUs.
     #[cfg(feature = "cube")]
     Cube(elman_cube::Kernel),
 }
 
 impl Kernels {
-    /// Those that a cell has for a device, if any.
+    /// The kernel of a cell for a device, if there is one.
     ///
     /// # Panics
-    /// If they have other gates or states than the cell.
-    #[allow(unused_variables)] // where no backend is compiled in that has kernels of this kind
-    pub fn of<C: Cell>(cell: &C, device: &Device) -> Option<Self> {
+    /// If it differs from the cell in the number of gates or states.
+    #[allow(unused_variables)] // without a backend that has kernels
+    pub fn for_device<C: Cell>(cell: &C, device: &Device) -> Option<Self> {
         #[cfg(any(feature = "flex", feature = "ndarray"))]
         if elman_layers::cpu::is_cpu(device) {
-            return kernel_of(cell).map(Self::Processor);
+            return cpu_kernel(cell).map(Self::Cpu);
         }
         #[cfg(feature = "cube")]
-        if elman_layers::device::max_buffers(device).is_some_and(|most| most >= elman_cube::MAX_BUFFERS) {
+        if elman_layers::device::max_buffers(device).is_some_and(|max| max >= elman_cube::MAX_BUFFERS) {
             let kernel = cell.cube_kernel()?;
             assert_eq!(
                 (kernel.gates(), kernel.states()),
                 (C::GATES, C::STATES),
-                "{cell:?}: gates and states of its kernel (left) are not the cell's"
+                "{cell:?}: numbers of gates and states of its kernel (left) and of the cell (right) differ"
             );
             return Some(Self::Cube(kernel));
         }
@@ -40,7 +40,7 @@ impl Kernels {
 
     pub fn gates(&self) -> usize {
         match self {
-            Self::Processor(kernel) => kernel.gates(),
+            Self::Cpu(kernel) => kernel.gates(),
             #[cfg(feature = "cube")]
             Self::Cube(kernel) => kernel.gates(),
         }
@@ -48,7 +48,7 @@ impl Kernels {
 
     pub fn states(&self) -> usize {
         match self {
-            Self::Processor(kernel) => kernel.states(),
+            Self::Cpu(kernel) => kernel.states(),
             #[cfg(feature = "cube")]
             Self::Cube(kernel) => kernel.states(),
         }
@@ -56,7 +56,7 @@ impl Kernels {
 
     pub fn is_recurrent(&self) -> bool {
         match self {
-            Self::Processor(kernel) => kernel.is_recurrent(),
+            Self::Cpu(kernel) => kernel.is_recurrent(),
             #[cfg(feature = "cube")]
             Self::Cube(kernel) => kernel.is_recurrent(),
         }
@@ -64,35 +64,35 @@ impl Kernels {
 
     pub fn has_projection(&self) -> bool {
         match self {
-            Self::Processor(kernel) => kernel.has_projection(),
+            Self::Cpu(kernel) => kernel.has_projection(),
             #[cfg(feature = "cube")]
             Self::Cube(kernel) => kernel.has_projection(),
         }
     }
 
-    /// Whether the kernels read numbers of a type.
-    pub fn reads(&self, dtype: DType) -> bool {
+    /// Whether the kernel supports tensors of this dtype.
+    pub fn supports_dtype(&self, dtype: DType) -> bool {
         match self {
-            Self::Processor(_) => dtype == DType::F32,
+            Self::Cpu(_) => dtype == DType::F32,
             #[cfg(feature = "cube")]
-            Self::Cube(_) => super::cube::number_of(dtype).is_some(),
+            Self::Cube(_) => super::cube::storage_dtype(dtype).is_some(),
         }
     }
 
-    /// Whether both directions are best walked at once: on graphics cards, which one alone would not fill where a walk owns rows.
-    /// Where there is no recurrent product, time itself is divided and fills them.
+    /// Whether both directions should run in one scan: on GPUs, whose kernels parallelize over rows, one direction
+    /// alone would not fill the device. Cells without a recurrent product also parallelize over time and fill it.
     #[cfg(feature = "cube")]
-    pub fn walks_both_ways(&self) -> bool {
+    pub fn prefers_bidirectional(&self) -> bool {
         matches!(self, Self::Cube(kernel) if kernel.is_recurrent())
     }
 
-    /// Rows × time steps from which on the kernels are worth their while: those for processors pack the weights first, and
-    /// those for graphics cards are fewer launches than single operations in any case.
-    pub fn worth_from(&self) -> usize {
+    /// Minimum batch × time for the kernel. Below it, the reference is faster on the CPU, where the kernel packs the
+    /// weights first; on GPUs, the kernel always needs fewer launches than the reference.
+    pub fn min_batch_time(&self) -> usize {
         match self {
-            Self::Processor(kernel) if kernel.is_recurrent() => 8,
-            Self::Processor(_) => 0,
-            // nothing at all is nothing to launch
+            Self::Cpu(kernel) if kernel.is_recurrent() => 8,
+            Self::Cpu(_) => 0,
+            // an empty scan launches nothing
             #[cfg(feature = "cube")]
             Self::Cube(_) => 1,
         }

@@ -1,4 +1,4 @@
-//! Operands that need not be there: as tensors they are empty.
+//! Optional operands, represented as empty tensors.
 
 use burn::{
     backend::{
@@ -11,19 +11,19 @@ use burn::{
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 use elman_layers::cpu::CpuBackend;
 
-/// The numbers, if there are any.
+/// `None` for an absent operand.
 #[cfg(any(feature = "flex", feature = "ndarray"))]
-pub(super) fn some(numbers: &[f32]) -> Option<&[f32]> {
-    (!numbers.is_empty()).then_some(numbers)
+pub(super) fn non_empty(values: &[f32]) -> Option<&[f32]> {
+    (!values.is_empty()).then_some(values)
 }
 
-/// The place for a gradient, if it was asked for.
+/// The buffer of a gradient; `None` if it was not requested.
 #[cfg(any(feature = "flex", feature = "ndarray"))]
-pub(super) fn asked(into: &mut [f32]) -> Option<&mut [f32]> {
-    (!into.is_empty()).then_some(into)
+pub(super) fn non_empty_mut(buffer: &mut [f32]) -> Option<&mut [f32]> {
+    (!buffer.is_empty()).then_some(buffer)
 }
 
-/// Tensors of these shapes, empty where there are no numbers.
+/// Tensors of these shapes, or empty tensors if there are no values.
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 pub(super) fn tensors<B: CpuBackend, const N: usize>(
     values: [Vec<f32>; N],
@@ -37,15 +37,15 @@ pub(super) fn tensors<B: CpuBackend, const N: usize>(
     })
 }
 
-/// Registers the gradients that were made; an empty operand has none and needs none.
+/// Registers the computed gradients. Empty operands have no gradient.
 pub(super) fn register<B: Backend, const N: usize>(
     nodes: [Option<NodeId>; N],
-    found: [FloatTensor<B>; N],
+    computed: [FloatTensor<B>; N],
     gradients: &mut Gradients,
 ) {
-    for (node, found) in nodes.into_iter().zip(found) {
-        if let Some(node) = node.filter(|_| found.shape().num_elements() > 0) {
-            gradients.register::<B>(node, found);
+    for (node, gradient) in nodes.into_iter().zip(computed) {
+        if let Some(node) = node.filter(|_| gradient.shape().num_elements() > 0) {
+            gradients.register::<B>(node, gradient);
         }
     }
 }

@@ -1,5 +1,6 @@
-//! A layer whose gates are computed once more in its backward pass: until then training keeps its input and its states, and
-//! then its gates for a piece of the time steps (Chen et al. 2016, "Training deep nets with sublinear memory cost").
+//! A layer that recomputes its gates in the backward pass (gradient checkpointing, Chen et al. 2016, "Training deep
+//! nets with sublinear memory cost"): forward saves its input and states; backward recomputes the gates of one chunk of
+//! time steps at a time.
 
 use burn::backend::{
     Autodiff, Backend,
@@ -14,57 +15,68 @@ use burn::backend::{
 use elman_layers::cpu::CpuBackend;
 
 use super::{
-    extension::{Inputs, Walk},
+    chunks::{ChunkedLayer, ChunkedOutput},
+    extension::{Inputs, ScanSpec},
+    input_projection::{ActiveRows, Operands},
     optional::register,
-    pieces::{Chunked, Layer},
-    product::{Operands, Rows},
 };
 
-/// Input product and scan as one differentiable operation.
+/// Input projection and scan as one differentiable operation.
 #[backend_extension(Flex: cfg(feature = "flex"), NdArray: cfg(feature = "ndarray"), Autodiff)]
-pub trait Recomputed: Backend {
+pub trait RecomputedLayer: Backend {
     /// The states of all time steps.
-    fn recomputed(
-        walk: Walk,
-        rows: Rows,
+    fn recomputed_layer(
+        spec: ScanSpec,
+        rows: ActiveRows,
         #[extension_type] operands: Operands<Self>,
         #[extension_type] inputs: Inputs<Self>,
     ) -> FloatTensor<Self>;
 }
 
-macro_rules! on_host {
+macro_rules! on_cpu {
     ($backend:ty) => {
-        impl Recomputed for $backend {
-            fn recomputed(walk: Walk, rows: Rows, operands: Operands<Self>, inputs: Inputs<Self>) -> FloatTensor<Self> {
-                Layer::new(walk, rows, operands, inputs).forward().states
+        impl RecomputedLayer for $backend {
+            fn recomputed_layer(
+                spec: ScanSpec,
+                rows: ActiveRows,
+                operands: Operands<Self>,
+                inputs: Inputs<Self>,
+            ) -> FloatTensor<Self> {
+                ChunkedLayer::new(spec, rows, operands, inputs).forward().states
             }
         }
     };
 }
 
 #[cfg(feature = "flex")]
-on_host!(burn::backend::Flex);
+on_cpu!(burn::backend::Flex);
 #[cfg(feature = "ndarray")]
-on_host!(burn::backend::NdArray);
+on_cpu!(burn::backend::NdArray);
 
 #[derive(Debug)]
 struct LayerBackward;
 
 impl<B: CpuBackend> Backward<B, 9> for LayerBackward {
-    /// The layer, and the states before each piece of it.
-    type State = (Walk, Rows, Operands<B>, Inputs<B>, FloatTensor<B>);
+    /// The layer, and the initial states of its chunks.
+    type State = (ScanSpec, ActiveRows, Operands<B>, Inputs<B>, FloatTensor<B>);
 
     fn backward(self, ops: Ops<Self::State, 9>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = gradients.consume::<B>(&ops.node);
-        let (walk, rows, operands, inputs, starts) = ops.state;
-        let wanted = std::array::from_fn(|n| ops.parents[n].is_some());
-        let found = Layer::new(walk, rows, operands, inputs).backward(wanted, starts, gradient);
-        register::<B, 9>(ops.parents.map(|parent| parent.map(|node| node.id)), found, gradients);
+        let (spec, rows, operands, inputs, initial_states) = ops.state;
+        let needs_grad = std::array::from_fn(|n| ops.parents[n].is_some());
+        let layer = ChunkedLayer::new(spec, rows, operands, inputs);
+        let computed = layer.backward(needs_grad, initial_states, gradient);
+        register::<B, 9>(ops.parents.map(|parent| parent.map(|node| node.id)), computed, gradients);
     }
 }
 
-impl<B: CpuBackend + Recomputed, C: CheckpointStrategy> Recomputed for Autodiff<B, C> {
-    fn recomputed(walk: Walk, rows: Rows, operands: Operands<Self>, inputs: Inputs<Self>) -> FloatTensor<Self> {
+impl<B: CpuBackend + RecomputedLayer, C: CheckpointStrategy> RecomputedLayer for Autodiff<B, C> {
+    fn recomputed_layer(
+        spec: ScanSpec,
+        rows: ActiveRows,
+        operands: Operands<Self>,
+        inputs: Inputs<Self>,
+    ) -> FloatTensor<Self> {
         let Operands { x, weights, bias, gain } = &operands;
         let nodes =
             [x, weights, bias, gain, &inputs.weights, &inputs.bias, &inputs.state, &inputs.projection, &inputs.gain];
@@ -72,11 +84,11 @@ impl<B: CpuBackend + Recomputed, C: CheckpointStrategy> Recomputed for Autodiff<
         let (operands, inputs) = (operands.into_primitives(), inputs.into_primitives());
         match prepared {
             OpsKind::Tracked(prepared) => {
-                let layer = Layer::new(walk.clone(), rows.clone(), operands.clone(), inputs.clone());
-                let Chunked { states, starts } = layer.forward();
-                prepared.finish((walk, rows, operands, inputs, starts), states)
+                let layer = ChunkedLayer::new(spec.clone(), rows.clone(), operands.clone(), inputs.clone());
+                let ChunkedOutput { states, initial_states } = layer.forward();
+                prepared.finish((spec, rows, operands, inputs, initial_states), states)
             }
-            OpsKind::UnTracked(prepared) => prepared.finish(B::recomputed(walk, rows, operands, inputs)),
+            OpsKind::UnTracked(prepared) => prepared.finish(B::recomputed_layer(spec, rows, operands, inputs)),
         }
     }
 }

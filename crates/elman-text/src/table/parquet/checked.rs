@@ -12,18 +12,18 @@ use parquet::{
     file::reader::{ChunkReader, Length},
 };
 
-/// Bytes of a page's header that are looked at.
-const HEADER: u64 = 64;
-/// A page may be as large as this, or larger by this factor than it is in the file.
-const PAGE: u64 = 1 << 26;
-const RATIO: u64 = 100;
-/// The kind of page that holds a dictionary, as headers have it.
+/// Bytes of a page header that are inspected.
+const HEADER_BYTES: u64 = 64;
+/// A page may have this size, or exceed its compressed size by this factor.
+const MAX_PAGE_BYTES: u64 = 1 << 26;
+const MAX_RATIO: u64 = 100;
+/// The page type of a dictionary in headers.
 const DICTIONARY: i64 = 2;
 
-/// A file whose lengths are compared with it before the library allocates what they ask for.
+/// A file whose claimed lengths are checked before the library allocates memory for them.
 pub(super) struct Checked<R> {
     file: R,
-    /// Whether what is read are pages.
+    /// Whether reads are of pages.
     reads_pages: Arc<AtomicBool>,
 }
 
@@ -46,7 +46,7 @@ impl<R: ChunkReader> ChunkReader for Checked<R> {
     fn get_read(&self, start: u64) -> Result<R::T> {
         if self.reads_pages.load(Ordering::Relaxed) {
             let mut beginning = Vec::new();
-            self.file.get_read(start)?.take(HEADER).read_to_end(&mut beginning)?;
+            self.file.get_read(start)?.take(HEADER_BYTES).read_to_end(&mut beginning)?;
             check(&beginning)?;
         }
         self.file.get_read(start)
@@ -55,16 +55,16 @@ impl<R: ChunkReader> ChunkReader for Checked<R> {
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
         match start.checked_add(length as u64).is_some_and(|end| end <= self.len()) {
             true => self.file.get_bytes(start, length),
-            false => Err(ParquetError::EOF(format!("a part of {length} bytes at {start} is not in the file"))),
+            false => Err(ParquetError::EOF(format!("a range of {length} bytes at offset {start} is outside the file"))),
         }
     }
 }
 
-/// Fails for a page whose header claims what it cannot hold. What is no header is left to the library.
+/// Rejects a page whose header claims more than it can contain. Invalid headers are left to the library.
 fn check(bytes: &[u8]) -> Result<()> {
     let Some(header) = Header::read(bytes) else { return Ok(()) };
     let [size, compressed] = [header.size, header.compressed].map(|size| u64::try_from(size).unwrap_or(u64::MAX));
-    let is_large = size > PAGE && size / RATIO > compressed;
+    let is_large = size > MAX_PAGE_BYTES && size / MAX_RATIO > compressed;
     // each value of a dictionary has at least four bytes
     let is_short = header.kind == DICTIONARY && header.values > header.size / 4;
     if is_large || is_short {
@@ -74,7 +74,7 @@ fn check(bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// What stands first in the header of a page.
+/// The first fields of a page header.
 struct Header {
     kind: i64,
     size: i64,
@@ -83,20 +83,21 @@ struct Header {
 }
 
 impl Header {
-    /// Reads [Thrift's compact encoding](https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md): a
-    /// byte for each field says its number less that of the one before, and its type.
+    /// Reads [Thrift's compact
+    /// encoding](https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md): each field starts
+    /// with a byte of the difference to the previous field id, and the type.
     fn read(bytes: &[u8]) -> Option<Self> {
         let mut bytes = bytes.iter().copied();
         let mut next = || bytes.next();
-        let (mut numbers, mut field) = ([0; 4], 0);
+        let (mut values, mut field) = ([0; 4], 0);
         loop {
             let byte = next()?;
             field += byte >> 4;
             match (byte & 15, field) {
-                (I32, 1..=4) => numbers[usize::from(field) - 1] = number(&mut next)?,
-                // the first field of each kind of page's own part
+                (I32, 1..=4) => values[usize::from(field) - 1] = varint(&mut next)?,
+                // the first field of the header of each page type
                 (STRUCT, 5..=8) if next()? == (1 << 4 | I32) => {
-                    let ([kind, size, compressed, _], values) = (numbers, number(&mut next)?);
+                    let ([kind, size, compressed, _], values) = (values, varint(&mut next)?);
                     return Some(Self { kind, size, compressed, values });
                 }
                 _ => return None,
@@ -108,8 +109,8 @@ impl Header {
 const I32: u8 = 5;
 const STRUCT: u8 = 12;
 
-/// A number of seven bits a byte, the lowest first, and its sign in the lowest bit.
-fn number(next: &mut impl FnMut() -> Option<u8>) -> Option<i64> {
+/// A zigzag-encoded varint: seven bits per byte, lowest first, with the sign in the lowest bit.
+fn varint(next: &mut impl FnMut() -> Option<u8>) -> Option<i64> {
     let mut bits = 0u64;
     for shift in (0..35).step_by(7) {
         let byte = next()?;
@@ -126,14 +127,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_that_claim_more_than_they_hold() {
-        // kind, size, compressed size; then the page's own part, whose first field is the number of values
+    fn pages_that_claim_too_much_are_rejected() {
+        // kind, size, compressed size; then the header of the page type, whose first field is the number of values
         let page = |kind: u8, size: &[u8], part: u8, values: &[u8]| {
             let head = [&[0x15, kind * 2, 0x15], size, &[0x15, 0x14, part, 0x15], values].concat();
             check(&head).map_err(|error| error.to_string())
         };
         assert!(page(0, &[0x28], 0x2C, &[0x06]).is_ok(), "20 bytes, 3 values");
-        assert!(page(0, &[0x28], 0x2C, &[0xFE, 0xFF, 0xFF, 0xFF, 0x0F]).is_ok(), "many equal values need no room");
+        assert!(page(0, &[0x28], 0x2C, &[0xFE, 0xFF, 0xFF, 0xFF, 0x0F]).is_ok(), "many equal values need no space");
         assert!(page(2, &[0x28], 0x4C, &[0x0A]).is_ok(), "a dictionary of 5 values");
         let message = page(2, &[0x28], 0x4C, &[0x0C]).unwrap_err();
         assert!(message.contains("a page of 10 bytes claims 6 values in 20"), "{message}");

@@ -17,29 +17,31 @@ use parquet::{
 
 use self::checked::Checked;
 use super::{Columns, RowLocation, Source, Values, row::shortened};
-use crate::{error::TextError, guard, input::Watched, tokenizer::one_line};
+use elman_files::one_line;
 
-/// Some columns of a Parquet file, of which one row group's are open at a time.
+use crate::{error::TextError, guard, input::Watched};
+
+/// Selected columns of a Parquet file, with one row group open at a time.
 pub(super) struct Parquet {
     path: Arc<Path>,
     columns: Arc<Columns>,
     rows: RowIter<'static>,
     number: u64,
-    /// The file, if it is one, which may change while it is read.
+    /// The file, if the input is one, to detect modifications.
     file: Option<Watched>,
 }
 
 impl Parquet {
     pub(super) fn open(path: Arc<Path>, watched: Watched, columns: Arc<Columns>) -> Result<Self, TextError> {
         let file = elman_files::open(&path).map_err(|source| TextError::Read { path: path.to_path_buf(), source })?;
-        Ok(Self { file: Some(watched), ..Self::of(path, file, columns)? })
+        Ok(Self { file: Some(watched), ..Self::new(path, file, columns)? })
     }
 
     pub(super) fn read(path: Arc<Path>, bytes: Bytes, columns: Arc<Columns>) -> Result<Self, TextError> {
-        Self::of(path, bytes, columns)
+        Self::new(path, bytes, columns)
     }
 
-    fn of(path: Arc<Path>, file: impl ChunkReader + 'static, columns: Arc<Columns>) -> Result<Self, TextError> {
+    fn new(path: Arc<Path>, file: impl ChunkReader + 'static, columns: Arc<Columns>) -> Result<Self, TextError> {
         let failed = |error| malformed(&path, None, &error);
         let (file, reads_pages) = Checked::new(file);
         let reader = guarded(|| SerializedFileReader::new(file)).map_err(failed)?;
@@ -71,7 +73,7 @@ impl Parquet {
         Ok(Self { rows: rows.map_err(failed)?, path, columns, number: 0, file: None })
     }
 
-    /// The next row, and at the end, or where it cannot be read, whether the file is still as it was.
+    /// Reads the next row; at the end or on an error, checks that the file was not modified.
     fn row(&mut self) -> Result<Option<Row>, TextError> {
         self.number += 1;
         let row = guarded(|| self.rows.next().transpose());
@@ -91,7 +93,7 @@ impl Parquet {
                 Err(_) => ("UTF-8 text", shortened(&String::from_utf8_lossy(bytes.data()))),
             },
             None | Some(Field::Null) => return Ok(None),
-            // of the kinds that are opened, these are written as their numbers
+            // the other readable types are numbers and booleans
             Some(other) => return Ok(Some(other.to_string())),
         };
         let (path, column) = (self.path.to_path_buf(), self.columns.names()[column].clone());
@@ -104,7 +106,7 @@ impl Source for Parquet {
         let Some(mut fields) = self.row()?.map(Row::into_columns) else { return Ok(None) };
         let place = RowLocation::Row(self.number);
         let mut value = |(column, name): (usize, &String)| {
-            let field = fields.iter().position(|(field, _)| field == name).map(|at| fields.swap_remove(at).1);
+            let field = fields.iter().position(|(field, _)| field == name).map(|index| fields.swap_remove(index).1);
             self.text(place, column, field)
         };
         let values = self.columns.names().iter().enumerate().map(&mut value).collect::<Result<_, _>>()?;
@@ -112,7 +114,7 @@ impl Source for Parquet {
     }
 }
 
-/// One value a row, of a kind that has an obvious text.
+/// Whether a column has one value per row, of a type with an obvious text.
 fn is_readable(field: &Type) -> bool {
     use ConvertedType::{ENUM, INT_8, INT_16, INT_32, INT_64, JSON, NONE, UINT_8, UINT_16, UINT_32, UINT_64, UTF8};
     let info = field.get_basic_info();
@@ -135,7 +137,7 @@ fn kind(field: &Type) -> String {
     }
 }
 
-/// What the library says, or its panic on a damaged file.
+/// Runs library code, and converts its panic on a damaged file to an error.
 fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
     guard::guarded(AssertUnwindSafe(read)).unwrap_or_else(|reason| Err(ParquetError::General(reason)))
 }
@@ -144,10 +146,10 @@ fn malformed(path: &Path, place: Option<RowLocation>, error: &ParquetError) -> T
     TextError::Malformed {
         path: path.into(),
         place,
-        expected: "a Parquet file that can be read",
-        reason: one_line(error).chars().take(REASON).collect(),
+        expected: "a valid Parquet file",
+        reason: one_line(error).chars().take(MAX_REASON_CHARS).collect(),
     }
 }
 
-/// Characters of the library's message, which may hold a whole value.
-const REASON: usize = 160;
+/// Maximum characters of the library's message, which may contain a whole value.
+const MAX_REASON_CHARS: usize = 160;
