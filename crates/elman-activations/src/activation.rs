@@ -6,9 +6,10 @@ use crate::{
     Selu, Sigmoid, Silu, Softplus, Softsign, Tanh,
 };
 
-/// An activation function that is chosen at run time.
+/// An activation function chosen at run time.
 ///
-/// Its name in text (`FromStr`, `Display`) and in files (serde) is PyTorch's, a parameter in brackets:
+/// Its text form (`FromStr`, `Display`), which serde uses too, is the name of the function, with a parameter in
+/// parentheses:
 ///
 /// ```
 /// use elman_activations::Activation;
@@ -29,12 +30,12 @@ pub enum Activation {
     Relu,
     /// `leaky_relu` or `leaky_relu(slope)`, see [`LeakyRelu`].
     LeakyRelu {
-        /// Slope of the negative side.
+        /// Slope for negative inputs.
         slope: f64,
     },
     /// `elu` or `elu(alpha)`, see [`Elu`].
     Elu {
-        /// Minus the limit at −∞.
+        /// The limit at −∞ is `-alpha`.
         alpha: f64,
     },
     /// `selu`, see [`Selu`].
@@ -63,7 +64,7 @@ pub enum Activation {
     Softsign,
 }
 
-/// Runs `$body` with the [`Pointwise`] type of an [`Activation`].
+/// Evaluates `$body` with the [`Pointwise`] value of an [`Activation`].
 macro_rules! with_pointwise {
     ($activation:expr, $p:ident => $body:expr) => {
         with_pointwise!(@arms $activation, $p, $body,
@@ -80,7 +81,7 @@ macro_rules! with_pointwise {
 }
 
 impl Activation {
-    /// Every function, with its default parameter.
+    /// All functions, with their default parameters.
     pub const ALL: [Self; 16] = [
         Self::Identity,
         Self::Relu,
@@ -105,20 +106,20 @@ impl Activation {
         with_pointwise!(self, p => p.f(x))
     }
 
-    /// The derivative `f′(x)`, given `x` or `f(x)` as [`needs`](Self::needs) says.
+    /// The derivative `f′(x)`, given `x` or `f(x)`; see [`needs`](Self::needs).
     pub fn df<R: Real>(self, saved: R) -> R {
         with_pointwise!(self, p => p.df(saved))
     }
 
-    /// What [`df`](Self::df) takes.
+    /// The argument of [`df`](Self::df).
     pub fn needs(self) -> Needs {
-        fn of<P: Pointwise>(_: P) -> Needs {
+        fn needs<P: Pointwise>(_: P) -> Needs {
             P::NEEDS
         }
-        with_pointwise!(self, p => of(p))
+        with_pointwise!(self, p => needs(p))
     }
 
-    /// `f` of every element, differentiable where the tensor is.
+    /// Applies `f` to every element; supports autodiff.
     ///
     /// # Shapes
     /// Any; the result has the shape of `x`.

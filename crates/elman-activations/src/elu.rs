@@ -6,7 +6,7 @@ use crate::{Needs, Pointwise, Real};
 /// `f′(0) = alpha`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Elu {
-    /// Minus the limit at −∞, 1 unless chosen otherwise.
+    /// The limit at −∞ is `-alpha`. 1 by default.
     pub alpha: f64,
 }
 
@@ -27,13 +27,13 @@ impl Pointwise for Elu {
         if x <= R::zero() { R::of(self.alpha) * x.exp() } else { R::one() }
     }
 
-    // burn's own takes `exp` of the positive side too: its gradient is NaN from x = 89 on. Here the positive side enters
-    // the curve as 0. And `eˣ − 1` is written with tanh, as 2t/(1 − t) where t = tanh(x/2), which keeps the digits near 0.
+    // burn's elu also computes `exp` of positive inputs, so its gradient is NaN from x = 89 on. Here positive inputs
+    // are replaced by 0 first. `eˣ − 1` is computed as 2t/(1 − t) with t = tanh(x/2), which is accurate near 0.
     fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         let negative = x.clone().lower_equal_elem(0);
         let t = (x.clone().mask_fill(negative.clone().bool_not(), 0) * 0.5).tanh();
-        let curve = t.clone() * (2.0 * self.alpha) / (-t + 1.0);
-        x.mask_where(negative, curve)
+        let exponential = t.clone() * (2.0 * self.alpha) / (-t + 1.0);
+        x.mask_where(negative, exponential)
     }
 }
 
@@ -43,9 +43,9 @@ impl Pointwise for Elu {
 pub struct Selu;
 
 impl Selu {
-    /// `α`, to the nearest float64.
+    /// `α`, rounded to f64.
     pub const ALPHA: f64 = 1.673_263_242_354_377_2;
-    /// `λ`, to the nearest float64.
+    /// `λ`, rounded to f64.
     pub const LAMBDA: f64 = 1.050_700_987_355_480_5;
     const ELU: Elu = Elu { alpha: Self::ALPHA };
 }

@@ -9,7 +9,7 @@ use crate::{
 
 /// The Gaussian error linear unit, `f(x) = x·Φ(x) = x·½·(1 + erf(x/√2))` (Hendrycks & Gimpel 2016, section 2).
 ///
-/// NaN at −∞, and `f′` NaN at ±∞, as PyTorch's.
+/// `f` is NaN at −∞ and `f′` at ±∞, as in PyTorch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Gelu;
 
@@ -20,20 +20,20 @@ impl Pointwise for Gelu {
         x * normal_cdf(x)
     }
 
-    /// `Φ(x) + x·φ(x)`, with the normal density `φ(x) = e^(−x²/2) / √(2π)`
+    /// `Φ(x) + x·φ(x)` with the normal density `φ(x) = e^(−x²/2) / √(2π)`.
     fn df<R: Real>(self, x: R) -> R {
         let density = R::of(0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2) * (-x * x * R::of(0.5)).exp();
         normal_cdf(x) + x * density
     }
 
-    // On several backends burn's own gelu differentiates the tanh approximation instead.
+    // On several backends burn's gelu differentiates the tanh approximation instead.
     fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         let erf = (x.clone() * FRAC_1_SQRT_2).erf();
         x * ((erf + 1.0) * 0.5)
     }
 }
 
-/// `Φ(x) = ½·erfc(−x/√2)`, which keeps its digits far below 0, where `1 + erf` cancels.
+/// `Φ(x) = ½·erfc(−x/√2)`, which is accurate far below 0, where `1 + erf` cancels.
 fn normal_cdf<R: Real>(x: R) -> R {
     R::of(0.5) * (-x * R::of(FRAC_1_SQRT_2)).erfc()
 }
@@ -41,11 +41,12 @@ fn normal_cdf<R: Real>(x: R) -> R {
 /// The tanh approximation of GELU, `f(x) = ½·x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))` (Hendrycks & Gimpel 2016,
 /// section 2).
 ///
-/// At most 4.73e-4 away from [`Gelu`], near x = ±2.70. NaN at −∞, and `f′` NaN at ±∞, as PyTorch's.
+/// Maximum difference from [`Gelu`]: 4.73e-4, near x = ±2.70.
+/// `f` is NaN at −∞ and `f′` at ±∞, as in PyTorch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct GeluTanh;
 
-/// Twice the argument of tanh, since `½·(1 + tanh(u)) = σ(2u)`: `2·√(2/π)·x·(1 + c·x²)`.
+/// Coefficients of twice the argument of tanh, `2·√(2/π)·x·(1 + c·x²)`, because `½·(1 + tanh(u)) = σ(2u)`.
 const TWICE_SQRT_2_OVER_PI: f64 = 2.0 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
 const CUBIC: f64 = 0.044715;
 
@@ -69,7 +70,8 @@ impl Pointwise for GeluTanh {
 
 /// The sigmoid approximation of GELU, `f(x) = x·σ(1.702·x)` (Hendrycks & Gimpel 2016, section 2).
 ///
-/// At most 2.03e-2 away from [`Gelu`], near x = ±2.27. NaN at −∞, and `f′` NaN at ±∞, as PyTorch's.
+/// Maximum difference from [`Gelu`]: 2.03e-2, near x = ±2.27.
+/// `f` is NaN at −∞ and `f′` at ±∞, as in PyTorch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct GeluSigmoid;
 
@@ -94,18 +96,18 @@ impl Pointwise for GeluSigmoid {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error_figure::assert_documented;
+    use crate::error_bound::assert_documented;
 
     #[test]
-    fn the_documented_errors_are_the_measured_ones() {
+    fn documented_errors_match_measured_errors() {
         let docs = include_str!("gelu.rs");
         assert_documented(docs, GeluTanh, "Gelu", Gelu);
         assert_documented(docs, GeluSigmoid, "Gelu", Gelu);
     }
 
     #[test]
-    fn far_below_zero_the_digits_stay() {
-        // Φ(−10) to 16 digits, from tables of the normal distribution.
+    fn gelu_is_accurate_far_below_zero() {
+        // Φ(−10) to 16 digits, from tables of the normal distribution
         let expected = -10.0 * 7.619853024160527e-24;
         assert!((Gelu.f(-10.0f64) / expected - 1.0).abs() < 1e-14);
     }

@@ -1,9 +1,9 @@
 //! Activation functions with derivatives: scalar forms for kernels, tensor forms for every burn backend, and an enum
 //! for configuration files.
 //!
-//! Each function is a type that implements [`Pointwise`]: its value [`f`](Pointwise::f), its derivative
-//! [`df`](Pointwise::df) with a constant that says whether that takes the input or the output, and its tensor form
-//! [`apply`](Pointwise::apply). [`Activation`] is the choice among them at run time.
+//! Each function is a type that implements [`Pointwise`]: the value [`f`](Pointwise::f); the derivative
+//! [`df`](Pointwise::df), computed from the input or the output, see [`NEEDS`](Pointwise::NEEDS); and the tensor form
+//! [`apply`](Pointwise::apply). [`Activation`] selects one at run time.
 //!
 //! | name           | type            | f(x)                                        |
 //! |----------------|-----------------|---------------------------------------------|
@@ -24,9 +24,9 @@
 //! | `softplus`     | [`Softplus`]    | ln(1 + eˣ)                                  |
 //! | `softsign`     | [`Softsign`]    | x / (1 + \|x\|)                             |
 //!
-//! [`softmax`] and [`log_softmax`] are not pointwise, so they are functions with an axis.
+//! [`softmax`] and [`log_softmax`] are not element-wise: they are functions with an axis.
 //!
-//! Values and derivatives are those of PyTorch, also at ±0, ±∞ and NaN and at the kinks.
+//! Values and derivatives match PyTorch's, including at ±0, ±∞, NaN and points without a derivative.
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
@@ -42,7 +42,7 @@
 mod activation;
 mod elu;
 #[cfg(test)]
-mod error_figure;
+mod error_bound;
 mod gelu;
 mod name;
 mod pointwise;

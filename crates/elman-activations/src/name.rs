@@ -3,7 +3,7 @@ use std::{fmt, str::FromStr};
 use crate::Activation;
 
 impl Activation {
-    /// The name without a parameter, as PyTorch spells it.
+    /// The name, without a parameter.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Identity => "identity",
@@ -37,22 +37,22 @@ impl fmt::Display for Activation {
     }
 }
 
-/// A text that names no activation function.
+/// Why a text is not an activation function.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseActivationError {
-    /// There is no such function.
+    /// The name is unknown.
     #[error("unknown activation '{name}': expected one of {}", names())]
     Unknown {
-        /// The name that was found.
+        /// The text.
         name: String,
     },
-    /// The parameter is no finite number.
-    #[error("activation '{name}': '{found}' is not a finite number, write for example {name}(0.1)")]
+    /// The parameter is not a finite number.
+    #[error("activation '{name}': '{found}' is not a finite number, expected for example {name}(0.1)")]
     Parameter {
         /// The function.
         name: &'static str,
-        /// What stood between the brackets.
+        /// The text in the parentheses.
         found: String,
     },
     /// The function has no parameter.
@@ -60,7 +60,7 @@ pub enum ParseActivationError {
     NoParameter {
         /// The function.
         name: &'static str,
-        /// What stood between the brackets.
+        /// The text in the parentheses.
         found: String,
     },
 }
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_round_trips_in_text_and_json() {
+    fn names_round_trip_in_text_and_json() {
         for activation in Activation::ALL {
             assert_eq!(activation.to_string().parse(), Ok(activation));
             assert_eq!(activation.name().parse(), Ok(activation));
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_what_to_write() {
+    fn errors_name_the_expected_text() {
         assert_eq!(
             message("swish"),
             "unknown activation 'swish': expected one of identity, relu, leaky_relu, elu, selu, gelu, gelu_tanh, \
@@ -138,7 +138,7 @@ mod tests {
         );
         assert!(message("").starts_with("unknown activation ''"));
         assert!(message("leaky_relu(0.1").starts_with("unknown activation 'leaky_relu(0.1'"));
-        assert_eq!(message("elu(x)"), "activation 'elu': 'x' is not a finite number, write for example elu(0.1)");
+        assert_eq!(message("elu(x)"), "activation 'elu': 'x' is not a finite number, expected for example elu(0.1)");
         assert!(message("elu(inf)").contains("'inf' is not a finite number"));
         assert_eq!(message("relu(1)"), "activation 'relu' takes no parameter: write relu instead of relu(1)");
         let json = serde_json::from_str::<Activation>("\"rleu\"").unwrap_err().to_string();

@@ -2,10 +2,10 @@ use burn::tensor::Tensor;
 
 use crate::Real;
 
-/// A function that is applied to each element on its own, with its derivative.
+/// An element-wise function with its derivative.
 ///
-/// Code that is generic over `P: Pointwise` is compiled once per function, so a kernel pays nothing for the choice;
-/// [`Activation`](crate::Activation) makes the choice at run time.
+/// Code that is generic over `P: Pointwise` is monomorphized for each function, so a kernel has no dispatch cost.
+/// [`Activation`](crate::Activation) selects a function at run time.
 ///
 /// ```
 /// use elman_activations::{Needs, Pointwise, Tanh};
@@ -15,26 +15,26 @@ use crate::Real;
 /// assert_eq!(Tanh.df(y), 1.0 - y * y);
 /// ```
 pub trait Pointwise: Copy {
-    /// What [`df`](Self::df) takes, so what a backward pass has to keep.
+    /// The argument of [`df`](Self::df): the value that forward must save for backward.
     const NEEDS: Needs;
 
     /// The value `f(x)`.
     fn f<R: Real>(self, x: R) -> R;
 
-    /// The derivative `f′(x)`, given `x` or `f(x)` as [`NEEDS`](Self::NEEDS) says.
+    /// The derivative `f′(x)`, given `x` or `f(x)`; see [`NEEDS`](Self::NEEDS).
     fn df<R: Real>(self, saved: R) -> R;
 
-    /// `f` of every element, differentiable where the tensor is.
+    /// Applies `f` to every element; supports autodiff.
     ///
     /// # Shapes
     /// Any; the result has the shape of `x`.
     fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D>;
 }
 
-/// What a derivative is computed from.
+/// The value that a derivative is computed from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Needs {
-    /// Neither: the derivative is a constant.
+    /// None: the derivative is constant.
     Nothing,
     /// The input `x`.
     Input,

@@ -1,11 +1,11 @@
 use num_traits::Float;
 
-/// The numbers that the scalar forms take: `f32` and `f64`.
+/// The element types of the scalar forms: `f32` and `f64`.
 pub trait Real: Float + sealed::Sealed + 'static {
-    /// The nearest number of this type.
+    /// Rounds to this type.
     fn of(x: f64) -> Self;
 
-    /// The complementary error function, `1 − erf(x)`, without the cancellation.
+    /// The complementary error function, `1 − erf(x)`, without cancellation.
     fn erfc(self) -> Self;
 }
 

@@ -46,7 +46,7 @@ impl Pointwise for Relu {
 /// `f′(0) = slope`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LeakyRelu {
-    /// Slope of the negative side, 0.01 unless chosen otherwise.
+    /// Slope for negative inputs. 0.01 by default.
     pub slope: f64,
 }
 
@@ -67,7 +67,7 @@ impl Pointwise for LeakyRelu {
         if x > R::zero() { R::one() } else { R::of(self.slope) }
     }
 
-    // burn's own has slope 1 at 0.
+    // burn's leaky_relu has derivative 1 at 0.
     fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         let positive = x.clone().greater_elem(0);
         (x.clone() * self.slope).mask_where(positive, x)

@@ -24,7 +24,7 @@ impl Pointwise for Sigmoid {
 
 /// The piecewise linear sigmoid, `f(x) = min(max(x/6 + 1/2, 0), 1)` (Howard et al. 2019, section 5.2).
 ///
-/// At most 6.92e-2 away from [`Sigmoid`], near x = ±1.32. `f′(±3) = 0`.
+/// Maximum difference from [`Sigmoid`]: 6.92e-2, near x = ±1.32. `f′(±3) = 0`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct HardSigmoid;
 
@@ -45,7 +45,7 @@ impl Pointwise for HardSigmoid {
         if y > R::zero() && y < R::one() { R::of(1.0 / 6.0) } else { R::zero() }
     }
 
-    // burn's own has derivative 1/6 at ±3.
+    // burn's hard_sigmoid has derivative 1/6 at ±3.
     fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         let inside = x.clone().abs().lower_elem(3);
         let line = x * (1.0 / 6.0) + 0.5;
@@ -56,10 +56,10 @@ impl Pointwise for HardSigmoid {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error_figure::assert_documented;
+    use crate::error_bound::assert_documented;
 
     #[test]
-    fn the_documented_error_is_the_measured_one() {
+    fn the_documented_error_matches_the_measured_error() {
         assert_documented(include_str!("sigmoid.rs"), HardSigmoid, "Sigmoid", Sigmoid);
     }
 }

@@ -3,7 +3,7 @@ use burn::tensor::{Tensor, activation};
 use crate::{Needs, Pointwise, Real, Sigmoid, Softplus};
 
 /// The sigmoid linear unit, also called swish, `f(x) = x·σ(x)` (Hendrycks & Gimpel 2016, section 2; Elfwing et al.
-/// 2018). NaN at −∞, and `f′` NaN at ±∞, as PyTorch's.
+/// 2018). `f` is NaN at −∞ and `f′` at ±∞, as in PyTorch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Silu;
 
@@ -23,17 +23,17 @@ impl Pointwise for Silu {
     }
 }
 
-/// `x·σ(z)`, the common form of SiLU and of both approximations of GELU.
+/// `x·σ(z)`, the form of SiLU and of both approximations of GELU.
 pub(crate) fn gated<R: Real>(x: R, z: R) -> R {
     x * Sigmoid.f(z)
 }
 
-/// `d/dx x·σ(z) = σ(z)·(1 + x·z′·σ(−z))`
+/// `d/dx x·σ(z) = σ(z)·(1 + x·z′·σ(−z))`.
 pub(crate) fn gated_derivative<R: Real>(x: R, z: R, dz: R) -> R {
     Sigmoid.f(z) * (R::one() + x * dz * Sigmoid.f(-z))
 }
 
-/// `f(x) = x·tanh(ln(1 + eˣ))` (Misra 2019, eq. 1). NaN at −∞, and `f′` NaN at ±∞, as PyTorch's.
+/// Mish, `f(x) = x·tanh(ln(1 + eˣ))` (Misra 2019, eq. 1). `f` is NaN at −∞ and `f′` at ±∞, as in PyTorch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Mish;
 

@@ -4,32 +4,32 @@ use crate::Real;
 
 /// `softmax(x)_i = e^(x_i) / Σ_j e^(x_j)` along `axis` (Bridle 1990).
 ///
-/// An element of −∞ has probability 0; a slice of nothing else, or with +∞ or NaN in it, is NaN.
+/// The probability of an element −∞ is 0. A slice along `axis` is NaN if all its elements are −∞, or one is +∞ or NaN.
 ///
 /// # Shapes
 /// Any; the result has the shape of `x`.
 ///
 /// # Panics
-/// If `x` has no axis `axis`.
+/// If `axis` is out of range.
 pub fn softmax<const D: usize>(x: Tensor<D>, axis: usize) -> Tensor<D> {
     check_axis(axis, D);
     activation::softmax(x, axis)
 }
 
-/// `log_softmax(x)_i = x_i − ln Σ_j e^(x_j)` along `axis`, exact where `ln(softmax(x))` would be −∞.
+/// `log_softmax(x)_i = x_i − ln Σ_j e^(x_j)` along `axis`, accurate where `softmax(x)` underflows to 0.
 ///
 /// # Shapes
 /// Any; the result has the shape of `x`.
 ///
 /// # Panics
-/// If `x` has no axis `axis`.
+/// If `axis` is out of range.
 pub fn log_softmax<const D: usize>(x: Tensor<D>, axis: usize) -> Tensor<D> {
     check_axis(axis, D);
     activation::log_softmax(x, axis)
 }
 
 fn check_axis(axis: usize, rank: usize) {
-    assert!(axis < rank, "softmax: x has {rank} axes, so none with index {axis}");
+    assert!(axis < rank, "softmax: axis {axis} is out of range, x has {rank} axes");
 }
 
 /// [`softmax`] of a slice, in place.
@@ -54,10 +54,11 @@ pub fn log_softmax_slice<R: Real>(x: &mut [R]) {
     }
 }
 
-/// Turns the gradient of a loss by `y = softmax(x)` into that by `x`, in place: `g_i ← y_i·(g_i − Σ_j g_j·y_j)`.
+/// The vector-Jacobian product of `y = softmax(x)`, in place: replaces the gradient with respect to `y` by that with
+/// respect to `x`, `g_i ← y_i·(g_i − Σ_j g_j·y_j)`.
 ///
 /// # Panics
-/// If the two differ in length.
+/// If the lengths differ.
 pub fn softmax_vjp<R: Real>(y: &[R], grad: &mut [R]) {
     check_lengths(y, grad);
     let mean = y.iter().zip(grad.iter()).fold(R::zero(), |sum, (y, g)| sum + *y * *g);
@@ -66,10 +67,11 @@ pub fn softmax_vjp<R: Real>(y: &[R], grad: &mut [R]) {
     }
 }
 
-/// Turns the gradient of a loss by `y = log_softmax(x)` into that by `x`, in place: `g_i ← g_i − e^(y_i)·Σ_j g_j`.
+/// The vector-Jacobian product of `y = log_softmax(x)`, in place: replaces the gradient with respect to `y` by that
+/// with respect to `x`, `g_i ← g_i − e^(y_i)·Σ_j g_j`.
 ///
 /// # Panics
-/// If the two differ in length.
+/// If the lengths differ.
 pub fn log_softmax_vjp<R: Real>(y: &[R], grad: &mut [R]) {
     check_lengths(y, grad);
     let sum = grad.iter().fold(R::zero(), |sum, g| sum + *g);
@@ -83,7 +85,7 @@ fn max<R: Real>(x: &[R]) -> R {
 }
 
 fn check_lengths<R>(y: &[R], grad: &[R]) {
-    assert_eq!(y.len(), grad.len(), "softmax: y and its gradient differ in length");
+    assert_eq!(y.len(), grad.len(), "softmax: the lengths of y and its gradient differ");
 }
 
 #[cfg(test)]
@@ -91,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn log_softmax_is_exact_where_softmax_underflows() {
+    fn log_softmax_is_accurate_where_softmax_underflows() {
         let mut x = [0.0f32, -200.0];
         log_softmax_slice(&mut x);
         assert_eq!(x, [0.0, -200.0]);
@@ -104,8 +106,8 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "x has 2 axes, so none with index 2")]
-    fn an_absent_axis_is_named() {
+    #[should_panic(expected = "axis 2 is out of range, x has 2 axes")]
+    fn an_axis_out_of_range_panics() {
         softmax(Tensor::<2>::zeros([1, 1], &elman_testkit::device()), 2);
     }
 }

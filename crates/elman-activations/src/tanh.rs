@@ -22,9 +22,9 @@ impl Pointwise for Tanh {
     }
 }
 
-/// The piecewise linear tangent, `f(x) = min(max(x, −1), 1)` (Collobert 2004).
+/// The piecewise linear hyperbolic tangent, `f(x) = min(max(x, −1), 1)` (Collobert 2004).
 ///
-/// At most 2.38e-1 away from [`Tanh`], near x = ±1.00. `f′(±1) = 0`.
+/// Maximum difference from [`Tanh`]: 2.38e-1, near x = ±1.00. `f′(±1) = 0`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct HardTanh;
 
@@ -45,7 +45,7 @@ impl Pointwise for HardTanh {
         if y.abs() >= R::one() { R::zero() } else { R::one() }
     }
 
-    // burn's own has derivative 1 at ±1.
+    // burn's hardtanh has derivative 1 at ±1.
     fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         let outside = x.clone().abs().greater_equal_elem(1);
         let bound = x.clone().detach().sign();
@@ -53,7 +53,7 @@ impl Pointwise for HardTanh {
     }
 }
 
-/// The algebraic sigmoid, `f(x) = x / (1 + |x|)` (Bergstra et al. 2009). NaN at ±∞, as PyTorch's.
+/// The algebraic sigmoid, `f(x) = x / (1 + |x|)` (Bergstra et al. 2009). NaN at ±∞, as in PyTorch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Softsign;
 
@@ -64,7 +64,7 @@ impl Pointwise for Softsign {
         x / (R::one() + x.abs())
     }
 
-    /// `(1 − |y|)²`
+    /// `(1 − |y|)²`.
     fn df<R: Real>(self, y: R) -> R {
         (R::one() - y.abs()).powi(2)
     }
@@ -77,10 +77,10 @@ impl Pointwise for Softsign {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error_figure::assert_documented;
+    use crate::error_bound::assert_documented;
 
     #[test]
-    fn the_documented_error_is_the_measured_one() {
+    fn the_documented_error_matches_the_measured_error() {
         assert_documented(include_str!("tanh.rs"), HardTanh, "Tanh", Tanh);
     }
 }

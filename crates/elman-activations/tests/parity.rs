@@ -1,4 +1,4 @@
-//! Values and derivatives against PyTorch's float64 autograd, by `golden/activations.py`.
+//! Values and derivatives against PyTorch's autograd in f64. See `golden/activations.py`.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use elman_activations::{
@@ -6,30 +6,30 @@ use elman_activations::{
 };
 use elman_testkit::{Golden, devices};
 
-/// `|actual − expected| ≤ absolute + relative·|expected|`, element by element: near 0 as well as at 1000.
+/// `|actual − expected| ≤ absolute + relative·|expected|`, element-wise: the values range from near 0 to 1000.
 #[derive(Clone, Copy)]
-struct Near {
+struct ElementTolerance {
     absolute: f64,
     relative: f64,
 }
 
-/// A few roundings of float64. The absolute part is for PyTorch, whose `1 + erf` and `1 − tanh²` cancel below 0.
-const F64: Near = Near { absolute: 1e-14, relative: 2e-14 };
-/// PyTorch computes the slope of hard sigmoid, 1/6, in float32 whatever the input.
-const F32_SIXTH: Near = Near { absolute: 1e-8, relative: 0.0 };
-/// A few roundings of float32.
-const F32: Near = Near { absolute: 6e-7, relative: 2e-6 };
-/// Float32 on a GPU, whose `exp`, `tanh` and `erf` are approximations: WGSL has no erf, so burn's is a polynomial.
-const DEVICE: Near = Near { absolute: 3e-6, relative: 5e-6 };
+/// A few roundings in f64. The absolute part allows for PyTorch, whose `1 + erf` and `1 − tanh²` cancel below 0.
+const F64: ElementTolerance = ElementTolerance { absolute: 1e-14, relative: 2e-14 };
+/// PyTorch computes the slope of hard sigmoid, 1/6, in f32 for every input dtype.
+const F32_SIXTH: ElementTolerance = ElementTolerance { absolute: 1e-8, relative: 0.0 };
+/// A few roundings in f32.
+const F32: ElementTolerance = ElementTolerance { absolute: 6e-7, relative: 2e-6 };
+/// f32 on a GPU, whose `exp`, `tanh` and `erf` are approximations: WGSL has no erf, so burn uses a polynomial.
+const DEVICE: ElementTolerance = ElementTolerance { absolute: 3e-6, relative: 5e-6 };
 
-impl Near {
+impl ElementTolerance {
     #[track_caller]
     fn check(self, label: &str, x: &[f64], actual: &[f64], expected: &[f64]) {
         assert_eq!(actual.len(), expected.len(), "{label}: length");
         for (i, (&a, &e)) in actual.iter().zip(expected).enumerate() {
             let same = a == e || (a.is_nan() && e.is_nan());
-            let near = (a - e).abs() <= self.absolute + self.relative * e.abs();
-            assert!(same || near, "{label}: at x = {} it is {a:e}, expected {e:e}", x[i]);
+            let close = (a - e).abs() <= self.absolute + self.relative * e.abs();
+            assert!(same || close, "{label}: {a:e} at x = {}, expected {e:e}", x[i]);
         }
     }
 }
@@ -38,10 +38,10 @@ fn golden() -> Golden {
     Golden::open("tests/golden/activations.safetensors")
 }
 
-/// Every activation of the golden file with its name, which `FromStr` reads.
+/// The activations of the golden file with their names, which `FromStr` parses.
 fn cases(golden: &Golden) -> Vec<(String, Activation)> {
     let names = golden.names().into_iter().filter_map(|name| name.strip_suffix(" df").map(str::to_owned));
-    let cases: Vec<_> = names.map(|name| (name.clone(), name.parse().expect("a name of an activation"))).collect();
+    let cases: Vec<_> = names.map(|name| (name.clone(), name.parse().expect("the name of an activation"))).collect();
     for activation in Activation::ALL {
         assert!(cases.iter().any(|(_, case)| *case == activation), "no golden values of {activation}");
     }
@@ -88,19 +88,19 @@ fn tensor_forms() {
     let golden = golden();
     let x = golden.f64s("x");
     for device in devices() {
-        // WGSL lets a compiler assume that no number is NaN, and a driver does so where burn makes one kernel of several operations
+        // WGSL lets compilers assume that no value is NaN, and drivers do so in fused kernels
         let has_nan = ["flex", "ndarray"].contains(&device.name);
-        let promised = |of: Vec<f64>| -> Vec<f64> {
-            of.into_iter().zip(&x).filter(|(_, x)| has_nan || !x.is_nan()).map(|(of, _)| of).collect()
+        let defined = |values: Vec<f64>| -> Vec<f64> {
+            values.into_iter().zip(&x).filter(|(_, x)| has_nan || !x.is_nan()).map(|(value, _)| value).collect()
         };
-        let at = promised(x.clone());
+        let at = defined(x.clone());
         for (name, activation) in cases(&golden) {
             let leaf = golden.tensor::<1>("x", &device.autodiff()).require_grad();
             let y = activation.apply(leaf.clone());
             let dx = leaf.grad(&y.clone().backward()).expect("a gradient");
-            let expected = |of: &str| promised(golden.f64s(&format!("{name} {of}")));
-            DEVICE.check(&format!("{name} on {device}"), &at, &promised(values(y)), &expected("f"));
-            DEVICE.check(&format!("{name}' on {device}"), &at, &promised(values(dx)), &expected("df"));
+            let expected = |what: &str| defined(golden.f64s(&format!("{name} {what}")));
+            DEVICE.check(&format!("{name} on {device}"), &at, &defined(values(y)), &expected("f"));
+            DEVICE.check(&format!("{name}' on {device}"), &at, &defined(values(dx)), &expected("df"));
         }
     }
 }
@@ -150,7 +150,7 @@ fn softmax_of_slices() {
 }
 
 #[test]
-fn any_shape_is_kept() {
+fn apply_preserves_the_shape() {
     for device in devices() {
         let device: Device = device.device;
         let x = Tensor::<3>::from_data(TensorData::new(vec![-1.0f32; 6], [1, 2, 3]), &device);

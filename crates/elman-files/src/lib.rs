@@ -1,14 +1,17 @@
-//! Reads regular files and replaces files atomically. Pipes, devices and sockets are rejected, since opening or reading
-//! one in place of a model file can block or never end.
+//! Reads regular files, replaces files atomically, and makes text from files safe to print. Pipes, devices and sockets are
+//! rejected, since opening or reading one in place of a model file can block or never end.
+
+pub mod printable;
 
 use std::{
-    fmt,
     fs::{self, File, FileType},
     io::{self, IsTerminal, Read, Write},
     path::Path,
 };
 
 use atomic_write_file::AtomicWriteFile;
+
+pub use printable::one_line;
 
 /// Why a file was rejected. It is the source of an [`io::Error`] of kind [`io::ErrorKind::InvalidInput`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,25 +31,6 @@ pub enum FileError {
         /// The limit in bytes.
         limit: u64,
     },
-}
-
-/// A text on one line: white space becomes a space, other control characters are escaped as Rust writes them, `\u{1b}`.
-///
-/// For error messages that quote a file, directly or through a parser's message.
-pub fn one_line(text: impl fmt::Display) -> String {
-    let words: Vec<String> = text.to_string().split_whitespace().map(escape_controls).collect();
-    words.join(" ")
-}
-
-fn escape_controls(word: &str) -> String {
-    word.chars().fold(String::with_capacity(word.len()), |mut escaped, c| {
-        if c.is_control() {
-            escaped.extend(c.escape_default())
-        } else {
-            escaped.push(c)
-        }
-        escaped
-    })
 }
 
 impl From<FileError> for io::Error {
@@ -151,11 +135,6 @@ mod tests {
 
     fn cause(error: &io::Error) -> FileError {
         *error.get_ref().and_then(|error| error.downcast_ref()).unwrap_or_else(|| panic!("{error}"))
-    }
-
-    #[test]
-    fn a_message_is_one_line() {
-        assert_eq!(one_line("a\r\n  b\t\u{1b}[31m\0 \"c\""), "a b \\u{1b}[31m\\u{0} \"c\"");
     }
 
     #[test]

@@ -13,7 +13,7 @@ const CLASSES: usize = 4096;
 
 /// Bytes that the device has reserved for tensors. This grows to the peak memory use and does not shrink.
 fn reserved(device: &Device) -> u64 {
-    device.memory_pool_usage().expect("a card counts its memory").bytes_reserved
+    device.memory_pool_usage().expect("a GPU reports its memory use").bytes_reserved
 }
 
 // the only test of its process, so that nothing else allocates device memory meanwhile

@@ -44,14 +44,14 @@ fn within_a_module_they_also_depend_on_its_parameters() {
         let (dropout, locked) = (Dropout::new(0.5), LockedDropout::new(0.5));
         let (plain, trained) = (&device.device, &device.autodiff());
         for input in [plain, trained] {
-            for (parameters, acts) in [(plain, false), (trained, true)] {
-                let of = |dropout: &Dropout, locked: &LockedDropout| {
+            for (parameters, is_active) in [(plain, false), (trained, true)] {
+                let run = |dropout: &Dropout, locked: &LockedDropout| {
                     let found = is_dropped(dropout.forward_in(ones(input), parameters));
                     assert_eq!(is_dropped(locked.forward_in(ones(input), parameters)), found, "{device}");
                     found
                 };
-                assert_eq!(of(&dropout, &locked), acts, "{device}: on {input:?}, parameters on {parameters:?}");
-                assert!(!of(&dropout.valid(), &locked.valid()), "{device}");
+                assert_eq!(run(&dropout, &locked), is_active, "{device}: on {input:?}, parameters on {parameters:?}");
+                assert!(!run(&dropout.valid(), &locked.valid()), "{device}");
             }
         }
     }
@@ -62,14 +62,14 @@ fn layers_with_parameters_depend_on_their_device() {
     for device in devices() {
         let (words, weights) = (EmbeddingDropout::new(0.5), WeightDrop::new(0.5));
         let (plain, trained) = (&device.device, &device.autodiff());
-        for (parameters, acts) in [(plain, false), (trained, true)] {
+        for (parameters, is_active) in [(plain, false), (trained, true)] {
             let matrix: Embedding = EmbeddingConfig::new(64, 3).with_initializer(Initializer::Ones).init(parameters);
-            assert_eq!(is_dropped(weights.forward(ones(parameters))), acts, "{device}: weights on {parameters:?}");
+            assert_eq!(is_dropped(weights.forward(ones(parameters))), is_active, "{device}: weights on {parameters:?}");
             assert!(!is_dropped(weights.valid().forward(ones(parameters))), "{device}");
             for input in [plain, trained] {
                 let tokens = || Tensor::<1, Int>::arange(0..64, input).reshape([2, 32]);
                 let found = is_dropped(words.forward(&matrix, tokens()));
-                assert_eq!(found, acts, "{device}: tokens on {input:?}, words on {parameters:?}");
+                assert_eq!(found, is_active, "{device}: tokens on {input:?}, words on {parameters:?}");
                 assert!(!is_dropped(words.valid().forward(&matrix, tokens())), "{device}");
             }
         }

@@ -1,5 +1,6 @@
 use std::fmt;
 
+use elman_files::one_line;
 use elman_text::Unit;
 use serde::Serialize;
 
@@ -164,9 +165,4 @@ fn table(f: &mut fmt::Formatter<'_>, head: &[&str], rows: &[Vec<String>]) -> fmt
         writeln!(f, "| {} |", cells.join(" | "))?;
     }
     Ok(())
-}
-
-/// Joins lines. Names and commands come from users, and a line break would end the table row or code block.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -124,7 +124,7 @@ impl Import {
         }
         let mut weights = weights.rename(|name| Some(model_name(name, network)));
         if config.tied {
-            weights = self.untie(weights)?;
+            weights = self.drop_tied_output(weights)?;
         }
         let model = weights.load_into(config.init(device)?).map_err(|error| with_name_in_file(error, &in_file))?;
         Ok(Imported { model: model.valid(), tokenizer, notes })
@@ -156,7 +156,7 @@ impl Import {
     }
 
     /// Drops the output weight, which must equal the embedding's.
-    fn untie(&self, weights: StateDict) -> Result<StateDict, LmError> {
+    fn drop_tied_output(&self, weights: StateDict) -> Result<StateDict, LmError> {
         if let (Some(output), Some(embedding)) = (weights.data("output.weight")?, weights.data("embedding.weight")?)
             && (output.shape() != embedding.shape() || !output.iter::<f32>().eq(embedding.iter::<f32>()))
         {

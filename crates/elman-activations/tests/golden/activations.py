@@ -1,9 +1,9 @@
-"""Makes activations.safetensors beside this file: values and derivatives from PyTorch's float64 autograd.
+"""Generates activations.safetensors in this folder: values and derivatives from PyTorch's autograd in float64.
 
     pip install torch safetensors numpy && python activations.py
 
-Tensors: `x`; for each activation, by its name with parameters, `<name> f` and `<name> df`; for softmax and log_softmax
-along each axis of `table`, `<name> <axis> f` and the gradient `<name> <axis> dx` given the output's gradient `dy`.
+Tensors: `x`; for each activation, named with its parameter, `<name> f` and `<name> df`; for softmax and log_softmax
+along each axis of `table`, `<name> <axis> f` and the gradient `<name> <axis> dx` for the output's gradient `dy`.
 """
 
 from pathlib import Path
@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 
 inf, nan = float("inf"), float("nan")
 
-# Multiples of 1/16 (the kinks among them), then magnitudes at which exp, or a careless formula, leaves float32 or
-# float64. All are exact in float32.
+# Multiples of 1/16, which include the points without a derivative, then magnitudes at which exp or a naive formula
+# overflows or underflows in f32 or f64. All are exact in f32.
 grid = torch.arange(-128, 129, dtype=torch.float64) / 16
 magnitudes = [0.0, 2.0**-30, 2.0**-20, 2.0**-10, 12, 16, 20, 50, 88, 89, 100, 800, 1000, inf]
 x = torch.cat([grid, torch.tensor([s * m for m in magnitudes for s in (1.0, -1.0)] + [nan], dtype=torch.float64)])

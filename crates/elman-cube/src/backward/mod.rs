@@ -2,6 +2,7 @@
 
 mod buffers;
 mod persistent;
+mod phase;
 mod phases;
 
 use cubecl::{ir::ElemType, prelude::*};
@@ -19,7 +20,7 @@ use crate::{
 };
 use buffers::Flags;
 pub(crate) use buffers::{Backward, BackwardLaunch};
-pub(crate) use phases::Phase;
+pub(crate) use phase::Phase;
 
 /// The results of the backward scan. `T` time, `B` batch, `G` gates, `H` hidden units, `P` output width. The gradients
 /// with respect to weights, biases and gain are sums of these over all rows and steps. All are stored in the dtype of

@@ -72,11 +72,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mask_is_zero_or_the_inverse_of_keeping_and_one_on_average() {
+    fn a_mask_is_zero_or_scaled_and_one_on_average() {
         for device in devices() {
             let like = Tensor::<1>::zeros([1], &device.autodiff());
             let rate = DropoutRate::new("test", 0.2);
-            let mask = rate.mask([200, 200], &like, None).expect("it is on");
+            let mask = rate.mask([200, 200], &like, None).expect("dropout is active");
             let values: Vec<f32> = mask.into_data().iter::<f32>().collect();
             assert!(values.iter().all(|&m| m == 0.0 || m == 1.25), "{device}: 0 or 1/(1 − 0.2)");
             // The standard error of the mean is 0.5/200 = 0.0025.
@@ -89,26 +89,26 @@ mod tests {
     fn dropout_is_active_in_training_only() {
         for device in devices() {
             let (rate, trained, plain) = (DropoutRate::new("test", 0.5), device.autodiff(), &device.device);
-            // on any device of the input
-            for made in [&trained, plain] {
-                let like = Tensor::<1>::zeros([1], made);
-                let draws = |rate: &DropoutRate, parameters| {
+            // the input's device does not matter
+            for input in [&trained, plain] {
+                let like = Tensor::<1>::zeros([1], input);
+                let drops = |rate: &DropoutRate, parameters| {
                     let mask = rate.mask([64], &like, parameters);
-                    let x = Tensor::<1>::ones([64], made);
+                    let x = Tensor::<1>::ones([64], input);
                     // equal with probability 2⁻⁶⁴
                     let is_dropped = rate.apply(x.clone(), parameters).into_data() != x.into_data();
                     assert_eq!(mask.is_some(), is_dropped, "{device}");
                     is_dropped
                 };
                 for parameters in [None, Some(&trained)] {
-                    assert!(draws(&rate, parameters), "{device}: training");
-                    assert!(!draws(&rate.valid(), parameters), "{device}: valid()");
-                    assert!(draws(&rate.valid().train(), parameters), "{device}: back to train()");
-                    assert!(draws(&rate.clone().no_grad(), parameters), "{device}: no_grad()");
-                    assert!(!draws(&rate.clone().freeze(), parameters), "{device}: freeze()");
-                    assert!(!draws(&DropoutRate::new("test", 0.0), parameters), "{device}: probability 0");
+                    assert!(drops(&rate, parameters), "{device}: training");
+                    assert!(!drops(&rate.valid(), parameters), "{device}: valid()");
+                    assert!(drops(&rate.valid().train(), parameters), "{device}: back to train()");
+                    assert!(drops(&rate.clone().no_grad(), parameters), "{device}: no_grad()");
+                    assert!(!drops(&rate.clone().freeze(), parameters), "{device}: freeze()");
+                    assert!(!drops(&DropoutRate::new("test", 0.0), parameters), "{device}: probability 0");
                 }
-                assert!(!draws(&rate, Some(plain)), "{device}: parameters that cannot be trained");
+                assert!(!drops(&rate, Some(plain)), "{device}: parameters that cannot be trained");
             }
         }
     }

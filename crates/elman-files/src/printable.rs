@@ -41,11 +41,19 @@ pub fn json(text: &str) -> Cow<'_, str> {
     escaped(text, |escaped, c| write!(escaped, "\\u{:04x}", u32::from(c)))
 }
 
-/// A message on one line of at most 300 characters. Longer messages lose their middle, since the beginning says what
+/// A text on one line: white space becomes a space, unprintable characters are escaped as in [`printable`].
+///
+/// For error messages that quote a file, directly or through a parser's message.
+pub fn one_line(text: impl fmt::Display) -> String {
+    let text = text.to_string();
+    let words: Vec<_> = text.split_whitespace().map(printable).collect();
+    words.join(" ")
+}
+
+/// A message on [one line](one_line) of at most 300 characters. Longer messages lose their middle, since the beginning says what
 /// failed and the end what to do.
 pub fn message(text: &str) -> String {
-    let words: Vec<_> = text.split_whitespace().map(printable).collect();
-    shortened(words.join(" "), MAX_MESSAGE_CHARS)
+    shortened(one_line(text), MAX_MESSAGE_CHARS)
 }
 
 fn shortened(text: String, max: usize) -> String {
