@@ -45,7 +45,9 @@ fn a_checkpoint_resumes() {
 fn a_checkpoint_of_an_encoder_resumes() {
     let settings = "encoder train text.txt --out encoder-run --tokenizer model/tokenizer.json --embed 4 --hidden 6 --dim 4 \
                     --epochs 400 --batch 8 --lm-loss-weight 0.5 --resume";
-    earlier().run(settings).succeeds();
+    let result = earlier().run(settings);
+    result.succeeds();
+    assert!(result.stderr().contains("resuming after step 198"), "{}", result.stderr());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use elman::lm::train::{Checkpoints, Every};
 use crate::error::CliError;
 
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Interruptions")]
+#[command(next_help_heading = "Checkpoints")]
 pub struct InterruptionOptions {
     /// Interval between checkpoints: steps (500) or time (10m, 90s, 2h). One is also written after each epoch and at
     /// Ctrl-C
