@@ -163,5 +163,5 @@ fn filters_agree_with_filter_matches() {
     });
     result.unwrap();
     let error = store.ids(Some(&Filter::In(Field::from("a\0"), vec![Scalar::Bool(true)]))).unwrap_err();
-    assert_eq!(error.to_string(), "no entry has the field \"a\0\": entries have a, a.\"0\", a.a, b, b.\"0\", b.a");
+    assert_eq!(error.to_string(), "no entry has the field \"a\\u{0}\": entries have a, a.\"0\", a.a, b, b.\"0\", b.a");
 }
